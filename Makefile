@@ -1,0 +1,34 @@
+# Two commands: `make demo` does the main job, `make test` checks everything. Both do their own set-up.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo-out
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types unit slow clean
+
+# One stamp an extra set, renewed when the requirements change.
+$(VENV)/.evoloss-%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	touch $@
+
+demo: $(VENV)/.evoloss-demo
+	$(BIN)/python examples/demo.py --out $(OUT)
+
+test: lint types unit
+
+lint: $(VENV)/.evoloss-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.evoloss-dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.evoloss-dev
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.evoloss-dev
+	$(BIN)/python -m pytest -m slow
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache

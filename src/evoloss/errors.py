@@ -1,0 +1,71 @@
+"""The errors of evoloss: few classes, one base.
+
+Misuse of a loss (shapes, dtypes, targets out of range) raises what PyTorch raises for
+``nn.CrossEntropyLoss``; every other mistake raises a class of this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EvolossError(Exception):
+    """Base of every error that evoloss raises on purpose."""
+
+
+class ConfigError(EvolossError, ValueError):
+    """A configuration value is outside its range, or two values contradict each other."""
+
+
+class UnknownNameError(EvolossError, LookupError):
+    """A name (loss, model, data set, strategy, ...) is not registered."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """Build the error with the nearest known name and the whole list.
+
+        Args:
+            kind: what is looked up, in the singular, such as ``"loss"``.
+            name: the name that was not found.
+            known: every name that would have been found.
+        """
+        names = list(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return cls(f"no {kind} {name!r}.{hint} Known: {', '.join(names)}")
+
+
+class ArtefactError(EvolossError):
+    """A saved loss cannot be read: missing, damaged, oversized, mistyped or from a newer version."""
+
+
+class CheckpointError(EvolossError):
+    """A checkpoint cannot be read, or belongs to another configuration."""
+
+
+class DataError(EvolossError):
+    """A data set is missing, damaged or not in the expected layout."""
+
+
+class ResultsError(EvolossError):
+    """A results file cannot be read, or does not follow the schema."""
+
+
+class CanonicalFormError(EvolossError):
+    """A loss has no canonical form: its gradient at the uniform prediction does not point down."""
+
+
+class MissingExtraError(EvolossError, ImportError):
+    """An optional dependency is not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+        """Build the error with the command that installs what is missing.
+
+        Args:
+            package: the import that failed.
+            extra: the extra of evoloss that brings it.
+            purpose: what needs it, such as ``"drawing figures"``.
+        """
+        return cls(f"{purpose} needs {package}, which is not installed: pip install 'evoloss[{extra}]'")
