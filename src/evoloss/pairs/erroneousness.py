@@ -1,0 +1,86 @@
+"""What "more erroneous" means for a prediction and its label, without any semantics of the classes."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import UnknownNameError
+
+ErrorKind = Literal["one_minus_p", "total_variation", "dominance"]
+ERROR_KINDS: tuple[str, ...] = get_args(ErrorKind)
+
+
+def label_log_probs(log_probs: Tensor, target: Tensor) -> Tensor:
+    """``log p_y``, shape ``(N,)``; its negative orders pairs as ``1 - p_y`` does, with more digits."""
+    return log_probs.gather(1, target[:, None]).squeeze(1)
+
+
+def one_minus_p(log_probs: Tensor, target: Tensor) -> Tensor:
+    r""":math:`1 - p_y`, in [0, 1], shape ``(N,)``; computed as ``-expm1(log p_y)``, exact for p_y near 1."""
+    return -torch.expm1(label_log_probs(log_probs, target))
+
+
+def total_variation(log_probs: Tensor, target: Tensor) -> Tensor:
+    r""":math:`\frac12 \sum_j |p_j - [j = y]|`, in [0, 1], shape ``(N,)``.
+
+    For a normalised prediction and one hard label this equals :math:`1 - p_y`.
+    """
+    probs = log_probs.exp()
+    off_label = probs.scatter(1, target[:, None], 0.0).sum(dim=1)
+    return 0.5 * (one_minus_p(log_probs, target) + off_label)
+
+
+def dominates(worse: tuple[Tensor, Tensor], better: tuple[Tensor, Tensor]) -> Tensor:
+    """Whether ``worse[i]`` is ``better[i]`` with mass moved from the label to other classes, ``(N,)`` bool.
+
+    Classes carry no meaning, so predictions are compared up to a renaming of the classes that keeps label
+    on label: the label's probability must be smaller, and the other probabilities, each list sorted, nowhere
+    smaller. A partial order: most couples of random predictions with many classes are incomparable.
+
+    Args:
+        worse: log-probabilities ``(N, C)`` and target ``(N,)``.
+        better: the same shapes.
+    """
+    (log_p_worse, rest_worse), (log_p_better, rest_better) = (
+        _label_and_sorted(*worse),
+        _label_and_sorted(*better),
+    )
+    return (log_p_worse < log_p_better) & (rest_worse >= rest_better).all(dim=1)
+
+
+def move_mass(log_probs: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+    r"""Make each prediction worse under dominance: a share of the label's mass goes to the other classes.
+
+    The share s is uniform in (0, 1]; the moved mass is spread by a random distribution w:
+    :math:`p_y' = (1 - s) p_y` and :math:`p_j' = p_j + s\,p_y w_j`. Shape ``(N, C)``.
+    """
+    n, n_classes = log_probs.shape
+    kwargs = {"generator": generator, "dtype": log_probs.dtype, "device": log_probs.device}
+    keep = torch.rand(n, **kwargs).clamp(min=1e-6)  # type: ignore[call-overload]
+    logits = torch.randn(n, n_classes, **kwargs)  # type: ignore[call-overload]
+    spread = torch.log_softmax(logits.scatter(1, target[:, None], -torch.inf), dim=1)
+    log_p = label_log_probs(log_probs, target)
+    moved = torch.logaddexp(log_probs, (log_p + torch.log1p(-keep))[:, None] + spread)
+    return moved.scatter(1, target[:, None], (log_p + keep.log())[:, None])
+
+
+def error_key(kind: str, log_probs: Tensor, target: Tensor) -> Tensor:
+    """A key that orders pairs as the error does, ``(N,)``: larger is more erroneous.
+
+    ``one_minus_p`` and ``total_variation`` are both ``1 - p_y`` here, and ordered by ``-log p_y``, which
+    tells p_y = 1e-20 from 1e-30 where ``1 - p_y`` is 1 for both.
+
+    Raises:
+        UnknownNameError: if ``kind`` is not a total order of :data:`ERROR_KINDS`.
+    """
+    if kind not in ("one_minus_p", "total_variation"):
+        raise UnknownNameError.among("totally ordered error", kind, ("one_minus_p", "total_variation"))
+    return -label_log_probs(log_probs, target)
+
+
+def _label_and_sorted(log_probs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    rest = log_probs.scatter(1, target[:, None], -torch.inf)
+    return label_log_probs(log_probs, target), rest.sort(dim=1, descending=True).values

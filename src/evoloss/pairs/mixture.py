@@ -1,0 +1,130 @@
+"""The sampler: a weighted mixture of regimes, driven by a generator and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.pairs.erroneousness import one_minus_p, total_variation
+from evoloss.pairs.regimes import REGIMES
+
+MIN_CLASSES, MAX_CLASSES = 2, 100_000
+
+# The extremes (vertex, and Dirichlet at low concentration) are a smaller share: there a loss in float32
+# cannot resolve the order any more, and a trained classifier seldom is.
+DEFAULT_WEIGHTS: dict[str, float] = {
+    "near_uniform": 1.0,
+    "confident_right": 1.0,
+    "confident_wrong": 1.0,
+    "two_class": 1.0,
+    "boundary": 1.0,
+    "vertex": 0.5,
+    "softmax_gaussian": 2.0,
+    "dirichlet": 1.0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsConfig:
+    """The mixture of regimes.
+
+    Attributes:
+        weights: a weight of at least 0 for each regime of ``REGIMES``; one that is left out has weight 0.
+
+    Raises:
+        UnknownNameError: if a regime is not known.
+        ConfigError: if a weight is negative or not finite, or all are 0.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+
+    def __post_init__(self) -> None:
+        for name, weight in self.weights.items():
+            if name not in REGIMES:
+                raise UnknownNameError.among("regime", name, REGIMES)
+            if not 0 <= weight < float("inf"):
+                raise ConfigError(
+                    f"the weight of regime {name!r} must be finite and at least 0, got {weight}"
+                )
+        if not sum(self.weights.values()) > 0:
+            raise ConfigError("all regime weights are 0; at least one must be positive")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Synthetic predictions and their labels.
+
+    Attributes:
+        log_probs: normalised log-probabilities, shape ``(N, C)``.
+        target: labels in ``[0, C)``, int64, shape ``(N,)``.
+        regime: position in ``REGIMES`` of the regime each pair was drawn from, shape ``(N,)``.
+    """
+
+    log_probs: Tensor
+    target: Tensor
+    regime: Tensor
+
+    def errors(self, kind: str = "one_minus_p") -> Tensor:
+        """The error of each pair, in [0, 1], shape ``(N,)``.
+
+        Raises:
+            UnknownNameError: if ``kind`` is neither ``one_minus_p`` nor ``total_variation`` (dominance is a
+                partial order and has no value per pair).
+        """
+        errors = {"one_minus_p": one_minus_p, "total_variation": total_variation}
+        if kind not in errors:
+            raise UnknownNameError.among("error with a value per pair", kind, errors)
+        return errors[kind](self.log_probs, self.target)
+
+
+def sample_pairs(
+    config: PairsConfig,
+    n: int,
+    n_classes: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Pairs:
+    """Draw ``n`` fresh pairs on the generator's device, in random order.
+
+    Args:
+        config: the mixture.
+        n: number of pairs, at least 1.
+        n_classes: from 2 to 100,000.
+        generator: the only source of randomness; its device is the device of the pairs.
+        dtype: ``torch.float32`` or ``torch.float64``.
+
+    Raises:
+        ConfigError: if a number or the dtype is outside its range.
+    """
+    if not MIN_CLASSES <= n_classes <= MAX_CLASSES:
+        raise ConfigError(f"n_classes must be from {MIN_CLASSES} to {MAX_CLASSES}, got {n_classes}")
+    if n < 1:
+        raise ConfigError(f"the number of pairs must be at least 1, got {n}")
+    if dtype not in (torch.float32, torch.float64):
+        raise ConfigError(f"pairs are sampled in float32 or float64, got {dtype}")
+    device = generator.device
+    weights = torch.tensor([config.weights.get(name, 0.0) for name in REGIMES], device=device)
+    regime = torch.multinomial(weights, n, replacement=True, generator=generator)
+    log_probs = torch.empty(n, n_classes, dtype=dtype, device=device)
+    target = torch.empty(n, dtype=torch.int64, device=device)
+    for position, sampler in enumerate(REGIMES.values()):
+        rows = (regime == position).nonzero().squeeze(1)
+        if len(rows):
+            log_probs[rows], target[rows] = sampler(len(rows), n_classes, generator, dtype)
+    return Pairs(log_probs, target, regime)
+
+
+def stream_pairs(
+    config: PairsConfig,
+    n: int,
+    n_classes: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Pairs]:
+    """Yield fresh batches without end; nothing is stored. Arguments as for :func:`sample_pairs`."""
+    while True:
+        yield sample_pairs(config, n, n_classes, generator, dtype)
