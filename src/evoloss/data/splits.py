@@ -1,0 +1,139 @@
+"""Stratified splits and class-balanced subsets, as index sets, reproducible from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from evoloss.data.dataset import Dataset, SourceData
+from evoloss.errors import ConfigError, DataError
+from evoloss.random_streams import stream
+
+TEST_SHARE = 0.2
+"""Share of the samples that becomes the test split where the publisher made none."""
+
+
+def stratified_split(labels: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Split the indices ``0 .. N-1`` in two parts with the same class frequencies.
+
+    The second part has ``round(share * N)`` entries, handed to the classes in proportion to their size by
+    largest remainders; a class always keeps at least one sample in the first part, so the second part is
+    smaller than asked where classes are tiny.
+
+    Args:
+        labels: class indices, shape ``(N,)``.
+        share: share of the second part, in ``[0, 1)``.
+        generator: source of the random choice; CPU.
+
+    Returns:
+        Two ascending index tensors that together hold every index once.
+
+    Raises:
+        ConfigError: if ``share`` is outside ``[0, 1)``.
+    """
+    if not 0.0 <= share < 1.0:
+        raise ConfigError(f"the share to split off must be at least 0 and below 1, got {share}")
+    members = _shuffled_members(labels, generator)
+    wanted = [share * len(member) for member in members]
+    taken = [min(int(want), len(member) - 1) for want, member in zip(wanted, members, strict=True)]
+    missing = round(share * len(labels)) - sum(taken)
+    by_remainder = sorted(range(len(members)), key=lambda k: taken[k] - wanted[k])
+    for k in by_remainder:
+        if missing > 0 and taken[k] < len(members[k]) - 1:
+            taken[k] += 1
+            missing -= 1
+    second = [member[:n] for member, n in zip(members, taken, strict=True)]
+    first = [member[n:] for member, n in zip(members, taken, strict=True)]
+    return _sorted_union(first), _sorted_union(second)
+
+
+def balanced_subset(labels: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
+    """Choose ``n_samples`` indices with the classes as equal in number as they can be.
+
+    A class too small for its share gives all it has, and the others fill up. From equal generators a smaller
+    subset is contained in every larger one.
+
+    Args:
+        labels: class indices, shape ``(N,)``.
+        n_samples: size of the subset, 1 to N.
+        generator: source of the random choice; CPU.
+
+    Returns:
+        Ascending indices, shape ``(n_samples,)``.
+
+    Raises:
+        ConfigError: if ``n_samples`` is not in ``[1, N]``.
+    """
+    if not 1 <= n_samples <= len(labels):
+        raise ConfigError(f"train_samples must be 1 to {len(labels)} (the training split), got {n_samples}")
+    members = _shuffled_members(labels, generator)
+    # Dealing one sample a class and round, in a fixed random order of classes, makes the subsets nested.
+    order = torch.randperm(len(members), generator=generator)
+    rounds = torch.cat([torch.arange(len(members[k])) for k in order])
+    index = torch.cat([members[k] for k in order])
+    turn = torch.argsort(rounds, stable=True)
+    return index[turn[:n_samples]].sort().values
+
+
+def require_disjoint(parts: Mapping[str, Tensor]) -> None:
+    """Raise :class:`DataError` if two of the index sets share an index, or one holds an index twice."""
+    joined = torch.cat(list(parts.values()))
+    if len(torch.unique(joined)) != len(joined):
+        sizes = ", ".join(f"{name} ({len(index)})" for name, index in parts.items())
+        raise DataError(f"the splits {sizes} share samples; every sample belongs to one split only")
+
+
+def divide(source: SourceData, *, validation: float, train_samples: int | None, split_seed: int) -> Dataset:
+    """Turn what a reader found into train, validation and test.
+
+    Published parts stay as they are. A missing test part is a stratified fifth of the samples, always the
+    same one, whatever ``split_seed`` is: a test sample never becomes a training sample by changing a seed. A
+    missing validation part is a stratified share of what remains, chosen by ``split_seed``.
+
+    Args:
+        source: the data as published.
+        validation: share of the training part that becomes the validation split, in ``[0, 1)``; without
+            effect where the publisher made a validation part.
+        train_samples: size of a class-balanced subset of the training split; None keeps all of it.
+        split_seed: seed of the validation split and of the subset.
+
+    Raises:
+        ConfigError: if ``validation`` or ``train_samples`` is out of range.
+        DataError: if the data does not make a usable data set.
+    """
+    labels = torch.from_numpy(source.train.labels.astype("int64"))
+    parts: dict[str, Tensor] = {}
+    train = torch.arange(len(labels))
+    if source.test is None:
+        train, parts["test"] = stratified_split(labels, TEST_SHARE, stream(0, "data", "test split"))
+    if source.validation is None:
+        kept, held_out = stratified_split(
+            labels[train], validation, stream(split_seed, "data", "validation split")
+        )
+        train, parts["validation"] = train[kept], train[held_out]
+    if train_samples is not None:
+        train = train[
+            balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))
+        ]
+    require_disjoint({"train": train, **parts})
+    return Dataset(
+        name=source.name,
+        train=source.train.take(train),
+        validation=source.train.take(parts["validation"])
+        if source.validation is None
+        else source.validation.take(),
+        test=source.train.take(parts["test"]) if source.test is None else source.test.take(),
+        n_classes=len(source.class_names),
+        class_names=source.class_names,
+    )
+
+
+def _shuffled_members(labels: Tensor, generator: torch.Generator) -> list[Tensor]:
+    members = [torch.nonzero(labels == k).flatten() for k in torch.unique(labels)]
+    return [member[torch.randperm(len(member), generator=generator)] for member in members]
+
+
+def _sorted_union(parts: list[Tensor]) -> Tensor:
+    return torch.cat([torch.empty(0, dtype=torch.int64), *parts]).sort().values
