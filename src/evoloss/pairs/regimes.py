@@ -89,8 +89,8 @@ def softmax_gaussian(n: int, n_classes: int, generator: torch.Generator, dtype: 
 def dirichlet(n: int, n_classes: int, generator: torch.Generator, dtype: torch.dtype) -> Sample:
     """Dirichlet at a concentration of 0.1, 0.3, 1 or 10, the same for all classes.
 
-    Labels are drawn as in ``softmax_gaussian``. Below a concentration of 1 a Gamma variable underflows long before its logarithm does, hence
-    ``log G(a) = log G(a + 1) + log(U) / a`` with U uniform.
+    Labels are drawn as in ``softmax_gaussian``. Below a concentration of 1 a Gamma variable underflows long
+    before its logarithm does, hence ``log G(a) = log G(a + 1) + log(U) / a`` with U uniform.
     """
     levels = torch.tensor([0.1, 0.3, 1.0, 10.0], dtype=dtype, device=generator.device)
     picks = torch.randint(len(levels), (n,), generator=generator, device=generator.device)

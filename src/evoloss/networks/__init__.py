@@ -1,0 +1,70 @@
+"""Loss networks: candidate losses, a whole population at once."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
+from evoloss.networks.concat import ConcatForm, ConcatNetwork
+from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
+from evoloss.networks.monotone import MonotoneNetwork
+from evoloss.networks.table import LossTable, PairWeights
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOG_P_FLOOR",
+    "NETWORKS",
+    "ClasswiseForm",
+    "ClasswiseNetwork",
+    "ConcatForm",
+    "ConcatNetwork",
+    "Features",
+    "Form",
+    "LossNetwork",
+    "LossTable",
+    "MonotoneNetwork",
+    "PairWeights",
+    "PopulationMLP",
+]
+
+
+class Form(Protocol):
+    """A canonical form; ``exists`` says for which candidates there is one."""
+
+    @property
+    def exists(self) -> Tensor:
+        """Shape ``(popsize,)``, bool."""
+        ...
+
+
+class LossNetwork(Protocol):
+    """What every loss network offers; ``params`` is one candidate a row except in ``class_costs``."""
+
+    @property
+    def n_params(self) -> int:
+        """Length of a candidate's parameter vector."""
+        ...
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """A random starting point, shape ``(n_params,)``."""
+        ...
+
+    def form(self, params: Tensor, n_classes: int) -> Form:
+        """The canonical form of ``(popsize, n_params)`` at a class count."""
+        ...
+
+    def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+        """Canonical losses ``(popsize, N)``."""
+        ...
+
+    def class_costs(self, params: Tensor, log_probs: Tensor) -> Tensor:
+        """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``."""
+        ...
+
+
+NETWORKS: dict[str, type[ClasswiseNetwork] | type[ConcatNetwork]] = {
+    "classwise": ClasswiseNetwork,
+    "concat": ConcatNetwork,
+    "monotone": MonotoneNetwork,
+}

@@ -1,0 +1,153 @@
+r"""Classwise networks, :math:`L(p, k) = \sum_j \phi(\log p_j, [j = k])`: one small network for all classes.
+
+Blind to the order of the classes and good for any number of them. With :math:`\phi_1` for the label's class
+and :math:`\phi_0` for the others, :math:`L(p, k) = S + \delta(p_k)`, :math:`S = \sum_j \phi_0(p_j)`,
+:math:`\delta = \phi_1 - \phi_0`: every label's loss costs O(C) together.
+
+The two functions are defined on ``LOG_P_FLOOR <= log p <= 0``. Below the floor :math:`\phi_0` stays 0 and
+:math:`\phi_1` goes on with its slope at the floor, so a label of probability 1e-300 still pulls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from evoloss.errors import UnknownNameError
+from evoloss.networks.mlp import PopulationMLP
+from evoloss.pairs import label_log_probs
+
+LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; see the module's docstring
+Features = Literal["log_probs", "probs"]
+
+
+class ClasswiseForm(NamedTuple):
+    r"""The canonical form of a population at one class count; every entry has shape ``(popsize, 1)``.
+
+    Attributes:
+        scale: :math:`1 / (h_0 - h_1)` at ``log(1/C)``, with :math:`h = \partial\phi/\partial\log p`.
+        at_certain: :math:`\phi_1` at p = 1, before scaling; subtracted.
+        at_floor: :math:`\phi_0` at the floor, before scaling; subtracted.
+        tail: slope of :math:`\phi_1` at the floor, before scaling.
+    """
+
+    scale: Tensor
+    at_certain: Tensor
+    at_floor: Tensor
+    tail: Tensor
+
+    @property
+    def exists(self) -> Tensor:
+        """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
+        finite = self.scale.isfinite() & self.at_certain.isfinite() & self.at_floor.isfinite()
+        return (finite & self.tail.isfinite() & (self.scale > 0)).squeeze(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClasswiseNetwork:
+    r"""One small network :math:`\phi` of a class's probability, whether it is the label, and the class count.
+
+    Features are ``log p / 4`` (not with ``features="probs"``), ``p``, the label flag and ``log C / 4``; the
+    last lets terms scale with C as label smoothing's do, while at one C it is a constant.
+
+    Attributes:
+        hidden: widths of the hidden layers.
+        activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
+        features: ``"log_probs"``, or ``"probs"`` to leave the logarithm out (for comparison: such losses
+            behave like mean absolute error).
+    """
+
+    hidden: tuple[int, ...] = (16, 16)
+    activation: str = "silu"
+    features: Features = "log_probs"
+
+    def __post_init__(self) -> None:
+        if self.features not in ("log_probs", "probs"):
+            raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
+        self.mlp  # noqa: B018 - checks hidden and activation
+
+    @property
+    def mlp(self) -> PopulationMLP:
+        """The network without its features."""
+        return PopulationMLP(4 if self.features == "log_probs" else 3, tuple(self.hidden), self.activation)
+
+    @property
+    def n_params(self) -> int:
+        """Length of a candidate's parameter vector."""
+        return self.mlp.n_params
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """A random starting point, shape ``(n_params,)``."""
+        return self.mlp.initial(generator)
+
+    def constrain(self, params: Tensor) -> Tensor:
+        """Map search parameters to network parameters; here they are the same."""
+        return params
+
+    def inputs(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        """Feature rows ``(M, n_inputs)`` at log-probabilities ``(M,)``."""
+        flag = torch.as_tensor(is_label, dtype=log_p.dtype, device=log_p.device).expand_as(log_p)
+        log_c = torch.full_like(log_p, math.log(n_classes) / 4)
+        head = [log_p / 4] if self.features == "log_probs" else []
+        return torch.stack([*head, log_p.exp(), flag, log_c], dim=-1)
+
+    def tangents(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        """The derivative of :meth:`inputs` with respect to log p, ``(M, n_inputs)``."""
+        zero = torch.zeros_like(log_p)
+        head = [torch.full_like(log_p, 0.25)] if self.features == "log_probs" else []
+        return torch.stack([*head, log_p.exp(), zero, zero], dim=-1)
+
+    def form(self, params: Tensor, n_classes: int) -> ClasswiseForm:
+        """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
+        layers = self.mlp.layers(self.constrain(params))
+        uniform = -math.log(n_classes)
+        log_p = torch.tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR]).to(params)
+        flag = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]).to(params)
+        values, slopes = self.mlp.value_and_derivative(
+            layers, self.inputs(log_p, flag, n_classes), self.tangents(log_p, flag, n_classes)
+        )
+        scale = 1 / (slopes[:, 1:2] - slopes[:, 0:1])
+        return ClasswiseForm(scale, values[:, 2:3], values[:, 3:4], slopes[:, 4:5])
+
+    def phi_label(self, params: Tensor, form: ClasswiseForm, log_p: Tensor, n_classes: int) -> Tensor:
+        r"""Canonical :math:`\phi_1` at log-probabilities ``(M,)``, shape ``(popsize, M)``."""
+        # relu instead of clamp: at the floor itself the gradient is the tail's, and -inf goes to the tail.
+        below = F.relu(LOG_P_FLOOR - log_p)
+        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
+        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, True, n_classes))
+        return form.scale * (raw - form.at_certain - form.tail * below)
+
+    def phi_other(self, params: Tensor, form: ClasswiseForm, log_p: Tensor, n_classes: int) -> Tensor:
+        r"""Canonical :math:`\phi_0` at log-probabilities ``(M,)``, shape ``(popsize, M)``."""
+        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
+        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, False, n_classes))
+        return form.scale * (raw - form.at_floor)
+
+    def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+        """Canonical losses ``(popsize, N)`` of candidates ``(popsize, n_params)``.
+
+        Args:
+            params: one candidate a row.
+            log_probs: normalised log-probabilities, shape ``(N, C)``.
+            target: labels in ``[0, C)``, shape ``(N,)``.
+        """
+        n, n_classes = log_probs.shape
+        form = self.form(params, n_classes)
+        log_p = label_log_probs(log_probs, target)
+        others = self.phi_other(params, form, log_probs.reshape(-1), n_classes).view(-1, n, n_classes)
+        own = self.phi_label(params, form, log_p, n_classes) - self.phi_other(params, form, log_p, n_classes)
+        return others.sum(dim=2) + own
+
+    def class_costs(self, params: Tensor, log_probs: Tensor) -> Tensor:
+        r"""One candidate's :math:`L(p, k)` for every k, ``(N, C)``, from ``params (n_params,)``."""
+        n_classes = log_probs.shape[1]
+        row, flat = params[None], log_probs.reshape(-1)
+        form = self.form(row, n_classes)
+        other = self.phi_other(row, form, flat, n_classes).reshape(log_probs.shape)
+        label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
+        return other.sum(dim=1, keepdim=True) - other + label

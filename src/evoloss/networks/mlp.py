@@ -1,0 +1,106 @@
+"""A multi-layer perceptron for a whole population: one flat row of parameters a candidate, no loops."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from evoloss.errors import ConfigError, UnknownNameError
+
+# Activation and derivative. Both are smooth, so that a loss made of them can be differentiated twice, and
+# softplus and silu do not saturate on both sides: a loss of log p must keep a slope as p goes to 0.
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "softplus": (F.softplus, torch.sigmoid),
+    "silu": (F.silu, lambda z: torch.sigmoid(z) * (1 + z * (1 - torch.sigmoid(z)))),
+    "tanh": (torch.tanh, lambda z: 1 - torch.tanh(z) ** 2),
+}
+
+Layers = list[tuple[Tensor, Tensor]]  # weights (popsize, fan_in, fan_out) and biases (popsize, 1, fan_out)
+
+
+@dataclass(frozen=True)
+class PopulationMLP:
+    """A multi-layer perceptron with one output and no output bias.
+
+    The output bias is left out because every loss is made canonical, which removes any offset. The flat
+    parameter vector holds, layer by layer, the weights ``(fan_in, fan_out)`` row by row, then the biases.
+
+    Attributes:
+        n_inputs: number of features.
+        hidden: widths of the hidden layers, at least one.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ConfigError: if a width is below 1 or there is no hidden layer.
+        UnknownNameError: if the activation is not known.
+    """
+
+    n_inputs: int
+    hidden: tuple[int, ...]
+    activation: str
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise ConfigError(f"hidden must name at least one layer of width 1 or more, got {self.hidden}")
+        if self.activation not in ACTIVATIONS:
+            raise UnknownNameError.among("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """``(fan_in, fan_out)`` of every layer."""
+        widths = (self.n_inputs, *self.hidden, 1)
+        return tuple(itertools.pairwise(widths))
+
+    @property
+    def n_params(self) -> int:
+        """Length of the flat parameter vector."""
+        return sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.shapes) - 1
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """Normal weights of variance ``1 / fan_in`` and zero biases, float32, shape ``(n_params,)``."""
+        parts: list[Tensor] = []
+        for fan_in, fan_out in self.shapes:
+            parts.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
+            parts.append(torch.zeros(fan_out))
+        return torch.cat(parts)[: self.n_params]
+
+    def layers(self, params: Tensor) -> Layers:
+        """Split ``(popsize, n_params)`` into weights ``(popsize, fan_in, fan_out)`` and biases."""
+        layers: Layers = []
+        at = 0
+        for fan_in, fan_out in self.shapes:
+            weight = params[:, at : at + fan_in * fan_out].reshape(-1, fan_in, fan_out)
+            at += fan_in * fan_out
+            layers.append((weight, params[:, None, at : at + fan_out]))  # the output layer's bias is empty
+            at += fan_out
+        return layers
+
+    def value(self, layers: Layers, inputs: Tensor) -> Tensor:
+        """Outputs ``(popsize, M)`` at inputs ``(M, n_inputs)`` that all candidates share."""
+        activate, _ = ACTIVATIONS[self.activation]
+        hidden = inputs
+        for weight, bias in layers[:-1]:
+            hidden = activate(torch.matmul(hidden, weight) + bias)
+        return torch.matmul(hidden, layers[-1][0]).squeeze(-1)
+
+    def value_and_derivative(self, layers: Layers, inputs: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and their directional derivatives, both ``(popsize, M)``, by forward differentiation.
+
+        Args:
+            layers: from :meth:`layers`.
+            inputs: shape ``(M, n_inputs)``.
+            tangents: the derivative of each input along the direction, shape ``(M, n_inputs)``.
+        """
+        activate, slope = ACTIVATIONS[self.activation]
+        hidden, tangent = inputs, tangents
+        for weight, bias in layers[:-1]:
+            pre = torch.matmul(hidden, weight) + bias
+            hidden, tangent = activate(pre), slope(pre) * torch.matmul(tangent, weight)
+        weight = layers[-1][0]
+        return torch.matmul(hidden, weight).squeeze(-1), torch.matmul(tangent, weight).squeeze(-1)
