@@ -19,7 +19,7 @@ class ConcatForm(NamedTuple):
     """The canonical form of a population.
 
     Attributes:
-        scale: makes ``-dL/dz_y`` at the uniform prediction, averaged over labels, ``1 - 1/C``; ``(popsize, 1)``.
+        scale: makes ``-dL/dz_y`` at uniform, averaged over labels, equal to ``1 - 1/C``; ``(popsize, 1)``.
         at_certain: the raw loss of a perfect prediction of each class, subtracted by label; ``(popsize, C)``.
     """
 
