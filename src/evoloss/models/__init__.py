@@ -9,8 +9,11 @@ from torch import nn
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.models.cnn import CNN, cnn
 from evoloss.models.mlp import MLP, mlp
+from evoloss.models.resnet import ResNet, resnet8, resnet18, resnet20, resnet32, resnet56
+from evoloss.models.user_model import build_user_model
+from evoloss.models.wide_resnet import WideResNet, wrn16_4, wrn28_10, wrn40_2
 
-__all__ = ["CNN", "MLP", "MODELS", "ModelFactory", "build_model"]
+__all__ = ["CNN", "MLP", "MODELS", "ModelFactory", "ResNet", "WideResNet", "build_model"]
 
 
 class ModelFactory(Protocol):
@@ -23,6 +26,14 @@ class ModelFactory(Protocol):
 MODELS: dict[str, ModelFactory] = {
     "mlp": mlp,
     "cnn": cnn,
+    "resnet8": resnet8,
+    "resnet20": resnet20,
+    "resnet32": resnet32,
+    "resnet56": resnet56,
+    "resnet18": resnet18,
+    "wrn16_4": wrn16_4,
+    "wrn28_10": wrn28_10,
+    "wrn40_2": wrn40_2,
 }
 
 
@@ -30,16 +41,20 @@ def build_model(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> n
     """Build a classifier with fresh weights, drawn from torch's global generator.
 
     Args:
-        name: a key of :data:`MODELS`.
+        name: a key of :data:`MODELS`, or ``package.module:callable`` for a model of the user's: the callable
+            is called with the keywords ``input_shape`` and ``n_classes`` and returns an ``nn.Module``.
         input_shape: shape of one input, ``(C, H, W)`` or ``(D,)``.
         n_classes: number of classes, at least 2.
 
     Raises:
         UnknownNameError: if there is no such model.
-        ConfigError: if the model cannot take such inputs.
+        ConfigError: if the model cannot take such inputs, or if the user's model does not load or is no
+            classifier.
     """
     if n_classes < 2:
         raise ConfigError(f"n_classes must be at least 2, got {n_classes}")
+    if ":" in name:
+        return build_user_model(name, input_shape=input_shape, n_classes=n_classes)
     if name not in MODELS:
-        raise UnknownNameError.among("model", name, MODELS)
+        raise UnknownNameError.among("model", name, [*MODELS, "package.module:callable"])
     return MODELS[name](input_shape=input_shape, n_classes=n_classes)

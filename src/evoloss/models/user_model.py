@@ -1,0 +1,111 @@
+"""Classifiers of the user's own, named ``package.module:callable``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evoloss.errors import ConfigError
+
+
+def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """Call the user's callable and check, with one forward on zeros, that a classifier came back.
+
+    The callable gets ``input_shape`` and ``n_classes`` as keywords. The current folder can be imported from,
+    as in ``python -m``.
+
+    Args:
+        spec: ``package.module:callable``.
+        input_shape: shape of one input.
+        n_classes: number of classes.
+
+    Raises:
+        ConfigError: if the import or the call fails, or if what comes back is not a module that maps
+            ``(2, *input_shape)`` to ``(2, n_classes)`` floating-point logits.
+    """
+    with _current_folder_importable():
+        factory = _find(spec)
+        try:
+            model = factory(input_shape=input_shape, n_classes=n_classes)
+        except Exception as error:  # anything can go wrong in the user's code; the cause stays attached
+            raise ConfigError(
+                f"model {spec!r}: the call with input_shape={input_shape}, n_classes={n_classes} failed "
+                f"with {type(error).__name__}: {error}; it has to accept these keywords and return an nn.Module"
+            ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            f"model {spec!r} returned {type(model).__name__}; expected an nn.Module. "
+            "Name the function or class that builds the model, not the model's output"
+        )
+    _check_forward(spec, model, input_shape, n_classes)
+    return model
+
+
+def _find(spec: str) -> Callable[..., Any]:
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError(f"model {spec!r} is not of the form 'package.module:callable'")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:  # importing runs the user's code
+        raise ConfigError(
+            f"model {spec!r}: importing {module_name!r} failed with {type(error).__name__}: {error}; "
+            "it has to be installed, in the current folder, or on PYTHONPATH"
+        ) from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ConfigError(f"model {spec!r}: {module_name!r} has no {attribute!r}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ConfigError(
+            f"model {spec!r} is a {type(found).__name__}, not callable; name a function or a class"
+        )
+    factory: Callable[..., Any] = found
+    return factory
+
+
+@contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    # `python -m` has the current folder on the path, an installed command has not; users expect the former.
+    folder = os.getcwd()
+    if folder in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _check_forward(spec: str, model: nn.Module, input_shape: tuple[int, ...], n_classes: int) -> None:
+    # Evaluation mode: batch norm keeps its statistics, dropout draws nothing.
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits = model(torch.zeros(2, *input_shape))
+    except Exception as error:
+        raise ConfigError(
+            f"model {spec!r}: a forward on zeros of shape {(2, *input_shape)} failed with "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if not isinstance(logits, Tensor):
+        raise ConfigError(
+            f"model {spec!r}: forward returned {type(logits).__name__}; expected a tensor of logits"
+        )
+    if tuple(logits.shape) != (2, n_classes) or not logits.is_floating_point():
+        raise ConfigError(
+            f"model {spec!r}: inputs {(2, *input_shape)} gave {logits.dtype} of shape {tuple(logits.shape)}; "
+            f"expected floating-point logits of shape {(2, n_classes)}"
+        )
