@@ -1,0 +1,335 @@
+"""The semantics of ``nn.CrossEntropyLoss``, written once for every loss.
+
+A loss of this package is a cost L(p, k) of predicting p where the label is k. Everything else that
+``nn.CrossEntropyLoss`` offers follows from one rule: a label distribution q costs
+``sum_k w_k q_k L(p, k)``. An index target is the one-hot q, ``label_smoothing`` replaces q by
+``(1 - eps) q + eps / C``, and ``ignore_index`` removes a position. With ``L(p, k) = -log p_k`` this is
+cross-entropy itself, which is how this file is tested.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any, ClassVar, Literal, NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evoloss.losses.precision import autocast_dtype, autocast_off
+
+__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "pick"]
+
+Reduction = Literal["none", "mean", "sum"]
+
+_LOGIT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+# nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
+# that no target holds; otherwise it would pass over an out-of-range target without a word.
+_IGNORED_BY_NOBODY = -(2**62)
+
+
+class ClassificationLoss(nn.Module):
+    r"""Base of every loss: the call, the shapes and the rules of ``nn.CrossEntropyLoss``.
+
+    With p = softmax(input) over the class axis, w the class weights and q the label distribution, a position
+    costs :math:`\sum_k w_k q_k L(p, k)`, where q is the target itself (probabilities) or the one-hot vector
+    of the target (indices), mixed with the uniform one by ``label_smoothing``.
+
+    A subclass defines :meth:`class_costs`, and :meth:`label_costs` too where one entry is cheaper than all.
+
+    Args:
+        weight: one factor a class, shape ``(C,)``, of the dtype of the input; None for all ones. A buffer.
+        ignore_index: index target that costs nothing and does not count in the mean; any integer. Not for
+            probability targets.
+        reduction: ``"none"``, ``"sum"`` or ``"mean"``. The mean over index targets divides by the sum of the
+            ``weight`` of the targets, the mean over probability targets by the number of positions.
+        label_smoothing: eps in ``q <- (1 - eps) q + eps / C``, in [0, 1]; below 0 counts as 0, as in PyTorch.
+
+    Shape:
+        - input: ``(C)``, ``(N, C)`` or ``(N, C, d1, ..., dK)``.
+        - target: class indices (int64; uint8 up to two input dimensions), of the shape of the input without
+          its class axis; or class probabilities (floating), of exactly the shape of the input. The shape
+          decides which.
+        - output: a scalar, or the shape of the input without its class axis for ``reduction="none"``.
+
+    All arithmetic is in float32 (float64 for float64 input) with autocast off; the result has the dtype that
+    ``nn.CrossEntropyLoss`` gives it. No position left to average over gives NaN, as there.
+
+    Misuse raises the exception types of ``nn.CrossEntropyLoss``, at the same moment: the constructor accepts
+    what that constructor accepts, and :meth:`forward` raises.
+
+    Infinite logits go through the formulas as they do in cross-entropy: a row without a finite softmax is NaN.
+    """
+
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.ignore_index = _plain_number(ignore_index)
+        self.reduction: Reduction = reduction
+        self.label_smoothing = _plain_number(label_smoothing, real=True)
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The parameters of this loss beyond the shared ones, by name."""
+        return {name: getattr(self, name) for name in self._HYPERPARAMETERS}
+
+    def extra_repr(self) -> str:
+        """List the parameters inside ``repr(loss)``."""
+        shared = {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
+        return ", ".join(f"{name}={value!r}" for name, value in (self.hyperparameters | shared).items())
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """L(p, k) for every class k.
+
+        Args:
+            logits: finite, float32 or float64, shape ``(N, C)`` with C at least 1.
+
+        Returns:
+            The costs, shape ``(N, C)``.
+        """
+        raise NotImplementedError
+
+    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        """L(p, y) for one class a row.
+
+        Args:
+            logits: finite, float32 or float64, shape ``(N, C)``.
+            target: class indices, int64, shape ``(N,)``.
+
+        Returns:
+            The costs, shape ``(N,)``.
+
+        Raises:
+            IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
+        """
+        return pick(self.class_costs(logits), target)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
+
+        Args:
+            input: logits.
+            target: class indices or class probabilities.
+
+        Raises:
+            Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
+        """
+        if not self._is_well_formed(input, target):
+            self._raise_as_cross_entropy(input, target)
+        if input.shape[_class_axis(input)] == 0:
+            # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
+            return self._cross_entropy(input, target)
+        indices = input.shape != target.shape
+        dtype = self._result_dtype(input, target, indices)
+        with autocast_off(input.device.type):
+            working = torch.promote_types(dtype, torch.float32)
+            logits = input.to(working)
+            weight = None if self.weight is None else self.weight.to(working)
+            if input.dim() == 1:
+                logits, target = logits.unsqueeze(0), target.reshape(1) if indices else target.unsqueeze(0)
+            total: Tensor | int
+            if indices:
+                losses, total = self._index_losses(logits, target.long(), weight)
+            else:
+                losses, total = self._distribution_losses(logits, target.to(working), weight)
+            if input.dim() == 1:
+                losses = losses.squeeze(0)
+            return _reduce(losses, total, self.reduction).to(dtype)
+
+    def _index_losses(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Losses of index targets, and what their mean divides by.
+
+        Args:
+            logits: shape ``(N, C, d1, ..., dK)``.
+            target: int64, shape ``(N, d1, ..., dK)``.
+            weight: shape ``(C,)``, or None.
+        """
+        counts = target != self.ignore_index
+        # An ignored position may hold any number; class 0 always exists, and what it costs is masked below.
+        label = torch.where(counts, target, 0)
+        smoothing = self._smoothing()
+        if smoothing == 0.0:
+            costs = self._picked_costs(logits, label)
+            picked_weight = None if weight is None else weight[label]
+            losses = costs if picked_weight is None else costs * picked_weight
+        else:
+            every = self._all_costs(logits)
+            costs = pick(every, label)
+            picked_weight = None if weight is None else weight[label]
+            losses = costs if picked_weight is None else costs * picked_weight
+            spread = _weighted(every, weight).sum(1)
+            losses = (1.0 - smoothing) * losses + (smoothing / logits.shape[1]) * spread
+        # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.
+        losses = torch.where(counts, losses, 0.0)
+        total = counts if picked_weight is None else torch.where(counts, picked_weight, 0.0)
+        return losses, total.sum()
+
+    def _distribution_losses(
+        self, logits: Tensor, target: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, int]:
+        """Losses of probability targets, and what their mean divides by.
+
+        Args:
+            logits: shape ``(N, C, d1, ..., dK)``.
+            target: label distributions, of the same shape and dtype.
+            weight: shape ``(C,)``, or None.
+        """
+        n_classes = logits.shape[1]
+        smoothing = self._smoothing()
+        labels = target if smoothing == 0.0 else (1.0 - smoothing) * target + smoothing / n_classes
+        losses = (_weighted(self._all_costs(logits), weight) * labels).sum(1)
+        return losses, logits.numel() // n_classes
+
+    def _all_costs(self, logits: Tensor) -> Tensor:
+        """:meth:`class_costs` for logits ``(N, C, d1, ..., dK)``, of the same shape."""
+        if logits.dim() == 2:
+            return self.class_costs(logits)
+        last = logits.movedim(1, -1)
+        return self.class_costs(last.reshape(-1, logits.shape[1])).reshape(last.shape).movedim(-1, 1)
+
+    def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        """:meth:`label_costs` for logits ``(N, C, d1, ..., dK)`` and target ``(N, d1, ..., dK)``."""
+        if logits.dim() == 2:
+            return self.label_costs(logits, target)
+        flat = logits.movedim(1, -1).reshape(-1, logits.shape[1])
+        return self.label_costs(flat, target.reshape(-1)).reshape(target.shape)
+
+    def _smoothing(self) -> float:
+        return self.label_smoothing if self.label_smoothing > 0.0 else 0.0
+
+    def _is_well_formed(self, input: object, target: object) -> bool:
+        """Whether ``nn.CrossEntropyLoss`` would accept this call, as far as shapes and types tell."""
+        if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
+            return False
+        if input.dim() == 0 or input.dtype not in _LOGIT_DTYPES:
+            return False
+        if self.reduction not in ("none", "mean", "sum") or type(self.ignore_index) is not int:
+            return False
+        if type(self.label_smoothing) not in (int, float) or self.label_smoothing > 1.0:
+            return False
+        weight = self.weight
+        if weight is not None and weight.shape != (input.shape[_class_axis(input)],):
+            return False
+        if input.shape == target.shape:
+            return target.is_floating_point() and self.ignore_index < 0
+        if weight is not None and (weight.requires_grad or autocast_dtype(weight) != autocast_dtype(input)):
+            return False
+        if target.dtype != torch.int64 and not (target.dtype == torch.uint8 and input.dim() <= 2):
+            return False
+        if input.dim() == 1:
+            return target.dim() == 0 or (target.shape == (1,) and self._smoothing() == 0.0)
+        return target.shape == input.shape[:1] + input.shape[2:]
+
+    def _cross_entropy(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def _raise_as_cross_entropy(self, input: Tensor, target: Tensor) -> NoReturn:
+        """Let PyTorch say in its own words and with its own exception type what is wrong with a call."""
+        self._cross_entropy(input, target)
+        raise RuntimeError(
+            f"{type(self).__name__} does not take this call, although F.cross_entropy does: "
+            f"input {tuple(input.shape)} of {input.dtype}, target {tuple(target.shape)} of {target.dtype}, "
+            f"{self.extra_repr()}"
+        )
+
+    def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
+        """The dtype in which ``nn.CrossEntropyLoss`` answers."""
+        dtype = autocast_dtype(input)
+        if indices:
+            return dtype
+        dtype = torch.promote_types(dtype, autocast_dtype(target))
+        return dtype if self.weight is None else torch.promote_types(dtype, autocast_dtype(self.weight))
+
+
+class LabelProbabilityLoss(ClassificationLoss):
+    """Base of the losses that are a function of log p_y alone; a subclass defines :meth:`cost`.
+
+    With index targets only the costs asked for are evaluated, in any number of dimensions without a copy.
+    """
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """Cost of giving the label the log-probability ``log_p``.
+
+        Args:
+            log_p: at most 0, float32 or float64, any shape.
+
+        Returns:
+            The costs, of the same shape; finite with a finite derivative wherever ``log_p`` is finite.
+        """
+        raise NotImplementedError
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
+        return self.cost(F.log_softmax(logits, dim=1))
+
+    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+        return self.cost(pick(F.log_softmax(logits, dim=1), target))
+
+    def _all_costs(self, logits: Tensor) -> Tensor:
+        return self.class_costs(logits)
+
+    def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.label_costs(logits, target)
+
+
+def pick(values: Tensor, target: Tensor) -> Tensor:
+    """The entry of each position's target.
+
+    ``nll_loss`` does the picking: unlike ``gather`` it raises what cross-entropy raises for an index out of
+    range, takes the class axis in second place, and compiles and vmaps as cross-entropy does.
+
+    Args:
+        values: floating, shape ``(N, C, d1, ..., dK)``.
+        target: int64 in ``[0, C)``, shape ``(N, d1, ..., dK)``.
+
+    Returns:
+        ``values[n, target[n, ...], ...]``, of the shape of ``target``.
+
+    Raises:
+        IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
+    """
+    return -F.nll_loss(values, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
+
+
+def _plain_number(value: Any, *, real: bool = False) -> Any:
+    """Turn a NumPy scalar into a Python number, which compiles; leave anything else for forward to reject."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if real and isinstance(value, numbers.Real) else value
+
+
+def _class_axis(input: Tensor) -> int:
+    return 0 if input.dim() == 1 else 1
+
+
+def _weighted(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Values ``(N, C, d1, ..., dK)`` times the weight of their class."""
+    return values if weight is None else values * weight.reshape(-1, *[1] * (values.dim() - 2))
+
+
+def _reduce(losses: Tensor, total: Tensor | int, reduction: Reduction) -> Tensor:
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / total
