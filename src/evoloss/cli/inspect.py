@@ -1,0 +1,141 @@
+"""``evoloss inspect``: what kind of loss is this, beside cross-entropy."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import nn
+
+from evoloss._version import __version__
+from evoloss.atomic_files import write_text
+from evoloss.diagnostics import Curve, Inspection, inspect_loss, readings
+from evoloss.errors import ConfigError
+
+BASELINE = "cross_entropy"
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_PLAIN_BARS = " .:-=+*#@"
+_BAR_COLUMNS = 49
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectCommand:
+    """Look at a loss: its curve, its gradient, and how it is likely to train."""
+
+    loss: tyro.conf.Positional[str]
+    """A known loss (gce), a shipped one (evolved-base), or the directory of a saved one."""
+    classes: int = 10
+    """Class count of the predictions, at least 2."""
+    seed: int = 0
+    """Seed of the random predictions and label distributions."""
+    out: Path | None = None
+    """Folder for inspect.json, loss_curve.png and gradient_profile.png; none: print only."""
+
+    def __post_init__(self) -> None:
+        """Check what the command line gave."""
+        if self.classes < 2:
+            raise ConfigError(f"--classes must be at least 2, got {self.classes}")
+
+
+def run(config: InspectCommand) -> int:
+    """Inspect the loss and cross-entropy, print both, and write the files if asked.
+
+    Raises:
+        UnknownNameError: if there is no such loss.
+        ConfigError: if the loss does not take this class count.
+        MissingExtraError: if files are asked for and matplotlib is not installed; inspect.json is written.
+    """
+    from evoloss.losses.resolve import resolve_loss
+
+    inspection = inspect_loss(
+        resolve_loss(config.loss, reduction="none"), n_classes=config.classes, seed=config.seed
+    )
+    baseline = inspection
+    if config.loss != BASELINE:
+        cross_entropy = nn.CrossEntropyLoss(reduction="none")
+        baseline = inspect_loss(cross_entropy, n_classes=config.classes, seed=config.seed)
+    console = Console()
+    console.print(readings_table(config.loss, inspection, baseline))
+    curves = {_short(config.loss): inspection.curve, BASELINE: baseline.curve}
+    for line in text_plots(curves, unicode=console.encoding.lower().startswith("utf")):
+        console.print(line, highlight=False, markup=False)
+    if config.out is not None:
+        for path in write_inspection(config.loss, inspection, curves, config.out):
+            console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def readings_table(name: str, inspection: Inspection, baseline: Inspection) -> Table:
+    """Lay out the readings of a loss, with cross-entropy's values beside them."""
+    title = f"{escape(name)}, {inspection.n_classes} classes, seed {inspection.seed}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("diagnostic")
+    table.add_column(escape(_short(name)))
+    if name != BASELINE:
+        table.add_column(BASELINE, style="dim")
+    table.add_column("reading")
+    for own, other in zip(readings(inspection), readings(baseline), strict=True):
+        values = [own.value] if name == BASELINE else [own.value, other.value]
+        table.add_row(own.diagnostic, *map(escape, values), escape(own.meaning))
+    return table
+
+
+def text_plots(curves: dict[str, Curve], *, unicode: bool) -> list[str]:
+    """Draw each loss and its gradient as a row of bars over p_y, evenly spaced in log-odds.
+
+    Args:
+        curves: name of each loss to its curve.
+        unicode: bars of eighths; else ASCII characters of rising weight.
+    """
+    width = max(len(name) for name in curves)
+    lines = ["", f"{'loss':>{width}}  over p_y from 1e-8 (left) over 1/2 (middle) to 1 - 1e-8 (right)"]
+    lines += [f"{name:>{width}}  {_bars(curve.loss, unicode)}" for name, curve in curves.items()]
+    lines.append(f"{'gradient':>{width}}  -dL/dz_y over the same")
+    lines += [f"{name:>{width}}  {_bars(curve.gradient, unicode)}" for name, curve in curves.items()]
+    return lines
+
+
+def write_inspection(
+    name: str, inspection: Inspection, curves: dict[str, Curve], folder: Path
+) -> tuple[Path, Path, Path]:
+    """Write ``inspect.json`` and the two figures, each in full or not at all; return their paths.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed; the JSON is written before.
+    """
+    from evoloss.report.loss_figures import gradient_profiles_figure, loss_curves_figure
+
+    content = {"loss": name, "evoloss_version": __version__, **inspection.to_dict()}
+    record, losses, gradients = (
+        folder / file for file in ("inspect.json", "loss_curve.png", "gradient_profile.png")
+    )
+    write_text(record, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    title = f"{_short(name)}, {inspection.n_classes} classes"
+    loss_curves_figure(curves, losses, title=title, canonical=True)
+    gradient_profiles_figure(curves, gradients, title=title, canonical=True)
+    return record, losses, gradients
+
+
+def _short(name: str) -> str:
+    """Return the last part of a directory, unless that would pass for the baseline."""
+    last = Path(name).name
+    return name if last in ("", BASELINE) else last
+
+
+def _bars(values: tuple[float, ...], unicode: bool) -> str:
+    bars = _BARS if unicode else _PLAIN_BARS
+    shown = [values[round(column * (len(values) - 1) / (_BAR_COLUMNS - 1))] for column in range(_BAR_COLUMNS)]
+    finite = [value for value in shown if math.isfinite(value)] or [0.0]
+    lowest = min(finite)
+    height = (max(finite) - lowest) or 1.0
+    return "".join(
+        bars[round((value - lowest) / height * (len(bars) - 1))] if math.isfinite(value) else "?"
+        for value in shown
+    )

@@ -1,0 +1,57 @@
+"""Ranking consistency: does a more erroneous prediction cost more?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from evoloss.diagnostics.criterion import LossFunction, per_sample_losses
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How alike the loss and the error ``1 - p_y`` order random synthetic predictions.
+
+    Attributes:
+        consistency: share of comparable couples that both order alike.
+        kendall_tau: Kendall's tau-b.
+        spearman_rho: Spearman's rank correlation.
+        n_pairs: how many prediction-label pairs were ranked.
+    """
+
+    consistency: float
+    kendall_tau: float
+    spearman_rho: float
+    n_pairs: int
+
+
+def measure_ranking(
+    criterion: LossFunction, *, n_classes: int, generator: torch.Generator, n_pairs: int = 2048
+) -> Ranking:
+    """Rank synthetic pairs of the default mixture by the loss and by ``1 - p_y``.
+
+    Args:
+        criterion: ``(logits (N, C), target (N,)) -> (N,)``.
+        n_classes: class count of the predictions, at least 2.
+        generator: the only source of randomness.
+        n_pairs: how many pairs to rank.
+
+    Raises:
+        NotApplicableError: if the loss does not take this class count.
+        ConfigError: if the losses are not finite, or all equal: there is no order to compare.
+    """
+    # Imported here so that the other diagnostics work on any callable without the pretraining rooms.
+    from evoloss.fitness import ranking_scores
+    from evoloss.pairs import PairsConfig, sample_pairs
+
+    pairs = sample_pairs(PairsConfig(), n_pairs, n_classes, generator, dtype=torch.float64)
+    with torch.no_grad():
+        losses = per_sample_losses(criterion, pairs.log_probs, pairs.target)
+    scores = ranking_scores(losses, pairs.errors("one_minus_p"))
+    return Ranking(
+        consistency=float(scores.consistency),
+        kendall_tau=float(scores.kendall_tau),
+        spearman_rho=float(scores.spearman_rho),
+        n_pairs=n_pairs,
+    )

@@ -1,0 +1,150 @@
+"""Figures of losses: the loss against p_y, and its gradient, several losses on one pair of axes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evoloss.atomic_files import write_bytes
+from evoloss.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from evoloss.diagnostics import Curve
+
+BASELINE = "cross_entropy"
+"""The curve of this name is drawn in black and dashed, in every figure."""
+
+# Okabe and Ito's palette, told apart under every common colour blindness, less black (the baseline's) and
+# yellow (too pale on white); line styles change where the colours start again.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_LINES = ("-", "-.", ":")
+_FORMATS = (".pdf", ".png", ".svg")
+
+
+def canonical_scale(curve: Curve) -> Curve:
+    """Shift and scale a curve to 0 at its lowest point and cross-entropy's gradient at uniform prediction.
+
+    Curves of losses with arbitrary offset and scale become comparable: what is left is the shape. A curve
+    whose gradient at uniform is not positive is only shifted.
+    """
+    p = np.asarray(curve.p)
+    log_odds = np.log(p) - np.log1p(-p)
+    at_uniform = float(np.interp(-np.log(curve.n_classes - 1), log_odds, curve.gradient))
+    scale = (1 - 1 / curve.n_classes) / at_uniform if at_uniform > 0 else 1.0
+    return replace(
+        curve,
+        loss=tuple(scale * (value - min(curve.loss)) for value in curve.loss),
+        gradient=tuple(scale * value for value in curve.gradient),
+    )
+
+
+def loss_curves_figure(
+    curves: Mapping[str, Curve], path: Path, *, title: str = "", canonical: bool = False
+) -> None:
+    """Draw losses against the label's probability, on a linear axis and on a logarithmic one.
+
+    Args:
+        curves: name of each loss to its curve; ``cross_entropy`` is drawn as the baseline.
+        path: file to write; the ending says the format (``.png``, ``.svg`` or ``.pdf``).
+        title: above the figure.
+        canonical: draw each curve in :func:`canonical_scale`.
+
+    Raises:
+        ConfigError: if there are no curves, or the ending is unknown.
+        MissingExtraError: if matplotlib is not installed.
+    """
+    drawn = {name: canonical_scale(curve) if canonical else curve for name, curve in curves.items()}
+    figure, (linear, logarithmic) = _two_panels(drawn, path, title)
+    _draw(linear, drawn, lambda curve: curve.loss)
+    _draw(logarithmic, drawn, lambda curve: curve.loss)
+    # On the linear axis losses that grow without bound as p goes to 0 would flatten the others: cut there.
+    inside = [
+        loss for curve in drawn.values() for p, loss in zip(curve.p, curve.loss, strict=True) if p > 0.02
+    ]
+    margin = 0.05 * (max(inside) - min(inside)) or 1.0
+    linear.set_ylim(min(inside) - margin, max(inside) + margin)
+    linear.set_ylabel("loss (canonical scale)" if canonical else "loss")
+    _finish(figure, linear, path)
+
+
+def gradient_profiles_figure(
+    curves: Mapping[str, Curve], path: Path, *, title: str = "", canonical: bool = False
+) -> None:
+    r"""Draw the pull on the label's logit, :math:`-\partial L / \partial z_y`; cross-entropy's is 1 - p_y.
+
+    The right panel is logarithmic in both directions, so a gradient that vanishes as a power of p_y is a
+    straight line downward; where it is not positive it is not drawn there. Arguments and errors as for
+    :func:`loss_curves_figure`.
+    """
+    drawn = {name: canonical_scale(curve) if canonical else curve for name, curve in curves.items()}
+    figure, (linear, logarithmic) = _two_panels(drawn, path, title)
+    _draw(linear, drawn, lambda curve: curve.gradient)
+    _draw(
+        logarithmic,
+        drawn,
+        lambda curve: tuple(value if value > 0 else float("nan") for value in curve.gradient),
+    )
+    logarithmic.set_yscale("log")
+    # Near p_y = 1 every gradient goes to 0, which the left panel shows; the right one is about p_y near 0.
+    left_half = [
+        g for curve in drawn.values() for p, g in zip(curve.p, curve.gradient, strict=True) if p < 0.5
+    ]
+    positive = [g for g in left_half if g > 0] or [1.0]
+    logarithmic.set_ylim(max(min(positive), 1e-12) / 3, max(positive) * 3)
+    linear.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    scale = "\n(canonical scale)" if canonical else ""
+    linear.set_ylabel(rf"pull on the logit, $-\partial L/\partial z_y${scale}")
+    _finish(figure, linear, path)
+
+
+def _two_panels(curves: Mapping[str, Curve], path: Path, title: str) -> tuple[Figure, tuple[Axes, Axes]]:
+    if not curves:
+        raise ConfigError("there are no curves to draw; at least one is expected")
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"a figure is written as {', '.join(_FORMATS)}, got {path.name!r}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError.of("matplotlib", "report", "drawing figures") from error
+    # A Figure of its own, without pyplot: no window system, no global state, nothing to close.
+    figure = Figure(figsize=(9.0, 3.9), dpi=150, layout="constrained")
+    if title:
+        figure.suptitle(title)
+    linear, logarithmic = figure.subplots(1, 2)
+    linear.set_title("linear in $p_y$", fontsize="medium")
+    logarithmic.set_xscale("log")
+    logarithmic.set_title("logarithmic in $p_y$: confident mistakes", fontsize="medium")
+    return figure, (linear, logarithmic)
+
+
+def _draw(axes: Axes, curves: Mapping[str, Curve], values: Callable[[Curve], tuple[float, ...]]) -> None:
+    position = 0
+    for name, curve in curves.items():
+        style = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
+        if name != BASELINE:
+            line = _LINES[position // len(_COLOURS) % len(_LINES)]
+            style = {"color": _COLOURS[position % len(_COLOURS)], "linestyle": line, "linewidth": 2.0}
+            position += 1
+        axes.plot(curve.p, values(curve), label=name, **style)  # type: ignore[arg-type]
+    axes.set_xlabel("probability of the label, $p_y$")
+    axes.grid(visible=True, color="0.92")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _finish(figure: Figure, with_labels: Axes, path: Path) -> None:
+    handles, labels = with_labels.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False)
+    buffer = io.BytesIO()
+    # Without the date and the version of the software, equal curves make equal files.
+    metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    suffix = path.suffix.lower()
+    figure.savefig(buffer, format=suffix[1:], metadata=metadata[suffix])
+    write_bytes(path, buffer.getvalue())
