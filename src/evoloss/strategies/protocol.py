@@ -34,7 +34,7 @@ class Strategy(Protocol):
         ...
 
     def tell(self, state: StrategyState, candidates: Tensor, fitness: Tensor) -> StrategyState:
-        """Learn from ``fitness``, shape ``(popsize,)``, smaller is better; ``state`` is the one ask returned."""
+        """Learn from ``fitness``, shape ``(popsize,)``, smaller is better; ``state`` as ask returned it."""
         ...
 
     def mean(self, state: StrategyState) -> Tensor:

@@ -1,0 +1,97 @@
+r"""Chaotic mutation: noise from the orbits of a chaotic map instead of a Gaussian generator.
+
+One orbit belongs to one parameter of one candidate, or to one candidate's step length; no orbit is laid
+across neighbouring parameters, whose noise would then be functions of each other. Orbits run on from
+generation to
+generation: the value of a parameter's noise in the next generation is a function of its value in this one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.mutation.maps import MAPS
+from evoloss.mutation.orbits import Orbits, advance, start_orbits
+from evoloss.mutation.protocol import MutationState
+
+Drives = Literal["direction", "step", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chaotic:
+    r"""Noise :math:`s_i d_{ij}` for candidate i and parameter j, from orbits of a chaotic map.
+
+    With z a standardised value of an orbit, the direction is d = z and the step length is
+    :math:`s = \exp(a z) / \sqrt{E[\exp(2 a z)]}` with ``a = log_spread``, so that :math:`E[s^2] = 1`. Each
+    coordinate has mean 0 and variance 1 under the invariant density of the map (see
+    :mod:`evoloss.mutation.maps` for what that density is); all its other moments are the map's, not a
+    Gaussian's.
+
+    Args:
+        map: a name in :data:`evoloss.mutation.maps.MAPS`.
+        drives: ``"direction"``: an orbit for each candidate and parameter, s = 1. ``"step"``: an orbit for
+            each candidate's step length, Gaussian direction. ``"both"``: both from orbits.
+        log_spread: standard deviation of the logarithm of the step length, above 0 and at most 1.
+        renew_every: each orbit is started anew every so many samples, at least 2, each at another time.
+
+    Raises:
+        ConfigError: for a field outside its range.
+        UnknownNameError: for a map that is not known.
+    """
+
+    map: str = "logistic"
+    drives: Drives = "direction"
+    log_spread: float = 0.5
+    renew_every: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if self.map not in MAPS:
+            raise UnknownNameError.among("chaotic map", self.map, MAPS)
+        if self.drives not in get_args(Drives):
+            raise ConfigError(f"drives must be one of {', '.join(get_args(Drives))}, got {self.drives!r}")
+        if not 0.0 < self.log_spread <= 1.0:
+            raise ConfigError(f"log_spread must be above 0 and at most 1, got {self.log_spread!r}")
+        if self.renew_every < 2:
+            raise ConfigError(f"renew_every must be at least 2, got {self.renew_every!r}")
+
+    def init(self, popsize: int, n_params: int, generator: torch.Generator) -> MutationState:
+        """Start all orbits independently, in the invariant density."""
+        state = {"shape": torch.tensor([popsize, n_params])}
+        if self.drives != "step":
+            state |= _nest("direction", start_orbits(MAPS[self.map], (popsize, n_params), generator))
+        if self.drives != "direction":
+            state |= _nest("step", start_orbits(MAPS[self.map], (popsize,), generator))
+        return state
+
+    def sample(self, state: MutationState, generator: torch.Generator) -> tuple[Tensor, MutationState]:
+        """Return noise of shape ``(popsize, n_params)``: float64, or float32 for a Gaussian direction."""
+        chaotic_map, after = MAPS[self.map], dict(state)
+        if self.drives == "step":
+            popsize, n_params = state["shape"].tolist()
+            noise = torch.randn(popsize, n_params, generator=generator, dtype=torch.float32)
+        else:
+            orbits = advance(chaotic_map, _pick("direction", state), self.renew_every, generator)
+            noise = chaotic_map.standardise(orbits["point"])
+            after |= _nest("direction", orbits)
+        if self.drives != "direction":
+            orbits = advance(chaotic_map, _pick("step", state), self.renew_every, generator)
+            length = (self.log_spread * chaotic_map.standardise(orbits["point"])).exp()
+            scale = 1.0 / math.sqrt(chaotic_map.expectation_of_exp(2.0 * self.log_spread))
+            noise = noise * (scale * length).to(noise.dtype).unsqueeze(1)
+            after |= _nest("step", orbits)
+        return noise, after
+
+
+def _nest(name: str, orbits: Orbits) -> MutationState:
+    return {f"{name}.{key}": value for key, value in orbits.items()}
+
+
+def _pick(name: str, state: MutationState) -> Orbits:
+    return {key: state[f"{name}.{key}"] for key in ("point", "reference", "steps")}
