@@ -7,6 +7,7 @@ from torch import Tensor
 
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
+from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.table import LossTable, PairWeights
@@ -24,8 +25,11 @@ __all__ = [
     "LossNetwork",
     "LossTable",
     "MonotoneNetwork",
+    "Network",
     "PairWeights",
     "PopulationMLP",
+    "build_network",
+    "describe_network",
 ]
 
 
@@ -61,10 +65,3 @@ class LossNetwork(Protocol):
     def class_costs(self, params: Tensor, log_probs: Tensor) -> Tensor:
         """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``."""
         ...
-
-
-NETWORKS: dict[str, type[ClasswiseNetwork] | type[ConcatNetwork]] = {
-    "classwise": ClasswiseNetwork,
-    "concat": ConcatNetwork,
-    "monotone": MonotoneNetwork,
-}

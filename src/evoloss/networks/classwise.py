@@ -62,7 +62,7 @@ class ClasswiseNetwork:
             behave like mean absolute error).
     """
 
-    hidden: tuple[int, ...] = (16, 16)
+    hidden: tuple[int, ...] = (8, 8)
     activation: str = "silu"
     features: Features = "log_probs"
 
@@ -136,9 +136,12 @@ class ClasswiseNetwork:
             log_probs: normalised log-probabilities, shape ``(N, C)``.
             target: labels in ``[0, C)``, shape ``(N,)``.
         """
+        return self.losses_at(params, log_probs, label_log_probs(log_probs, target))
+
+    def losses_at(self, params: Tensor, log_probs: Tensor, log_p: Tensor) -> Tensor:
+        """:meth:`losses` from the label's log-probability ``log_p (N,)`` in the place of the label."""
         n, n_classes = log_probs.shape
         form = self.form(params, n_classes)
-        log_p = label_log_probs(log_probs, target)
         others = self.phi_other(params, form, log_probs.reshape(-1), n_classes).view(-1, n, n_classes)
         own = self.phi_label(params, form, log_p, n_classes) - self.phi_other(params, form, log_p, n_classes)
         return others.sum(dim=2) + own

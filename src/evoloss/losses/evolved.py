@@ -1,0 +1,162 @@
+"""The evolved loss: a trained loss network with the call of ``nn.CrossEntropyLoss``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from evoloss.errors import CanonicalFormError, ConfigError
+from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
+from evoloss.losses.semantics import ClassificationLoss, Reduction, pick
+from evoloss.networks import ConcatNetwork, Network
+from evoloss.zoo import SHIPPED, shipped_path
+
+CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
+
+
+class EvolvedLoss(ClassificationLoss):
+    r"""A learned classification loss, used in the place of ``nn.CrossEntropyLoss``.
+
+    The cost of a prediction p whose label is k is that of the loss network in canonical form: 0 for a
+    perfect prediction, and with cross-entropy's gradient, :math:`-\partial L/\partial z_y = 1 - 1/C`, at the
+    uniform prediction, so that a learning rate carries over. Classwise and monotone losses fit any number of
+    classes, a concat loss the one it was evolved for.
+
+    The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
+    nothing to change. They stay in float32 or float64 when the module is cast to half precision.
+
+    Args:
+        network: the loss network.
+        params: its parameters, shape ``(n_params,)``, finite.
+        record: facts about the loss for its config file: how it was made, what was measured. JSON values.
+        weight: as in ``nn.CrossEntropyLoss``; so are the others.
+        ignore_index: index target that costs nothing.
+        reduction: ``"none"``, ``"sum"`` or ``"mean"``.
+        label_smoothing: in [0, 1].
+
+    Raises:
+        ConfigError: if ``params`` does not fit the network or is not finite.
+        CanonicalFormError: if the loss has no canonical form at the class counts it is for.
+
+    References:
+        Xiang and Pei 2026, "Distribution-Free Pretraining of Classification Losses via Evolutionary
+        Dynamics", arXiv 2605.03722.
+    """
+
+    params: Tensor
+
+    def __init__(
+        self,
+        network: Network,
+        params: Tensor,
+        *,
+        record: Mapping[str, Any] | None = None,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(
+            weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        )
+        params = _checked(network, params)
+        self.network = network
+        self.record = dict(record or {})
+        self.register_buffer("params", params)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_dir: str | Path,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> EvolvedLoss:
+        """Load a shipped loss by name, or a saved one from its directory.
+
+        A shipped name wins over a directory of that name; write ``./name`` for the directory.
+
+        Args:
+            name_or_dir: a name that ``evoloss losses`` lists, or a directory written by
+                :meth:`save_pretrained`.
+            weight: as in ``nn.CrossEntropyLoss``; so are the others.
+            ignore_index: index target that costs nothing.
+            reduction: ``"none"``, ``"sum"`` or ``"mean"``.
+            label_smoothing: in [0, 1].
+
+        Raises:
+            UnknownNameError: if it is neither a shipped name nor a directory.
+            ArtefactError: if the files are missing, damaged, oversized, mistyped or from a newer version.
+        """
+        shipped = str(name_or_dir) in SHIPPED
+        artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
+        return cls(
+            artefact.network,
+            artefact.params,
+            record=artefact.record,
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write ``loss.safetensors``, ``config.json`` and the card ``README.md``; nothing is half-written.
+
+        What is saved is the loss itself: weight, ignore_index, reduction and label_smoothing are choices of
+        the use, and are given again on loading.
+        """
+        write_artefact(Path(directory), Artefact(self.network, self.params, self.record))
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
+        return self.network.class_costs(self.params.to(logits.dtype), F.log_softmax(logits, dim=1))
+
+    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
+        """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+        log_probs = F.log_softmax(logits, dim=1)
+        params = self.params.to(logits.dtype)[None]
+        if isinstance(self.network, ConcatNetwork):
+            return pick(self.network.class_costs(params[0], log_probs), target)
+        return self.network.losses_at(params, log_probs, pick(log_probs, target)).squeeze(0)
+
+    def extra_repr(self) -> str:
+        """List the network and the shared parameters inside ``repr(loss)``."""
+        return f"{self.network}, {super().extra_repr()}"
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> EvolvedLoss:
+        # A whole model may be cast to half precision; rounding a loss to three digits would change it.
+        exact = self.params
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.params.dtype not in (torch.float32, torch.float64):
+            self.params = exact.to(self.params.device)
+        return self
+
+
+def _checked(network: Network, params: Tensor) -> Tensor:
+    if params.shape != (network.n_params,):
+        raise ConfigError(
+            f"this network has {network.n_params} parameters, got a tensor of shape {tuple(params.shape)}"
+        )
+    if not params.is_floating_point():
+        raise ConfigError(f"parameters must be floating-point, got {params.dtype}")
+    params = params.detach().clone()
+    if params.dtype not in (torch.float32, torch.float64):
+        params = params.float()
+    if not params.isfinite().all():
+        raise ConfigError("the parameters are not all finite")
+    counts = (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
+    for n_classes in counts:
+        if not network.form(params[None].double(), n_classes).exists.item():
+            raise CanonicalFormError(
+                f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
+                "gradient does not push the label's probability up; evolve it longer or with another seed"
+            )
+    return params

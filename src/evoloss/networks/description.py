@@ -1,0 +1,55 @@
+"""Loss networks to and from plain dictionaries, as they stand in an artefact's config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.networks.classwise import ClasswiseNetwork
+from evoloss.networks.concat import ConcatNetwork
+from evoloss.networks.monotone import MonotoneNetwork
+
+Network = ClasswiseNetwork | ConcatNetwork
+
+NETWORKS: dict[str, type[Network]] = {
+    "classwise": ClasswiseNetwork,
+    "concat": ConcatNetwork,
+    "monotone": MonotoneNetwork,
+}
+
+_MAX_WIDTH, _MAX_LAYERS = 4096, 16  # a description from a stranger must not ask for gigabytes
+
+
+def describe_network(network: Network) -> dict[str, Any]:
+    """Name and fields of a network, for JSON."""
+    kind = next(name for name, cls in NETWORKS.items() if type(network) is cls)
+    return {"kind": kind, **asdict(network), "hidden": list(network.hidden)}
+
+
+def build_network(description: Mapping[str, Any]) -> Network:
+    """Build the network that :func:`describe_network` described.
+
+    Raises:
+        ConfigError: if a field is missing, unknown, of the wrong type or out of range.
+        UnknownNameError: if the kind, the activation or the feature set is not known.
+    """
+    values = dict(description)
+    kind = values.pop("kind", None)
+    if not isinstance(kind, str) or kind not in NETWORKS:
+        raise UnknownNameError.among("network", str(kind), NETWORKS)
+    cls = NETWORKS[kind]
+    expected = {field.name for field in fields(cls)}
+    if set(values) != expected:
+        raise ConfigError(f"a {kind} network is described by {sorted(expected)}, got {sorted(values)}")
+    hidden = values["hidden"]
+    if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
+        raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")
+    if len(hidden) > _MAX_LAYERS or any(width > _MAX_WIDTH for width in hidden):
+        raise ConfigError(f"at most {_MAX_LAYERS} layers of width {_MAX_WIDTH} are supported, got {hidden!r}")
+    if not (isinstance(values["activation"], str) and isinstance(values["features"], str)):
+        raise ConfigError("activation and features must be strings")
+    if "n_classes" in values and type(values["n_classes"]) is not int:
+        raise ConfigError(f"n_classes must be an integer, got {values['n_classes']!r}")
+    return cls(**{**values, "hidden": tuple(hidden)})

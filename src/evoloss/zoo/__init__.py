@@ -1,0 +1,25 @@
+"""Shipped losses: a folder each, with tensors, config, card and the configuration that made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evoloss.errors import UnknownNameError
+
+SHIPPED: dict[str, str] = {
+    "evolved-base": "ranking consistency alone, any number of classes: a first learned loss for clean data",
+}
+"""Name and one line about every shipped loss."""
+
+__all__ = ["SHIPPED", "shipped_path"]
+
+
+def shipped_path(name: str) -> Path:
+    """The folder of a shipped loss inside the installed package.
+
+    Raises:
+        UnknownNameError: if no loss of that name is shipped.
+    """
+    if name not in SHIPPED:
+        raise UnknownNameError.among("shipped loss", name, SHIPPED)
+    return Path(__file__).parent / name
