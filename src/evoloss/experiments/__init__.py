@@ -1,0 +1,9 @@
+"""Comparisons of losses on real data: many trainings, their statistics and the results file."""
+
+from __future__ import annotations
+
+from evoloss.experiments.compare import CompareConfig, compare
+from evoloss.experiments.results import Results
+from evoloss.experiments.statistics import LossSummary, PairedDifference
+
+__all__ = ["CompareConfig", "LossSummary", "PairedDifference", "Results", "compare"]

@@ -1,0 +1,197 @@
+"""Means, paired differences, intervals and tests over the seeds of a comparison."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evoloss.errors import MissingExtraError
+from evoloss.training import RunResult
+
+CONFIDENCE = 0.95
+"""Coverage of every interval in a results file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSummary:
+    """One loss over its seeds; accuracies in percent.
+
+    Attributes:
+        loss: name of the loss.
+        lr: learning rate of its runs.
+        n_seeds: finished runs.
+        n_diverged: how many of them diverged (they count, as uniform predictions).
+        mean_test_accuracy: last epoch.
+        sd_test_accuracy: sample standard deviation over seeds; None with one seed.
+        mean_best_test_accuracy: test accuracy at the best validation epoch.
+        sd_best_test_accuracy: likewise.
+        mean_validation_accuracy: last epoch.
+        mean_test_nll: nats.
+        mean_test_ece: in ``[0, 1]``.
+        mean_train_seconds: one run.
+    """
+
+    loss: str
+    lr: float
+    n_seeds: int
+    n_diverged: int
+    mean_test_accuracy: float
+    sd_test_accuracy: float | None
+    mean_best_test_accuracy: float
+    sd_best_test_accuracy: float | None
+    mean_validation_accuracy: float
+    mean_test_nll: float
+    mean_test_ece: float
+    mean_train_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """Test accuracy of a loss minus that of the baseline, seed by seed, in points.
+
+    Attributes:
+        loss: name of the loss.
+        baseline: what it is compared with.
+        mean_difference: over the seeds that both have.
+        ci_low: lower end of the 95 % t interval of the mean; None with one seed.
+        ci_high: upper end.
+        p_value: two-sided paired t-test; None with one seed.
+        p_holm: the same, corrected for the number of losses compared (Holm 1979).
+        n_seeds: seeds that both have.
+    """
+
+    loss: str
+    baseline: str
+    mean_difference: float
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_holm: float | None
+    n_seeds: int
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+    r"""Interval of a mean, :math:`\bar d \pm t_{n-1} s / \sqrt n`; None with fewer than two values."""
+    if len(values) < 2:
+        return None
+    mean, half = statistics.fmean(values), _t_quantile(len(values) - 1, confidence) * _standard_error(values)
+    return mean - half, mean + half
+
+
+def paired_t_test(differences: Sequence[float]) -> float | None:
+    """Two-sided p-value of a mean of zero; None with fewer than two differences.
+
+    Where all differences are equal the statistic is undefined; its limit is taken: 1 for zeros, else 0.
+    """
+    if len(differences) < 2:
+        return None
+    mean, error = statistics.fmean(differences), _standard_error(differences)
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * _scipy_t().sf(abs(mean) / error, len(differences) - 1))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number, step down (Holm 1979); None stays None and does not count.
+
+    The k-th smallest of m becomes the largest of ``(m - j) p_j`` over all ``j <= k`` (counted from 0), at
+    most 1.
+    """
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, index) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        corrected[index] = highest
+    return corrected
+
+
+def summarise_losses(runs: Iterable[RunResult]) -> list[LossSummary]:
+    """Average the runs of each loss, in order of first appearance."""
+    return [_summarise(name, group) for name, group in _by_loss(runs).items()]
+
+
+def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedDifference]:
+    """Compare every other loss with the baseline over the seeds that both have."""
+    groups = {
+        name: {run.seed: _required(run.test_accuracy) for run in group}
+        for name, group in _by_loss(runs).items()
+    }
+    reference = groups.pop(baseline, {})
+    rows = []
+    for name, accuracy in groups.items():
+        differences = [
+            accuracy[seed] - reference[seed] for seed in sorted(accuracy.keys() & reference.keys())
+        ]
+        if differences:
+            rows.append(_compare(name, baseline, differences))
+    corrected = holm([row.p_value for row in rows])
+    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _compare(loss: str, baseline: str, differences: list[float]) -> PairedDifference:
+    low, high = t_interval(differences) or (None, None)
+    return PairedDifference(
+        loss=loss,
+        baseline=baseline,
+        mean_difference=statistics.fmean(differences),
+        ci_low=low,
+        ci_high=high,
+        p_value=paired_t_test(differences),
+        p_holm=None,
+        n_seeds=len(differences),
+    )
+
+
+def _summarise(loss: str, runs: list[RunResult]) -> LossSummary:
+    last = [_required(run.test_accuracy) for run in runs]
+    best = [_required(run.best_test_accuracy) for run in runs]
+    return LossSummary(
+        loss=loss,
+        lr=runs[0].lr,
+        n_seeds=len(runs),
+        n_diverged=sum(run.diverged for run in runs),
+        mean_test_accuracy=statistics.fmean(last),
+        sd_test_accuracy=_deviation(last),
+        mean_best_test_accuracy=statistics.fmean(best),
+        sd_best_test_accuracy=_deviation(best),
+        mean_validation_accuracy=statistics.fmean(run.validation_accuracy for run in runs),
+        mean_test_nll=statistics.fmean(_required(run.test_nll) for run in runs),
+        mean_test_ece=statistics.fmean(_required(run.test_ece) for run in runs),
+        mean_train_seconds=statistics.fmean(run.train_seconds for run in runs),
+    )
+
+
+def _by_loss(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:
+    groups: dict[str, list[RunResult]] = {}
+    for run in runs:
+        groups.setdefault(run.loss, []).append(run)
+    return groups
+
+
+def _required(value: float | None) -> float:
+    assert value is not None, "runs that are reported have been tested"
+    return value
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return statistics.stdev(values) / math.sqrt(len(values))
+
+
+def _t_quantile(freedom: int, confidence: float) -> float:
+    return float(_scipy_t().ppf((1 + confidence) / 2, freedom))
+
+
+def _scipy_t() -> Any:
+    try:
+        from scipy.stats import t
+    except ImportError as error:
+        raise MissingExtraError.of("scipy", "experiments", "intervals and tests") from error
+    return t

@@ -1,0 +1,50 @@
+"""Choosing a learning rate for each loss, by the validation split alone.
+
+Every loss gets the same grid, the same seeds and so the same number of trainings. The seeds are kept apart
+from those that are reported, so that a rate is not chosen by the luck of the very runs it is judged by.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+
+from evoloss.errors import ConfigError
+from evoloss.training import RunResult
+
+FIRST_TUNING_SEED = 1_000_000
+"""Tuning seeds count from here; seeds of reported runs have to be smaller."""
+
+
+def tuning_seeds(count: int) -> tuple[int, ...]:
+    """Return the first ``count`` tuning seeds."""
+    return tuple(range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count))
+
+
+def require_apart(seeds: Iterable[int]) -> None:
+    """Raise :class:`ConfigError` if a reported seed is a tuning seed."""
+    for seed in seeds:
+        if seed >= FIRST_TUNING_SEED:
+            raise ConfigError(f"seed {seed} is kept for tuning; use seeds below {FIRST_TUNING_SEED}")
+
+
+def best_learning_rate(runs: Iterable[RunResult]) -> float:
+    """Choose among the rates of one loss.
+
+    The rate with the highest mean validation accuracy of the last epoch wins; among equals the one with the
+    lower mean validation NLL (small validation splits tie often), then the smaller rate.
+
+    Args:
+        runs: the trainings of one loss, at least one.
+    """
+    by_rate: dict[float, list[RunResult]] = {}
+    for run in runs:
+        by_rate.setdefault(run.lr, []).append(run)
+
+    def rank(rate: float) -> tuple[float, float, float]:
+        group = by_rate[rate]
+        # Rounded, since equal counts of right answers may differ in the last digit of their mean.
+        accuracy = round(statistics.fmean(run.validation_accuracy for run in group), 6)
+        return (-accuracy, statistics.fmean(run.validation_nll for run in group), rate)
+
+    return min(by_rate, key=rank)

@@ -1,0 +1,3 @@
+"""Tables and figures from results files."""
+
+from __future__ import annotations

@@ -1,0 +1,101 @@
+"""The table of a comparison, for the terminal and as Markdown."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from evoloss.experiments.results import Results
+from evoloss.experiments.statistics import LossSummary, PairedDifference
+
+HEADERS = (
+    "loss",
+    "lr",
+    "test accuracy, %",
+    "at best epoch, %",
+    "difference, points",
+    "95 % interval",
+    "p (Holm)",
+    "NLL",
+    "ECE",
+    "s / run",
+)
+
+
+def table_rows(results: Results) -> list[tuple[str, ...]]:
+    """Return the cells below :data:`HEADERS`, one row a loss, in the order of the results."""
+    differences = {row.loss: row for row in results.summary}
+    return [_row(loss, differences.get(loss.loss), results.baseline) for loss in results.losses]
+
+
+def caption(results: Results) -> str:
+    """Say in one paragraph what was run and how to read the table."""
+    if not results.runs:
+        return "No run has finished yet."
+    run = results.runs[0]
+    noise = f"{run.label_noise:.0%} {run.noise_kind} label noise" if run.label_noise else "clean labels"
+    seeds = len({r.seed for r in results.runs})
+    parts = [
+        f"{run.dataset}, {run.n_train:,} training images or rows, {noise}; {run.model} "
+        f"({run.n_parameters:,} parameters), {run.epochs} epochs, augmentation: {run.augment}; "
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}.",
+        "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch. "
+        f"Difference: paired with {results.baseline}, last epoch, with t interval and Holm-corrected t-test.",
+    ]
+    if results.tuning:
+        parts.append("Learning rates chosen on the validation split, with seeds of their own.")
+    if seeds == 1:
+        parts.append("One seed: no spread and no interval.")
+    if not results.complete:
+        parts.append("The comparison is not complete.")
+    return " ".join(parts)
+
+
+def markdown_table(results: Results) -> str:
+    """Return caption and table as GitHub Markdown."""
+    rows = [tuple(cell.replace("|", "\\|") for cell in row) for row in table_rows(results)]
+    lines = [
+        "| " + " | ".join(HEADERS) + " |",
+        "|" + "|".join(["---"] + ["---:"] * (len(HEADERS) - 1)) + "|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+    return caption(results) + "\n\n" + "\n".join(lines) + "\n"
+
+
+def rich_table(results: Results) -> Table:
+    """Return the table for a terminal."""
+    table = Table(caption=caption(results), caption_justify="left")
+    for index, header in enumerate(HEADERS):
+        table.add_column(header, justify="left" if index == 0 else "right", overflow="fold")
+    for row in table_rows(results):
+        table.add_row(*row)
+    return table
+
+
+def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) -> tuple[str, ...]:
+    name = loss.loss + (f" ({loss.n_diverged} of {loss.n_seeds} diverged)" if loss.n_diverged else "")
+    return (
+        name,
+        f"{loss.lr:g}",
+        _spread(loss.mean_test_accuracy, loss.sd_test_accuracy),
+        _spread(loss.mean_best_test_accuracy, loss.sd_best_test_accuracy),
+        *_difference(difference, is_baseline=loss.loss == baseline),
+        f"{loss.mean_test_nll:.3f}",
+        f"{loss.mean_test_ece:.3f}",
+        f"{loss.mean_train_seconds:.2g}"
+        if loss.mean_train_seconds < 10
+        else f"{loss.mean_train_seconds:.0f}",
+    )
+
+
+def _difference(row: PairedDifference | None, *, is_baseline: bool) -> tuple[str, str, str]:
+    if row is None:
+        return ("baseline" if is_baseline else "–", "–", "–")
+    mean = f"{row.mean_difference:+.2f}"
+    if row.ci_low is None or row.ci_high is None or row.p_holm is None:
+        return (mean, "one seed", "–")
+    p = "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+    return (mean, f"{row.ci_low:+.2f} to {row.ci_high:+.2f}", p)
+
+
+def _spread(mean: float, deviation: float | None) -> str:
+    return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:.2f}"

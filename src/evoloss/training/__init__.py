@@ -1,0 +1,9 @@
+"""Training of one real classifier with one loss and one seed."""
+
+from __future__ import annotations
+
+from evoloss.training.config import TrainConfig, TrainRecipe
+from evoloss.training.run_result import History, RunIdentity, RunResult
+from evoloss.training.train import identify_run, train
+
+__all__ = ["History", "RunIdentity", "RunResult", "TrainConfig", "TrainRecipe", "identify_run", "train"]

@@ -1,0 +1,122 @@
+"""How one classifier is trained: a recipe, and a recipe with a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from evoloss.errors import ConfigError
+
+Schedule = Literal["one_cycle", "cosine", "constant"]
+Augment = Literal["auto", "none", "standard"]
+NoiseKind = Literal["symmetric", "asymmetric"]
+Precision = Literal["32-true", "bf16-mixed"]
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRecipe:
+    """Everything about a training but its seed: SGD with momentum, a schedule, augmentation, label noise.
+
+    Raises:
+        ConfigError: if a value is outside its range.
+    """
+
+    epochs: int = 30
+    """Passes over the training split; at least 1."""
+    batch_size: int = 64
+    """Samples a step, over all devices together; the incomplete last batch of an epoch is left out."""
+    lr: float = 0.05
+    """Highest learning rate of the schedule; above 0."""
+    momentum: float = 0.9
+    """Momentum of SGD, in [0, 1)."""
+    nesterov: bool = True
+    """Nesterov momentum; without effect at momentum 0."""
+    weight_decay: float = 5e-4
+    """L2 penalty on every parameter; at least 0."""
+    schedule: Schedule = "one_cycle"
+    """one_cycle (linear warm-up over 30 % of the steps, then a half cosine to 0), cosine, or constant."""
+    clip_grad: float | None = 5.0
+    """Largest gradient norm, as papers on noise-robust losses train; None leaves gradients alone."""
+    augment: Augment = "auto"
+    """standard is a random crop after padding, for colour images also a random flip; auto is standard for
+    colour images of 32 pixels and more, none otherwise."""
+    label_noise: float = 0.0
+    """Share of the training labels that is replaced, in [0, 1); validation and test labels stay clean."""
+    noise_kind: NoiseKind = "symmetric"
+    """symmetric (to any other class) or asymmetric (to one fixed other class)."""
+    eval_every: int = 1
+    """Epochs between two looks at the validation split; the last epoch is always looked at."""
+    precision: Precision = "32-true"
+    """Arithmetic of the classifier; the loss itself is computed in float32 either way."""
+    accelerator: Accelerator = "auto"
+    """Kind of device."""
+    devices: int = 1
+    """How many of them; above 1 each trains its share of every batch (data parallel)."""
+
+    def __post_init__(self) -> None:
+        for names, holds, expected in _CHECKS:
+            for name in names:
+                _require(holds(getattr(self, name)), name, getattr(self, name), expected)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            _require(value in choices, name, value, f"one of {', '.join(choices)}")
+        if self.batch_size % self.devices:
+            raise ConfigError(
+                f"batch_size must be a multiple of devices, so that all have equal shares; "
+                f"got {self.batch_size} and {self.devices}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(TrainRecipe):
+    """A recipe and the seed that fixes initialisation, batches, augmentation, dropout and label noise.
+
+    All of these are functions of the seed alone, never of the loss, so runs with equal seeds and different
+    losses are paired.
+    """
+
+    seed: int = 0
+    """Seed of everything random; at least 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(_is_int(self.seed) and self.seed >= 0, "seed", self.seed, "a whole number, at least 0")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "schedule": get_args(Schedule),
+    "augment": get_args(Augment),
+    "noise_kind": get_args(NoiseKind),
+    "precision": get_args(Precision),
+    "accelerator": get_args(Accelerator),
+}
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} must be {expected}; got {value!r}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (
+        ("epochs", "batch_size", "eval_every", "devices"),
+        lambda v: _is_int(v) and v >= 1,
+        "a whole number, at least 1",
+    ),
+    (("lr",), lambda v: _is_number(v) and v > 0, "a finite number above 0"),
+    (("momentum", "label_noise"), lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
+    (("weight_decay",), lambda v: _is_number(v) and v >= 0, "a finite number, at least 0"),
+    (("clip_grad",), lambda v: v is None or (_is_number(v) and v > 0), "a finite number above 0, or None"),
+    (("nesterov",), lambda v: isinstance(v, bool), "true or false"),
+)

@@ -1,0 +1,76 @@
+"""A classifier in training: one epoch forward, or one look at a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from evoloss.data import Split
+from evoloss.training.batches import TrainingStream
+from evoloss.training.config import TrainConfig
+from evoloss.training.metrics import Evaluation, evaluate_logits
+from evoloss.training.schedule import learning_rate
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+EVALUATION_BATCH = 1000
+"""Samples of one forward pass outside of training."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A classifier on its device, with what trains it.
+
+    Attributes:
+        fabric: device, precision and processes.
+        model: the classifier, as Fabric wraps it.
+        optimizer: likewise.
+        criterion: the loss, on the device.
+        batches: the training split.
+        config: how to train.
+    """
+
+    fabric: Fabric
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    criterion: nn.Module
+    batches: TrainingStream
+    config: TrainConfig
+
+    def train_epoch(self, epoch: int) -> float:
+        """Train one epoch and return its mean loss, the only time that a device has to be waited for."""
+        config, steps = self.config, self.batches.steps_per_epoch
+        self.model.train()
+        total = torch.zeros((), device=self.fabric.device)
+        for step, (inputs, labels) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
+            rate = learning_rate(config.schedule, step, config.epochs * steps, config.lr)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.zero_grad()
+            loss = self.criterion(self.model(inputs), labels)
+            self.fabric.backward(loss)
+            if config.clip_grad is not None:
+                # Not finite is dealt with once an epoch: asking here would wait for the device.
+                self.fabric.clip_gradients(
+                    self.model, self.optimizer, max_norm=config.clip_grad, error_if_nonfinite=False
+                )
+            self.optimizer.step()
+            total += loss.detach()
+        # The mean over processes, so that all of them stop together.
+        mean = self.fabric.all_reduce(total, reduce_op="mean")
+        assert isinstance(mean, Tensor), "a tensor goes in"
+        return float(mean) / steps
+
+    @torch.no_grad()
+    def evaluate(self, split: Split) -> Evaluation | None:
+        """Judge the classifier on a split; None where an output is not finite."""
+        self.model.eval()
+        parts = [
+            self.model(self.batches.normalise(part.to(self.fabric.device))).float().cpu()
+            for part in torch.split(split.inputs, EVALUATION_BATCH)
+        ]
+        return evaluate_logits(torch.cat(parts), split.labels)

@@ -1,0 +1,113 @@
+"""What one training leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The course of a training, one entry an epoch.
+
+    Attributes:
+        train_loss: mean of the loss over the epoch's steps, in its own units; None where it is not finite.
+        validation_accuracy: percent; None in epochs without a look at the validation split.
+    """
+
+    train_loss: tuple[float | None, ...]
+    validation_accuracy: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity:
+    """What fixes a run: two runs with equal identity are the same run.
+
+    Attributes:
+        loss: name of the loss.
+        loss_fingerprint: hash of the class and tensors of the loss.
+        dataset: name of the data set.
+        data_fingerprint: hash of its splits.
+        model: name of the classifier.
+        seed: of initialisation, batches, augmentation, dropout, label noise.
+        augment: what was done to the images, such as ``"crop 4 + flip"``.
+        n_classes: classes of the data set.
+        n_train: training samples.
+        n_validation: validation samples.
+        n_test: test samples.
+        device: kind of device, such as ``"cpu"``.
+
+    The other fields are those of :class:`~evoloss.training.config.TrainRecipe`.
+    """
+
+    loss: str
+    loss_fingerprint: str
+    dataset: str
+    data_fingerprint: str
+    model: str
+    seed: int
+    lr: float
+    label_noise: float
+    noise_kind: str
+    epochs: int
+    batch_size: int
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    schedule: str
+    clip_grad: float | None
+    augment: str
+    eval_every: int
+    precision: str
+    devices: int
+    device: str
+    n_classes: int
+    n_train: int
+    n_validation: int
+    n_test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult(RunIdentity):
+    """One training and how it went; accuracies in percent.
+
+    The test split is read once, after the last epoch, with two sets of weights: those of the last epoch, and
+    those of the epoch with the best validation accuracy (the first one, where several tie). So
+    ``best_test_accuracy`` never picks an epoch by looking at the test split.
+
+    Attributes:
+        n_parameters: of the classifier.
+        test_accuracy: last epoch.
+        test_nll: last epoch, nats.
+        test_ece: last epoch, in ``[0, 1]``.
+        best_test_accuracy: test accuracy with the weights of ``best_epoch``.
+        best_epoch: epoch with the best validation accuracy, counted from 1; 0 if none was reached.
+        validation_accuracy: last epoch.
+        validation_nll: last epoch.
+        best_validation_accuracy: of ``best_epoch``.
+        train_seconds: wall time of the training steps, evaluation not included.
+        diverged: the loss or an output stopped being finite. The run ends there and is scored as a uniform
+            prediction on balanced classes (accuracy ``100 / C``, NLL ``log C``).
+        history: see :class:`History`.
+
+    The four test values are None in runs that only choose a learning rate.
+    """
+
+    n_parameters: int
+    test_accuracy: float | None
+    best_test_accuracy: float | None
+    test_nll: float | None
+    test_ece: float | None
+    validation_accuracy: float
+    validation_nll: float
+    best_validation_accuracy: float
+    best_epoch: int
+    train_seconds: float
+    diverged: bool
+    history: History
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain lists, dicts, strings and numbers, ready for JSON."""
+        plain = asdict(self)
+        plain["history"] = {name: list(values) for name, values in plain["history"].items()}
+        return plain
