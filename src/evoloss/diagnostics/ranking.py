@@ -8,6 +8,10 @@ import torch
 
 from evoloss.diagnostics.criterion import LossFunction, per_sample_losses
 
+# Nearer to 0 or 1 than this, two values of p_y can differ by rounding alone: normalising a prediction again
+# would reverse their order, and cross-entropy itself would not come out consistent.
+_RESOLVED = 1e-12
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -17,7 +21,7 @@ class Ranking:
         consistency: share of comparable couples that both order alike.
         kendall_tau: Kendall's tau-b.
         spearman_rho: Spearman's rank correlation.
-        n_pairs: how many prediction-label pairs were ranked.
+        n_pairs: how many prediction-label pairs were ranked, those at the very ends of p_y left out.
     """
 
     consistency: float
@@ -35,7 +39,7 @@ def measure_ranking(
         criterion: ``(logits (N, C), target (N,)) -> (N,)``.
         n_classes: class count of the predictions, at least 2.
         generator: the only source of randomness.
-        n_pairs: how many pairs to rank.
+        n_pairs: how many pairs to draw.
 
     Raises:
         NotApplicableError: if the loss does not take this class count.
@@ -46,12 +50,14 @@ def measure_ranking(
     from evoloss.pairs import PairsConfig, sample_pairs
 
     pairs = sample_pairs(PairsConfig(), n_pairs, n_classes, generator, dtype=torch.float64)
+    errors = pairs.errors("one_minus_p")
+    kept = (errors > _RESOLVED) & (errors < 1 - _RESOLVED)
     with torch.no_grad():
-        losses = per_sample_losses(criterion, pairs.log_probs, pairs.target)
-    scores = ranking_scores(losses, pairs.errors("one_minus_p"))
+        losses = per_sample_losses(criterion, pairs.log_probs[kept], pairs.target[kept])
+    scores = ranking_scores(losses, errors[kept])
     return Ranking(
         consistency=float(scores.consistency),
         kendall_tau=float(scores.kendall_tau),
         spearman_rho=float(scores.spearman_rho),
-        n_pairs=n_pairs,
+        n_pairs=len(losses),
     )

@@ -69,7 +69,7 @@ def _ranking(result: Ranking | NotApplicable) -> Reading:
     if result.consistency >= 0.999:
         return Reading(name, value, "more erroneous predictions cost more")
     wrong = 100 * (1 - result.consistency)
-    return Reading(name, value, f"{wrong:.2g} % of couples ordered unlike 1 - p_y")
+    return Reading(name, value, f"{wrong:.3g} % of couples ordered unlike 1 - p_y")
 
 
 def _class_sum(result: ClassSum | NotApplicable) -> Reading:

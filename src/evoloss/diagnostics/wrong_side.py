@@ -34,7 +34,8 @@ class WrongSide:
             cross-entropy, q for generalised cross-entropy, 1 for mean absolute error; NaN where the gradient
             is not positive.
         verdict: ``persists`` (the gradient stays), ``vanishes`` (a bounded slope in p: hard or deep
-            problems are underfitted), ``explodes`` (grows without bound, or is not a number), ``reversed`` (points away).
+            problems are underfitted), ``explodes`` (grows without bound, or is not a number), ``reversed``
+            (points away).
     """
 
     p: tuple[float, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,9 +39,10 @@ def canonical_scale(curve: Curve) -> Curve:
     log_odds = np.log(p) - np.log1p(-p)
     at_uniform = float(np.interp(-np.log(curve.n_classes - 1), log_odds, curve.gradient))
     scale = (1 - 1 / curve.n_classes) / at_uniform if at_uniform > 0 else 1.0
+    lowest = min(_finite(curve.loss))
     return replace(
         curve,
-        loss=tuple(scale * (value - min(curve.loss)) for value in curve.loss),
+        loss=tuple(scale * (value - lowest) for value in curve.loss),
         gradient=tuple(scale * value for value in curve.gradient),
     )
 
@@ -66,9 +67,7 @@ def loss_curves_figure(
     _draw(linear, drawn, lambda curve: curve.loss)
     _draw(logarithmic, drawn, lambda curve: curve.loss)
     # On the linear axis losses that grow without bound as p goes to 0 would flatten the others: cut there.
-    inside = [
-        loss for curve in drawn.values() for p, loss in zip(curve.p, curve.loss, strict=True) if p > 0.02
-    ]
+    inside = _finite(x for c in drawn.values() for p, x in zip(c.p, c.loss, strict=True) if p > 0.02)
     margin = 0.05 * (max(inside) - min(inside)) or 1.0
     linear.set_ylim(min(inside) - margin, max(inside) + margin)
     linear.set_ylabel("loss (canonical scale)" if canonical else "loss")
@@ -94,10 +93,8 @@ def gradient_profiles_figure(
     )
     logarithmic.set_yscale("log")
     # Near p_y = 1 every gradient goes to 0, which the left panel shows; the right one is about p_y near 0.
-    left_half = [
-        g for curve in drawn.values() for p, g in zip(curve.p, curve.gradient, strict=True) if p < 0.5
-    ]
-    positive = [g for g in left_half if g > 0] or [1.0]
+    left = _finite(x for c in drawn.values() for p, x in zip(c.p, c.gradient, strict=True) if p < 0.5)
+    positive = [x for x in left if x > 0] or [1.0]
     logarithmic.set_ylim(max(min(positive), 1e-12) / 3, max(positive) * 3)
     linear.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     scale = "\n(canonical scale)" if canonical else ""
@@ -148,3 +145,7 @@ def _finish(figure: Figure, with_labels: Axes, path: Path) -> None:
     suffix = path.suffix.lower()
     figure.savefig(buffer, format=suffix[1:], metadata=metadata[suffix])
     write_bytes(path, buffer.getvalue())
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    return [value for value in values if np.isfinite(value)] or [0.0]
