@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evoloss.data.label_noise import CIFAR10_CONFUSIONS, noisy_labels
+from evoloss.data.cifar_classes import CIFAR100_CLASSES, CIFAR100_COARSE, CIFAR100_SUPERCLASSES
+from evoloss.data.label_noise import CIFAR10_CONFUSIONS, CIFAR100_CONFUSIONS, noisy_labels
 from evoloss.errors import ConfigError
 from evoloss.random_streams import stream
 
@@ -65,6 +66,19 @@ def test_cifar10_confusions_are_the_published_ones() -> None:
     assert int((noisy != labels).sum()) == 5 * 40
     for k, target in enumerate(CIFAR10_CONFUSIONS):
         assert set(noisy[labels == k].tolist()) == {k, target}
+
+
+def test_cifar100_confusions_stay_in_the_superclass_and_go_round_it() -> None:
+    assert len(set(CIFAR100_CLASSES)) == 100
+    assert [CIFAR100_COARSE[CIFAR100_CLASSES.index(name)] for name in ("apple", "baby", "whale", "worm")] == [
+        4, 14, 0, 13
+    ]  # fmt: skip
+    for members in CIFAR100_SUPERCLASSES.values():
+        seen = [CIFAR100_CLASSES.index(members[0])]
+        for _ in range(4):
+            seen.append(CIFAR100_CONFUSIONS[seen[-1]])
+        assert {CIFAR100_CLASSES[k] for k in seen} == set(members)
+        assert CIFAR100_CONFUSIONS[seen[-1]] == seen[0]
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])

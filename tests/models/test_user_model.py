@@ -87,7 +87,7 @@ def test_module_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monkey
         (":make", "package.module:callable"),
         (f"{HERE}:not_callable", "is a int, not callable"),
         (f"{HERE}:no_module", "returned dict; expected an nn.Module"),
-        (f"{HERE}:other_keywords", "has to accept these keywords"),
+        (f"{HERE}:other_keywords", "must accept these keywords"),
         (f"{HERE}:wrong_width", r"shape \(2, 5\); expected floating-point logits of shape \(2, 4\)"),
         (f"{HERE}:wrong_input", r"forward on zeros of shape \(2, 3, 2, 2\) failed"),
         (f"{HERE}:Tuple", "forward returned tuple; expected a tensor"),

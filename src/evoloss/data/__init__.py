@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from evoloss.data.cifar import load_cifar10, load_cifar100
 from evoloss.data.dataset import Dataset, SourceData, Split
 from evoloss.data.digits import load_digits
 from evoloss.data.splits import divide
@@ -14,6 +15,8 @@ __all__ = ["DATASETS", "Dataset", "Split", "load_dataset"]
 
 DATASETS: dict[str, Callable[[Path | None, bool], SourceData]] = {
     "digits": load_digits,
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
 }
 """Reader of every known data set: ``reader(data_dir, download)``."""
 

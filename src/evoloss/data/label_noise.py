@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from evoloss.data.cifar_classes import CIFAR100_CLASSES, CIFAR100_SUPERCLASSES
 from evoloss.errors import ConfigError
 
 NoiseKind = Literal["symmetric", "asymmetric"]
@@ -20,6 +21,18 @@ NoiseKind = Literal["symmetric", "asymmetric"]
 CIFAR10_CONFUSIONS: tuple[int, ...] = (0, 1, 0, 5, 7, 3, 6, 7, 8, 1)
 """Where asymmetric noise sends each class of CIFAR-10: truck to automobile, bird to airplane, deer to horse,
 cat and dog to each other; the other five classes to themselves (they stay clean)."""
+
+CIFAR100_CONFUSIONS: tuple[int, ...] = tuple(
+    CIFAR100_CLASSES.index(members[(members.index(name) + 1) % len(members)])
+    for name in CIFAR100_CLASSES
+    for members in CIFAR100_SUPERCLASSES.values()
+    if name in members
+)
+"""Where asymmetric noise sends each class of CIFAR-100: to the next of the five in its superclass, in a
+circle."""
+
+CONFUSIONS: dict[str, tuple[int, ...]] = {"cifar10": CIFAR10_CONFUSIONS, "cifar100": CIFAR100_CONFUSIONS}
+"""The usual confusions by data set; for others ``k + 1 mod C`` stands in."""
 
 
 def noisy_labels(
@@ -38,7 +51,8 @@ def noisy_labels(
     ``rate * (C - 1) / C`` wrong labels at the rate they name.)
 
     ``asymmetric``: class k becomes ``confusions[k]``, for ``round(rate * n_k)`` of its n_k samples, drawn
-    without replacement; classes that map to themselves stay clean. Without ``confusions`` it is ``k + 1 mod C``.
+    without replacement; classes that map to themselves stay clean. Without ``confusions`` it is
+    ``k + 1 mod C``.
 
     Args:
         labels: class indices, int64, shape ``(N,)``; not changed.

@@ -37,7 +37,7 @@ def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int)
         except Exception as error:  # anything can go wrong in the user's code; the cause stays attached
             raise ConfigError(
                 f"model {spec!r}: the call with input_shape={input_shape}, n_classes={n_classes} failed "
-                f"with {type(error).__name__}: {error}; it has to accept these keywords and return an nn.Module"
+                f"with {type(error).__name__}: {error}; it must accept these keywords and return an nn.Module"
             ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(
