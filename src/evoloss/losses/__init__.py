@@ -5,16 +5,61 @@
 
 from __future__ import annotations
 
+from evoloss.losses.agce import AgceLoss
+from evoloss.losses.anl_ce import AnlCeLoss
+from evoloss.losses.baikal import BaikalLoss
+from evoloss.losses.bi_tempered import BiTemperedLoss
+from evoloss.losses.brier import BrierLoss
 from evoloss.losses.cross_entropy import CrossEntropyLoss
+from evoloss.losses.focal import FocalLoss
+from evoloss.losses.gce import GceLoss
+from evoloss.losses.jal_ce import JalCeLoss
+from evoloss.losses.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.mae import MaeLoss
+from evoloss.losses.maxsup import MaxSupLoss
+from evoloss.losses.nce_rce import NceRceLoss
+from evoloss.losses.ngl import NglLoss
+from evoloss.losses.poly1 import Poly1Loss
+from evoloss.losses.sce import SceLoss
 from evoloss.losses.semantics import ClassificationLoss, LabelProbabilityLoss
 
 __all__ = [
     "LOSSES",
+    "AgceLoss",
+    "AnlCeLoss",
+    "BaikalLoss",
+    "BiTemperedLoss",
+    "BrierLoss",
     "ClassificationLoss",
     "CrossEntropyLoss",
+    "FocalLoss",
+    "GceLoss",
+    "JalCeLoss",
     "LabelProbabilityLoss",
+    "LabelSmoothingLoss",
+    "MaeLoss",
+    "MaxSupLoss",
+    "NceRceLoss",
+    "NglLoss",
+    "Poly1Loss",
+    "SceLoss",
 ]
 
 LOSSES: dict[str, type[ClassificationLoss]] = {
     "cross_entropy": CrossEntropyLoss,
+    "label_smoothing": LabelSmoothingLoss,
+    "focal": FocalLoss,
+    "poly1": Poly1Loss,
+    "gce": GceLoss,
+    "sce": SceLoss,
+    "mae": MaeLoss,
+    "brier": BrierLoss,
+    "nce_rce": NceRceLoss,
+    "agce": AgceLoss,
+    "anl_ce": AnlCeLoss,
+    "jal_ce": JalCeLoss,
+    "baikal": BaikalLoss,
+    "bi_tempered": BiTemperedLoss,
+    "maxsup": MaxSupLoss,
+    "ngl": NglLoss,
 }

@@ -10,19 +10,16 @@ cross-entropy itself, which is how this file is tested.
 from __future__ import annotations
 
 import numbers
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
 from evoloss.losses.precision import autocast_dtype, autocast_off
 
-__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "pick"]
-
-Reduction = Literal["none", "mean", "sum"]
-
-_LOGIT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "SharedArguments", "pick"]
 
 # nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
 # that no target holds; otherwise it would pass over an out-of-range target without a word.
@@ -59,7 +56,7 @@ class ClassificationLoss(nn.Module):
     Misuse raises the exception types of ``nn.CrossEntropyLoss``, at the same moment: the constructor accepts
     what that constructor accepts, and :meth:`forward` raises.
 
-    Infinite logits go through the formulas as they do in cross-entropy: a row without a finite softmax is NaN.
+    Infinite logits go through the formulas: as with cross-entropy, a row without a finite softmax is NaN.
     """
 
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
@@ -126,11 +123,12 @@ class ClassificationLoss(nn.Module):
         Raises:
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
         """
-        if not self._is_well_formed(input, target):
-            self._raise_as_cross_entropy(input, target)
-        if input.shape[_class_axis(input)] == 0:
+        shared = self._shared_arguments()
+        if not is_accepted(input, target, shared):
+            raise_as_cross_entropy(input, target, shared)
+        if n_classes(input) == 0:
             # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
-            return self._cross_entropy(input, target)
+            return F.cross_entropy(input, target, **shared)
         indices = input.shape != target.shape
         dtype = self._result_dtype(input, target, indices)
         with autocast_off(input.device.type):
@@ -186,11 +184,11 @@ class ClassificationLoss(nn.Module):
             target: label distributions, of the same shape and dtype.
             weight: shape ``(C,)``, or None.
         """
-        n_classes = logits.shape[1]
+        classes = logits.shape[1]
         smoothing = self._smoothing()
-        labels = target if smoothing == 0.0 else (1.0 - smoothing) * target + smoothing / n_classes
+        labels = target if smoothing == 0.0 else (1.0 - smoothing) * target + smoothing / classes
         losses = (_weighted(self._all_costs(logits), weight) * labels).sum(1)
-        return losses, logits.numel() // n_classes
+        return losses, logits.numel() // classes
 
     def _all_costs(self, logits: Tensor) -> Tensor:
         """:meth:`class_costs` for logits ``(N, C, d1, ..., dK)``, of the same shape."""
@@ -206,50 +204,16 @@ class ClassificationLoss(nn.Module):
         flat = logits.movedim(1, -1).reshape(-1, logits.shape[1])
         return self.label_costs(flat, target.reshape(-1)).reshape(target.shape)
 
+    def _shared_arguments(self) -> SharedArguments:
+        return {
+            "weight": self.weight,
+            "ignore_index": self.ignore_index,
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+        }
+
     def _smoothing(self) -> float:
         return self.label_smoothing if self.label_smoothing > 0.0 else 0.0
-
-    def _is_well_formed(self, input: object, target: object) -> bool:
-        """Whether ``nn.CrossEntropyLoss`` would accept this call, as far as shapes and types tell."""
-        if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
-            return False
-        if input.dim() == 0 or input.dtype not in _LOGIT_DTYPES:
-            return False
-        if self.reduction not in ("none", "mean", "sum") or type(self.ignore_index) is not int:
-            return False
-        if type(self.label_smoothing) not in (int, float) or self.label_smoothing > 1.0:
-            return False
-        weight = self.weight
-        if weight is not None and weight.shape != (input.shape[_class_axis(input)],):
-            return False
-        if input.shape == target.shape:
-            return target.is_floating_point() and self.ignore_index < 0
-        if weight is not None and (weight.requires_grad or autocast_dtype(weight) != autocast_dtype(input)):
-            return False
-        if target.dtype != torch.int64 and not (target.dtype == torch.uint8 and input.dim() <= 2):
-            return False
-        if input.dim() == 1:
-            return target.dim() == 0 or (target.shape == (1,) and self._smoothing() == 0.0)
-        return target.shape == input.shape[:1] + input.shape[2:]
-
-    def _cross_entropy(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def _raise_as_cross_entropy(self, input: Tensor, target: Tensor) -> NoReturn:
-        """Let PyTorch say in its own words and with its own exception type what is wrong with a call."""
-        self._cross_entropy(input, target)
-        raise RuntimeError(
-            f"{type(self).__name__} does not take this call, although F.cross_entropy does: "
-            f"input {tuple(input.shape)} of {input.dtype}, target {tuple(target.shape)} of {target.dtype}, "
-            f"{self.extra_repr()}"
-        )
 
     def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
         """The dtype in which ``nn.CrossEntropyLoss`` answers."""
@@ -318,10 +282,6 @@ def _plain_number(value: Any, *, real: bool = False) -> Any:
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if real and isinstance(value, numbers.Real) else value
-
-
-def _class_axis(input: Tensor) -> int:
-    return 0 if input.dim() == 1 else 1
 
 
 def _weighted(values: Tensor, weight: Tensor | None) -> Tensor:

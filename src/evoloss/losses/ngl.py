@@ -1,0 +1,56 @@
+"""Next Generation Loss, found by genetic programming."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.ranges import in_range
+from evoloss.losses.semantics import ClassificationLoss, SharedArguments
+
+__all__ = ["NglLoss", "ngl"]
+
+
+def ngl(log_probs: Tensor, alpha: float) -> Tensor:
+    r"""NGL, :math:`\frac{1}{C} \sum_j e^{\alpha - p_j (1 + [j = k])} - \cos\cos\sin p_j` for every class k.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``.
+        alpha: finite.
+
+    References:
+        Akhmedova and Körber 2024, arXiv:2404.12948.
+    """
+    probs = log_probs.exp()
+    others = torch.exp(alpha - probs)
+    common = (others - torch.cos(torch.cos(torch.sin(probs)))).mean(dim=1, keepdim=True)
+    return common + (torch.exp(alpha - 2.0 * probs) - others) / log_probs.shape[1]
+
+
+class NglLoss(ClassificationLoss):
+    """Next Generation Loss; see :func:`ngl`.
+
+    The published formula is ``(1/N) sum_i (exp(alpha - p_i (1 + t_i)) - cos(cos(sin p_i)))``, which does not
+    say what i runs over. Settled here: over the classes, p after softmax (the mean over samples is
+    ``reduction``).
+
+    Args:
+        alpha: at most 10, where the exponential still fits float16. 2.4092 is the value of the paper.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if ``alpha`` is out of range.
+    """
+
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
+
+    def __init__(self, *, alpha: float = 2.4092, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("ngl", "alpha", alpha, -10.0, 10.0)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`ngl`."""
+        return ngl(F.log_softmax(logits, dim=1), self.alpha)

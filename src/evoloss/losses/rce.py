@@ -1,0 +1,21 @@
+"""Reverse cross-entropy, the passive half of several noise-tolerant losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["reverse_cross_entropy"]
+
+
+def reverse_cross_entropy(log_p: Tensor, log_zero: float) -> Tensor:
+    r"""Reverse cross-entropy, :math:`-\sum_k p_k \log q_k = -A (1 - p_y)` with one-hot q and A for log 0.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        log_zero: A, the finite number that stands for log 0; below 0.
+
+    References:
+        Wang et al. 2019, arXiv:1908.06112.
+    """
+    return log_zero * torch.expm1(log_p)
