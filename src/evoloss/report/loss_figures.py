@@ -137,13 +137,16 @@ def _draw(axes: Axes, curves: Mapping[str, Curve], values: Callable[[Curve], tup
 
 
 def _finish(figure: Figure, with_labels: Axes, path: Path) -> None:
+    import matplotlib
+
     handles, labels = with_labels.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False)
     buffer = io.BytesIO()
-    # Without the date and the version of the software, equal curves make equal files.
+    # Without the date, the version of the software and random ids, equal curves make equal files.
     metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     suffix = path.suffix.lower()
-    figure.savefig(buffer, format=suffix[1:], metadata=metadata[suffix])
+    with matplotlib.rc_context({"svg.hashsalt": "evoloss"}):
+        figure.savefig(buffer, format=suffix[1:], metadata=metadata[suffix])
     write_bytes(path, buffer.getvalue())
 
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import tyro
+
+from evoloss.cli.inspect import InspectCommand, readings_table, run, text_plots
+from evoloss.diagnostics import inspect_loss, loss_curve
+from evoloss.errors import ConfigError, UnknownNameError
+from tests.diagnostics import plain_losses
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_the_command_line_is_made_from_the_config() -> None:
+    assert tyro.cli(InspectCommand, args=["gce"]) == InspectCommand(loss="gce")
+    parsed = tyro.cli(InspectCommand, args=["gce", "--classes", "5", "--seed", "2", "--out", "folder"])
+    assert parsed == InspectCommand(loss="gce", classes=5, seed=2, out=Path("folder"))
+
+
+def test_class_counts_below_two_are_refused_at_the_door() -> None:
+    with pytest.raises(ConfigError, match="--classes must be at least 2, got 1"):
+        InspectCommand(loss="gce", classes=1)
+
+
+def test_an_unknown_loss_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
+        run(InspectCommand(loss="gc"))
+
+
+def test_a_known_loss_is_printed_beside_cross_entropy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(InspectCommand(loss="mae", classes=4)) == 0
+    printed = capsys.readouterr().out
+    assert "mae, 4 classes, seed 0" in printed
+    assert "constant: tolerates uniform label noise" in printed
+    ranking = next(line for line in printed.splitlines() if "ranking consistency" in line)
+    assert ranking.count("1.0000") == 2
+    assert "▁" in printed or "." in printed
+    assert "wrote" not in printed
+
+
+def test_out_writes_the_record_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "new" / "folder"
+    assert run(InspectCommand(loss="cross_entropy", classes=3, seed=1, out=folder)) == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "gradient_profile.png",
+        "inspect.json",
+        "loss_curve.png",
+    }
+    record = json.loads((folder / "inspect.json").read_text())
+    assert (record["loss"], record["n_classes"], record["seed"], record["schema"]) == (
+        "cross_entropy",
+        3,
+        1,
+        1,
+    )
+    assert record["ranking"]["consistency"] == 1.0
+    assert (folder / "loss_curve.png").read_bytes().startswith(b"\x89PNG")
+    printed = capsys.readouterr().out
+    assert printed.count("wrote") == 3
+    assert str(folder / "inspect.json") in printed
+
+
+def test_a_directory_goes_by_its_last_name() -> None:
+    inspection = inspect_loss(plain_losses.mae, n_classes=3)
+    table = readings_table("some/where/my-loss", inspection, inspection)
+    assert [column.header for column in table.columns] == [
+        "diagnostic",
+        "my-loss",
+        "cross_entropy",
+        "reading",
+    ]
+    hidden = readings_table("some/cross_entropy", inspection, inspection)
+    assert hidden.columns[1].header == "some/cross_entropy"
+
+
+def test_text_plots_fall_from_left_to_right() -> None:
+    curves = {"mae": loss_curve(plain_losses.mae), "cross_entropy": loss_curve(plain_losses.cross_entropy)}
+    lines = text_plots(curves, unicode=True)
+    loss_row = next(line for line in lines if "mae" in line)
+    bars = loss_row.split("mae  ")[1]
+    assert len(bars) == 49
+    assert (bars[0], bars[24], bars[-1]) == ("█", "▄", " ")
+    assert "".join(text_plots(curves, unicode=False)).isascii()
+
+
+def test_text_plots_mark_what_is_not_finite() -> None:
+    curve = loss_curve(lambda z, y: plain_losses.mae(z, y) * torch.nan)
+    assert "?" * 49 in text_plots({"broken": curve}, unicode=True)[2]

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch.nn.functional as F
+
+from evoloss.diagnostics.wrong_side import PROBES, measure_wrong_side
+from tests.diagnostics import plain_losses
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+@pytest.mark.parametrize(
+    ("name", "slope_in_p", "exponent", "verdict"),
+    [
+        ("cross_entropy", lambda p: -1 / p, 0.0, "persists"),
+        ("gce", lambda p: -(p**-0.3), 0.7, "vanishes"),
+        ("mae", lambda p: -2.0, 1.0, "vanishes"),
+        ("inverse", lambda p: -1 / p**2, -1.0, "explodes"),
+    ],
+)
+def test_functions_of_p_y(name: str, slope_in_p, exponent: float, verdict: str, n_classes: int) -> None:  # type: ignore[no-untyped-def]
+    result = measure_wrong_side(plain_losses.LOSSES[name], n_classes=n_classes)
+    assert result.p == PROBES == (1e-2, 1e-4, 1e-8)
+    assert result.slope_in_p == pytest.approx([slope_in_p(p) for p in PROBES], rel=1e-7)
+    assert result.slope_in_log_p == pytest.approx([p * slope_in_p(p) for p in PROBES], rel=1e-7)
+    assert result.gradient == pytest.approx([-p * (1 - p) * slope_in_p(p) for p in PROBES], rel=1e-7)
+    assert result.exponent == pytest.approx(exponent, abs=1e-4)
+    assert result.verdict == verdict
+
+
+def test_brier_has_a_bounded_slope_along_spread_mass() -> None:
+    result = measure_wrong_side(plain_losses.brier, n_classes=10)
+    assert result.slope_in_p == pytest.approx([-2 * (1 - p) * 10 / 9 for p in PROBES], rel=1e-7)
+    assert result.verdict == "vanishes"
+
+
+def test_a_loss_that_is_no_function_of_p_still_has_its_slope_along_the_curve() -> None:
+    # (z_y - mean z)^2 / 2 along the curve: the other logits move too, and the sum of gradients is 0.
+    result = measure_wrong_side(
+        lambda z, y: (z.gather(1, y[:, None]).squeeze(1) - z.mean(dim=1)) ** 2 / 2, n_classes=2
+    )
+    expected = [0.5 * 0.5 * math.log(p / (1 - p)) / (1 - p) for p in PROBES]
+    assert result.slope_in_log_p == pytest.approx(expected, rel=1e-9)
+
+
+def test_broken_losses() -> None:
+    negated = measure_wrong_side(plain_losses.negated, n_classes=10)
+    assert negated.verdict == "reversed"
+    assert math.isnan(negated.exponent)
+    flat = measure_wrong_side(lambda z, y: F.relu(plain_losses.mae(z, y) - 5), n_classes=10)
+    assert flat.verdict == "vanishes"
+    assert flat.gradient == (0.0, 0.0, 0.0)
+    overflowing = measure_wrong_side(lambda z, y: (plain_losses.inverse(z, y)).exp(), n_classes=10)
+    assert overflowing.verdict == "explodes"

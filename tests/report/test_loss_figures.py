@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evoloss.diagnostics import Curve, loss_curve
+from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.report.loss_figures import canonical_scale, gradient_profiles_figure, loss_curves_figure
+from tests.diagnostics import plain_losses
+
+NAMES = ("cross_entropy", "mae", "gce", "smoothed", "negated")
+FIGURES = (loss_curves_figure, gradient_profiles_figure)
+
+
+@pytest.fixture(scope="module")
+def curves() -> dict[str, Curve]:
+    return {name: loss_curve(plain_losses.LOSSES[name], points=61) for name in NAMES}
+
+
+def pixels(path: Path) -> np.ndarray:
+    from matplotlib import image
+
+    return np.asarray(image.imread(io.BytesIO(path.read_bytes()), format="png"))
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+@pytest.mark.parametrize("draw", FIGURES)
+def test_pngs_show_every_curve(draw, canonical: bool, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "new" / "figure.png"
+    draw(curves, path, title="A title", canonical=canonical)
+    image = (pixels(path)[..., :3] * 255).round().astype(int)
+    assert image.shape[0] > 400
+    assert image.shape[1] > 1000
+    for colour in ("0072B2", "D55E00", "009E73", "CC79A7", "000000"):
+        wanted = [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
+        assert (np.abs(image - wanted).max(axis=2) <= 3).sum() > 100, colour
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_equal_curves_make_equal_files(draw, suffix: str, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for name in ("a", "b"):
+        draw(curves, tmp_path / f"{name}.{suffix}")
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_the_axes_and_losses_are_named(curves: dict[str, Curve], tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    import matplotlib
+
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    loss_curves_figure(curves, tmp_path / "figure.svg", title="Five losses", canonical=True)
+    text = (tmp_path / "figure.svg").read_text()
+    for wanted in (*NAMES, "Five losses", "loss (canonical scale)", "probability of the label"):
+        assert wanted in text
+
+
+def test_canonical_scale_leaves_cross_entropy_and_unifies_multiples(curves: dict[str, Curve]) -> None:
+    scaled = canonical_scale(curves["cross_entropy"])
+    assert scaled.loss == pytest.approx(curves["cross_entropy"].loss, rel=1e-2, abs=1e-7)
+    multiple = loss_curve(lambda z, y: 7 * plain_losses.mae(z, y) - 3, points=61)
+    assert canonical_scale(multiple).loss == pytest.approx(canonical_scale(curves["mae"]).loss, abs=1e-9)
+    # 2 (1 - p) has gradient 2 p (1 - p), 0.18 at p = 0.1; cross-entropy has 0.9.
+    fine = canonical_scale(loss_curve(plain_losses.mae, points=401))
+    assert max(fine.loss) == pytest.approx(10.0, rel=1e-3)
+
+
+def test_canonical_scale_only_shifts_what_does_not_point_down(curves: dict[str, Curve]) -> None:
+    scaled = canonical_scale(curves["negated"])
+    assert min(scaled.loss) == 0.0
+    assert scaled.gradient == curves["negated"].gradient
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_values_that_are_not_finite_are_left_out(draw, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    curve = curves["mae"]
+    n = len(curve.p)
+    broken = replace(curve, loss=(math.inf,) * 10 + curve.loss[10:], gradient=(math.nan,) * n)
+    nowhere = replace(curve, loss=(math.nan,) * n, gradient=(-math.inf,) * n)
+    draw({"broken": broken, "nowhere": nowhere}, tmp_path / "figure.png", canonical=True)
+    assert pixels(tmp_path / "figure.png").std() > 0.01
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_misuse_is_refused(draw, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigError, match="no curves to draw"):
+        draw({}, tmp_path / "figure.png")
+    with pytest.raises(ConfigError, match=r"\.png, \.svg, got 'figure\.bmp'"):
+        draw(curves, tmp_path / "figure.bmp")
+    assert not any(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_error_names_the_extra(
+    curves: dict[str, Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"evoloss\[report\]"):
+        loss_curves_figure(curves, tmp_path / "figure.png")
