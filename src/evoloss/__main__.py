@@ -1,0 +1,7 @@
+"""``python -m evoloss``."""
+
+import sys
+
+from evoloss.cli import main
+
+sys.exit(main())

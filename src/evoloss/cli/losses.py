@@ -1,0 +1,32 @@
+"""``evoloss losses``: every loss that can be named, with one line each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from evoloss.losses import LOSSES
+from evoloss.zoo import SHIPPED
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossesCommand:
+    """No options."""
+
+
+def run(command: LossesCommand) -> int:
+    """Print the table."""
+    table = Table("loss", "kind", "what it is", title="Losses")
+    for name, line in SHIPPED.items():
+        table.add_row(name, "evolved", line)
+    for name, cls in LOSSES.items():
+        table.add_row(name, "known", _first_clause(cls.__doc__ or ""))
+    Console().print(table)
+    return 0
+
+
+def _first_clause(docstring: str) -> str:
+    return re.split(r"[;.](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]

@@ -1,0 +1,140 @@
+"""``evoloss pretrain``: evolve a loss, with a progress bar, checkpoints and resume."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
+from evoloss.pretraining.config import read_toml
+from evoloss.pretraining.result import CONFIG_FILE
+
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainCommand(PretrainConfig):
+    """Evolve a loss from synthetic pairs. Settings given here win over those of --config."""
+
+    out: Path
+    """Directory for the loss, its history and checkpoints."""
+    config: Path | None = None
+    """TOML file with settings; with --resume, by default the one in the directory."""
+    resume: bool = False
+    """Go on with the run in the directory, bit for bit."""
+
+    def settings(self) -> PretrainConfig:
+        """The configuration alone."""
+        return PretrainConfig(**{each.name: getattr(self, each.name) for each in fields(PretrainConfig)})
+
+
+def defaults(arguments: Sequence[str]) -> PretrainCommand:
+    """Defaults of the command line: those of the file that ``arguments`` name, or of the run to resume."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
+    source = known.config
+    if source is None and known.resume and known.out is not None and (known.out / CONFIG_FILE).exists():
+        source = known.out / CONFIG_FILE
+    config = PretrainConfig() if source is None else PretrainConfig.from_dict(read_toml(source), str(source))
+    values = {each.name: getattr(config, each.name) for each in fields(PretrainConfig)}
+    return PretrainCommand(**values, out=tyro.MISSING, config=source)
+
+
+def run(command: PretrainCommand) -> int:
+    """Evolve the loss and write it; Ctrl-C or SIGTERM leaves a checkpoint and says how to go on."""
+    console = Console()
+    config = command.settings()
+    try:
+        with _terminable(), _progress(console, config) as show:
+            result = pretrain(config, out=command.out, resume=command.resume, on_generation=show)
+    except KeyboardInterrupt:
+        again = shlex.join(["evoloss", "pretrain", "--out", str(command.out), "--resume"])
+        console.print(
+            f"Stopped; the last complete generation is saved. To go on:\n  {again}", highlight=False
+        )
+        return EXIT_INTERRUPTED
+    console.print(summary_table(result))
+    console.print(
+        f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})", highlight=False
+    )
+    return 0
+
+
+def summary_table(result: PretrainResult) -> Table:
+    """Ranking on held-out pairs by class count, and the speed."""
+    summary = result.summary
+    table = Table(
+        "classes", "ranking consistency", "Kendall's tau-b", "Spearman's rho", title="Held-out pairs"
+    )
+    for n_classes, row in summary["scores"].items():
+        table.add_row(n_classes, *(f"{row[k]:.5f}" for k in ("consistency", "kendall_tau", "spearman_rho")))
+    rate = summary["generations_per_second"]
+    table.caption = (
+        f"{summary['generations']} generations of {summary['popsize']} in {summary['seconds']:.1f} s"
+        + (f" ({rate:.1f} a second)" if rate else "")
+        + f", {summary['rejected']} candidates rejected"
+    )
+    return table
+
+
+@contextmanager
+def _progress(console: Console, config: PretrainConfig) -> Iterator[_Show]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield _Show(progress, config.generations)
+
+
+class _Show:
+    """Puts each generation's record on the bar."""
+
+    def __init__(self, progress: Progress, generations: int) -> None:
+        self.progress = progress
+        self.generations = generations
+        self.began: tuple[int, float] | None = None
+
+    def __call__(self, record: GenerationRecord) -> None:
+        if self.began is None:  # a resumed run starts in the middle, and its rate is that of this part
+            self.began = (record.generation, record.seconds)
+            self.task = self.progress.add_task("evolving", total=self.generations, status="")
+        done, seconds = record.generation - self.began[0], record.seconds - self.began[1]
+        status = f"fitness {_number(record.fitness_best)}  consistency {_number(record.consistency_best)}"
+        if seconds > 0:
+            status += f"  {done / seconds:.1f} gen/s"
+        self.progress.update(self.task, completed=record.generation, status=status)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM stop the run as Ctrl-C does."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

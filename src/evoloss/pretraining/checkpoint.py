@@ -1,0 +1,99 @@
+"""Checkpoints: everything that the loop remembers, in one safetensors file, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from evoloss._version import __version__
+from evoloss.atomic_files import write_bytes
+from evoloss.errors import CheckpointError, EvolossError
+from evoloss.pretraining.config import PretrainConfig
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The loop after ``generation`` generations.
+
+    Attributes:
+        generation: generations done.
+        seconds: time spent on them.
+        state: the strategy's state.
+        best: the best candidate of the last generation, shape ``(n_params,)``.
+    """
+
+    generation: int
+    seconds: float
+    state: dict[str, Tensor]
+    best: Tensor
+
+
+def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint in ``directory``."""
+    tensors = {f"state.{name}": tensor.contiguous() for name, tensor in checkpoint.state.items()}
+    tensors["best"] = checkpoint.best.contiguous()
+    metadata = {
+        "format": str(_FORMAT),
+        "evoloss_version": __version__,
+        "generation": str(checkpoint.generation),
+        "seconds": repr(checkpoint.seconds),
+        "config": json.dumps(config.to_dict(), sort_keys=True),
+    }
+    write_bytes(directory / CHECKPOINT_FILE, safetensors.torch.save(tensors, metadata))
+
+
+def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
+    """Read the checkpoint of a run and make sure that it belongs to ``config``.
+
+    The number of generations and how often the run is evaluated and saved may differ; nothing else may.
+
+    Raises:
+        CheckpointError: if there is none, it is damaged, or its configuration is another.
+    """
+    path = directory / CHECKPOINT_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist: there is nothing to resume; start without --resume")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        if int(metadata["format"]) > _FORMAT:
+            raise CheckpointError(
+                f"{path} is from evoloss {metadata.get('evoloss_version')}; upgrade evoloss to resume it"
+            )
+        saved = PretrainConfig.from_dict(json.loads(metadata["config"]), str(path))
+        checkpoint = Checkpoint(
+            int(metadata["generation"]),
+            float(metadata["seconds"]),
+            {k.removeprefix("state."): v for k, v in tensors.items() if k.startswith("state.")},
+            tensors["best"],
+        )
+    except CheckpointError:
+        raise
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError, EvolossError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); delete it and start again") from error
+    _require_same(path, saved, config)
+    if checkpoint.generation > config.generations:
+        raise CheckpointError(
+            f"{path} is at generation {checkpoint.generation}, beyond the {config.generations} asked for"
+        )
+    return checkpoint
+
+
+def _require_same(path: Path, saved: PretrainConfig, config: PretrainConfig) -> None:
+    free = {"generations", "eval_every", "eval_pairs", "checkpoint_every", "checkpoint_seconds"}
+    before, now = saved.to_dict(), config.to_dict()
+    changed = [f"{k}: {before[k]!r} -> {now[k]!r}" for k in now if k not in free and before[k] != now[k]]
+    if changed:
+        raise CheckpointError(
+            f"{path} belongs to another configuration ({'; '.join(changed)}); resume with the same one, "
+            "or start anew in another directory"
+        )

@@ -1,0 +1,211 @@
+"""The configuration of a pretraining run: one flat frozen dataclass, read from and written to TOML."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tomli_w
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.fitness import Objective, RankingConfig
+from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+
+FITNESSES = ("ranking",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """How a loss is evolved. Same configuration, same machine: same bits.
+
+    Raises:
+        ConfigError: if a value is outside its range or two contradict each other.
+        UnknownNameError: if a name is not registered.
+    """
+
+    generations: int = 300
+    """Generations to run; a finished run can be resumed with more."""
+    seed: int = 0
+    """Seed of every random stream, at least 0."""
+
+    network: Literal["classwise", "concat", "monotone"] = "classwise"
+    """Loss network: classwise (any class count), monotone (classwise, consistent by construction), or
+    concat (the paper's reading, one class count)."""
+    hidden: tuple[int, ...] = (8, 8)
+    """Widths of the hidden layers."""
+    activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
+    """Activation; auto is silu, and softplus where the network must be monotone."""
+    features: Literal["log_probs", "probs"] = "log_probs"
+    """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
+
+    fitness: Literal["ranking"] = "ranking"
+    """What a candidate is judged by."""
+    objective: Objective = "sign"
+    """Ranking objective: sign (share of couples in the wrong order), hinge or logistic."""
+    margin: float = 0.1
+    """Unit of a loss difference in the hinge and logistic objectives."""
+    error: ErrorKind = "one_minus_p"
+    """What more erroneous means."""
+    couples_per_pair: int = 4
+    """Each pair is compared with so many others."""
+    n_grid: int = 128
+    """Nodes of the tables that stand for classwise candidates; 0 evaluates every network exactly."""
+
+    classes: tuple[int, ...] = (2, 10, 100, 1000)
+    """Class counts of the synthetic pairs; the fitness is the mean over them. A concat network takes one."""
+    pairs: int = 512
+    """Fresh pairs a generation, for each class count."""
+    regimes: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    """Weights of the regimes of the pairs."""
+
+    strategy: Literal["es_comma", "es_plus", "open_es", "snes", "pycma"] = "es_comma"
+    """Evolution strategy."""
+    popsize: int = 64
+    """Candidates a generation."""
+    sigma: float = 0.3
+    """First step size, in units of the parameters."""
+    mutation: Literal["gaussian", "chaotic"] = "gaussian"
+    """Where the noise of the strategy comes from."""
+    chaotic_map: Literal["logistic", "tent", "sine", "chebyshev", "gauss", "henon"] = "logistic"
+    """Map of the chaotic mutation."""
+    chaos_drives: Literal["direction", "step", "both"] = "direction"
+    """What the orbits drive: every parameter, the step length of a candidate, or both."""
+
+    eval_every: int = 25
+    """The mean of the search is scored on held-out pairs every so many generations, and at the end."""
+    eval_pairs: int = 1024
+    """Held-out pairs for each class count."""
+    checkpoint_every: int = 50
+    """Generations between checkpoints, when an output directory is given."""
+    checkpoint_seconds: float = 30.0
+    """A checkpoint is also written when the last one is older than this."""
+
+    def __post_init__(self) -> None:
+        # TOML and the command line give lists.
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        self._check_names()
+        self._check_numbers()
+        if self.network == "concat" and len(self.classes) != 1:
+            raise ConfigError(
+                f"a concat network has one class count, got classes={self.classes}; give one, such as 10"
+            )
+        if self.network == "concat" and self.error == "dominance":
+            raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
+        self.ranking, self.pairs_mixture  # noqa: B018 - they check their own fields
+
+    def _check_names(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for each in fields(self):
+            hint = hints[each.name]
+            if typing.get_origin(hint) is Literal and getattr(self, each.name) not in get_args(hint):
+                raise UnknownNameError.among(each.name, str(getattr(self, each.name)), get_args(hint))
+
+    def _check_numbers(self) -> None:
+        at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
+        for name, least in {**at_least, "checkpoint_every": 1}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("sigma", "checkpoint_seconds"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ConfigError(f"classes must name at least one class count, each once, got {self.classes}")
+        if not all(2 <= count <= 100_000 for count in self.classes):
+            raise ConfigError(f"every class count must be from 2 to 100,000, got {self.classes}")
+
+    @property
+    def ranking(self) -> RankingConfig:
+        """The part of the configuration that the ranking fitness reads."""
+        return RankingConfig(
+            objective=self.objective,
+            margin=self.margin,
+            error=self.error,
+            couples_per_pair=self.couples_per_pair,
+            n_grid=self.n_grid,
+        )
+
+    @property
+    def pairs_mixture(self) -> PairsConfig:
+        """The mixture of regimes that pairs are drawn from."""
+        return PairsConfig(weights=self.regimes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, with lists for tuples: what stands in TOML and JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str = "the configuration") -> PretrainConfig:
+        """Build a configuration from plain values; the opposite of :meth:`to_dict`.
+
+        Args:
+            values: fields by name; those left out have their defaults.
+            source: where the values come from, for the error.
+
+        Raises:
+            ConfigError: for an unknown key, a value of the wrong type or out of range.
+        """
+        hints = typing.get_type_hints(cls)
+        for key, value in values.items():
+            if key not in hints:
+                raise UnknownNameError.among(f"setting in {source},", key, hints)
+            if not _fits(value, hints[key]):
+                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {value!r}")
+        return cls(**values)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> PretrainConfig:
+        """Read a configuration file.
+
+        Raises:
+            ConfigError: if the file cannot be read, is not TOML, or :meth:`from_dict` objects.
+        """
+        return cls.from_dict(read_toml(path), str(path))
+
+    def to_toml(self) -> str:
+        """The configuration as TOML, every field written out."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: if it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from error
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value read from a file has the type of a field."""
+    origin = typing.get_origin(hint)
+    if origin in (Literal,):
+        return isinstance(value, str)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(each, get_args(hint)[0]) for each in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(each, get_args(hint)[1]) for each in value.values())
+    if isinstance(hint, types.GenericAlias):
+        return False
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint
+
+
+def _type_name(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    if origin is tuple:
+        return f"a list of {get_args(hint)[0].__name__}"
+    return "a table of numbers" if origin is dict else f"of type {hint.__name__}"

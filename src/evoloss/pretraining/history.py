@@ -1,0 +1,92 @@
+"""The history of a run: one JSON line a generation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evoloss.atomic_files import write_text
+from evoloss.errors import CheckpointError
+
+HISTORY_FILE = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class GenerationRecord:
+    """One generation.
+
+    Attributes:
+        generation: counted from 1.
+        fitness_best: the lowest fitness, None if all candidates were rejected.
+        fitness_mean: mean over the candidates that were not rejected, or None.
+        consistency_best: ranking consistency of the best candidate on the couples of this generation.
+        rejected: candidates without canonical form or with losses that are not finite.
+        sigma: the strategy's step size, where it has one.
+        seconds: time since the start of the run, in seconds, earlier parts of a resumed run counted in.
+        held_out_consistency: ranking consistency of the search's mean on held-out pairs, lowest over the
+            class counts; None where it was not measured or the mean has no canonical form.
+    """
+
+    generation: int
+    fitness_best: float | None
+    fitness_mean: float | None
+    consistency_best: float | None
+    rejected: int
+    sigma: float | None
+    seconds: float
+    held_out_consistency: float | None
+
+
+class HistoryFile:
+    """Appends records to ``history.jsonl``.
+
+    Args:
+        directory: where the file stands.
+        keep: how many lines of an earlier part of the run to keep. A kill can leave more lines than the
+            checkpoint knows of, or half a line.
+
+    Raises:
+        CheckpointError: if fewer lines are there than are to be kept.
+    """
+
+    def __init__(self, directory: Path, keep: int = 0) -> None:
+        self.path = directory / HISTORY_FILE
+        self.records = _read(self.path, keep) if keep else []
+        write_text(self.path, history_text(self.records))
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def append(self, record: GenerationRecord) -> None:
+        """Add one generation; it is in the file when this returns."""
+        self.records.append(record)
+        self._file.write(_line(record))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def history_text(records: list[GenerationRecord]) -> str:
+    """The content of ``history.jsonl``: one line a record."""
+    return "".join(_line(record) for record in records)
+
+
+def _line(record: GenerationRecord) -> str:
+    return json.dumps(asdict(record), allow_nan=False) + "\n"
+
+
+def _read(path: Path, count: int) -> list[GenerationRecord]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()[:count]
+        records = [GenerationRecord(**json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); delete the directory and start again"
+        ) from error
+    if len(records) < count:
+        raise CheckpointError(
+            f"{path} has {len(records)} generations, the checkpoint is at {count}; "
+            "one of the two files was changed: delete the directory and start again"
+        )
+    return records

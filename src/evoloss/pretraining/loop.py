@@ -1,0 +1,172 @@
+"""The pretraining loop: ask, evaluate on fresh pairs, tell, record, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evoloss.atomic_files import write_text
+from evoloss.errors import CanonicalFormError, CheckpointError
+from evoloss.fitness import Evaluation
+from evoloss.networks import Network
+from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
+from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.held_out import held_out_pairs, score_all
+from evoloss.pretraining.history import GenerationRecord, HistoryFile
+from evoloss.pretraining.parts import make_fitness, make_network, make_strategy, start_point
+from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
+from evoloss.random_streams import stream
+
+OnGeneration = Callable[[GenerationRecord], None]
+
+
+def pretrain(
+    config: PretrainConfig,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    on_generation: OnGeneration | None = None,
+) -> PretrainResult:
+    """Evolve a classification loss from synthetic pairs; no data set is read.
+
+    Args:
+        config: everything that decides the result.
+        out: a directory for history, checkpoints, the configuration and, at the end, the loss with its
+            summary; nothing is written without it.
+        resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
+        on_generation: called with each record, for progress.
+
+    Returns:
+        The loss, the history and the summary.
+
+    Raises:
+        CheckpointError: if ``out`` holds a run and ``resume`` is off, or its checkpoint is unusable.
+        CanonicalFormError: if neither the mean nor the best candidate of the last generation can be used.
+        KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
+    """
+    run = _Run(config, None if out is None else Path(out), resume)
+    try:
+        run.finish(on_generation or (lambda record: None))
+    except KeyboardInterrupt:
+        run.save()
+        raise
+    finally:
+        run.close()
+    result = run.result()
+    if out is not None:
+        result.save(out)
+    return result
+
+
+class _Run:
+    """A run in progress; ``checkpoint`` is replaced as a whole when a generation is complete."""
+
+    def __init__(self, config: PretrainConfig, out: Path | None, resume: bool) -> None:
+        self.config, self.out = config, out
+        self.network: Network = make_network(config)
+        self.strategy = make_strategy(config)
+        self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
+        self.history: HistoryFile | None = None
+        self.records: list[GenerationRecord] = []
+        if resume:
+            if out is None:
+                raise CheckpointError("there is no directory to resume from; give the run's directory")
+            self.checkpoint = read_checkpoint(out, config)
+        else:
+            self.checkpoint = self._begin()
+        if out is not None:
+            self._open(out, resume)
+        self.saved_at = time.monotonic()
+        self.saved_generation = self.checkpoint.generation
+        self.began = time.monotonic() - self.checkpoint.seconds
+
+    def _begin(self) -> Checkpoint:
+        mean = start_point(self.config, self.network)
+        return Checkpoint(0, 0.0, self.strategy.init(mean, stream(self.config.seed, "strategy")), mean)
+
+    def _open(self, out: Path, resume: bool) -> None:
+        if not resume and (out / CHECKPOINT_FILE).exists():
+            raise CheckpointError(
+                f"{out} holds a run already; go on with it (--resume), or choose another directory"
+            )
+        write_text(out / CONFIG_FILE, self.config.to_toml())
+        self.history = HistoryFile(out, keep=self.checkpoint.generation)
+        self.records = self.history.records
+        write_checkpoint(out, self.config, self.checkpoint)
+
+    def finish(self, on_generation: OnGeneration) -> None:
+        """Run the generations that are left."""
+        while self.checkpoint.generation < self.config.generations:
+            record = self._generation(self.checkpoint.generation + 1)
+            on_generation(record)
+            late = time.monotonic() - self.saved_at > self.config.checkpoint_seconds
+            if late or self.checkpoint.generation % self.config.checkpoint_every == 0:
+                self.save()
+        self.save()
+
+    def _generation(self, generation: int) -> GenerationRecord:
+        config = self.config
+        fitness = make_fitness(config, self.network, generation)
+        candidates, asked = self.strategy.ask(self.checkpoint.state, stream(config.seed, "ask", generation))
+        evaluation = fitness.evaluate(candidates)
+        state = self.strategy.tell(asked, candidates, evaluation.fitness)
+        best = candidates[int(evaluation.fitness.argmin())].clone()
+        record = self._record(generation, evaluation, state)
+        # The line goes to the file first: a checkpoint never knows of more generations than the history.
+        if self.history is None:
+            self.records.append(record)
+        else:
+            self.history.append(record)
+        self.checkpoint = Checkpoint(generation, record.seconds, state, best)
+        return record
+
+    def _record(self, generation: int, evaluation: Evaluation, state: dict[str, Tensor]) -> GenerationRecord:
+        accepted = evaluation.fitness.isfinite()
+        fitness = evaluation.fitness[accepted]
+        best = int(evaluation.fitness.argmin()) if len(fitness) else None
+        held_out = None
+        if generation % self.config.eval_every == 0 or generation == self.config.generations:
+            scores = score_all(self.network, self.strategy.mean(state), self.held_out)
+            held_out = min(each.consistency for each in scores.values()) if scores else None
+        sigma = state.get("sigma")
+        return GenerationRecord(
+            generation=generation,
+            fitness_best=None if best is None else float(evaluation.fitness[best]),
+            fitness_mean=float(fitness.mean()) if len(fitness) else None,
+            consistency_best=None if best is None else float(evaluation.consistency[best]),
+            rejected=evaluation.rejected,
+            sigma=None if sigma is None else float(sigma.mean()),
+            seconds=time.monotonic() - self.began,
+            held_out_consistency=held_out,
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the one on disk is this one already."""
+        if self.out is not None and self.saved_generation != self.checkpoint.generation:
+            write_checkpoint(self.out, self.config, self.checkpoint)
+            self.saved_generation = self.checkpoint.generation
+        self.saved_at = time.monotonic()
+
+    def close(self) -> None:
+        if self.history is not None:
+            self.history.close()
+
+    def result(self) -> PretrainResult:
+        params = self._choose()
+        scores = score_all(self.network, params, self.held_out)
+        return PretrainResult.of(self.config, self.network, params, list(self.records), scores)
+
+    def _choose(self) -> Tensor:
+        """The mean of the search or, where it has no canonical form, the last generation's best candidate."""
+        for params in (self.strategy.mean(self.checkpoint.state), self.checkpoint.best):
+            forms = [self.network.form(params[None].double(), count) for count in self.config.classes]
+            if all(bool(form.exists.item()) for form in forms) and bool(params.isfinite().all()):
+                return params.to(torch.float32)
+        raise CanonicalFormError(
+            f"after {self.config.generations} generations neither the mean nor the best candidate pushes the "
+            "label's probability up at the uniform prediction; run more generations, or another seed"
+        )

@@ -1,0 +1,57 @@
+"""From a configuration to the parts of the loop: network, mutation, strategy, fitness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from evoloss.fitness import RankingFitness, make_couples
+from evoloss.mutation import Chaotic, Gaussian, Mutation
+from evoloss.networks import NETWORKS, Network
+from evoloss.pairs import sample_pairs
+from evoloss.pretraining.config import PretrainConfig
+from evoloss.random_streams import stream
+from evoloss.strategies import STRATEGIES, Strategy
+
+
+def make_network(config: PretrainConfig) -> Network:
+    """The loss network whose parameters are evolved."""
+    options: dict[str, Any] = {"hidden": config.hidden, "features": config.features}
+    if config.activation != "auto":
+        options["activation"] = config.activation
+    if config.network == "concat":
+        options["n_classes"] = config.classes[0]
+    return NETWORKS[config.network](**options)
+
+
+def make_mutation(config: PretrainConfig) -> Mutation:
+    """Where the noise of the strategy comes from."""
+    if config.mutation == "chaotic":
+        return Chaotic(map=config.chaotic_map, drives=config.chaos_drives)
+    return Gaussian()
+
+
+def make_strategy(config: PretrainConfig) -> Strategy:
+    """The evolution strategy; ``pycma`` brings its own sampling and takes no mutation."""
+    options: dict[str, Any] = {"popsize": config.popsize, "sigma": config.sigma}
+    if config.strategy != "pycma" or config.mutation != "gaussian":
+        options["mutation"] = make_mutation(config)
+    return STRATEGIES[config.strategy](**options)
+
+
+def make_fitness(config: PretrainConfig, network: Network, generation: int) -> RankingFitness:
+    """The fitness of one generation: fresh pairs, the same for all its candidates."""
+    couples = []
+    for n_classes in config.classes:
+        pairs = sample_pairs(
+            config.pairs_mixture, config.pairs, n_classes, stream(config.seed, "pairs", generation, n_classes)
+        )
+        moved = stream(config.seed, "moved mass", generation, n_classes)
+        couples.append(make_couples(config.ranking, pairs, moved))
+    return RankingFitness(config.ranking, network, couples)
+
+
+def start_point(config: PretrainConfig, network: Network) -> torch.Tensor:
+    """The mean that the search starts from, random, shape ``(n_params,)``."""
+    return network.initial(stream(config.seed, "start"))

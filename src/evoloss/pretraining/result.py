@@ -1,0 +1,90 @@
+"""What a pretraining run returns and leaves on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from evoloss.atomic_files import write_text
+from evoloss.fitness import RankingScores
+from evoloss.losses.evolved import EvolvedLoss
+from evoloss.networks import Network
+from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, history_text
+
+CONFIG_FILE = "pretrain.toml"
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """An evolved loss and how it came about.
+
+    Attributes:
+        loss: ready to use.
+        config: what it was evolved with.
+        history: one record a generation.
+        summary: ``generations``, ``popsize``, ``seconds``, ``generations_per_second``, ``evaluations``,
+            ``rejected`` (candidates, over the run), ``ranking_consistency``, ``kendall_tau`` and
+            ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if they could not be
+            measured), and ``scores`` by class count.
+    """
+
+    loss: EvolvedLoss
+    config: PretrainConfig
+    history: list[GenerationRecord]
+    summary: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        config: PretrainConfig,
+        network: Network,
+        params: Tensor,
+        history: list[GenerationRecord],
+        scores: Mapping[int, RankingScores] | None,
+    ) -> PretrainResult:
+        """Gather a result; raises CanonicalFormError if the parameters make no usable loss."""
+        by_count = {str(count): each._asdict() for count, each in (scores or {}).items()}
+        record = {"pretraining": config.to_dict(), "scores": by_count}
+        loss = EvolvedLoss(network, params, record=record)
+        return cls(loss, config, history, _summary(config, history, by_count))
+
+    def save(self, directory: str | Path) -> None:
+        """Write the loss, its configuration, history and summary to a directory.
+
+        The files are ``loss.safetensors``, ``config.json``, ``README.md``, ``pretrain.toml``,
+        ``history.jsonl`` and ``summary.json``.
+        """
+        directory = Path(directory)
+        write_text(directory / CONFIG_FILE, self.config.to_toml())
+        write_text(directory / HISTORY_FILE, history_text(self.history))
+        write_text(directory / SUMMARY_FILE, json.dumps(self.summary, indent=2, allow_nan=False) + "\n")
+        self.loss.save_pretrained(directory)
+
+
+def _summary(
+    config: PretrainConfig, history: list[GenerationRecord], by_count: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    seconds = history[-1].seconds
+    lowest = {
+        name: min((row[name] for row in by_count.values()), default=None)
+        for name in ("consistency", "kendall_tau", "spearman_rho")
+    }
+    return {
+        "generations": len(history),
+        "popsize": config.popsize,
+        "seconds": seconds,
+        "generations_per_second": len(history) / seconds if seconds > 0 else None,
+        "evaluations": len(history) * config.popsize,
+        "rejected": sum(record.rejected for record in history),
+        "ranking_consistency": lowest["consistency"],
+        "kendall_tau": lowest["kendall_tau"],
+        "spearman_rho": lowest["spearman_rho"],
+        "scores": by_count,
+    }
