@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from evoloss.experiments.results import Results
 from evoloss.experiments.statistics import LossSummary, PairedDifference
 
+NOTHING = "–"
 HEADERS = (
     "loss",
     "lr",
@@ -35,9 +38,9 @@ def caption(results: Results) -> str:
     noise = f"{run.label_noise:.0%} {run.noise_kind} label noise" if run.label_noise else "clean labels"
     seeds = len({r.seed for r in results.runs})
     parts = [
-        f"{run.dataset}, {run.n_train:,} training images or rows, {noise}; {run.model} "
-        f"({run.n_parameters:,} parameters), {run.epochs} epochs, augmentation: {run.augment}; "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}.",
+        f"{run.dataset}, {run.n_train:,} training samples, {noise}; {run.model} "
+        f"({run.n_parameters:,} parameters), {run.epochs} epochs, {_rates(results)}"
+        f"augmentation: {run.augment}; {seeds} {'seed' if seeds == 1 else 'seeds'}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch. "
         f"Difference: paired with {results.baseline}, last epoch, with t interval and Holm-corrected t-test.",
     ]
@@ -62,12 +65,17 @@ def markdown_table(results: Results) -> str:
 
 
 def rich_table(results: Results) -> Table:
-    """Return the table for a terminal."""
-    table = Table(caption=caption(results), caption_justify="left")
-    for index, header in enumerate(HEADERS):
-        table.add_column(header, justify="left" if index == 0 else "right", overflow="fold")
-    for row in table_rows(results):
-        table.add_row(*row)
+    """Return the table for a terminal of 80 columns: without best epoch and seconds."""
+    table = Table(box=box.SIMPLE_HEAD, caption=caption(results), caption_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("loss", overflow="fold")
+    for header in ("lr", "accuracy, %", "difference [95 %]", "p (Holm)", "NLL", "ECE"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, rate, last, _, difference, interval, p, nll, ece, _ in table_rows(results):
+        low, _, high = interval.partition(" to ")
+        shown = f"{difference} [{low}, {high}]" if high else difference
+        table.add_row(name, rate, last, escape(shown), p, nll, ece)
+    if len({loss.lr for loss in results.losses}) == 1:
+        table.columns.pop(1)  # the caption has it
     return table
 
 
@@ -87,12 +95,17 @@ def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) 
     )
 
 
+def _rates(results: Results) -> str:
+    rates = {loss.lr for loss in results.losses}
+    return f"learning rate {rates.pop():g}, " if len(rates) == 1 else ""
+
+
 def _difference(row: PairedDifference | None, *, is_baseline: bool) -> tuple[str, str, str]:
     if row is None:
-        return ("baseline" if is_baseline else "–", "–", "–")
+        return ("baseline" if is_baseline else NOTHING, NOTHING, NOTHING)
     mean = f"{row.mean_difference:+.2f}"
     if row.ci_low is None or row.ci_high is None or row.p_holm is None:
-        return (mean, "one seed", "–")
+        return (mean, "one seed", NOTHING)
     p = "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
     return (mean, f"{row.ci_low:+.2f} to {row.ci_high:+.2f}", p)
 

@@ -24,7 +24,7 @@ class TrainRecipe:
         ConfigError: if a value is outside its range.
     """
 
-    epochs: int = 30
+    epochs: int = 15
     """Passes over the training split; at least 1."""
     batch_size: int = 64
     """Samples a step, over all devices together; the incomplete last batch of an epoch is left out."""

@@ -1,0 +1,56 @@
+"""``evoloss report``: tables and figures from results files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from evoloss.atomic_files import write_text
+from evoloss.errors import ConfigError
+from evoloss.experiments.results import FILE_NAME, Results
+from evoloss.report.figures import write_figures
+from evoloss.report.tables import markdown_table, rich_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCommand:
+    """Draw figures and write table.md from the results.json of one comparison or several."""
+
+    directories: tyro.conf.Positional[tuple[Path, ...]]
+    """Directories that `evoloss compare` wrote, or results files."""
+    out: Path | None = None
+    """Where to write, one folder for each comparison; beside each results.json by default."""
+    formats: tuple[str, ...] = ("png",)
+    """png, svg, or both."""
+
+    def __post_init__(self) -> None:
+        if not self.directories:
+            raise ConfigError("name at least one directory with a results.json")
+        names = [_name(path) for path in self.directories]
+        if self.out is not None and len(set(names)) < len(names):
+            raise ConfigError(f"two of {', '.join(names)} would share a folder of {self.out}")
+
+
+def run(config: ReportCommand) -> int:
+    """Write tables and figures, and print the tables."""
+    console = Console()
+    read = [(path, Results.read(path)) for path in config.directories]
+    for path, results in read:
+        beside = path if path.is_dir() else path.parent
+        target = beside if config.out is None else config.out / _name(path)
+        figures = write_figures(results, target, config.formats)
+        pictures = "".join(
+            f"\n![{p.stem.replace('_', ' ')}]({p.name})\n" for p in figures if p.suffix == ".png"
+        )
+        write_text(target / "table.md", markdown_table(results) + pictures)
+        console.print(rich_table(results))
+        for file in (target / "table.md", *figures):
+            console.print(f"written: {file}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _name(path: Path) -> str:
+    return (path.parent if path.name == FILE_NAME else path).resolve().name
