@@ -8,15 +8,22 @@ from pathlib import Path
 from evoloss.data.cifar import load_cifar10, load_cifar100
 from evoloss.data.dataset import Dataset, SourceData, Split
 from evoloss.data.digits import load_digits
+from evoloss.data.folders import data_folder
+from evoloss.data.idx import load_fashion_mnist, load_mnist
+from evoloss.data.image_folder import load_image_folder
+from evoloss.data.label_noise import CONFUSIONS, noisy_labels
+from evoloss.data.npz import load_npz
 from evoloss.data.splits import divide
-from evoloss.errors import UnknownNameError
+from evoloss.errors import ConfigError, DataError, UnknownNameError
 
-__all__ = ["DATASETS", "Dataset", "Split", "load_dataset"]
+__all__ = ["CONFUSIONS", "DATASETS", "Dataset", "Split", "load_dataset", "noisy_labels"]
 
 DATASETS: dict[str, Callable[[Path | None, bool], SourceData]] = {
     "digits": load_digits,
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
+    "mnist": load_mnist,
+    "fashion_mnist": load_fashion_mnist,
 }
 """Reader of every known data set: ``reader(data_dir, download)``."""
 
@@ -29,23 +36,56 @@ def load_dataset(
     validation: float = 0.1,
     train_samples: int | None = None,
     split_seed: int = 0,
+    image_size: int | None = None,
 ) -> Dataset:
-    """Load a data set by name, split in train, validation and test.
+    """Load a data set, split in train, validation and test that share no sample.
 
     Args:
-        name_or_path: a key of :data:`DATASETS`.
+        name_or_path: a key of :data:`DATASETS`; or the path of an ``.npz`` file in the Keras convention
+            (:func:`~evoloss.data.npz.load_npz`); or that of a folder with one subfolder of images a class
+            (:func:`~evoloss.data.image_folder.load_image_folder`). A known name goes before a path: write
+            ``./digits`` for a folder of that name. Relative paths are also tried below the data folder.
         data_dir: folder that holds the files of known data sets; ``$EVOLOSS_DATA_DIR`` if None.
-        download: fetch the files of a known data set into ``data_dir`` if they are not there.
-        validation: share of the training part that becomes the validation split, in ``[0, 1)``.
+        download: fetch the files of a known data set if they are not there.
+        validation: share of the training part that becomes the validation split, in ``[0, 1)``; without
+            effect where the data brings a validation part of its own.
         train_samples: size of a class-balanced subset of the training split; None keeps all of it.
         split_seed: seed of the validation split and of the subset; the test split does not depend on it.
+        image_size: side in pixels that the images of a folder are brought to.
 
     Raises:
-        UnknownNameError: if there is no such data set.
+        UnknownNameError: if it is neither a known name nor looks like a path.
         DataError: if the data is missing, damaged or in another layout.
-        ConfigError: if ``validation`` or ``train_samples`` is out of range.
+        ConfigError: if ``validation``, ``train_samples`` or ``image_size`` is out of range or out of place.
+        MissingExtraError: if a package that the data set needs is not installed.
     """
-    if name_or_path not in DATASETS:
-        raise UnknownNameError.among("data set", name_or_path, DATASETS)
-    source = DATASETS[name_or_path](data_dir, download)
+    if name_or_path in DATASETS:
+        _refuse_image_size(image_size, name_or_path)
+        source = DATASETS[name_or_path](data_dir, download)
+    else:
+        source = _load_path(name_or_path, data_dir, image_size)
     return divide(source, validation=validation, train_samples=train_samples, split_seed=split_seed)
+
+
+def _load_path(name: str, data_dir: Path | None, image_size: int | None) -> SourceData:
+    path = Path(name).expanduser()
+    root = data_folder(data_dir) if name and not path.exists() else None
+    if root is not None and (root / path).exists():
+        path = root / path
+    if path.suffix == ".npz":
+        _refuse_image_size(image_size, name)
+        return load_npz(path)
+    if name and path.is_dir():  # the empty name would be the current folder
+        return load_image_folder(path, image_size)
+    if path.is_file():
+        raise DataError(f"{path} is neither an .npz file nor a folder of images by class")
+    if path.suffix or len(path.parts) > 1:
+        raise DataError(
+            f"data set {name!r} does not exist; expected an .npz file or a folder of images by class"
+        )
+    raise UnknownNameError.among("data set", name, [*DATASETS, "FILE.npz", "FOLDER"])
+
+
+def _refuse_image_size(image_size: int | None, name: str) -> None:
+    if image_size is not None:
+        raise ConfigError(f"image_size is for folders of images; the inputs of {name!r} have a fixed size")

@@ -115,9 +115,11 @@ class LabelledArrays:
     def take(self, index: Tensor | None = None) -> Split:
         """Copy the samples of ``index`` (all, when None) into a :class:`Split`."""
         # Fancy indexing and np.array copy: a tensor over a read-only memory map must not be written to.
-        inputs = np.array(self.inputs) if index is None else self.inputs[index.numpy()]
+        inputs = np.array(self.inputs, order="C") if index is None else self.inputs[index.numpy()]
         labels = self.labels if index is None else self.labels[index.numpy()]
-        return Split(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
+        return Split(
+            torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(labels.astype(np.int64))
+        )
 
 
 @dataclass(frozen=True)
