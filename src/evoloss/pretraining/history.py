@@ -67,6 +67,15 @@ class HistoryFile:
         self._file.close()
 
 
+def read_history(directory: Path) -> list[GenerationRecord]:
+    """The records of a run's ``history.jsonl``.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    return _read(directory / HISTORY_FILE, None)
+
+
 def history_text(records: list[GenerationRecord]) -> str:
     """The content of ``history.jsonl``: one line a record."""
     return "".join(_line(record) for record in records)
@@ -76,7 +85,7 @@ def _line(record: GenerationRecord) -> str:
     return json.dumps(asdict(record), allow_nan=False) + "\n"
 
 
-def _read(path: Path, count: int) -> list[GenerationRecord]:
+def _read(path: Path, count: int | None) -> list[GenerationRecord]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()[:count]
         records = [GenerationRecord(**json.loads(line)) for line in lines]
@@ -84,7 +93,7 @@ def _read(path: Path, count: int) -> list[GenerationRecord]:
         raise CheckpointError(
             f"{path} cannot be read ({error}); delete the directory and start again"
         ) from error
-    if len(records) < count:
+    if count is not None and len(records) < count:
         raise CheckpointError(
             f"{path} has {len(records)} generations, the checkpoint is at {count}; "
             "one of the two files was changed: delete the directory and start again"
