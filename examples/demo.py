@@ -19,9 +19,9 @@ from rich.console import Console
 
 from evoloss.cli import main as evoloss
 from evoloss.diagnostics import loss_curve
+from evoloss.experiments.results import Results
 from evoloss.losses.resolve import resolve_loss
 from evoloss.pretraining.history import read_history
-from evoloss.experiments.results import Results
 from evoloss.report.evolution_figure import evolution_figure
 from evoloss.report.figures import write_figures
 from evoloss.report.loss_figures import gradient_profiles_figure, loss_curves_figure
