@@ -5,11 +5,13 @@ import torch
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.mutation import MAPS, MUTATIONS, Chaotic, Gaussian, Mutation
+from evoloss.mutation.chaotic import Drives
 from evoloss.random_streams import stream
 
+DRIVES: tuple[Drives, ...] = ("direction", "step", "both")
 EVERY = [
     Gaussian(),
-    *(Chaotic(map=name, drives=drives) for name in MAPS for drives in ("direction", "step", "both")),  # type: ignore[arg-type]
+    *(Chaotic(map=name, drives=drives) for name in MAPS for drives in DRIVES),
 ]
 
 
@@ -64,7 +66,7 @@ def test_neighbouring_parameters_have_independent_orbits() -> None:
     square = noise.square() - 1.0
     neighbours = torch.corrcoef(square.T)
     assert float((neighbours - torch.eye(12)).abs().max()) < 0.12
-    # On the arcsine density z' = 4 x (1 - x) standardised = sqrt(2) (1 - z^2) exactly: what dependence looks like.
+    # Along one orbit z' = sqrt(2) (1 - z^2): this is what dependence looks like.
     following, _ = mutation.sample(state, stream(3, "ask", 1))
     dependent = torch.corrcoef(torch.stack((square.flatten(), following.flatten())))[0, 1]
     assert float(dependent) < -0.95
@@ -120,5 +122,5 @@ def test_fields_are_checked(fields: dict[str, object], message: str) -> None:
 
 
 def test_an_unknown_map_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no chaotic map 'logistik'. Did you mean 'logistic'"):
+    with pytest.raises(UnknownNameError, match=r"no chaotic map 'logistik'\. Did you mean 'logistic'"):
         Chaotic(map="logistik")

@@ -55,9 +55,8 @@ class EvolutionStrategy:
         if self.parents is not None and not 1 <= self.parents <= self.popsize:
             raise ConfigError(f"parents must be between 1 and popsize ({self.popsize}), got {self.parents}")
         if self.step_control not in get_args(StepControl):
-            raise ConfigError(
-                f"step_control must be one of {get_args(StepControl)}, got {self.step_control!r}"
-            )
+            known = ", ".join(get_args(StepControl))
+            raise ConfigError(f"step_control must be one of {known}, got {self.step_control!r}")
 
     def init(self, mean: Tensor, generator: torch.Generator) -> StrategyState:
         """Start at ``mean``, shape ``(n_params,)``."""

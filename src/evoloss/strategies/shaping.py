@@ -21,7 +21,7 @@ def utilities_by_rank(fitness: Tensor, utilities: Tensor) -> Tensor:
 
     Args:
         fitness: smaller is better, shape ``(popsize,)``; infinite or NaN means rejected.
-        utilities: the utility of rank 1 (best), 2, ..., popsize, shape ``(popsize,)``.
+        utilities: the utility of rank 1 (best), 2, ..., popsize, not increasing, shape ``(popsize,)``.
 
     Returns:
         float64, shape ``(popsize,)``.
@@ -31,8 +31,10 @@ def utilities_by_rank(fitness: Tensor, utilities: Tensor) -> Tensor:
     ordered, order = values.sort(stable=True)
     _, group, count = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
     total = torch.zeros(len(count), dtype=torch.float64).index_add_(0, group, utilities.to(torch.float64))
+    # Averages of equal utilities may differ in the last digit; the running minimum keeps them in order.
+    shared = (total / count).cummin(0).values
     shaped = torch.empty_like(values)
-    shaped[order] = (total / count)[group]
+    shaped[order] = shared[group]
     return shaped
 
 
