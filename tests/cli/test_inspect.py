@@ -7,6 +7,7 @@ import pytest
 import torch
 import tyro
 
+from evoloss.cli import main
 from evoloss.cli.inspect import InspectCommand, readings_table, run, text_plots
 from evoloss.diagnostics import inspect_loss, loss_curve
 from evoloss.errors import ConfigError, UnknownNameError
@@ -93,3 +94,8 @@ def test_text_plots_fall_from_left_to_right() -> None:
 def test_text_plots_mark_what_is_not_finite() -> None:
     curve = loss_curve(lambda z, y: plain_losses.mae(z, y) * torch.nan)
     assert "?" * 49 in text_plots({"broken": curve}, unicode=True)[2]
+
+
+def test_mistakes_are_one_line_and_status_two(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "gce", "--classes", "1"]) == 2
+    assert capsys.readouterr().err == "evoloss: error: --classes must be at least 2, got 1\n"

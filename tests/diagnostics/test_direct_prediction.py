@@ -41,9 +41,8 @@ def test_the_scale_of_a_loss_does_not_decide() -> None:
 def test_broken_losses_do_not_reach_them() -> None:
     negated = measure_direct_prediction(plain_losses.negated, n_classes=10, generator=stream(0, "f"))
     assert negated.adam == 0.0
-    assert (
-        negated.gradient_descent < 0.02
-    )  # a start nearly certain of its label has no gradient to lose it by
+    # A start nearly certain of its label has no gradient to lose it by.
+    assert negated.gradient_descent < 0.02
     blind = measure_direct_prediction(plain_losses.blind, n_classes=10, generator=stream(0, "f"))
     assert blind.adam < 0.3
     assert blind.gradient_descent < 0.3

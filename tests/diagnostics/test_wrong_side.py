@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch.nn.functional as F
 
 from evoloss.diagnostics.wrong_side import PROBES, measure_wrong_side
 from tests.diagnostics import plain_losses
+
+
+def at_uniform(slope_in_p: Callable[[float], float], n_classes: int) -> float:
+    p = 1 / n_classes
+    return -p * (1 - p) * slope_in_p(p)
 
 
 @pytest.mark.parametrize("n_classes", [2, 10])
@@ -26,6 +32,7 @@ def test_functions_of_p_y(name: str, slope_in_p, exponent: float, verdict: str, 
     assert result.slope_in_log_p == pytest.approx([p * slope_in_p(p) for p in PROBES], rel=1e-7)
     assert result.gradient == pytest.approx([-p * (1 - p) * slope_in_p(p) for p in PROBES], rel=1e-7)
     assert result.exponent == pytest.approx(exponent, abs=1e-4)
+    assert result.relative == pytest.approx(result.gradient[-1] / at_uniform(slope_in_p, n_classes), rel=1e-7)
     assert result.verdict == verdict
 
 
@@ -53,3 +60,18 @@ def test_broken_losses() -> None:
     assert flat.gradient == (0.0, 0.0, 0.0)
     overflowing = measure_wrong_side(lambda z, y: (plain_losses.inverse(z, y)).exp(), n_classes=10)
     assert overflowing.verdict == "explodes"
+
+
+def test_a_slow_part_does_not_hide_that_most_of_the_pull_is_lost() -> None:
+    # The little cross-entropy keeps the exponent at 0, yet a confident mistake has lost nearly all its pull.
+    result = measure_wrong_side(
+        lambda z, y: plain_losses.mae(z, y) + 0.001 * plain_losses.cross_entropy(z, y), n_classes=10
+    )
+    assert result.exponent == pytest.approx(0.0, abs=0.05)
+    assert result.verdict == "vanishes"
+
+
+def test_without_a_pull_at_uniform_the_exponent_decides() -> None:
+    result = measure_wrong_side(plain_losses.blind, n_classes=10)
+    assert math.isnan(result.relative)
+    assert result.verdict == "persists"

@@ -75,7 +75,7 @@ def run(config: InspectCommand) -> int:
 def readings_table(name: str, inspection: Inspection, baseline: Inspection) -> Table:
     """Lay out the readings of a loss, with cross-entropy's values beside them."""
     title = f"{escape(name)}, {inspection.n_classes} classes, seed {inspection.seed}"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("diagnostic")
     table.add_column(escape(_short(name)))
     if name != BASELINE:

@@ -17,8 +17,8 @@ from evoloss.diagnostics.wrong_side import WrongSide
 
 _VERDICTS = {
     "persists": "a confident mistake still pulls",
-    "vanishes": "bounded slope in p: confident mistakes hardly pull, expect underfitting",
-    "explodes": "grows without bound: clip gradients",
+    "vanishes": "confident mistakes hardly pull, expect underfitting",
+    "explodes": "far stronger than at the start, clip gradients",
     "reversed": "a confident mistake is pushed further away",
 }
 
@@ -27,6 +27,7 @@ _LANDMARKS = (
     "loss at perfect, at uniform",
     f"gradient at uniform / CE's, C = {', '.join(map(str, UNIFORM_CLASS_COUNTS))}",
 )
+_NEARLY_CONSTANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def _class_sum(result: ClassSum | NotApplicable) -> Reading:
         return _missing(name, result)
     if result.constant:
         return Reading(name, "0", "constant: tolerates uniform label noise")
+    if result.spread < _NEARLY_CONSTANT:
+        return Reading(name, f"{result.spread:.3g}", "nearly constant: tolerates most uniform label noise")
     return Reading(name, f"{result.spread:.3g}", "not constant: noise tolerance not guaranteed")
 
 
@@ -101,7 +104,7 @@ def _direction(result: Direction | NotApplicable) -> tuple[Reading, Reading]:
     toward = (
         "every step raises the label's logit"
         if result.toward_label == 1.0
-        else f"{_percent(1 - result.toward_label)} of predictions are pushed off their label"
+        else f"{100 * (1 - result.toward_label):.3g} % of predictions are pushed off their label"
     )
     return (
         Reading(names[0], _percent(result.toward_label), toward),

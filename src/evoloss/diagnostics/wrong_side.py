@@ -10,14 +10,18 @@ import torch
 
 from evoloss.diagnostics.criterion import LossFunction, label_gradients
 from evoloss.diagnostics.curves import predictions_on_curve
+from evoloss.diagnostics.landmarks import gradient_at_uniform
 
 Verdict = Literal["persists", "vanishes", "explodes", "reversed"]
 
 PROBES: tuple[float, ...] = (1e-2, 1e-4, 1e-8)
 """The label's probabilities at which the gradient is read."""
 
-# A gradient that goes like p^0.1 still has a sixth of its size at 1e-8; that counts as staying.
-_FLAT_EXPONENT = 0.1
+# What matters to training is the pull of a confident mistake beside the pull at the start: under plain
+# descent, losses that keep a tenth of it bring every free prediction to its label, others leave some stuck.
+_FACTOR = 10.0
+# A gradient at uniform below this is rounding.
+_NO_PULL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,21 @@ class WrongSide:
             slope in p is bounded.
         slope_in_p: ``dL / d p_y`` at each.
         gradient: ``-dL/dz_y`` at each, what training feels.
+        relative: the last gradient over the one at the uniform prediction; ``C / (C - 1)`` for
+            cross-entropy, NaN where the one at uniform is not positive.
         exponent: a, if the gradient goes like ``p_y ** a`` between the last two probes; 0 for
             cross-entropy, q for generalised cross-entropy, 1 for mean absolute error; NaN where the gradient
             is not positive.
-        verdict: ``persists`` (the gradient stays), ``vanishes`` (a bounded slope in p: hard or deep
-            problems are underfitted), ``explodes`` (grows without bound, or is not a number), ``reversed``
-            (points away).
+        verdict: ``persists``; ``vanishes`` where the last gradient is below a tenth of the one at uniform, as
+            it is with a bounded slope in p (hard or deep problems are underfitted); ``explodes`` where it is
+            above ten times that, or not a number; ``reversed`` where it points away.
     """
 
     p: tuple[float, ...]
     slope_in_log_p: tuple[float, ...]
     slope_in_p: tuple[float, ...]
     gradient: tuple[float, ...]
+    relative: float
     exponent: float
     verdict: Verdict
 
@@ -62,14 +69,17 @@ def measure_wrong_side(criterion: LossFunction, *, n_classes: int) -> WrongSide:
     # Along the curve the other log-probabilities move by -p / (1 - p) as log p moves by 1.
     slope = gradients[:, 0] - p / (1 - p) * gradients[:, 1:].sum(dim=1)
     pull = -gradients[:, 0]
+    start = gradient_at_uniform(criterion, n_classes) * (1 - 1 / n_classes)
+    relative = float(pull[-1]) / start if start > _NO_PULL else math.nan
     exponent = _exponent(pull)
     return WrongSide(
         p=PROBES,
         slope_in_log_p=tuple(slope.tolist()),
         slope_in_p=tuple((slope / p).tolist()),
         gradient=tuple(pull.tolist()),
+        relative=relative,
         exponent=exponent,
-        verdict=_verdict(float(pull[-1]), exponent),
+        verdict=_verdict(float(pull[-1]), relative, exponent),
     )
 
 
@@ -80,11 +90,16 @@ def _exponent(pull: torch.Tensor) -> float:
     return math.log(after / before) / math.log(PROBES[-1] / PROBES[-2])
 
 
-def _verdict(pull: float, exponent: float) -> Verdict:
+def _verdict(pull: float, relative: float, exponent: float) -> Verdict:
     if pull < 0.0:
         return "reversed"
-    if pull == 0.0 or exponent > _FLAT_EXPONENT:
+    if pull == 0.0:
         return "vanishes"
-    if not math.isfinite(pull) or exponent < -_FLAT_EXPONENT:
+    if not math.isfinite(pull):
         return "explodes"
-    return "persists"
+    if math.isnan(relative):
+        # No pull at uniform to compare with: judge by how the pull goes from 1e-4 to 1e-8.
+        relative = (PROBES[-1] / PROBES[-2]) ** exponent
+    if relative < 1 / _FACTOR:
+        return "vanishes"
+    return "explodes" if relative > _FACTOR else "persists"
