@@ -33,6 +33,10 @@ class Chaotic:
     :mod:`evoloss.mutation.maps` for what that density is); all its other moments are the map's, not a
     Gaussian's.
 
+    Step-size control is derived for noise that is independent from generation to generation. The maps whose
+    values are correlated (henon, gauss; see there) break that, and steps may then shrink before the search is
+    over.
+
     Args:
         map: a name in :data:`evoloss.mutation.maps.MAPS`.
         drives: ``"direction"``: an orbit for each candidate and parameter, s = 1. ``"step"``: an orbit for
