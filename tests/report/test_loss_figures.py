@@ -47,7 +47,7 @@ def test_pngs_show_every_curve(draw, canonical: bool, curves: dict[str, Curve], 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_equal_curves_make_equal_files(draw, suffix: str, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for name in ("a", "b"):
-        draw(curves, tmp_path / f"{name}.{suffix}")
+        draw({"mae": curves["mae"]}, tmp_path / f"{name}.{suffix}")
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
