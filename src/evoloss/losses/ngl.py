@@ -37,6 +37,9 @@ class NglLoss(ClassificationLoss):
     say what i runs over. Settled here: over the classes, p after softmax (the mean over samples is
     ``reduction``).
 
+    It punishes certainty: with equal probabilities for the other classes it is cheapest at p_y = 0.57 for two
+    classes, 0.39 for ten and 0.36 for a hundred.
+
     Args:
         alpha: at most 10, where the exponential still fits float16. 2.4092 is the value of the paper.
         **semantics: see :class:`ClassificationLoss`.

@@ -1,0 +1,57 @@
+"""The losses that the shared suite runs over. One line here buys the whole suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from evoloss.losses import LOSSES, ClassificationLoss
+from tests.losses.evolved_losses import ANY_COUNT, evolved
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss under test: ``build(**shared_arguments)`` makes it."""
+
+    name: str
+    build: Callable[..., ClassificationLoss]
+
+
+def loss_cases() -> list[LossCase]:
+    """Every registered loss at its defaults, and parameters that take another path through the code."""
+    others = {
+        "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
+        "focal-0": partial(LOSSES["focal"], gamma=0.0),
+        "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
+        "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
+        "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
+    }
+    learned = {f"evolved-{kind}": partial(evolved, kind) for kind in ANY_COUNT}
+    return [LossCase(name, build) for name, build in (LOSSES | others | learned).items()]
+
+
+every_loss = pytest.mark.parametrize("case", loss_cases(), ids=lambda case: case.name)
+
+
+def make_logits(*shape: int, seed: int = 0, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (scale * torch.randn(shape, generator=generator, dtype=torch.float64)).to(dtype)
+
+
+def make_indices(*shape: int, n_classes: int, seed: int = 1) -> Tensor:
+    return torch.randint(n_classes, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make_probs(*shape: int, seed: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Label distributions along axis 1 (axis 0 for one dimension)."""
+    return torch.softmax(make_logits(*shape, seed=seed), dim=0 if len(shape) == 1 else 1).to(dtype)
+
+
+def make_weight(n_classes: int, seed: int = 3, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (0.2 + torch.rand(n_classes, generator=generator, dtype=torch.float64)).to(dtype)
