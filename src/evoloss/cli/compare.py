@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -46,7 +45,6 @@ def run(config: CompareCommand) -> int:
         torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run in the progress bar
-    warnings.filterwarnings("ignore", module="lightning_fabric")
     settings = {entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)}
     try:
         results = compare(CompareConfig(**settings), out=config.out, progress=not config.quiet)

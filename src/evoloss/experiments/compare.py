@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,7 @@ def compare(config: CompareConfig, *, out: Path | None = None, progress: bool = 
     n_runs = len(losses) * len(config.seeds)
     with RunProgress(n_tuning + n_runs, config.epochs, shown=progress) as bar:
         rates = _tune(sweep, bar) if config.tune_lr else dict.fromkeys(losses, config.lr)
+        sweep.settle(rates)
         # Seeds outside, so that a comparison that is stopped early has whole pairs.
         for seed in config.seeds:
             for name in losses:
@@ -157,7 +158,7 @@ class _Sweep:
     out: Path | None
     runs: list[RunResult] = field(default_factory=list)
     tuning: list[RunResult] = field(default_factory=list)
-    known: dict[tuple[object, ...], RunResult] = field(default_factory=dict)
+    known: dict[RunIdentity, RunResult] = field(default_factory=dict)
 
     def recall(self) -> None:
         """Read earlier runs, unless they belong to another comparison."""
@@ -165,15 +166,26 @@ class _Sweep:
             return
         earlier = Results.read(self.out / FILE_NAME)
         _require_same(earlier, _plain(self.config, self.dataset.name), self.out)
-        self.known = {_key(run): run for run in (*earlier.runs, *earlier.tuning)}
+        # Runs of a loss or of data that have changed since, or of another device, are done again.
+        valid = {self._identify(name, self.config.train_config(seed=0, lr=1.0)) for name in self.losses}
+        for run in (*earlier.runs, *earlier.tuning):
+            if replace(_identity(run), seed=0, lr=1.0) in valid:
+                self.known[_identity(run)] = run
+
+    def settle(self, rates: Mapping[str, float]) -> None:
+        """Forget earlier runs at other rates than those that are now chosen."""
+        self.known = {
+            identity: run
+            for identity, run in self.known.items()
+            if run.test_accuracy is None or run.lr == rates[run.loss]
+        }
 
     def run(self, name: str, config: TrainConfig, bar: RunProgress, *, tuning: bool = False) -> None:
         """Do one run and write the file, or take it from the earlier ones."""
         bar.start(f"{name}, {'tuning' if tuning else f'seed {config.seed}'}, lr {config.lr:g}")
         loss, model = self.losses[name], self.config.model
         done = self.tuning if tuning else self.runs
-        identity = identify_run(self.dataset, model, loss, config, loss_name=name)
-        earlier = self.known.pop(_key(identity), None)
+        earlier = self.known.pop(self._identify(name, config), None)
         if earlier is not None:
             done.append(earlier)
         else:
@@ -190,6 +202,9 @@ class _Sweep:
             )
             self.write(complete=False)
         bar.finish()
+
+    def _identify(self, name: str, config: TrainConfig) -> RunIdentity:
+        return identify_run(self.dataset, self.config.model, self.losses[name], config, loss_name=name)
 
     def write(self, *, complete: bool) -> Results:
         """Write what there is, if there is a place for it.
@@ -234,8 +249,8 @@ def _plain(config: CompareConfig, dataset: str) -> dict[str, Any]:
     return {**plain, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
 
 
-def _key(run: RunIdentity) -> tuple[object, ...]:
-    return tuple(getattr(run, entry.name) for entry in fields(RunIdentity))
+def _identity(run: RunResult) -> RunIdentity:
+    return RunIdentity(**{entry.name: getattr(run, entry.name) for entry in fields(RunIdentity)})
 
 
 def _require_same(earlier: Results, config: dict[str, Any], out: Path) -> None:

@@ -111,3 +111,9 @@ class RunResult(RunIdentity):
         plain = asdict(self)
         plain["history"] = {name: list(values) for name, values in plain["history"].items()}
         return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> RunResult:
+        """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.experiments.results`` for files."""
+        history = {name: tuple(values) for name, values in plain["history"].items()}
+        return cls(**{**plain, "history": History(**history)})

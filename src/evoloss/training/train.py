@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,10 +66,9 @@ def train(
     fabric = _make_fabric(config)
     if config.devices == 1:
         return _run(fabric, job)
-    # Fabric hands itself on as the first argument, which its types leave no room for.
-    work: Callable[..., Any] = _run
-    result: RunResult = fabric.launch(work, replace(job, on_epoch=None))
-    return result
+    # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
+    plain: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
+    return RunResult.from_dict(plain)
 
 
 def identify_run(
@@ -118,6 +118,10 @@ class _Course:
     @property
     def best(self) -> Evaluation | None:
         return self.validation[self.best_epoch - 1] if self.best_epoch else None
+
+
+def _run_launched(job: _Job, fabric: Fabric) -> dict[str, Any]:
+    return _run(fabric, job).as_dict()
 
 
 def _run(fabric: Fabric, job: _Job) -> RunResult:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evoloss.cli import main
+
+ARGUMENTS = ["--dataset", "digits", "--model", "cnn", "--epochs", "1", "--train-samples", "200", "--quiet"]
+
+
+def test_end_to_end_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = ["compare", "--out", str(out), *ARGUMENTS, "--losses", "cross_entropy", "gce"]
+    assert main([*command, "--seeds", "0", "1", "--label-noise", "0.4"]) == 0
+    printed = capsys.readouterr().out
+    assert "cross_entropy" in printed
+    assert "baseline" in printed
+    document = json.loads((out / "results.json").read_text())
+    assert document["complete"] is True
+    assert [(run["loss"], run["seed"]) for run in document["runs"]] == [
+        ("cross_entropy", 0),
+        ("gce", 0),
+        ("cross_entropy", 1),
+        ("gce", 1),
+    ]
+    assert {run["n_train"] for run in document["runs"]} == {200}
+    assert {run["label_noise"] for run in document["runs"]} == {0.4}
+    assert document["summary"][0]["ci_low"] < document["summary"][0]["ci_high"]
+
+    assert main(["report", str(out), "--out", str(tmp_path / "report"), "--formats", "png", "svg"]) == 0
+    table = (tmp_path / "report" / "run" / "table.md").read_text()
+    assert "| cross_entropy |" in table
+    assert "![paired differences](paired_differences.png)" in table
+    assert (tmp_path / "report" / "run" / "learning_curves.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--losses", "gcee"], "no loss or directory 'gcee'. Did you mean 'gce'"),
+        (["--dataset", "digit"], "Did you mean 'digits'"),
+        (["--model", "cnnn", "--losses", "gce"], "Did you mean 'cnn'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    base = ["compare", "--out", str(tmp_path), *ARGUMENTS, "--losses", "cross_entropy"]
+    assert main([*base, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_values_out_of_range_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["compare", "--out", str(tmp_path), "--epochs", "0"])
+    except SystemExit as exit_:  # the parser reports values itself
+        status = exit_.code
+    assert status == 2
+    assert "epochs must be a whole number, at least 1" in " ".join(capsys.readouterr().err.split())
+
+
+def test_interrupt_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evoloss.cli.compare.compare", interrupted)
+    assert main(["compare", "--out", str(tmp_path), "--losses", "gce"]) == 130
+    assert "the same command goes on" in " ".join(capsys.readouterr().out.split())
+
+
+def test_report_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "does not exist" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from evoloss.report.tables import HEADERS, markdown_table, rich_table, table_rows
+from tests.experiments.runs import make_results, make_run, make_tuning_run
+
+
+def _printed(results, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(rich_table(results))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_rows_by_hand() -> None:
+    base, gce, mae = table_rows(make_results())
+    assert base[:5] == ("cross_entropy", "0.05", "91.00 ± 1.00", "91.50 ± 1.00", "baseline")
+    assert gce[0] == "gce"
+    assert gce[2] == "92.00 ± 0.87"
+    # Differences 1, 1.5 and 0.5: mean 1, standard deviation 0.5, t quantile 4.303; p 0.0742 alone.
+    assert gce[4:7] == ("+1.00", "-0.24 to +2.24", "0.074")
+    assert gce[7:] == ("0.250", "0.030", "1.5")
+    assert mae[4] == "-71.00"
+
+
+def test_one_seed_has_no_interval_and_says_so() -> None:
+    results = make_results(runs=(make_run("cross_entropy"), make_run("gce", accuracy=95.0)))
+    assert table_rows(results)[1][2:7] == ("95.00", "95.50", "+5.00", "one seed", "–")
+    assert "One seed: no spread and no interval." in markdown_table(results)
+
+
+def test_markdown_has_equal_columns_everywhere() -> None:
+    lines = [line for line in markdown_table(make_results()).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 3
+    assert {line.count("|") for line in lines} == {len(HEADERS) + 1}
+
+
+def test_caption_tells_what_was_run() -> None:
+    text = markdown_table(make_results())
+    for part in ("digits", "1,294 training", "clean labels", "cnn", "47,034", "2 epochs", "0.05", "3 seeds"):
+        assert part in text
+    noisy = tuple(make_run(seed=seed, label_noise=0.4, lr=0.01 * (seed + 1)) for seed in range(2))
+    tuning = (make_tuning_run("cross_entropy", 0.1, 1_000_000, 80.0),)
+    text = markdown_table(make_results(runs=noisy, tuning=tuning, complete=False))
+    assert "40% symmetric label noise" in text
+    assert "chosen on the validation split" in text
+    assert "not complete" in text
+
+
+def test_diverged_runs_are_named() -> None:
+    runs = (make_run(), make_run("gce", 0), make_run("gce", 1, diverged=True))
+    assert table_rows(make_results(runs=runs))[1][0] == "gce (1 of 2 diverged)"
+
+
+def test_terminal_table_fits_80_columns() -> None:
+    text = _printed(make_results())
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for part in ("cross_entropy", "91.00 ± 1.00", "+1.00 [-0.24, +2.24]", "0.250", "0.030"):
+        assert part in text
+
+
+def test_terminal_table_shows_rates_where_they_differ() -> None:
+    assert "lr" not in _printed(make_results()).splitlines()[1]
+    runs = (make_run(), make_run("gce", lr=0.2))
+    assert "0.2" in _printed(make_results(runs=runs), 100)
+
+
+def test_no_runs() -> None:
+    empty = make_results(runs=())
+    assert "No run has finished yet." in markdown_table(empty)
+    assert "No run has finished yet." in _printed(empty)
