@@ -54,12 +54,13 @@ def dominates(worse: tuple[Tensor, Tensor], better: tuple[Tensor, Tensor]) -> Te
 def move_mass(log_probs: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
     r"""Make each prediction worse under dominance: a share of the label's mass goes to the other classes.
 
-    The share s is uniform in (0, 1]; the moved mass is spread by a random distribution w:
+    The share s is uniform, cut to [1e-4, 1 - 1e-6]; the moved mass is spread by a random distribution w:
     :math:`p_y' = (1 - s) p_y` and :math:`p_j' = p_j + s\,p_y w_j`. Shape ``(N, C)``.
     """
     n, n_classes = log_probs.shape
     kwargs = {"generator": generator, "dtype": log_probs.dtype, "device": log_probs.device}
-    keep = torch.rand(n, **kwargs).clamp(min=1e-6)  # type: ignore[call-overload]
+    # A smaller share is lost in the rounding of log p_y in float32, and the couple would be a tie.
+    keep = torch.rand(n, **kwargs).clamp(1e-6, 1 - 1e-4)  # type: ignore[call-overload]
     logits = torch.randn(n, n_classes, **kwargs)  # type: ignore[call-overload]
     spread = torch.log_softmax(logits.scatter(1, target[:, None], -torch.inf), dim=1)
     log_p = label_log_probs(log_probs, target)

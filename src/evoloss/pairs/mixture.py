@@ -50,7 +50,7 @@ class PairsConfig:
                 raise ConfigError(
                     f"the weight of regime {name!r} must be finite and at least 0, got {weight}"
                 )
-        if not sum(self.weights.values()) > 0:
+        if not any(weight > 0 for weight in self.weights.values()):
             raise ConfigError("all regime weights are 0; at least one must be positive")
 
 
@@ -107,7 +107,8 @@ def sample_pairs(
     if dtype not in (torch.float32, torch.float64):
         raise ConfigError(f"pairs are sampled in float32 or float64, got {dtype}")
     device = generator.device
-    weights = torch.tensor([config.weights.get(name, 0.0) for name in REGIMES], device=device)
+    largest = max(config.weights.values())  # relative to it, any weights fit into float32
+    weights = torch.tensor([config.weights.get(name, 0.0) / largest for name in REGIMES], device=device)
     regime = torch.multinomial(weights, n, replacement=True, generator=generator)
     log_probs = torch.empty(n, n_classes, dtype=dtype, device=device)
     target = torch.empty(n, dtype=torch.int64, device=device)

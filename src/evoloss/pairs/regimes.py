@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Sample = tuple[Tensor, Tensor]
 Regime = Callable[[int, int, torch.Generator, torch.dtype], Sample]
@@ -39,17 +40,18 @@ def confident_wrong(n: int, n_classes: int, generator: torch.Generator, dtype: t
     """
     log_p = _log_uniform(n, 1e-8, 0.1, generator, dtype).log()
     log_rest = _log_uniform(n, 1e-8, 0.1, generator, dtype).log()
-    return _label_rival_rest(log_p, log_rest, n_classes, generator)
+    log_off_rival = torch.logaddexp(log_p, log_rest) if n_classes > 2 else log_p
+    return _label_rival_rest(log_p, _log1mexp(log_off_rival), log_rest, n_classes, generator)
 
 
 def two_class(n: int, n_classes: int, generator: torch.Generator, dtype: torch.dtype) -> Sample:
     """Label and one rival share all but 1e-8 to 0.1 of the mass; normal log-odds, deviation 3."""
     log_rest = _log_uniform(n, 1e-8, 0.1, generator, dtype).log()
-    log_share = _normal((n,), generator, dtype).mul(3).neg()
-    log_p = torch.nn.functional.logsigmoid(log_share)
-    if n_classes > 2:
-        log_p = log_p + _log1mexp(log_rest)
-    return _label_rival_rest(log_p, log_rest, n_classes, generator)
+    log_odds = _normal((n,), generator, dtype).mul(-3)
+    log_shared = _log1mexp(log_rest) if n_classes > 2 else torch.zeros_like(log_rest)
+    # Each from its own logsigmoid: as the remainder of the label, a small rival would lose its digits.
+    log_p, log_rival = (log_shared + F.logsigmoid(odds) for odds in (log_odds, -log_odds))
+    return _label_rival_rest(log_p, log_rival, log_rest, n_classes, generator)
 
 
 def boundary(n: int, n_classes: int, generator: torch.Generator, dtype: torch.dtype) -> Sample:
@@ -156,13 +158,15 @@ def _label_and_rest(log_p: Tensor, log_rest: Tensor, n_classes: int, generator: 
     return _move_label(torch.cat([log_p[:, None], rest], dim=1), generator)
 
 
-def _label_rival_rest(log_p: Tensor, log_rest: Tensor, n_classes: int, generator: torch.Generator) -> Sample:
-    """The label holds ``exp(log_p)``, a rival what ``exp(log_rest)``, spread over the rest, leaves."""
+def _label_rival_rest(
+    log_p: Tensor, log_rival: Tensor, log_rest: Tensor, n_classes: int, generator: torch.Generator
+) -> Sample:
+    """Label, one rival, and ``exp(log_rest)`` spread over the other classes, if there are any."""
+    two = torch.stack([log_p, log_rival], dim=1)
     if n_classes == 2:
-        return _move_label(torch.stack([log_p, _log1mexp(log_p)], dim=1), generator)
-    rival = _log1mexp(torch.logaddexp(log_p, log_rest).clamp(max=-1e-30))
+        return _move_label(two, generator)
     rest = log_rest[:, None] + _spread(len(log_p), n_classes - 2, generator, log_p.dtype)
-    return _move_label(torch.cat([log_p[:, None], rival[:, None], rest], dim=1), generator, rival=True)
+    return _move_label(torch.cat([two, rest], dim=1), generator, rival=True)
 
 
 def _move_label(log_probs: Tensor, generator: torch.Generator, *, rival: bool = False) -> Sample:
@@ -186,7 +190,10 @@ def _swap(values: Tensor, column: int, others: Tensor) -> Tensor:
 def _label_from(log_probs: Tensor, generator: torch.Generator) -> Tensor:
     """Labels, one half drawn from the prediction (Gumbel-max, exact in log space), one half uniform."""
     n, n_classes = log_probs.shape
-    gumbel = -(-_uniform((n, n_classes), generator, log_probs.dtype).log()).clamp(min=1e-30).log()
-    calibrated = (log_probs + gumbel).argmax(dim=1)
+    waiting = -_uniform((n, n_classes), generator, log_probs.dtype).log()
+    # A draw of exactly 1 (one in 2**24 in float32) stands for those half a step below it; a waiting time of 0
+    # would win against any probability.
+    waiting = waiting.clamp(min=torch.finfo(log_probs.dtype).eps / 4)
+    calibrated = (log_probs - waiting.log()).argmax(dim=1)
     uniform = _any_class(n, n_classes, generator)
     return torch.where(torch.rand(n, generator=generator, device=generator.device) < 0.5, calibrated, uniform)
