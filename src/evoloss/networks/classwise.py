@@ -142,7 +142,9 @@ class ClasswiseNetwork:
         """:meth:`losses` from the label's log-probability ``log_p (N,)`` in the place of the label."""
         n, n_classes = log_probs.shape
         form = self.form(params, n_classes)
-        others = self.phi_other(params, form, log_probs.reshape(-1), n_classes).view(-1, n, n_classes)
+        others = self.phi_other(params, form, log_probs.reshape(-1), n_classes).view(
+            len(params), n, n_classes
+        )
         own = self.phi_label(params, form, log_p, n_classes) - self.phi_other(params, form, log_p, n_classes)
         return others.sum(dim=2) + own
 

@@ -14,6 +14,9 @@ from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks.classwise import LOG_P_FLOOR, Features
 from evoloss.networks.mlp import PopulationMLP
 
+# Its canonical form takes memory quadratic in the class count; a config must not ask for gigabytes.
+MAX_CONCAT_CLASSES = 2048
+
 
 class ConcatForm(NamedTuple):
     """The canonical form of a population.
@@ -41,7 +44,7 @@ class ConcatNetwork:
     Unlike a classwise network it knows the classes apart, and fits one class count only.
 
     Attributes:
-        n_classes: the class count, at least 2.
+        n_classes: the class count, from 2 to ``MAX_CONCAT_CLASSES``.
         hidden: widths of the hidden layers.
         activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
         features: ``"log_probs"`` (``log p / 4``, at least the floor's) or ``"probs"``, the paper's.
@@ -53,8 +56,10 @@ class ConcatNetwork:
     features: Features = "log_probs"
 
     def __post_init__(self) -> None:
-        if self.n_classes < 2:
-            raise ConfigError(f"n_classes must be at least 2, got {self.n_classes}")
+        if not 2 <= self.n_classes <= MAX_CONCAT_CLASSES:
+            raise ConfigError(
+                f"n_classes of a concat network must be from 2 to {MAX_CONCAT_CLASSES}, got {self.n_classes}"
+            )
         if self.features not in ("log_probs", "probs"):
             raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
         self.mlp  # noqa: B018 - checks hidden and activation

@@ -19,8 +19,6 @@ NETWORKS: dict[str, type[Network]] = {
     "monotone": MonotoneNetwork,
 }
 
-_MAX_WIDTH, _MAX_LAYERS = 4096, 16  # a description from a stranger must not ask for gigabytes
-
 
 def describe_network(network: Network) -> dict[str, Any]:
     """Name and fields of a network, for JSON."""
@@ -46,8 +44,6 @@ def build_network(description: Mapping[str, Any]) -> Network:
     hidden = values["hidden"]
     if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
         raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")
-    if len(hidden) > _MAX_LAYERS or any(width > _MAX_WIDTH for width in hidden):
-        raise ConfigError(f"at most {_MAX_LAYERS} layers of width {_MAX_WIDTH} are supported, got {hidden!r}")
     if not (isinstance(values["activation"], str) and isinstance(values["features"], str)):
         raise ConfigError("activation and features must be strings")
     if "n_classes" in values and type(values["n_classes"]) is not int:

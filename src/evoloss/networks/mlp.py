@@ -21,6 +21,9 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
     "tanh": (torch.tanh, lambda z: 1 - torch.tanh(z) ** 2),
 }
 
+# Bounds the memory that a description from a stranger asks for; an artefact that is written can be read.
+MAX_WIDTH, MAX_LAYERS = 4096, 16
+
 Layers = list[tuple[Tensor, Tensor]]  # weights (popsize, fan_in, fan_out) and biases (popsize, 1, fan_out)
 
 
@@ -33,11 +36,11 @@ class PopulationMLP:
 
     Attributes:
         n_inputs: number of features.
-        hidden: widths of the hidden layers, at least one.
+        hidden: widths of the hidden layers, from 1 to ``MAX_LAYERS`` of 1 to ``MAX_WIDTH`` units.
         activation: a name of ``ACTIVATIONS``.
 
     Raises:
-        ConfigError: if a width is below 1 or there is no hidden layer.
+        ConfigError: if the number of layers or a width is out of range.
         UnknownNameError: if the activation is not known.
     """
 
@@ -48,6 +51,10 @@ class PopulationMLP:
     def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise ConfigError(f"hidden must name at least one layer of width 1 or more, got {self.hidden}")
+        if len(self.hidden) > MAX_LAYERS or max(self.hidden) > MAX_WIDTH:
+            raise ConfigError(
+                f"hidden may name up to {MAX_LAYERS} layers of width {MAX_WIDTH}, got {self.hidden}"
+            )
         if self.activation not in ACTIVATIONS:
             raise UnknownNameError.among("activation", self.activation, ACTIVATIONS)
 
