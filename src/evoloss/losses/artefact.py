@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,12 @@ def write_artefact(directory: Path, artefact: Artefact) -> None:
     """Write the three files, the config last: a directory with a config is complete.
 
     Raises:
-        ArtefactError: if ``directory`` is an existing file.
+        ArtefactError: if ``directory`` or a folder above it is a file, or the loss is too large to be read.
+        ConfigError: if the record holds what JSON does not.
     """
-    if directory.exists() and not directory.is_dir():
-        raise ArtefactError(f"{directory} is a file; a loss is saved in a directory, name another")
+    for each in (directory, *directory.parents):
+        if os.path.lexists(each) and not each.is_dir():
+            raise ArtefactError(f"{each} is not a directory; a loss is saved in a directory, name another")
     tensors = {"params": artefact.params.detach().cpu().contiguous()}
     content = safetensors.torch.save(tensors)
     config = {
@@ -64,7 +67,15 @@ def write_artefact(directory: Path, artefact: Artefact) -> None:
         "loss_sha256": hashlib.sha256(content).hexdigest(),
         "record": artefact.record,
     }
-    text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    try:
+        text = json.dumps(config, indent=2, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the record of a loss must hold JSON values: {error}") from error
+    if len(content) > MAX_LOSS_BYTES or len(text) > MAX_CONFIG_BYTES:
+        raise ArtefactError(
+            f"a saved loss has at most {MAX_LOSS_BYTES} bytes of parameters and {MAX_CONFIG_BYTES} of "
+            f"config, got {len(content)} and {len(text)}"
+        )
     write_bytes(directory / LOSS_FILE, content)
     write_text(directory / CARD_FILE, card_text(config, artefact.params.numel()))
     write_text(directory / CONFIG_FILE, text)
@@ -78,7 +89,7 @@ def read_artefact(directory: Path) -> Artefact:
         ArtefactError: if a file is missing, damaged, oversized, mistyped, from a newer version, or does not
             belong to the others.
     """
-    if not directory.is_dir():
+    if not os.path.isdir(directory):  # unlike Path.is_dir, never raises: a name may be no path at all
         raise UnknownNameError.among("shipped loss or directory", str(directory), SHIPPED)
     config = _read_config(directory / CONFIG_FILE)
     try:
@@ -107,10 +118,14 @@ def _read_file(path: Path, limit: int) -> bytes:
     return content
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     content = _read_file(path, MAX_CONFIG_BYTES)
     try:
-        config = json.loads(content)
+        config = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # ValueError covers broken JSON and broken UTF-8
         raise ArtefactError(f"{path} is not JSON ({error}); it is damaged or truncated") from error
     if not isinstance(config, dict):

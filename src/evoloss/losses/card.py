@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_SCORES = ("consistency", "kendall_tau", "spearman_rho")
+
 
 def card_text(config: Mapping[str, Any], n_params: int) -> str:
     """Write a card in Markdown from the content of ``config.json``.
@@ -43,15 +45,19 @@ def card_text(config: Mapping[str, Any], n_params: int) -> str:
 def _scores(scores: object) -> list[str]:
     if not isinstance(scores, Mapping) or not scores:
         return []
-    rows = [
-        f"| {n_classes} | {row['consistency']:.5f} | {row['kendall_tau']:.5f} | {row['spearman_rho']:.5f} |"
-        for n_classes, row in scores.items()
-    ]
+    rows = [_score_row(n_classes, row) for n_classes, row in scores.items()]
     head = [
         "| classes | ranking consistency | Kendall's tau-b | Spearman's rho |",
         "| ---: | ---: | ---: | ---: |",
     ]
     return ["", "## Ranking on held-out synthetic pairs", "", *head, *rows]
+
+
+def _score_row(n_classes: object, row: object) -> str:
+    # A record may come from a stranger's artefact, and whatever could be loaded can be saved again.
+    numbers = [row.get(name) if isinstance(row, Mapping) else None for name in _SCORES]
+    cells = [f"{number:.5f}" if isinstance(number, int | float) else "-" for number in numbers]
+    return f"| {n_classes} | {' | '.join(cells)} |"
 
 
 def _pretraining(pretraining: object) -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evoloss.errors import CanonicalFormError, ConfigError
+from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.semantics import ClassificationLoss, Reduction, pick
 from evoloss.networks import ConcatNetwork, Network
@@ -67,6 +67,8 @@ class EvolvedLoss(ClassificationLoss):
         params = _checked(network, params)
         self.network = network
         self.record = dict(record or {})
+        # One class is no choice: every loss costs 0 there, and no form is needed.
+        self._usable_counts = {1, *_counts_of(network)}
         self.register_buffer("params", params)
 
     @classmethod
@@ -97,15 +99,18 @@ class EvolvedLoss(ClassificationLoss):
         """
         shipped = str(name_or_dir) in SHIPPED
         artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
-        return cls(
-            artefact.network,
-            artefact.params,
-            record=artefact.record,
-            weight=weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-        )
+        try:
+            return cls(
+                artefact.network,
+                artefact.params,
+                record=artefact.record,
+                weight=weight,
+                ignore_index=ignore_index,
+                reduction=reduction,
+                label_smoothing=label_smoothing,
+            )
+        except (ConfigError, CanonicalFormError) as error:
+            raise ArtefactError(f"{name_or_dir} holds no usable loss: {error}") from error
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write ``loss.safetensors``, ``config.json`` and the card ``README.md``; nothing is half-written.
@@ -117,15 +122,26 @@ class EvolvedLoss(ClassificationLoss):
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
+        self._require_form(logits.shape[1])
         return self.network.class_costs(self.params.to(logits.dtype), F.log_softmax(logits, dim=1))
 
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+        self._require_form(logits.shape[1])
         log_probs = F.log_softmax(logits, dim=1)
         params = self.params.to(logits.dtype)[None]
         if isinstance(self.network, ConcatNetwork):
             return pick(self.network.class_costs(params[0], log_probs), target)
         return self.network.losses_at(params, log_probs, pick(log_probs, target)).squeeze(0)
+
+    def _require_form(self, n_classes: int) -> None:
+        """Raise ``ValueError`` at a class count where this loss would push the label's probability down."""
+        # Looked at once a count, and not while compiling, where a tensor's value cannot be asked for.
+        if torch.compiler.is_compiling() or n_classes in self._usable_counts or self.params.is_meta:
+            return
+        if not self.network.form(self.params[None].double(), n_classes).exists.item():
+            raise ValueError(_no_form(n_classes))
+        self._usable_counts.add(n_classes)
 
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""
@@ -152,11 +168,18 @@ def _checked(network: Network, params: Tensor) -> Tensor:
         params = params.float()
     if not params.isfinite().all():
         raise ConfigError("the parameters are not all finite")
-    counts = (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
-    for n_classes in counts:
+    for n_classes in _counts_of(network):
         if not network.form(params[None].double(), n_classes).exists.item():
-            raise CanonicalFormError(
-                f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
-                "gradient does not push the label's probability up; evolve it longer or with another seed"
-            )
+            raise CanonicalFormError(_no_form(n_classes))
     return params
+
+
+def _counts_of(network: Network) -> tuple[int, ...]:
+    return (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
+
+
+def _no_form(n_classes: int) -> str:
+    return (
+        f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
+        "gradient does not push the label's probability up; evolve it longer or with another seed"
+    )

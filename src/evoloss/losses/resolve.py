@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from evoloss.errors import UnknownNameError
@@ -26,6 +26,6 @@ def resolve_loss(spec: str, **semantics: Any) -> ClassificationLoss:
     """
     if spec in LOSSES:
         return LOSSES[spec](**semantics)
-    if spec in SHIPPED or Path(spec).is_dir():
+    if spec in SHIPPED or os.path.isdir(spec):
         return EvolvedLoss.from_pretrained(spec, **semantics)
     raise UnknownNameError.among("loss or directory", spec, [*LOSSES, *SHIPPED])
