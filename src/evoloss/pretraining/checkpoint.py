@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from evoloss.pretraining.config import PretrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _FORMAT = 1
+_ADVICE = "delete the directory and start again"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkp
         "seconds": repr(checkpoint.seconds),
         "config": json.dumps(config.to_dict(), sort_keys=True),
     }
+    metadata["sha256"] = _digest(metadata, tensors)
     write_bytes(directory / CHECKPOINT_FILE, safetensors.torch.save(tensors, metadata))
 
 
@@ -69,6 +73,8 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
             raise CheckpointError(
                 f"{path} is from evoloss {metadata.get('evoloss_version')}; upgrade evoloss to resume it"
             )
+        if metadata.get("sha256") != _digest(metadata, tensors):
+            raise CheckpointError(f"{path} is damaged (its checksum is wrong); {_ADVICE}")
         saved = PretrainConfig.from_dict(json.loads(metadata["config"]), str(path))
         checkpoint = Checkpoint(
             int(metadata["generation"]),
@@ -78,14 +84,28 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
         )
     except CheckpointError:
         raise
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError, EvolossError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); delete it and start again") from error
+    except KeyError as error:
+        raise CheckpointError(f"{path} is no checkpoint of evoloss (it has no {error}); {_ADVICE}") from error
+    except (safetensors.SafetensorError, OSError, ValueError, EvolossError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {_ADVICE}") from error
     _require_same(path, saved, config)
     if checkpoint.generation > config.generations:
         raise CheckpointError(
             f"{path} is at generation {checkpoint.generation}, beyond the {config.generations} asked for"
         )
     return checkpoint
+
+
+def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of everything in a checkpoint; safetensors does not notice a flipped bit among the numbers."""
+    hashed = hashlib.sha256()
+    for name, value in sorted(metadata.items()):
+        if name != "sha256":
+            hashed.update(f"{name}={value}\n".encode())
+    for name, tensor in sorted(tensors.items()):
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def _require_same(path: Path, saved: PretrainConfig, config: PretrainConfig) -> None:

@@ -87,6 +87,7 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         # TOML and the command line give lists.
+        self._check_types()
         object.__setattr__(self, "hidden", tuple(self.hidden))
         object.__setattr__(self, "classes", tuple(self.classes))
         self._check_names()
@@ -98,6 +99,13 @@ class PretrainConfig:
         if self.network == "concat" and self.error == "dominance":
             raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
         self.ranking, self.pairs_mixture  # noqa: B018 - they check their own fields
+
+    def _check_types(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for each in fields(PretrainConfig):
+            value = getattr(self, each.name)
+            if not _fits(value, hints[each.name]):
+                raise ConfigError(f"{each.name} must be {_type_name(hints[each.name])}, got {value!r}")
 
     def _check_names(self) -> None:
         hints = typing.get_type_hints(type(self))

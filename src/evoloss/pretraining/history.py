@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,6 +63,10 @@ class HistoryFile:
         self._file.write(_line(record))
         self._file.flush()
 
+    def sync(self) -> None:
+        """Wait until all lines are on the disk, so that no checkpoint outlives the lines it counts on."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -85,11 +90,18 @@ def _line(record: GenerationRecord) -> str:
     return json.dumps(asdict(record), allow_nan=False) + "\n"
 
 
+def _record(line: str, generation: int) -> GenerationRecord:
+    record = GenerationRecord(**json.loads(line))
+    if _line(record) != line + "\n" or record.generation != generation:
+        raise ValueError(f"line {generation} is not the record of generation {generation}")
+    return record
+
+
 def _read(path: Path, count: int | None) -> list[GenerationRecord]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()[:count]
-        records = [GenerationRecord(**json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
+        records = [_record(line, generation) for generation, line in enumerate(lines, start=1)]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}); delete the directory and start again"
         ) from error

@@ -89,6 +89,8 @@ class _Run:
         return Checkpoint(0, 0.0, self.strategy.init(mean, stream(self.config.seed, "strategy")), mean)
 
     def _open(self, out: Path, resume: bool) -> None:
+        if out.exists() and not out.is_dir():
+            raise CheckpointError(f"{out} is a file; a run needs a directory, name another")
         if not resume and (out / CHECKPOINT_FILE).exists():
             raise CheckpointError(
                 f"{out} holds a run already; go on with it (--resume), or choose another directory"
@@ -147,6 +149,8 @@ class _Run:
     def save(self) -> None:
         """Write a checkpoint, unless the one on disk is this one already."""
         if self.out is not None and self.saved_generation != self.checkpoint.generation:
+            if self.history is not None:
+                self.history.sync()
             write_checkpoint(self.out, self.config, self.checkpoint)
             self.saved_generation = self.checkpoint.generation
         self.saved_at = time.monotonic()
