@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EvolossError as error:
         print(f"evoloss: error: {error}", file=sys.stderr)
         return EXIT_ERROR
+    except OSError as error:  # a folder that cannot be written, a full disk: no fault of the program
+        place = f": {error.filename}" if error.filename else ""
+        print(f"evoloss: error: {error.strerror or error}{place}", file=sys.stderr)
+        return EXIT_ERROR
     except KeyboardInterrupt:
         print("evoloss: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
+from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
 from evoloss.pretraining.result import CONFIG_FILE
 
@@ -40,11 +41,14 @@ class PretrainCommand(PretrainConfig):
 
 def defaults(arguments: Sequence[str]) -> PretrainCommand:
     """Defaults of the command line: those of the file that ``arguments`` name, or of the run to resume."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resume", action="store_true")
-    known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
+    try:
+        known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
+    except argparse.ArgumentError:  # an option without its value, which the real parser reports better
+        known = argparse.Namespace(config=None, out=None, resume=False)
     source = known.config
     if source is None and known.resume and known.out is not None and (known.out / CONFIG_FILE).exists():
         source = known.out / CONFIG_FILE
@@ -61,6 +65,8 @@ def run(command: PretrainCommand) -> int:
         with _terminable(), _progress(console, config) as show:
             result = pretrain(config, out=command.out, resume=command.resume, on_generation=show)
     except KeyboardInterrupt:
+        if not (command.out / CHECKPOINT_FILE).exists():
+            raise  # stopped before there was anything to go on with
         again = shlex.join(["evoloss", "pretrain", "--out", str(command.out), "--resume"])
         console.print(
             f"Stopped; the last complete generation is saved. To go on:\n  {again}", highlight=False
