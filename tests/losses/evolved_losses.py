@@ -1,0 +1,52 @@
+"""Small evolved losses for tests: random networks that have a canonical form; no search is run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.evolved import CHECKED_CLASSES, EvolvedLoss
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network
+
+CONCAT_CLASSES = 5
+NETWORKS: dict[str, Network] = {
+    "classwise": ClasswiseNetwork(hidden=(4, 4)),
+    "classwise-probs": ClasswiseNetwork(hidden=(4,), features="probs", activation="tanh"),
+    "monotone": MonotoneNetwork(hidden=(4, 4)),
+    "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
+    "concat": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES),
+}
+ANY_COUNT = [name for name in NETWORKS if name != "concat"]
+
+
+@cache
+def usable_params(kind: str) -> Tensor:
+    """The first random parameters whose loss can be used, falls with p, and is finite in half precision."""
+    network = NETWORKS[kind]
+    for seed in range(1000):
+        params = network.initial(torch.Generator().manual_seed(seed))
+        counts = (network.n_classes,) if isinstance(network, ConcatNetwork) else (1, 3, 5, *CHECKED_CLASSES)
+        forms = [network.form(params[None].double(), count) for count in counts]
+        if all(form.exists.item() for form in forms) and _decent(network, params):
+            return params
+    raise AssertionError(f"no usable {kind} loss among the first 1000")
+
+
+def _decent(network: Network, params: Tensor) -> bool:
+    extreme = torch.zeros(1, CONCAT_CLASSES, dtype=torch.float64)
+    extreme[0, 0] = 2e4
+    costs = network.class_costs(params.double(), extreme.log_softmax(dim=1))
+    if isinstance(network, ConcatNetwork):
+        return bool((costs.abs() < 6e4).all())
+    log_p = torch.linspace(-6.0, -0.05, 40, dtype=torch.float64)
+    logits = torch.stack([log_p, torch.log1p(-log_p.exp())], dim=1)
+    falling = network.class_costs(params.double(), logits)[:, 0].diff() < 0
+    return bool((costs.abs() < 6e4).all() and falling.all())
+
+
+def evolved(kind: str, **shared: Any) -> EvolvedLoss:
+    """A loss of this kind; ``shared`` are weight, ignore_index, reduction, label_smoothing."""
+    return EvolvedLoss(NETWORKS[kind], usable_params(kind), **shared)

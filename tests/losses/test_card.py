@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evoloss.losses.card import card_text
+
+CLASSWISE = {
+    "kind": "classwise",
+    "hidden": [8, 4],
+    "activation": "silu",
+    "features": "log_probs",
+}
+
+
+def card(network: dict[str, Any] | None = None, **record: Any) -> str:
+    return card_text({"network": network or CLASSWISE, "record": record, "evoloss_version": "9.8.7"}, 123)
+
+
+def test_card_without_a_record_says_what_the_loss_is_and_how_to_use_it():
+    text = card()
+    assert text.startswith("# An evolved classification loss\n")
+    assert "A classwise loss network (hidden layers 8-4, silu, features log_probs, 123 parameters)" in text
+    assert "any number of classes" in text
+    assert "evoloss 9.8.7" in text
+    assert "EvolvedLoss.from_pretrained(" in text
+    assert "##" not in text
+    assert text.endswith("\n")
+
+
+def test_a_concat_loss_names_its_class_count():
+    text = card({**CLASSWISE, "kind": "concat", "n_classes": 7})
+    assert "for 7 classes" in text
+    assert "any number" not in text
+
+
+def test_title_notes_scores_and_settings_are_shown():
+    scores = {"10": {"consistency": 0.9991234, "kendall_tau": 0.998, "spearman_rho": 1.0}}
+    text = card(title="My loss", notes="It wins **here**.\n", scores=scores, pretraining={"popsize": 64})
+    assert text.startswith("# My loss\n")
+    assert "\n\nIt wins **here**.\n" in text
+    assert "| 10 | 0.99912 | 0.99800 | 1.00000 |" in text
+    assert "| popsize | 64 |" in text
+
+
+@pytest.mark.parametrize(
+    "scores", [{"10": {}}, {"10": None}, {"10": {"consistency": "high"}}, [1], "x", None]
+)
+def test_scores_of_a_strangers_record_do_no_harm(scores: Any):
+    text = card(scores=scores)
+    assert ("| 10 | - | - | - |" in text) == isinstance(scores, dict)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from evoloss import errors
+from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
+
+CLASSES = [
+    each
+    for _, each in inspect.getmembers(errors, inspect.isclass)
+    if each.__module__ == errors.__name__ and each is not EvolossError
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_one_base_catches_every_error(cls: type[Exception]):
+    assert issubclass(cls, EvolossError)
+    assert inspect.getdoc(cls)
+
+
+def test_unknown_name_gives_the_nearest_and_the_whole_list():
+    error = UnknownNameError.among("loss", "focl", {"gce": 1, "focal": 2})
+    assert str(error) == "no loss 'focl'. Did you mean 'focal'? Known: gce, focal"
+    assert isinstance(error, LookupError)
+
+
+def test_unknown_name_far_from_all_makes_no_suggestion():
+    assert str(UnknownNameError.among("map", "zzzz", iter(["tent"]))) == "no map 'zzzz'. Known: tent"
+
+
+def test_missing_extra_says_what_to_install():
+    error = MissingExtraError.of("matplotlib", "report", "drawing figures")
+    assert str(error) == (
+        "drawing figures needs matplotlib, which is not installed: pip install 'evoloss[report]'"
+    )
+    assert isinstance(error, ImportError)
