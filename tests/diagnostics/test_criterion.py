@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from evoloss.diagnostics.criterion import (
     per_sample_losses,
 )
 from evoloss.errors import ConfigError
+from evoloss.losses import LOSSES
 from tests.diagnostics import plain_losses
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, -0.5]], dtype=torch.float64)
@@ -83,3 +86,21 @@ def test_class_costs_in_one_batch_and_by_class(one_batch: int, monkeypatch: pyte
     monkeypatch.setattr(module, "_ONE_BATCH", one_batch)
     expected = -LOGITS.log_softmax(dim=1)
     torch.testing.assert_close(class_costs(plain_losses.cross_entropy, LOGITS), expected)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_class_costs_of_known_losses_are_those_of_a_mere_callable(name: str) -> None:
+    loss = LOSSES[name](reduction="none")
+    plain = class_costs(lambda z, y: loss(z, y), LOGITS)
+    torch.testing.assert_close(class_costs(loss, LOGITS), plain, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"weight": torch.tensor([1.0, 2.0, 3.0]).double()}, {"label_smoothing": 0.3}, {"ignore_index": 1}],
+)
+def test_class_costs_see_weights_smoothing_and_ignored_classes(choices: dict[str, Any]) -> None:
+    loss = LOSSES["cross_entropy"](reduction="none", **choices)
+    expected = class_costs(nn.CrossEntropyLoss(reduction="none", **choices), LOGITS)
+    torch.testing.assert_close(class_costs(loss, LOGITS), expected)
+    assert not torch.allclose(expected, -LOGITS.log_softmax(dim=1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import EvolossError
+from evoloss.losses.semantics import ClassificationLoss
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """``criterion(logits (N, C), target (N,)) -> (N,)``, what ``reduction="none"`` gives."""
@@ -51,14 +52,7 @@ def per_sample_losses(criterion: LossFunction, logits: Tensor, target: Tensor) -
         NotApplicableError: if the loss refuses these shapes, or returns another shape than ``(N,)``.
             Any other exception of the loss passes unchanged.
     """
-    try:
-        losses = criterion(logits, target)
-    except (EvolossError, ValueError, IndexError) as error:
-        raise NotApplicableError(_one_line(error)) from error
-    except RuntimeError as error:
-        if _SHAPE_TEXT.search(str(error)) is None:
-            raise
-        raise NotApplicableError(_one_line(error)) from error
+    losses = _asked(criterion, logits, target)
     if losses.shape != target.shape:
         raise NotApplicableError(
             f"the loss returned shape {tuple(losses.shape)} for {len(target)} rows; one value a row is "
@@ -91,6 +85,9 @@ def class_costs(criterion: LossFunction, logits: Tensor) -> Tensor:
         NotApplicableError: as :func:`per_sample_losses`.
     """
     n, n_classes = logits.shape
+    if isinstance(criterion, ClassificationLoss) and _is_plain(criterion):
+        # These know every class's cost at the price of one, where a mere callable is asked class by class.
+        return _asked(criterion.class_costs, logits).double()
     if n * n_classes**2 > _ONE_BATCH:
         columns = [
             per_sample_losses(criterion, logits, torch.full((n,), k, device=logits.device))
@@ -99,6 +96,22 @@ def class_costs(criterion: LossFunction, logits: Tensor) -> Tensor:
         return torch.stack(columns, dim=1)
     target = torch.arange(n_classes, device=logits.device).repeat(n)
     return per_sample_losses(criterion, logits.repeat_interleave(n_classes, dim=0), target).view(n, n_classes)
+
+
+def _is_plain(loss: ClassificationLoss) -> bool:
+    return loss.weight is None and loss.label_smoothing <= 0 and loss.ignore_index < 0
+
+
+def _asked(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+    """Call a loss, and take its refusal of the shapes for an answer."""
+    try:
+        return function(*arguments)
+    except (EvolossError, ValueError, IndexError) as error:
+        raise NotApplicableError(_one_line(error)) from error
+    except RuntimeError as error:
+        if _SHAPE_TEXT.search(str(error)) is None:
+            raise
+        raise NotApplicableError(_one_line(error)) from error
 
 
 def _one_line(error: Exception) -> str:
