@@ -97,7 +97,7 @@ def test_class_costs_of_known_losses_are_those_of_a_mere_callable(name: str) -> 
 
 @pytest.mark.parametrize(
     "choices",
-    [{"weight": torch.tensor([1.0, 2.0, 3.0]).double()}, {"label_smoothing": 0.3}, {"ignore_index": 1}],
+    [{"weight": torch.arange(1, 4).double()}, {"label_smoothing": 0.3}, {"ignore_index": 1}],
 )
 def test_class_costs_see_weights_smoothing_and_ignored_classes(choices: dict[str, Any]) -> None:
     loss = LOSSES["cross_entropy"](reduction="none", **choices)
