@@ -183,12 +183,18 @@ def test_a_larger_grid_may_choose_another_rate(tmp_path: Path, monkeypatch: pyte
     tuned = {**QUICK, "tune_lr": True, "tune_seeds": 1}
     first = compare(CompareConfig(**tuned, lr_grid=(1e-4,)), out=tmp_path)
     assert {run.lr for run in first.runs} == {1e-4}
+    larger = CompareConfig(**tuned, lr_grid=(1e-4, 0.1))
+    with monkeypatch.context() as context:
+        context.setattr(module, "train", Counter(stop_after=3))
+        with pytest.raises(KeyboardInterrupt):
+            compare(larger, out=tmp_path)
+    assert {run.lr for run in Results.read(tmp_path).runs} == {0.1}, "no table of two rates, not even partial"
     counter = Counter()
     monkeypatch.setattr(module, "train", counter)
-    second = compare(CompareConfig(**tuned, lr_grid=(1e-4, 0.1)), out=tmp_path)
+    second = compare(larger, out=tmp_path)
     assert {run.lr for run in second.runs} == {0.1}
     assert len(second.runs) == 4
-    assert len(counter.calls) == 2 + 4, "one new rate for each loss, and all reported runs"
+    assert len(counter.calls) == 3, "the rest of the four reported runs"
 
 
 def test_unknown_names() -> None:

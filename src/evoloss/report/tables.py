@@ -39,11 +39,14 @@ def caption(results: Results) -> str:
     seeds = len({r.seed for r in results.runs})
     parts = [
         f"{run.dataset}, {run.n_train:,} training samples, {noise}; {run.model} "
-        f"({run.n_parameters:,} parameters), {run.epochs} epochs, {_rates(results)}"
-        f"augmentation: {run.augment}; {seeds} {'seed' if seeds == 1 else 'seeds'}.",
-        "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch. "
-        f"Difference: paired with {results.baseline}, last epoch, with t interval and Holm-corrected t-test.",
+        f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
+        f"augmentation: {run.augment}; {_count(seeds, 'seed')}.",
+        "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
+    if results.summary:
+        parts.append(
+            f"Difference: paired with {results.baseline}, last epoch, t interval, Holm-corrected t-test."
+        )
     if results.tuning:
         parts.append("Learning rates chosen on the validation split, with seeds of their own.")
     if seeds == 1:
@@ -93,6 +96,10 @@ def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) 
         if loss.mean_train_seconds < 10
         else f"{loss.mean_train_seconds:.0f}",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _rates(results: Results) -> str:
