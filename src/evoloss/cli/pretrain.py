@@ -68,15 +68,16 @@ def run(command: PretrainCommand) -> int:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
         again = shlex.join(["evoloss", "pretrain", "--out", str(command.out), "--resume"])
-        console.print(
-            f"Stopped; the last complete generation is saved. To go on:\n  {again}", highlight=False
-        )
+        _say(console, f"Stopped; the last complete generation is saved. To go on:\n  {again}")
         return EXIT_INTERRUPTED
     console.print(summary_table(result))
-    console.print(
-        f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})", highlight=False
-    )
+    _say(console, f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
     return 0
+
+
+def _say(console: Console, text: str) -> None:
+    # Neither wrapped nor read as markup: commands and paths are there to be copied.
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def summary_table(result: PretrainResult) -> Table:

@@ -96,9 +96,10 @@ class _Run:
                 f"{out} holds a run already; go on with it (--resume), or choose another directory"
             )
         write_text(out / CONFIG_FILE, self.config.to_toml())
+        write_checkpoint(out, self.config, self.checkpoint)
+        # Opened last: whatever stops the run before leaves no file open.
         self.history = HistoryFile(out, keep=self.checkpoint.generation)
         self.records = self.history.records
-        write_checkpoint(out, self.config, self.checkpoint)
 
     def finish(self, on_generation: OnGeneration) -> None:
         """Run the generations that are left."""
