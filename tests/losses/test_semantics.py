@@ -210,6 +210,20 @@ def test_autocast_is_kept_out(case: LossCase, dtype: torch.dtype):
     assert torch.equal(value, expected)
 
 
+class MatrixLoss(ClassificationLoss):
+    """A loss with a matrix product inside, which autocast would run in bfloat16."""
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        return logits @ torch.linspace(0.0, 1.0, C * C, dtype=logits.dtype).reshape(C, C)
+
+
+def test_matrix_products_inside_a_loss_keep_their_precision():
+    logits, target = make_logits(9, C, dtype=torch.float32), make_indices(9, n_classes=C)
+    expected = MatrixLoss()(logits, target)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(MatrixLoss()(logits, target), expected)
+
+
 @every_loss
 def test_sums_over_parts_add_up(case: LossCase):
     logits, target = make_logits(12, C), make_indices(12, n_classes=C)
