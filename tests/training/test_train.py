@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,18 @@ def test_label_noise_touches_training_labels_only() -> None:
     assert not torch.equal(counts, torch.tensor([40, 40, 40])), "some labels were replaced"
     for old, split in zip(before, (dataset.train, dataset.validation, dataset.test), strict=True):
         assert torch.equal(old, split.labels)
+
+
+def test_asymmetric_noise_confuses_the_classes_that_papers_confuse_in_a_known_data_set() -> None:
+    counts = {}
+    for name in ("blobs", "cifar10"):
+        dataset = replace(feature_blobs(n_classes=3), name=name)
+        seen: list[tuple[Tensor, Tensor]] = []
+        noise = {"label_noise": 1.0, "noise_kind": "asymmetric"}
+        train(dataset, "mlp", Spy(seen), TrainConfig(**{**QUICK, "batch_size": 120, "epochs": 1}, **noise))
+        counts[name] = torch.bincount(seen[0][1], minlength=3).tolist()
+    # Unknown data: 0 -> 1 -> 2 -> 0. CIFAR-10: bird (2) becomes airplane (0), airplane and automobile stay.
+    assert counts == {"blobs": [40, 40, 40], "cifar10": [80, 40, 0]}
 
 
 def test_the_test_split_is_read_once_after_training(monkeypatch: pytest.MonkeyPatch) -> None:

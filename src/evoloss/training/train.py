@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from evoloss.data import Dataset
+from evoloss.data import CONFUSIONS, Dataset
 from evoloss.data.label_noise import noisy_labels
 from evoloss.errors import ConfigError, DataError, MissingExtraError
 from evoloss.models import build_model
@@ -160,7 +160,14 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
     labels = dataset.train.labels
     if config.label_noise:
         generator = stream(config.seed, "label noise")
-        labels = noisy_labels(labels, dataset.n_classes, config.label_noise, config.noise_kind, generator)
+        labels = noisy_labels(
+            labels,
+            dataset.n_classes,
+            config.label_noise,
+            config.noise_kind,
+            generator,
+            confusions=CONFUSIONS.get(dataset.name),
+        )
     batches = TrainingStream.place(
         dataset.train.inputs,
         labels,
