@@ -94,11 +94,11 @@ def test_asymmetric_noise_confuses_the_classes_that_papers_confuse_in_a_known_da
     for name in ("blobs", "cifar10"):
         dataset = replace(feature_blobs(n_classes=3), name=name)
         seen: list[tuple[Tensor, Tensor]] = []
-        noise = {"label_noise": 1.0, "noise_kind": "asymmetric"}
+        noise = {"label_noise": 0.5, "noise_kind": "asymmetric"}
         train(dataset, "mlp", Spy(seen), TrainConfig(**{**QUICK, "batch_size": 120, "epochs": 1}, **noise))
         counts[name] = torch.bincount(seen[0][1], minlength=3).tolist()
-    # Unknown data: 0 -> 1 -> 2 -> 0. CIFAR-10: bird (2) becomes airplane (0), airplane and automobile stay.
-    assert counts == {"blobs": [40, 40, 40], "cifar10": [80, 40, 0]}
+    # Unknown data: half of 0 -> 1 -> 2 -> 0. CIFAR-10: half of the birds (2) become airplanes (0).
+    assert counts == {"blobs": [40, 40, 40], "cifar10": [60, 40, 20]}
 
 
 def test_the_test_split_is_read_once_after_training(monkeypatch: pytest.MonkeyPatch) -> None:
