@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.pairs import REGIMES
+from evoloss.pretraining import PretrainConfig
+
+POSITIVE = st.floats(1e-6, 1e6)
+WEIGHTS = st.dictionaries(st.sampled_from(sorted(REGIMES)), st.floats(0.1, 10), min_size=1)
+HINTS = get_type_hints(PretrainConfig)
+NAMES = {name: st.sampled_from(get_args(hint)) for name, hint in HINTS.items() if get_origin(hint) is Literal}
+CONFIGS = st.builds(
+    PretrainConfig,
+    **NAMES | {"network": st.sampled_from(["classwise", "monotone"])},
+    generations=st.integers(1, 10**9),
+    seed=st.integers(0, 2**60),
+    hidden=st.lists(st.integers(1, 99), min_size=1, max_size=3).map(tuple),
+    classes=st.lists(st.integers(2, 100_000), min_size=1, max_size=4, unique=True).map(tuple),
+    n_grid=st.integers(2, 500) | st.just(0),
+    popsize=st.integers(2, 999),
+    margin=POSITIVE,
+    sigma=POSITIVE,
+    checkpoint_seconds=POSITIVE,
+    regimes=WEIGHTS,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(config=CONFIGS)
+def test_toml_round_trip(config: PretrainConfig, tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("config") / "c.toml"
+    path.write_text(config.to_toml(), encoding="utf-8")
+    assert PretrainConfig.from_toml(path) == config
+    assert PretrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_every_field_is_written_and_left_out_ones_have_defaults():
+    assert set(PretrainConfig().to_dict()) == {each.name for each in fields(PretrainConfig)}
+    assert PretrainConfig.from_dict({"seed": 3}) == PretrainConfig(seed=3)
+
+
+def test_whole_numbers_do_for_floats_and_lists_for_tuples():
+    config = PretrainConfig.from_dict({"sigma": 1, "hidden": [3], "regimes": {"boundary": 2}})
+    assert (config.sigma, config.hidden, config.regimes) == (1.0, (3,), {"boundary": 2.0})
+
+
+def test_unknown_key_is_named_with_the_nearest(tmp_path: Path):
+    path = tmp_path / "c.toml"
+    path.write_text("popsiz = 4\n")
+    with pytest.raises(UnknownNameError, match=r"c\.toml, 'popsiz'\. Did you mean 'popsize'\?"):
+        PretrainConfig.from_toml(path)
+
+
+WRONG_TYPES: dict[str, tuple[Any, str]] = {
+    "generations": ("5", "of type int, got '5'"),
+    "popsize": (True, "of type int, got True"),
+    "seed": (1.0, "of type int, got 1.0"),
+    "sigma": ("big", "of type float, got 'big'"),
+    "margin": (True, "of type float"),
+    "hidden": (8, "a list of int, got 8"),
+    "classes": ([2, "10"], "a list of int"),
+    "regimes": ([1.0], "a table of numbers"),
+    "network": (3, "one of classwise, concat, monotone, got 3"),
+}
+
+
+@pytest.mark.parametrize("key", WRONG_TYPES)
+def test_wrong_types_are_refused_from_files_and_in_code(key: str):
+    value, text = WRONG_TYPES[key]
+    with pytest.raises(ConfigError, match=f"my.toml: {key} must be .*") as caught:
+        PretrainConfig.from_dict({key: value}, "my.toml")
+    assert text in str(caught.value)
+    with pytest.raises(ConfigError, match=f"^{key} must be ") as caught:
+        PretrainConfig(**{key: value})
+    assert text in str(caught.value)
+
+
+OUT_OF_RANGE: dict[str, tuple[dict[str, Any], str]] = {
+    "no generations": ({"generations": 0}, "generations must be at least 1, got 0"),
+    "negative seed": ({"seed": -1}, "seed must be at least 0"),
+    "one candidate": ({"popsize": 1}, "popsize must be at least 2"),
+    "one pair": ({"pairs": 1}, "pairs must be at least 2"),
+    "never evaluated": ({"eval_every": 0}, "eval_every must be at least 1"),
+    "one held-out pair": ({"eval_pairs": 1}, "eval_pairs must be at least 2"),
+    "never saved": ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
+    "sigma 0": ({"sigma": 0.0}, "sigma must be above 0 and finite"),
+    "sigma infinite": ({"sigma": float("inf")}, "sigma must be above 0 and finite"),
+    "sigma NaN": ({"sigma": float("nan")}, "sigma must be above 0 and finite"),
+    "no time": ({"checkpoint_seconds": 0.0}, "checkpoint_seconds must be above 0"),
+    "margin NaN": ({"margin": float("nan")}, "margin must be above 0"),
+    "no couples": ({"couples_per_pair": 0}, "couples_per_pair must be at least 1"),
+    "grid of one": ({"n_grid": 1}, "n_grid must be 0"),
+    "no classes": ({"classes": ()}, "at least one class count"),
+    "class count twice": ({"classes": (3, 3)}, "each once"),
+    "one class": ({"classes": (1,)}, "from 2 to 100,000"),
+    "too many classes": ({"classes": (100_001,)}, "from 2 to 100,000"),
+    "concat with two counts": (
+        {"network": "concat", "classes": (2, 10)},
+        r"a concat network has one class count, got classes=\(2, 10\)",
+    ),
+    "concat with dominance": ({"network": "concat", "classes": (3,), "error": "dominance"}, "'dominance'"),
+    "no weight": ({"regimes": {"boundary": 0.0}}, "all regime weights are 0"),
+    "negative weight": ({"regimes": {"boundary": -1.0}}, "'boundary' must be finite and at least 0"),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_values_out_of_range_are_refused(name: str):
+    changes, text = OUT_OF_RANGE[name]
+    with pytest.raises(ConfigError, match=text):
+        PretrainConfig(**changes)
+
+
+@pytest.mark.parametrize("key", sorted(NAMES))
+def test_unknown_names_are_refused_with_the_known_ones(key: str):
+    known = get_args(HINTS[key])
+    with pytest.raises(UnknownNameError, match=f"no {key} 'nonsense'.*{known[0]}"):
+        PretrainConfig(**{key: "nonsense"})
+
+
+def test_unknown_regime_is_refused():
+    with pytest.raises(UnknownNameError, match="Did you mean 'boundary'"):
+        PretrainConfig(regimes={"boundry": 1.0})
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"[seed", b"\xff\xfe", b"seed = 1\nseed = 2", b"{}"])
+def test_what_is_not_toml_is_refused(content: bytes, tmp_path: Path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"c\.toml is not TOML"):
+        PretrainConfig.from_toml(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
+        PretrainConfig.from_toml(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        PretrainConfig.from_toml(tmp_path)
+
+
+@settings(deadline=None, max_examples=100)
+@given(content=st.binary(max_size=60) | st.text("seedpoiz =[]{}\"'1.\n", max_size=40).map(str.encode))
+def test_any_file_gives_a_config_or_a_config_error(content: bytes, tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("fuzz") / "c.toml"
+    path.write_bytes(content)
+    try:
+        config = PretrainConfig.from_toml(path)
+    except (ConfigError, UnknownNameError):
+        return
+    assert PretrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_configs_are_frozen_and_defaults_are_not_shared():
+    config = PretrainConfig()
+    with pytest.raises(FrozenInstanceError):
+        config.seed = 1  # type: ignore[misc]
+    assert PretrainConfig().regimes is not config.regimes
+    assert replace(config, seed=2).seed == 2
