@@ -20,7 +20,7 @@ def feature_blobs(
     centres = 2 * torch.randn(n_classes, 6, generator=stream(0, "centres"))
     parts = {"train": n_train, "validation": n_validation, "test": 60}
     splits = {name: _split(n, n_classes, name, centres, spread) for name, n in parts.items()}
-    return Dataset(name="blobs", n_classes=n_classes, class_names=tuple("abcdefgh"[:n_classes]), **splits)
+    return Dataset(name="blobs", n_classes=n_classes, class_names=tuple("abcdefghij"[:n_classes]), **splits)
 
 
 def image_blobs(n_train: int = 64, *, side: int = 8, channels: int = 1) -> Dataset:
