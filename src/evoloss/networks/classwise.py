@@ -106,8 +106,9 @@ class ClasswiseNetwork:
         """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
         layers = self.mlp.layers(self.constrain(params))
         uniform = -math.log(n_classes)
-        log_p = torch.tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR]).to(params)
-        flag = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]).to(params)
+        # In the dtype from the start: through float32, a form in float64 would be 1e-7 off.
+        log_p = params.new_tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR])
+        flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
         values, slopes = self.mlp.value_and_derivative(
             layers, self.inputs(log_p, flag, n_classes), self.tangents(log_p, flag, n_classes)
         )

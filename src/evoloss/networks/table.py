@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evoloss.errors import ConfigError
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseNetwork
 from evoloss.pairs import label_log_probs
 
@@ -38,10 +39,17 @@ class LossTable:
     Attributes:
         network: a classwise or monotone network.
         n_grid: number of nodes, at least 2.
+
+    Raises:
+        ConfigError: if there are fewer.
     """
 
     network: ClasswiseNetwork
     n_grid: int = 128
+
+    def __post_init__(self) -> None:
+        if self.n_grid < 2:
+            raise ConfigError(f"n_grid must be at least 2, got {self.n_grid}")
 
     def grid(self, like: Tensor) -> Tensor:
         """The nodes, from 0 down to the floor, shape ``(n_grid,)``."""
@@ -62,7 +70,7 @@ class LossTable:
         """The weights A such that ``tables @ A`` are the losses of the pairs.
 
         Args:
-            log_probs: normalised log-probabilities, shape ``(N, C)``.
+            log_probs: normalised log-probabilities, shape ``(N, C)``; the labels' must be finite.
             target: labels, shape ``(N,)``.
         """
         n, n_classes = log_probs.shape
