@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from evoloss.cli import main
+from evoloss.losses import LOSSES
+from evoloss.zoo import SHIPPED
+
+
+def test_every_name_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["losses"]) == 0
+    rows = [line.strip("│ ").split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    table = {cells[0].strip(): (cells[1].strip(), cells[2].strip()) for cells in rows}
+    assert list(table) == [*SHIPPED, *LOSSES]
+    for name, (kind, line) in table.items():
+        assert kind == ("evolved" if name in SHIPPED else "known")
+        assert line
+    assert table["evolved-base"][1] == SHIPPED["evolved-base"]
+    assert table["gce"][1] == "Generalised cross-entropy"
+
+
+def test_options_are_refused(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main(["losses", "--all"])
+    assert stopped.value.code == 2
+    assert "--all" in capsys.readouterr().err
