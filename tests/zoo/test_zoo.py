@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 import zipfile
 from fnmatch import fnmatch
@@ -104,7 +105,10 @@ def test_every_file_matches_the_patterns_of_the_package(name: str):
 def test_the_wheel_holds_the_shipped_losses(tmp_path: Path):
     from build import ProjectBuilder
 
-    wheel = ProjectBuilder(ROOT).build("wheel", tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    wheel = ProjectBuilder(tmp_path).build("wheel", tmp_path / "dist")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"evoloss/zoo/{name}/{file}" for name in SHIPPED for file in FILES} <= names
     assert "evoloss/py.typed" in names
