@@ -22,7 +22,7 @@ def saved(tmp_path: Path) -> Path:
     return directory
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(content=st.binary(max_size=200))
 def test_foreign_tensors_with_a_right_checksum(content: bytes, tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("fuzz")
@@ -32,7 +32,7 @@ def test_foreign_tensors_with_a_right_checksum(content: bytes, tmp_path_factory:
         refused(directory)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(key=st.sampled_from(["format", "evoloss_version", "network", "loss_sha256", "record"]), value=JSON)
 def test_any_json_value_in_the_place_of_another(
     key: str, value: Any, tmp_path_factory: pytest.TempPathFactory
@@ -43,7 +43,7 @@ def test_any_json_value_in_the_place_of_another(
     loads_or_is_refused(directory)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(key=st.sampled_from(["kind", "hidden", "activation", "features", "n_classes"]), value=JSON)
 def test_any_json_value_in_the_network(key: str, value: Any, tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("fuzz")

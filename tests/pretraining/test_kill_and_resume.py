@@ -213,7 +213,7 @@ def test_sigkill_in_mid_run(tmp_path: Path, strategy: str, mutation: str):
     config = PretrainConfig(
         **SMALL,
         network="monotone",
-        generations=60,
+        generations=40,
         checkpoint_every=3,
         strategy=strategy,  # type: ignore[arg-type]
         mutation=mutation,  # type: ignore[arg-type]
