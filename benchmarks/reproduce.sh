@@ -26,10 +26,9 @@ digits)
         --seeds 0 1 2 3 4 5 6 7 8 9
     ;;
 cifar10-subset)
-    fresh
     "$evoloss" compare --out "$out/cifar10-subset" --dataset cifar10 --model resnet8 --train-samples 10000 \
-        --epochs 10 --batch-size 128 --tune-lr --lr-grid 0.05 0.1 0.2 0.4 --tune-seeds 1 \
-        --losses cross_entropy label_smoothing evolved-base "$out/fresh" --seeds 0 1 2
+        --validation 0.04 --epochs 10 --batch-size 128 --threads 1 --tune-lr --lr-grid 0.05 0.1 0.2 \
+        --tune-seeds 1 --losses cross_entropy evolved-base --seeds 0 1 2
     ;;
 *)
     echo "no benchmark $name; known: digits, cifar10-subset, ranking" >&2

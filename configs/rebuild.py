@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import tyro
 
 from evoloss import EvolvedLoss, PretrainConfig, pretrain
@@ -32,6 +33,7 @@ class Rebuild:
 
 def rebuild(name: str, out: Path) -> None:
     """Evolve the loss and write its artefact and configuration."""
+    torch.set_num_threads(1)  # as the command line does
     config = PretrainConfig.from_toml(HERE / f"{name}.toml")
     result = pretrain(config)
     notes = (HERE / f"{name}.md").read_text(encoding="utf-8")

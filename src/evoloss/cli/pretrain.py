@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import torch
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evoloss.errors import ConfigError
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
@@ -33,6 +35,14 @@ class PretrainCommand(PretrainConfig):
     """TOML file with settings; with --resume, by default the one in the directory."""
     resume: bool = False
     """Go on with the run in the directory, bit for bit."""
+    threads: int = 1
+    """Processor threads; the products of one generation are too small for more to help. Another number may
+    give other bits."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {self.threads}")
 
     def settings(self) -> PretrainConfig:
         """The configuration alone."""
@@ -61,6 +71,7 @@ def run(command: PretrainCommand) -> int:
     """Evolve the loss and write it; Ctrl-C or SIGTERM leaves a checkpoint and says how to go on."""
     console = Console()
     config = command.settings()
+    torch.set_num_threads(command.threads)
     try:
         with _terminable(), _progress(console, config) as show:
             result = pretrain(config, out=command.out, resume=command.resume, on_generation=show)
