@@ -27,6 +27,13 @@ def log_uniform(low: float, high: float):  # type: ignore[no-untyped-def]
     return stats.uniform(math.log(low), math.log(high / low)).cdf
 
 
+def scales_are(scale: Tensor, low: float, high: float) -> None:
+    """Log-uniform over the whole range, where each scale is estimated from a thousand logits."""
+    assert ks(scale.log(), log_uniform(low, high)) > UNLIKELY
+    assert low * 0.9 < scale.min() < low * 1.1
+    assert high * 0.9 < scale.max() < high * 1.1
+
+
 def without(log_probs: Tensor, *classes: Tensor) -> Tensor:
     """The log-probabilities with -inf at the given class of each row."""
     for each in classes:
@@ -81,7 +88,7 @@ def test_every_class_is_the_label_equally_often(name: str, n_classes: int) -> No
 def test_near_uniform_has_small_gaussian_logits_and_a_label_blind_to_them() -> None:
     log_probs, target = draw("near_uniform", 1500, 1000)
     scale = log_probs.std(dim=1)
-    assert ks(scale.log(), log_uniform(1e-3, 0.3)) > UNLIKELY
+    scales_are(scale, 1e-3, 0.3)
     standard = (log_probs - log_probs.mean(dim=1, keepdim=True)) / scale[:, None]
     assert ks(standard[::2].flatten()[::37], "norm") > UNLIKELY
     assert ks(label_log_probs(standard, target), "norm") > UNLIKELY
@@ -154,7 +161,7 @@ def test_boundary_is_a_tie_between_the_label_and_the_largest_other() -> None:
     gap = label_log_probs(log_probs, target) - others.amax(dim=1)
     assert ks(gap, stats.norm(0, 0.05).cdf) > UNLIKELY
     kept = log_probs[others > -torch.inf].view(len(target), -1)
-    assert ks(kept.std(dim=1).log(), log_uniform(0.3, 10)) > UNLIKELY
+    scales_are(kept.std(dim=1), 0.3, 10)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -175,7 +182,7 @@ def test_vertex_mass_is_log_uniform_down_to_1e30(n_classes: int, dtype: torch.dt
 def test_softmax_gaussian_logits() -> None:
     log_probs, _ = draw("softmax_gaussian", 1500, 1000)
     scale = log_probs.std(dim=1)
-    assert ks(scale.log(), log_uniform(0.1, 20)) > UNLIKELY
+    scales_are(scale, 0.1, 20)
     standard = (log_probs - log_probs.mean(dim=1, keepdim=True)) / scale[:, None]
     assert ks(standard.flatten()[::371], "norm") > UNLIKELY
 
