@@ -11,6 +11,7 @@ from evoloss.losses.baikal import BaikalLoss
 from evoloss.losses.bi_tempered import BiTemperedLoss
 from evoloss.losses.brier import BrierLoss
 from evoloss.losses.cross_entropy import CrossEntropyLoss
+from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.focal import FocalLoss
 from evoloss.losses.gce import GceLoss
 from evoloss.losses.jal_ce import JalCeLoss
@@ -32,6 +33,7 @@ __all__ = [
     "BrierLoss",
     "ClassificationLoss",
     "CrossEntropyLoss",
+    "EvolvedLoss",
     "FocalLoss",
     "GceLoss",
     "JalCeLoss",

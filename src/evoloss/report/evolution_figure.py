@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import ConfigError, MissingExtraError
@@ -38,10 +38,11 @@ def evolution_figure(history: Sequence[GenerationRecord], path: Path, *, title: 
     axes = figure.subplots()
     best = [(r.generation, 1 - r.consistency_best) for r in history if r.consistency_best is not None]
     held = [(r.generation, 1 - r.held_out_consistency) for r in history if r.held_out_consistency is not None]
-    for points, style, label in (
+    curves: tuple[tuple[list[tuple[int, float]], dict[str, Any], str], ...] = (
         (best, {"color": "#56B4E9", "linewidth": 1}, "best candidate, couples of its generation"),
         (held, {"color": "#D55E00", "marker": "o", "markersize": 4}, "mean of the search, held-out pairs"),
-    ):
+    )
+    for points, style, label in curves:
         if points:
             axes.plot([g for g, _ in points], [max(v, _FLOOR) for _, v in points], label=label, **style)
     axes.axhline(1e-3, color="0.6", linewidth=0.8, linestyle="--")
