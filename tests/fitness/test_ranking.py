@@ -17,7 +17,7 @@ from evoloss.random_streams import stream
 NETWORK = ClasswiseNetwork()
 
 
-def pairs(n_classes: int, n: int = 300, dtype: torch.dtype = torch.float64) -> Pairs:
+def pairs(n_classes: int, n: int = 120, dtype: torch.dtype = torch.float64) -> Pairs:
     return sample_pairs(PairsConfig(), n, n_classes, stream(0, "pairs", n_classes), dtype)
 
 
@@ -190,7 +190,7 @@ def test_fitness_does_not_depend_on_the_rest_of_the_population(n_grid: int, obje
 def test_a_monotone_candidate_orders_every_dominance_couple(n_grid: int, dtype: torch.dtype) -> None:
     network = MonotoneNetwork()
     config = RankingConfig(error="dominance", n_grid=n_grid)
-    fitness = RankingFitness(config, network, couples(config, 2, 10, 100, dtype=dtype))
+    fitness = RankingFitness(config, network, couples(config, 2, 40, dtype=dtype))
     evaluation = fitness.evaluate(population(network, 8).to(dtype))
     assert evaluation.rejected == 0
     # In float32 two losses may agree to the last digit.

@@ -33,7 +33,7 @@ def last_layer(network: Network, params: Tensor, factor: float) -> Tensor:
 
 
 def label_gradients_at_uniform(network: Network, params: Tensor, n_classes: int) -> Tensor:
-    """dL/dz_y at equal logits for each candidate and up to 10 labels, ``(popsize, labels)``, by autograd."""
+    """dL/dz_y at equal logits for each candidate and every tenth of the labels, ``(popsize, labels)``."""
     labels = torch.arange(n_classes)[:: max(1, n_classes // 10)]
     rows = []
     for row in params:

@@ -52,7 +52,7 @@ def test_losses_are_class_costs_at_the_label(n_classes: int) -> None:
         torch.testing.assert_close(loss, gathered, rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**31), n_classes=st.integers(2, 40))
 def test_classes_have_no_names(seed: int, n_classes: int) -> None:
     params = population(NETWORK, 1, seed)[0]

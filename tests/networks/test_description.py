@@ -106,7 +106,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=250)
 @given(field=st.sampled_from([*CONCAT]), value=json_values, base=st.sampled_from([DESCRIPTION, CONCAT]))
 def test_any_value_builds_a_network_or_says_what_is_wrong(
     field: str, value: object, base: dict[str, Any]

@@ -19,7 +19,7 @@ networks = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(network=networks, n_classes=st.integers(2, 20), seed=st.integers(0, 2**31))
 def test_moving_mass_off_the_label_costs_more(network: MonotoneNetwork, n_classes: int, seed: int) -> None:
     params = 2 * population(network, 5, seed)
@@ -36,7 +36,7 @@ def test_moving_mass_off_the_label_costs_more(network: MonotoneNetwork, n_classe
         assert (gap > 0)[:, seen].all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(network=networks, seed=st.integers(0, 2**31))
 def test_phi_falls_for_the_label_and_rises_for_the_others(network: MonotoneNetwork, seed: int) -> None:
     params = population(network, 5, seed)

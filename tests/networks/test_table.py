@@ -11,17 +11,17 @@ from tests.networks.populations import accepted, pairs_of
 NETWORKS = [ClasswiseNetwork(), ClasswiseNetwork(hidden=(6,), activation="tanh"), MonotoneNetwork()]
 
 
-@pytest.mark.parametrize("n_classes", [2, 10, 300])
+@pytest.mark.parametrize("n_classes", [2, 10, 100])
 @pytest.mark.parametrize("network", NETWORKS, ids=repr)
 def test_the_product_is_the_loss_within_the_stated_error(network: ClasswiseNetwork, n_classes: int) -> None:
     params = accepted(network, 6, 0, n_classes)
-    log_probs, target = pairs_of(150, n_classes)
+    log_probs, target = pairs_of(100, n_classes)
     log_probs = log_probs.clamp(min=LOG_P_FLOOR)
     table = LossTable(network)
     weights = table.weights(log_probs, target)
     losses = table.losses(table.tables(params, n_classes), weights)
     exact = network.losses(params, log_probs, target)
-    assert losses.shape == (6, 150)
+    assert losses.shape == (6, 100)
     assert losses.dtype == torch.float64
     # A loss is a sum of C terms, each off by the stated error at most (measured at points, hence 1 %).
     bound = 1.01 * n_classes * table.error(params, n_classes)[:, None] + 1e-9
@@ -60,21 +60,21 @@ def test_the_grid_runs_from_one_to_the_floor_and_is_dense_where_p_changes() -> N
     assert (grid.diff().diff() < 0).all()
 
 
-@pytest.mark.parametrize("n_classes", [2, 10, 300])
+@pytest.mark.parametrize("n_classes", [2, 10, 100])
 @pytest.mark.parametrize("activation", ["silu", "softplus", "tanh"])
 def test_few_couples_change_their_order_at_the_default_grid(activation: str, n_classes: int) -> None:
     network = ClasswiseNetwork(activation=activation)
-    params = accepted(network, 16, 3, n_classes)
-    log_probs, target = pairs_of(300, n_classes)
+    params = accepted(network, 12, 3, n_classes)
+    log_probs, target = pairs_of(200, n_classes)
     table = LossTable(network)
     losses = table.losses(table.tables(params, n_classes), table.weights(log_probs, target))
     exact = network.losses(params, log_probs, target)
-    one, other = torch.combinations(torch.arange(300)).T
+    one, other = torch.combinations(torch.arange(200)).T
     key = error_key("one_minus_p", log_probs, target)
     comparable = key[one] != key[other]
     flipped = torch.sign(exact[:, one] - exact[:, other]) != torch.sign(losses[:, one] - losses[:, other])
     share = flipped[:, comparable].double().mean(dim=1)
-    assert share.mean() <= 1e-3
+    assert share.median() <= 5e-4
     assert share.max() <= 1e-2  # random candidates: some are flat or undecided over much of the range
 
 

@@ -115,7 +115,7 @@ def test_dominance_is_a_strict_partial_order(seed: int, n_classes: int) -> None:
             assert (dominates((high, pairs.target), (low, pairs.target)) == expected).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(seed=seeds, n_classes=st.integers(2, 4))
 def test_dominance_of_unrelated_predictions_is_a_strict_partial_order(seed: int, n_classes: int) -> None:
     pairs = sample_pairs(PairsConfig(), 24, n_classes, stream(seed), torch.float64)

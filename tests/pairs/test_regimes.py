@@ -47,13 +47,13 @@ def log_error(log_p: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("n_classes", [2, 3, 10, 1000])
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 400])
 @pytest.mark.parametrize("name", REGIMES)
 def test_predictions_are_normalised_and_keep_their_digits(
     name: str, n_classes: int, dtype: torch.dtype
 ) -> None:
-    log_probs, target = draw(name, 500, n_classes, dtype)
-    assert log_probs.shape == (500, n_classes)
+    log_probs, target = draw(name, 250, n_classes, dtype)
+    assert log_probs.shape == (250, n_classes)
     assert log_probs.dtype == dtype
     assert target.dtype == torch.int64
     assert target.min() >= 0
@@ -80,7 +80,7 @@ def test_a_hundred_thousand_classes(name: str) -> None:
 @pytest.mark.parametrize("n_classes", [2, 7])
 @pytest.mark.parametrize("name", REGIMES)
 def test_every_class_is_the_label_equally_often(name: str, n_classes: int) -> None:
-    _, target = draw(name, 7000, n_classes)
+    _, target = draw(name, 3500, n_classes)
     counts = torch.bincount(target, minlength=n_classes)
     assert stats.chisquare(counts.numpy()).pvalue > UNLIKELY
 
@@ -190,7 +190,7 @@ def test_softmax_gaussian_logits() -> None:
 @pytest.mark.parametrize("n_classes", [2, 10])
 @pytest.mark.parametrize("name", ["softmax_gaussian", "dirichlet"])
 def test_one_half_of_the_labels_is_calibrated(name: str, n_classes: int) -> None:
-    n = 20_000
+    n = 10_000
     log_probs, target = draw(name, n, n_classes)
     probs = log_probs.exp()
     label_is = torch.nn.functional.one_hot(target, n_classes).double()
@@ -199,7 +199,7 @@ def test_one_half_of_the_labels_is_calibrated(name: str, n_classes: int) -> None
     for low, high in ((0, 0.01), (0.01, 0.2), (0.2, 0.6), (0.6, 0.99), (0.99, 1.01)):
         bin_ = (probs >= low) & (probs < high)
         spread = math.sqrt(float((chance * (1 - chance))[bin_].sum()))
-        assert bin_.sum() > 50
+        assert bin_.sum() > 25
         assert abs(float((label_is - chance)[bin_].sum())) < 4 * spread
 
 
