@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo-out
+# The tensors of the tests are small; more threads cost more than they bring.
+THREADS ?= 1
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint types unit slow clean
@@ -25,10 +27,10 @@ types: $(VENV)/.evoloss-dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.evoloss-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
 
 slow: $(VENV)/.evoloss-dev
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m slow
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache

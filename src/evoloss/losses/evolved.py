@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.semantics import ClassificationLoss, Reduction, pick
-from evoloss.networks import ConcatNetwork, Network
+from evoloss.networks import ClasswiseForm, ClasswiseNetwork, ConcatNetwork, Network
 from evoloss.zoo import SHIPPED, shipped_path
 
 CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
@@ -67,8 +67,8 @@ class EvolvedLoss(ClassificationLoss):
         params = _checked(network, params)
         self.network = network
         self.record = dict(record or {})
-        # One class is no choice: every loss costs 0 there, and no form is needed.
-        self._usable_counts = {1, *_counts_of(network)}
+        self._forms: dict[tuple[int, torch.dtype], ClasswiseForm] = {}
+        self._forms_of: tuple[int, int] | None = None
         self.register_buffer("params", params)
 
     @classmethod
@@ -122,26 +122,41 @@ class EvolvedLoss(ClassificationLoss):
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
-        self._require_form(logits.shape[1])
-        return self.network.class_costs(self.params.to(logits.dtype), F.log_softmax(logits, dim=1))
+        params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
+        if isinstance(self.network, ConcatNetwork):
+            return self.network.class_costs(params, log_probs)
+        return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
 
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
-        self._require_form(logits.shape[1])
-        log_probs = F.log_softmax(logits, dim=1)
-        params = self.params.to(logits.dtype)[None]
         if isinstance(self.network, ConcatNetwork):
-            return pick(self.network.class_costs(params[0], log_probs), target)
-        return self.network.losses_at(params, log_probs, pick(log_probs, target)).squeeze(0)
+            return pick(self.class_costs(logits), target)
+        log_probs = F.log_softmax(logits, dim=1)
+        pick(log_probs, target)  # raises for an index out of range, as cross-entropy does
+        params = self.params.to(logits.dtype)
+        form = self._form(self.network, params, logits.shape[1])
+        return self.network.losses(params[None], log_probs, target, form).squeeze(0)
 
-    def _require_form(self, n_classes: int) -> None:
-        """Raise ``ValueError`` at a class count where this loss would push the label's probability down."""
-        # Looked at once a count, and not while compiling, where a tensor's value cannot be asked for.
-        if torch.compiler.is_compiling() or n_classes in self._usable_counts or self.params.is_meta:
-            return
-        if not self.network.form(self.params[None].double(), n_classes).exists.item():
-            raise ValueError(_no_form(n_classes))
-        self._usable_counts.add(n_classes)
+    def _form(self, network: ClasswiseNetwork, params: Tensor, n_classes: int) -> ClasswiseForm | None:
+        """The canonical form at a class count, worked out once a dtype; None leaves it to the network.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+        # A tensor's value cannot be asked for while compiling, nor on the meta device.
+        if torch.compiler.is_compiling() or self.params.is_meta:
+            return None
+        state = (self.params.data_ptr(), self.params._version)
+        if self._forms_of != state:
+            self._forms_of, self._forms = state, {}
+        key = (n_classes, params.dtype)
+        if key not in self._forms:
+            form = network.constants(params, n_classes)
+            # One class is no choice: every loss costs 0 there, and no form is needed.
+            if n_classes > 1 and not form.exists.item():
+                raise ValueError(_no_form(n_classes))
+            self._forms[key] = form
+        return self._forms[key]
 
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""

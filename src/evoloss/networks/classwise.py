@@ -16,11 +16,9 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from evoloss.errors import UnknownNameError
 from evoloss.networks.mlp import PopulationMLP
-from evoloss.pairs import label_log_probs
 
 LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; see the module's docstring
 Features = Literal["log_probs", "probs"]
@@ -29,6 +27,8 @@ Features = Literal["log_probs", "probs"]
 class ClasswiseForm(NamedTuple):
     r"""The canonical form of a population at one class count; every entry has shape ``(popsize, 1)``.
 
+    For one candidate in use the entries may be plain numbers.
+
     Attributes:
         scale: :math:`1 / (h_0 - h_1)` at ``log(1/C)``, with :math:`h = \partial\phi/\partial\log p`.
         at_certain: :math:`\phi_1` at p = 1, before scaling; subtracted.
@@ -36,16 +36,19 @@ class ClasswiseForm(NamedTuple):
         tail: slope of :math:`\phi_1` at the floor, before scaling.
     """
 
-    scale: Tensor
-    at_certain: Tensor
-    at_floor: Tensor
-    tail: Tensor
+    scale: Tensor | float
+    at_certain: Tensor | float
+    at_floor: Tensor | float
+    tail: Tensor | float
 
     @property
     def exists(self) -> Tensor:
         """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
-        finite = self.scale.isfinite() & self.at_certain.isfinite() & self.at_floor.isfinite()
-        return (finite & self.tail.isfinite() & (self.scale > 0)).squeeze(1)
+        scale, *others = (torch.as_tensor(entry) for entry in self)
+        good = (scale > 0) & scale.isfinite()
+        for entry in others:
+            good = good & entry.isfinite()
+        return good.reshape(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,45 +118,65 @@ class ClasswiseNetwork:
         scale = 1 / (slopes[:, 1:2] - slopes[:, 0:1])
         return ClasswiseForm(scale, values[:, 2:3], values[:, 3:4], slopes[:, 4:5])
 
+    def constants(self, params: Tensor, n_classes: int) -> ClasswiseForm:
+        """The form of one candidate ``(n_params,)`` as four numbers: what a loss in use keeps.
+
+        In the dtype of the parameters: its rounding is that of the values it is subtracted from.
+        """
+        scale, at_certain, at_floor, tail = (float(entry) for entry in self.form(params[None], n_classes))
+        return ClasswiseForm(scale, at_certain, at_floor, tail)
+
+    def phi(
+        self, params: Tensor, form: ClasswiseForm, log_p: Tensor, is_label: Tensor, n_classes: int
+    ) -> Tensor:
+        r"""Canonical :math:`\phi_1` where ``is_label``, else :math:`\phi_0`, shape ``(popsize, M)``.
+
+        Args:
+            params: one candidate a row.
+            form: of these candidates at ``n_classes``.
+            log_p: log-probabilities, shape ``(M,)``; ``-inf`` is allowed.
+            is_label: bool, shape ``(M,)``.
+            n_classes: the class count.
+        """
+        low = log_p < LOG_P_FLOOR
+        inside = torch.where(low, LOG_P_FLOOR, log_p)
+        # where, not a product: for the other classes log p may be -inf.
+        below = torch.where(low & is_label, LOG_P_FLOOR - log_p, 0.0)
+        flag = is_label.to(log_p.dtype)
+        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, flag, n_classes))
+        offset = form.at_floor + (form.at_certain - form.at_floor) * flag
+        return form.scale * (raw - offset - form.tail * below)
+
     def phi_label(self, params: Tensor, form: ClasswiseForm, log_p: Tensor, n_classes: int) -> Tensor:
         r"""Canonical :math:`\phi_1` at log-probabilities ``(M,)``, shape ``(popsize, M)``."""
-        # relu instead of clamp: at the floor itself the gradient is the tail's, and -inf goes to the tail.
-        below = F.relu(LOG_P_FLOOR - log_p)
-        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
-        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, True, n_classes))
-        return form.scale * (raw - form.at_certain - form.tail * below)
+        return self.phi(params, form, log_p, torch.ones_like(log_p, dtype=torch.bool), n_classes)
 
     def phi_other(self, params: Tensor, form: ClasswiseForm, log_p: Tensor, n_classes: int) -> Tensor:
         r"""Canonical :math:`\phi_0` at log-probabilities ``(M,)``, shape ``(popsize, M)``."""
-        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
-        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, False, n_classes))
-        return form.scale * (raw - form.at_floor)
+        return self.phi(params, form, log_p, torch.zeros_like(log_p, dtype=torch.bool), n_classes)
 
-    def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+    def losses(
+        self, params: Tensor, log_probs: Tensor, target: Tensor, form: ClasswiseForm | None = None
+    ) -> Tensor:
         """Canonical losses ``(popsize, N)`` of candidates ``(popsize, n_params)``.
 
         Args:
             params: one candidate a row.
             log_probs: normalised log-probabilities, shape ``(N, C)``.
             target: labels in ``[0, C)``, shape ``(N,)``.
+            form: of these candidates at C; computed if it is not given.
         """
-        return self.losses_at(params, log_probs, label_log_probs(log_probs, target))
-
-    def losses_at(self, params: Tensor, log_probs: Tensor, log_p: Tensor) -> Tensor:
-        """:meth:`losses` from the label's log-probability ``log_p (N,)`` in the place of the label."""
         n, n_classes = log_probs.shape
-        form = self.form(params, n_classes)
-        others = self.phi_other(params, form, log_probs.reshape(-1), n_classes).view(
-            len(params), n, n_classes
-        )
-        own = self.phi_label(params, form, log_p, n_classes) - self.phi_other(params, form, log_p, n_classes)
-        return others.sum(dim=2) + own
+        form = form or self.form(params, n_classes)
+        is_label = torch.arange(n_classes, device=target.device) == target[:, None]
+        terms = self.phi(params, form, log_probs.reshape(-1), is_label.reshape(-1), n_classes)
+        return terms.view(len(params), n, n_classes).sum(dim=2)
 
-    def class_costs(self, params: Tensor, log_probs: Tensor) -> Tensor:
+    def class_costs(self, params: Tensor, log_probs: Tensor, form: ClasswiseForm | None = None) -> Tensor:
         r"""One candidate's :math:`L(p, k)` for every k, ``(N, C)``, from ``params (n_params,)``."""
         n_classes = log_probs.shape[1]
         row, flat = params[None], log_probs.reshape(-1)
-        form = self.form(row, n_classes)
+        form = form or self.form(row, n_classes)
         other = self.phi_other(row, form, flat, n_classes).reshape(log_probs.shape)
         label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
         return other.sum(dim=1, keepdim=True) - other + label

@@ -47,7 +47,12 @@ def evolution_figure(history: Sequence[GenerationRecord], path: Path, *, title: 
             axes.plot([g for g, _ in points], [max(v, _FLOOR) for _, v in points], label=label, **style)
     axes.axhline(1e-3, color="0.6", linewidth=0.8, linestyle="--")
     axes.annotate("0.999", (history[-1].generation, 1e-3), ha="right", va="bottom", color="0.4", fontsize=8)
-    axes.set(xlabel="generation", ylabel=f"couples in the wrong order (0 drawn at {_FLOOR:g})", yscale="log", title=title)
+    axes.set(
+        xlabel="generation",
+        ylabel=f"couples in the wrong order (0 drawn at {_FLOOR:g})",
+        yscale="log",
+        title=title,
+    )
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
