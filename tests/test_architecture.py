@@ -1,0 +1,61 @@
+"""Imports between rooms run one way, as docs/architecture.md says."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import evoloss
+
+ROOT = Path(evoloss.__file__).parent
+
+# What each room may import of ours, beside the four modules that import nothing of ours.
+ROOMS: dict[str, set[str]] = {
+    "pairs": set(),
+    "mutation": set(),
+    "zoo": set(),
+    "data": set(),
+    "models": set(),
+    "networks": {"pairs"},
+    "strategies": {"mutation"},
+    "fitness": {"pairs", "networks"},
+    "losses": {"networks", "zoo"},
+    "pretraining": {"pairs", "networks", "fitness", "mutation", "strategies", "losses"},
+    "diagnostics": {"pairs", "fitness", "losses"},
+    "training": {"losses", "data", "models"},
+    "experiments": {"losses", "data", "models", "training", "pretraining"},
+    "report": {"training", "experiments", "diagnostics", "pretraining"},
+    "cli": {"losses", "zoo", "pretraining", "diagnostics", "experiments", "report"},
+}
+GROUND = {"errors", "random_streams", "atomic_files", "_version"}
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms and modules of ours that a file imports, at any depth, type checking included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= {name.split(".")[1] for name in names if name.startswith("evoloss.")}
+    return found
+
+
+def test_every_room_is_listed() -> None:
+    assert {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    for path in (ROOT / room).glob("*.py"):
+        strangers = imported(path) - GROUND - ROOMS[room] - {room}
+        assert not strangers, f"{path.relative_to(ROOT)} imports {sorted(strangers)}"
+
+
+def test_the_rooms_form_no_circle() -> None:
+    placed: set[str] = set()
+    while placed != set(ROOMS):
+        ready = {room for room in set(ROOMS) - placed if ROOMS[room] <= placed}
+        assert ready, f"a circle among {sorted(set(ROOMS) - placed)}"
+        placed |= ready
