@@ -79,6 +79,8 @@ CHANGED: dict[str, Any] = {
     "strategy": "snes",
     "popsize": 10,
     "sigma": 0.2,
+    "step_control": "none",
+    "learning_rate": 0.1,
     "mutation": "chaotic",
     "chaotic_map": "tent",
     "chaos_drives": "both",

@@ -27,6 +27,7 @@ CONFIGS = st.builds(
     popsize=st.integers(2, 999),
     margin=POSITIVE,
     sigma=POSITIVE,
+    learning_rate=POSITIVE,
     checkpoint_seconds=POSITIVE,
     regimes=WEIGHTS,
 )
@@ -93,6 +94,7 @@ OUT_OF_RANGE: dict[str, tuple[dict[str, Any], str]] = {
     "sigma 0": ({"sigma": 0.0}, "sigma must be above 0 and finite"),
     "sigma infinite": ({"sigma": float("inf")}, "sigma must be above 0 and finite"),
     "sigma NaN": ({"sigma": float("nan")}, "sigma must be above 0 and finite"),
+    "no learning rate": ({"learning_rate": 0.0}, "learning_rate must be above 0"),
     "no time": ({"checkpoint_seconds": 0.0}, "checkpoint_seconds must be above 0"),
     "margin NaN": ({"margin": float("nan")}, "margin must be above 0"),
     "no couples": ({"couples_per_pair": 0}, "couples_per_pair must be at least 1"),

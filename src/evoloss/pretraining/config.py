@@ -48,7 +48,7 @@ class PretrainConfig:
     objective: Objective = "sign"
     """Ranking objective: sign (share of couples in the wrong order), hinge or logistic."""
     margin: float = 0.1
-    """Unit of a loss difference in the hinge and logistic objectives."""
+    """Unit of a loss difference in the hinge and logistic objectives; without effect on sign."""
     error: ErrorKind = "one_minus_p"
     """What more erroneous means."""
     couples_per_pair: int = 4
@@ -69,10 +69,14 @@ class PretrainConfig:
     """Candidates a generation."""
     sigma: float = 0.3
     """First step size, in units of the parameters."""
+    step_control: Literal["csa", "self", "none"] = "csa"
+    """Step-size control of es_comma: cumulative adaptation, self-adaptation, or none."""
+    learning_rate: float = 0.05
+    """Learning rate of Adam in open_es."""
     mutation: Literal["gaussian", "chaotic"] = "gaussian"
     """Where the noise of the strategy comes from."""
     chaotic_map: Literal["logistic", "tent", "sine", "chebyshev", "gauss", "henon"] = "logistic"
-    """Map of the chaotic mutation."""
+    """Map of the chaotic mutation; without effect on the Gaussian one."""
     chaos_drives: Literal["direction", "step", "both"] = "direction"
     """What the orbits drive: every parameter, the step length of a candidate, or both."""
 
@@ -119,7 +123,7 @@ class PretrainConfig:
         for name, least in {**at_least, "checkpoint_every": 1}.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("sigma", "checkpoint_seconds"):
+        for name in ("sigma", "learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
         if not self.classes or len(set(self.classes)) != len(self.classes):

@@ -37,6 +37,10 @@ def make_strategy(config: PretrainConfig) -> Strategy:
     options: dict[str, Any] = {"popsize": config.popsize, "sigma": config.sigma}
     if config.strategy != "pycma" or config.mutation != "gaussian":
         options["mutation"] = make_mutation(config)
+    if config.strategy == "es_comma":
+        options["step_control"] = config.step_control
+    if config.strategy == "open_es":
+        options["learning_rate"] = config.learning_rate
     return STRATEGIES[config.strategy](**options)
 
 
