@@ -69,9 +69,10 @@ def markdown_table(results: Results) -> str:
 
 def rich_table(results: Results) -> Table:
     """Return the table for a terminal of 80 columns: without best epoch and seconds."""
-    table = Table(box=box.SIMPLE_HEAD, caption=caption(results), caption_justify="left", padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.caption, table.caption_justify = caption(results), "left"
     table.add_column("loss", overflow="fold")
-    for header in ("lr", "accuracy, %", "difference [95 %]", "p (Holm)", "NLL", "ECE"):
+    for header in ("lr", "accuracy, %", "difference [95 %]", "p", "NLL", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
     for name, rate, last, _, difference, interval, p, nll, ece, _ in table_rows(results):
         low, _, high = interval.partition(" to ")
