@@ -17,7 +17,7 @@ fresh() {
 case "$name" in
 ranking)
     rm -rf "$out/ranking"
-    "$evoloss" pretrain --out "$out/ranking" --seed 0 --eval-pairs 4096
+    "$evoloss" pretrain --out "$out/ranking" --seed 0 --eval-pairs 4096 --eval-every 300
     ;;
 digits)
     fresh

@@ -80,7 +80,7 @@ class PretrainConfig:
     chaos_drives: Literal["direction", "step", "both"] = "direction"
     """What the orbits drive: every parameter, the step length of a candidate, or both."""
 
-    eval_every: int = 25
+    eval_every: int = 50
     """The mean of the search is scored on held-out pairs every so many generations, and at the end."""
     eval_pairs: int = 1024
     """Held-out pairs for each class count."""
