@@ -1,0 +1,48 @@
+"""The configurations under configs/ are read by this version, and run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evoloss.errors import CanonicalFormError
+from evoloss.pretraining import PretrainConfig, pretrain
+from evoloss.zoo import SHIPPED, shipped_path
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def committed() -> list[str]:
+    return sorted(path.stem for path in CONFIGS.glob("*.toml"))
+
+
+def test_they_are_found() -> None:
+    assert {"paper", *SHIPPED} <= set(committed())
+
+
+@pytest.mark.parametrize("name", committed())
+def test_a_committed_configuration_runs(name: str) -> None:
+    config = PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
+    short = replace(config, generations=3, pairs=32, eval_pairs=32, classes=config.classes[:2])
+    try:
+        assert len(pretrain(short).history) == 3
+    except CanonicalFormError:
+        assert config.network == "concat", (
+            "three generations make a classwise network usable with these seeds"
+        )
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_loss_came_from_its_committed_configuration(name: str) -> None:
+    committed_config = PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
+    beside_it = PretrainConfig.from_toml(shipped_path(name) / "pretrain.toml")
+    free = {"eval_every": 1, "eval_pairs": 2, "checkpoint_every": 1, "checkpoint_seconds": 1.0}
+    assert replace(committed_config, **free) == replace(beside_it, **free)
+
+
+def test_the_paper_is_read_as_its_abstract_says() -> None:
+    config = PretrainConfig.from_toml(CONFIGS / "paper.toml")
+    assert (config.network, config.features, config.fitness) == ("concat", "probs", "ranking")
+    assert (config.mutation, config.chaotic_map, config.strategy) == ("chaotic", "logistic", "es_comma")
