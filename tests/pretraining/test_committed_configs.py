@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from evoloss.errors import CanonicalFormError
 from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.zoo import SHIPPED, shipped_path
 
@@ -25,13 +24,10 @@ def test_they_are_found() -> None:
 @pytest.mark.parametrize("name", committed())
 def test_a_committed_configuration_runs(name: str) -> None:
     config = PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
-    short = replace(config, generations=3, pairs=32, eval_pairs=32, classes=config.classes[:2])
-    try:
-        assert len(pretrain(short).history) == 3
-    except CanonicalFormError:
-        assert config.network == "concat", (
-            "three generations make a classwise network usable with these seeds"
-        )
+    short = replace(config, generations=12, pairs=64, eval_pairs=64, classes=config.classes[:2])
+    result = pretrain(short)
+    assert len(result.history) == 12
+    assert result.summary["ranking_consistency"] > 0.55, "better than a coin"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
