@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from evoloss.cli import main
 
@@ -34,6 +35,29 @@ def test_end_to_end_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "| cross_entropy |" in table
     assert "![paired differences](paired_differences.png)" in table
     assert (tmp_path / "report" / "run" / "learning_curves.svg").is_file()
+
+
+def test_a_folder_of_photographs_of_several_sizes(tmp_path: Path) -> None:
+    for name, shade in (("dark", 40), ("light", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(40):
+            photo = Image.new("RGB", (10 + i % 3, 12), (shade, shade, shade + i))
+            photo.save(tmp_path / "photos" / name / f"{i}.png")
+    data = [
+        "--dataset",
+        str(tmp_path / "photos"),
+        "--image-size",
+        "8",
+        "--model",
+        "cnn",
+        "--batch-size",
+        "16",
+    ]
+    command = ["compare", "--out", str(tmp_path / "run"), *data, "--losses", "cross_entropy", "--seeds", "0"]
+    assert main([*command, "--epochs", "4", "--quiet"]) == 0
+    (run,) = json.loads((tmp_path / "run" / "results.json").read_text())["runs"]
+    assert (run["dataset"], run["n_classes"]) == ("photos", 2)
+    assert run["test_accuracy"] == 100.0
 
 
 @pytest.mark.parametrize(

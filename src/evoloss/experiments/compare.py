@@ -54,6 +54,8 @@ class CompareConfig(TrainRecipe):
     """Share of the training data that becomes the validation split, where none is published."""
     split_seed: int = 0
     """Seed of the validation split and of the subset."""
+    image_size: int | None = None
+    """Side in pixels that the images of a folder are brought to."""
     data_dir: Path | None = None
     """Folder of known data sets; $EVOLOSS_DATA_DIR by default."""
     download: bool = False
@@ -122,6 +124,7 @@ def compare(config: CompareConfig, *, out: Path | None = None, progress: bool = 
         validation=config.validation,
         train_samples=config.train_samples,
         split_seed=config.split_seed,
+        image_size=config.image_size,
     )
     sweep = _Sweep(config, dataset, losses, out)
     sweep.recall()
