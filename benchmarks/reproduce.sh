@@ -28,7 +28,7 @@ digits)
 cifar10-subset)
     "$evoloss" compare --out "$out/cifar10-subset" --dataset cifar10 --model resnet8 --train-samples 10000 \
         --validation 0.04 --epochs 10 --batch-size 128 --tune-lr --lr-grid 0.05 0.1 0.2 0.4 0.8 \
-        --tune-seeds 1 --losses cross_entropy evolved-base --seeds 0 1 2
+        --tune-seeds 1 --losses cross_entropy evolved-base --seeds 0 1 2 3 4
     ;;
 *)
     echo "no benchmark $name; known: digits, cifar10-subset, ranking" >&2
