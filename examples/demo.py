@@ -35,7 +35,7 @@ class Demo:
     """Directory for everything that is written."""
     generations: int = 300
     """Generations of the fresh loss."""
-    loss_seed: int = 7
+    loss_seed: int = 1
     """Seed of the fresh loss; evolved-base has 0."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One training for each seed and loss."""

@@ -88,6 +88,15 @@ def test_a_run_leaves_what_the_function_leaves(
     assert f"{summary['scores']['3']['consistency']:.5f}" in printed
 
 
+def test_a_search_that_has_not_settled_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = ["--popsize", "8", "--pairs", "32", "--generations", "3", "--hidden", "4"]
+    assert main(["pretrain", "--out", str(tmp_path / "short"), *run, "--classes", "3"]) == 0
+    assert "The search has not settled" in " ".join(capsys.readouterr().out.split())
+    settled = [*run, "--classes", "2", "--network", "monotone"]  # with two classes consistent by construction
+    assert main(["pretrain", "--out", str(tmp_path / "monotone"), *settled]) == 0
+    assert "not settled" not in " ".join(capsys.readouterr().out.split())
+
+
 def test_resume_goes_on(config_file: Path, tmp_path: Path):
     out = str(tmp_path / "run")
     assert main(["pretrain", "--out", out, "--config", str(config_file)]) == 0

@@ -24,6 +24,8 @@ from evoloss.pretraining.result import CONFIG_FILE
 
 EXIT_INTERRUPTED = 130
 
+_SETTLED = 0.99  # lowest ranking consistency over the class counts below which the user is told
+
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainCommand(PretrainConfig):
@@ -82,6 +84,13 @@ def run(command: PretrainCommand) -> int:
         _say(console, f"Stopped; the last complete generation is saved. To go on:\n  {again}")
         return EXIT_INTERRUPTED
     console.print(summary_table(result))
+    consistency = result.summary["ranking_consistency"]
+    if consistency is not None and consistency < _SETTLED:
+        console.print(
+            f"The search has not settled: {100 * (1 - consistency):.1f} % of the held-out couples are in "
+            "the wrong order. Go on with more --generations and --resume, or try another --seed or "
+            "--network monotone."
+        )
     _say(console, f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
     return 0
 
