@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": ("evoloss.cli.report", "ReportCommand", "tables and figures from results.json"),
 }
 
-EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+EXIT_ERROR, EXIT_INTERRUPTED = 2, 130  # as shells have them
 
 
 def main(argv: Sequence[str] | None = None) -> int:

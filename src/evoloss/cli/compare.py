@@ -9,13 +9,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.experiments.compare import CompareConfig, compare
 from evoloss.experiments.results import FILE_NAME
 from evoloss.report.tables import rich_table
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ def run(config: CompareCommand) -> int:
         console.print(
             f"stopped; the runs that are done are in {config.out / FILE_NAME}, and the same command goes on"
         )
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     console.print(rich_table(results))
     console.print(f"written: {config.out / FILE_NAME}", soft_wrap=True)
     return 0

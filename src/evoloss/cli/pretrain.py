@@ -16,13 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
 from evoloss.pretraining.result import CONFIG_FILE
-
-EXIT_INTERRUPTED = 130
 
 _SETTLED = 0.99  # lowest ranking consistency over the class counts below which the user is told
 
