@@ -213,8 +213,8 @@ def test_a_classwise_candidate_need_not() -> None:
         ({"margin": 0.0}, ConfigError, "margin must be above 0 and finite, got 0.0"),
         ({"margin": math.nan}, ConfigError, "margin must be above 0 and finite, got nan"),
         ({"couples_per_pair": 0}, ConfigError, "couples_per_pair must be at least 1, got 0"),
-        ({"n_grid": 1}, ConfigError, "n_grid must be 0 (exact) or at least 2, got 1"),
-        ({"n_grid": -2}, ConfigError, "n_grid must be 0 (exact) or at least 2, got -2"),
+        ({"n_grid": 1}, ConfigError, "n_grid must be 0 (exact) or at least 5, got 1"),
+        ({"n_grid": -2}, ConfigError, "n_grid must be 0 (exact) or at least 5, got -2"),
     ],
 )
 def test_wrong_fields(fields: dict[str, Any], error: type[EvolossError], message: str) -> None:

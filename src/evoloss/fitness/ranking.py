@@ -15,6 +15,7 @@ it is counted, and it enters no mean.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -23,10 +24,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.networks import ClasswiseNetwork, LossNetwork, LossTable
+from evoloss.fitness.workspace import Workspace, chunk_rows
+from evoloss.networks import DEFAULT_GRID, MIN_GRID, ClasswiseForm, ClasswiseNetwork, LossNetwork, LossTable
 from evoloss.pairs import ERROR_KINDS, ErrorKind, Pairs, error_key, move_mass
 
 Objective = Literal["sign", "hinge", "logistic"]
+
+_LARGEST_ENTRY = 1e30  # of a table: times the weights of 100,000 classes it is still a float32
+_WIDTH = 16  # numbers held for each class of a pair while a network is evaluated, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,7 @@ class RankingConfig:
     margin: float = 0.1
     error: ErrorKind = "one_minus_p"
     couples_per_pair: int = 4
-    n_grid: int = 128
+    n_grid: int = DEFAULT_GRID
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
@@ -56,8 +61,8 @@ class RankingConfig:
             raise ConfigError(f"margin must be above 0 and finite, got {self.margin}")
         if self.couples_per_pair < 1:
             raise ConfigError(f"couples_per_pair must be at least 1, got {self.couples_per_pair}")
-        if self.n_grid < 0 or self.n_grid == 1:
-            raise ConfigError(f"n_grid must be 0 (exact) or at least 2, got {self.n_grid}")
+        if self.n_grid != 0 and self.n_grid < MIN_GRID:
+            raise ConfigError(f"n_grid must be 0 (exact) or at least {MIN_GRID}, got {self.n_grid}")
 
 
 class Evaluation(NamedTuple):
@@ -82,12 +87,19 @@ class Couples:
         pairs: log-probabilities ``(M, C)`` and targets ``(M,)`` of all pairs involved.
         worse: positions in ``pairs``, shape ``(K,)``.
         better: positions in ``pairs``, shape ``(K,)``.
+        counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
     """
 
     log_probs: Tensor
     target: Tensor
     worse: Tensor
     better: Tensor
+    counts: Tensor | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """The class count."""
+        return self.log_probs.shape[1] if self.counts is None else int(self.counts.sum())
 
 
 def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator) -> Couples:
@@ -125,19 +137,36 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
 class RankingFitness:
     """The fitness of populations on one set of couples, which all candidates share (common random numbers).
 
+    A classwise network is tabulated, and one matrix product gives every couple's difference: the class sum and
+    the difference within the couple stand in the matrix, in which no candidate appears. Other networks, and
+    ``n_grid=0``, are evaluated as they are. Either way the work is cut into chunks that stay in cache.
+
     Args:
         config: the objective.
         network: what the parameters mean.
         couples: one entry a class count; the fitness is the mean over them.
+        workspace: where the large matrices are kept between generations; a new one if it is not given. It
+            must not serve another object while this one is in use.
+
+    Raises:
+        ConfigError: if couples of grouped classes are to be evaluated without tables.
     """
 
-    def __init__(self, config: RankingConfig, network: LossNetwork, couples: list[Couples]) -> None:
+    def __init__(
+        self,
+        config: RankingConfig,
+        network: LossNetwork,
+        couples: list[Couples],
+        workspace: Workspace | None = None,
+    ) -> None:
         self.config, self.network, self.couples = config, network, couples
+        self.workspace = workspace or Workspace()
         self._table: LossTable | None = None
         if config.n_grid and isinstance(network, ClasswiseNetwork):
             self._table = LossTable(network, config.n_grid)
-            # The difference within a couple is linear in the tables, so it folds into the weights.
-            self._folded = [self._fold(self._table, each) for each in couples]
+            self._differences = [self._fold(self._table, at) for at in range(len(couples))]
+        elif any(each.counts is not None for each in couples):
+            raise ConfigError("grouped classes need tables: set n_grid, or draw every class (slots=0)")
 
     def evaluate(self, params: Tensor) -> Evaluation:
         """Score candidates ``(popsize, n_params)``."""
@@ -145,35 +174,71 @@ class RankingFitness:
         consistency = torch.zeros_like(total)
         accepted = torch.ones(len(params), dtype=torch.bool, device=params.device)
         for position, couples in enumerate(self.couples):
-            accepted &= self.network.form(params, couples.log_probs.shape[1]).exists
-            gap = self._gaps(params, position)
-            accepted &= gap.isfinite().all(dim=1)
-            total += self._cost(gap)
-            consistency += 1 - _sign_cost(gap)
+            cost = torch.zeros_like(total)
+            signs = torch.zeros_like(total)
+            usable = accepted.new_zeros(())
+            for gap, usable in self._gaps(params, position):
+                accepted &= usable
+                if self.config.objective != "sign":
+                    cost += self._smooth_cost(gap)
+                signs += gap.sign_().sum(dim=1)
+            disorder = 0.5 * (1 - signs / len(couples.worse))
+            consistency += 1 - disorder
+            total += disorder if self.config.objective == "sign" else cost / len(couples.worse)
         fitness = torch.where(accepted, total / len(self.couples), torch.inf)
         consistency = torch.where(accepted, consistency / len(self.couples), torch.nan)
         return Evaluation(fitness, consistency, int((~accepted).sum()))
 
-    def _gaps(self, params: Tensor, position: int) -> Tensor:
-        """``L(worse) - L(better)`` of every couple, ``(popsize, K)``."""
+    def _gaps(self, params: Tensor, position: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """``L(worse) - L(better)`` of all couples in chunks ``(popsize, K')``, and which candidates are usable.
+
+        A chunk is the caller's to overwrite, and is overwritten by the next.
+        """
         couples = self.couples[position]
-        if self._table is not None:
-            return self._table.tables(params, couples.log_probs.shape[1]) @ self._folded[position]
-        losses = self.network.losses(params, couples.log_probs, couples.target)
-        return losses[:, couples.worse] - losses[:, couples.better]
+        n_classes = couples.n_classes
+        form = self.network.form(params, n_classes)
+        chunk = chunk_rows(len(params))
+        gap = self.workspace.take("gap", (len(params), chunk), params)
+        if self._table is None or not isinstance(form, ClasswiseForm):
+            losses = self._exact_losses(params, couples)
+            for start in range(0, len(couples.worse), chunk):
+                worse, better = (each[start : start + chunk] for each in (couples.worse, couples.better))
+                some = torch.sub(losses[:, worse], losses[:, better], out=gap[:, : len(worse)])
+                yield some, form.exists & some.isfinite().all(dim=1)
+            return
+        tables = self._table.tables(params, n_classes, form)
+        # With such tables no difference overflows: there is no need to look at each.
+        usable = form.exists & (tables.abs() < _LARGEST_ENTRY).all(dim=1)
+        for rows in self._differences[position].split(chunk):
+            yield torch.mm(tables, rows.T, out=gap[:, : len(rows)]), usable
 
-    def _cost(self, gap: Tensor) -> Tensor:
-        if self.config.objective == "sign":
-            return _sign_cost(gap)
+    def _exact_losses(self, params: Tensor, couples: Couples) -> Tensor:
+        """The losses of all pairs from the networks themselves, ``(popsize, M)``."""
+        n, n_classes = couples.log_probs.shape
+        losses = self.workspace.take("losses", (len(params), n), params)
+        chunk = chunk_rows(len(params) * n_classes * _WIDTH)
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
+            losses[:, rows] = self.network.losses(params, couples.log_probs[rows], couples.target[rows])
+        return losses
+
+    def _smooth_cost(self, gap: Tensor) -> Tensor:
         if self.config.objective == "hinge":
-            return F.relu(1 - gap / self.config.margin).mean(dim=1)
-        return F.softplus(-gap / self.config.margin).mean(dim=1)
+            return F.relu(1 - gap / self.config.margin).sum(dim=1)
+        return F.softplus(-gap / self.config.margin).sum(dim=1)
 
-    @staticmethod
-    def _fold(table: LossTable, couples: Couples) -> Tensor:
-        by_pair = table.weights(couples.log_probs, couples.target).matrix.T.contiguous()
-        return (by_pair[couples.worse] - by_pair[couples.better]).T
-
-
-def _sign_cost(gap: Tensor) -> Tensor:
-    return 0.5 * (1 - torch.sign(gap).mean(dim=1))
+    def _fold(self, table: LossTable, position: int) -> Tensor:
+        """The weights of each couple's difference, ``(K, n_columns)``."""
+        couples, columns = self.couples[position], table.n_columns
+        n, slots = couples.log_probs.shape
+        weights = self.workspace.take("weights", (n, columns), couples.log_probs)
+        chunk = chunk_rows(slots)
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
+            weights[rows] = table.weights(couples.log_probs[rows], couples.target[rows], couples.counts)
+        shape = (len(couples.worse), columns)
+        difference = self.workspace.take(f"difference {position}", shape, weights)
+        better = self.workspace.take("better", shape, weights)
+        torch.index_select(weights, 0, couples.worse, out=difference)
+        torch.index_select(weights, 0, couples.better, out=better)
+        return difference.sub_(better)

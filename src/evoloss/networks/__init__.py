@@ -10,11 +10,13 @@ from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
-from evoloss.networks.table import LossTable, PairWeights
+from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 
 __all__ = [
     "ACTIVATIONS",
+    "DEFAULT_GRID",
     "LOG_P_FLOOR",
+    "MIN_GRID",
     "NETWORKS",
     "ClasswiseForm",
     "ClasswiseNetwork",
@@ -26,7 +28,6 @@ __all__ = [
     "LossTable",
     "MonotoneNetwork",
     "Network",
-    "PairWeights",
     "PopulationMLP",
     "build_network",
     "describe_network",

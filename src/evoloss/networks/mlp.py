@@ -91,10 +91,10 @@ class PopulationMLP:
     def value(self, layers: Layers, inputs: Tensor) -> Tensor:
         """Outputs ``(popsize, M)`` at inputs ``(M, n_inputs)`` that all candidates share."""
         activate, _ = ACTIVATIONS[self.activation]
-        hidden = inputs
+        hidden = inputs.expand(len(layers[0][0]), *inputs.shape)
         for weight, bias in layers[:-1]:
-            hidden = activate(torch.matmul(hidden, weight) + bias)
-        return torch.matmul(hidden, layers[-1][0]).squeeze(-1)
+            hidden = activate(torch.baddbmm(bias, hidden, weight))
+        return _output(layers, hidden)
 
     def value_and_derivative(self, layers: Layers, inputs: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and their directional derivatives, both ``(popsize, M)``, by forward differentiation.
@@ -105,9 +105,17 @@ class PopulationMLP:
             tangents: the derivative of each input along the direction, shape ``(M, n_inputs)``.
         """
         activate, slope = ACTIVATIONS[self.activation]
-        hidden, tangent = inputs, tangents
+        m = len(inputs)
+        # Values above, derivatives below: one product serves both, and what tiny products cost is the call.
+        both = torch.cat([inputs, tangents]).expand(len(layers[0][0]), 2 * m, -1)
         for weight, bias in layers[:-1]:
-            pre = torch.matmul(hidden, weight) + bias
-            hidden, tangent = activate(pre), slope(pre) * torch.matmul(tangent, weight)
-        weight = layers[-1][0]
-        return torch.matmul(hidden, weight).squeeze(-1), torch.matmul(tangent, weight).squeeze(-1)
+            product = torch.bmm(both, weight)
+            pre = product[:, :m] + bias
+            both = torch.cat([activate(pre), slope(pre) * product[:, m:]], dim=1)
+        values, derivatives = _output(layers, both).split(m, dim=1)
+        return values, derivatives
+
+
+def _output(layers: Layers, hidden: Tensor) -> Tensor:
+    """The last layer, ``(popsize, M)``; as a row times a matrix, which is three times as fast as the reverse."""
+    return torch.bmm(layers[-1][0].mT, hidden.mT).squeeze(1)

@@ -1,35 +1,37 @@
 r"""Classwise losses in tabulated form: a whole population as one matrix product.
 
-:math:`\phi_1` and :math:`\phi_0` are functions of one number. Each candidate is tabulated on a grid of
-log-probabilities, and the losses of all candidates on all pairs are ``T @ A``: the tables T
-``(popsize, 2 G)`` and the interpolation weights A ``(2 G, N)`` of the pairs, which no candidate enters.
+:math:`\phi_0` and :math:`\delta = \phi_1 - \phi_0` are functions of one number. Each candidate is tabulated on
+a grid of log-probabilities, and the losses of all candidates on all pairs are ``T @ A.T``: the tables T
+``(popsize, columns)`` and the interpolation weights A ``(N, columns)`` of the pairs, which no candidate enters.
 
-The grid is dense where p changes quickly: ``log p = 1 - exp(a u)`` for u in [0, 1]. Interpolation is linear
-in log p, so its error between two nodes a distance d apart is at most ``max |phi''| d**2 / 8``;
-:meth:`LossTable.error` measures it for given candidates.
+Interpolation is by the cubic spline through the nodes (not-a-knot at both ends; de Boor, "A Practical Guide to
+Splines", 1978) in the coordinate ``u = log(1 - log p)``, which is dense where p changes quickly. Of a function
+with a fourth derivative in u its error is at most ``5 / 384 * d**4 * max |f''''|`` for nodes d apart, up to the
+ends; :meth:`LossTable.error` measures it for given candidates. The tables hold B-spline coefficients instead of
+node values: four of them, with weights that are cubic in the place between two nodes, make the value there.
+
+Columns: ``n_grid + 2`` coefficients of delta, as many of phi_0 less its value at the uniform prediction, C times
+that value, and the slope of delta below the floor. The value is kept apart because C times it stands in every
+loss and in no difference of two: what is left is small where many classes crowd, and float32 rounds it less.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseNetwork
+from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
 from evoloss.pairs import label_log_probs
 
-_CURVATURE = math.log1p(-LOG_P_FLOOR)  # a in the formula above, so that u = 1 is the floor
+MIN_GRID = 5  # not-a-knot takes five coefficients at each end
+DEFAULT_GRID = 32  # flips no couple that float32 would not flip by itself; see tests and docs/performance.md
 
-
-@dataclass(frozen=True)
-class PairWeights:
-    """The interpolation weights ``(2 G, N)`` of a batch of pairs; made by :meth:`LossTable.weights`."""
-
-    matrix: Tensor
-    n_classes: int
+_LENGTH = math.log1p(-LOG_P_FLOOR)  # of the grid in u; the other end is u = 0, p = 1
 
 
 @dataclass(frozen=True)
@@ -38,60 +40,71 @@ class LossTable:
 
     Attributes:
         network: a classwise or monotone network.
-        n_grid: number of nodes, at least 2.
+        n_grid: number of nodes, at least ``MIN_GRID``.
 
     Raises:
         ConfigError: if there are fewer.
     """
 
     network: ClasswiseNetwork
-    n_grid: int = 128
+    n_grid: int = DEFAULT_GRID
 
     def __post_init__(self) -> None:
-        if self.n_grid < 2:
-            raise ConfigError(f"n_grid must be at least 2, got {self.n_grid}")
+        if self.n_grid < MIN_GRID:
+            raise ConfigError(f"n_grid must be at least {MIN_GRID}, got {self.n_grid}")
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of tables and weights."""
+        return 2 * (self.n_grid + 2) + 2
 
     def grid(self, like: Tensor) -> Tensor:
         """The nodes, from 0 down to the floor, shape ``(n_grid,)``."""
-        u = torch.linspace(0, 1, self.n_grid, dtype=torch.float64)
-        nodes = 1 - torch.exp(_CURVATURE * u)
-        nodes[-1] = LOG_P_FLOOR
-        return nodes.to(like)
+        return _grid(self.n_grid, like.dtype, like.device)
 
-    def tables(self, params: Tensor, n_classes: int) -> Tensor:
-        """Canonical phi_1 and phi_0 on the grid, side by side, shape ``(popsize, 2 n_grid)``."""
-        form = self.network.form(params, n_classes)
-        grid = self.grid(params)
-        label = self.network.phi_label(params, form, grid, n_classes)
-        other = self.network.phi_other(params, form, grid, n_classes)
-        return torch.cat([label, other], dim=1)
-
-    def weights(self, log_probs: Tensor, target: Tensor) -> PairWeights:
-        """The weights A such that ``tables @ A`` are the losses of the pairs.
+    def tables(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
+        """The tables of candidates ``(popsize, n_params)``, shape ``(popsize, n_columns)``.
 
         Args:
-            log_probs: normalised log-probabilities, shape ``(N, C)``; the labels' must be finite.
-            target: labels, shape ``(N,)``.
+            params: one candidate a row.
+            n_classes: the class count.
+            form: of these candidates at ``n_classes``; computed if it is not given.
         """
-        n, n_classes = log_probs.shape
-        matrix = torch.zeros(n, 2 * self.n_grid, dtype=log_probs.dtype, device=log_probs.device)
-        flat = matrix.view(-1)
-        rows = torch.arange(n, device=log_probs.device) * (2 * self.n_grid)
-        every, of_every = self._bracket(log_probs.clamp(min=LOG_P_FLOOR))
-        at = (rows[:, None] + self.n_grid + every).reshape(-1)
-        flat.scatter_add_(0, at, (1 - of_every).reshape(-1))
-        flat.scatter_add_(0, at + 1, of_every.reshape(-1))
-        log_p = label_log_probs(log_probs, target)
-        # The label: in with phi_1, out with phi_0. Below the floor phi_1 goes on linearly (a weight above 1).
-        for start, values, sign in ((0, log_p, 1.0), (self.n_grid, log_p.clamp(min=LOG_P_FLOOR), -1.0)):
-            node, share = self._bracket(values)
-            flat.scatter_add_(0, rows + start + node, sign * (1 - share))
-            flat.scatter_add_(0, rows + start + node + 1, sign * share)
-        return PairWeights(matrix.T, n_classes)
+        network, n = self.network, self.n_grid
+        form = form or network.form(params, n_classes)
+        inputs = _inputs(network, n, n_classes, params.dtype, params.device)
+        raw = network.mlp.value(network.mlp.layers(network.constrain(params)), inputs)
+        label, other = raw[:, :n] - form.at_certain, raw[:, n:] - form.at_floor
+        uniform = int(torch.searchsorted(-self.grid(params), math.log(n_classes)).clamp(max=n - 1))
+        level = other[:, uniform : uniform + 1]
+        solve = _coefficients(n, params.dtype, params.device)
+        delta, phi_0 = (label - other) @ solve, (other - level) @ solve
+        tail = torch.as_tensor(form.tail, dtype=params.dtype, device=params.device).expand(len(params), 1)
+        return torch.cat([delta, phi_0, n_classes * level, tail], dim=1).mul_(form.scale)
 
-    def losses(self, tables: Tensor, weights: PairWeights) -> Tensor:
-        """Losses ``(popsize, N)`` of all candidates on all pairs: one matrix product."""
-        return tables @ weights.matrix
+    def weights(self, log_probs: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
+        """The weights A such that ``tables @ A.T`` are the losses of the pairs.
+
+        Args:
+            log_probs: normalised log-probabilities, shape ``(N, S)``; the labels' must be finite.
+            target: the label's column, shape ``(N,)``.
+            counts: how many classes each column stands for, shape ``(S,)``; None for one each.
+
+        Returns:
+            Shape ``(N, n_columns)``.
+        """
+        n, width = len(log_probs), self.n_grid + 2
+        matrix = torch.zeros(n, self.n_columns, dtype=log_probs.dtype, device=log_probs.device)
+        node, shares = self._bracket(log_probs)
+        for offset, share in enumerate(shares):
+            matrix.scatter_add_(1, node + (width + offset), share if counts is None else share * counts)
+        log_p = label_log_probs(log_probs, target)
+        node, shares = self._bracket(log_p[:, None])
+        for offset, share in enumerate(shares):
+            matrix.scatter_add_(1, node + offset, share)
+        matrix[:, -2] = 1.0
+        matrix[:, -1] = (log_p - LOG_P_FLOOR).clamp_(max=0.0)
+        return matrix
 
     def error(self, params: Tensor, n_classes: int, n_points: int = 4096) -> Tensor:
         """The largest absolute interpolation error of either function for each candidate, ``(popsize,)``.
@@ -99,22 +112,58 @@ class LossTable:
         Measured against the network at ``n_points`` log-probabilities between the floor and 0, spaced as the
         grid is.
         """
-        u = torch.linspace(0, 1, n_points, dtype=torch.float64).to(params)
-        log_p = (1 - torch.exp(_CURVATURE * u)).clamp(min=LOG_P_FLOOR)
+        log_p = _grid(n_points, params.dtype, params.device)
         form = self.network.form(params, n_classes)
-        tables = self.tables(params, n_classes)
-        node, share = self._bracket(log_p)
+        width, tables = self.n_grid + 2, self.tables(params, n_classes, form)
+        node, shares = self._bracket(log_p)
+        other = self.network.phi_other(params, form, log_p, n_classes)
+        label = self.network.phi_label(params, form, log_p, n_classes)
+        level = tables[:, -2:-1] / n_classes
         errors = []
-        for start, exact in ((0, self.network.phi_label), (self.n_grid, self.network.phi_other)):
-            low, high = tables[:, start + node], tables[:, start + node + 1]
-            errors.append(
-                (exact(params, form, log_p, n_classes) - (low + share * (high - low))).abs().amax(dim=1)
-            )
+        for start, exact in ((0, label - other), (width, other - level)):
+            made = sum(tables[:, start + node + offset] * share for offset, share in enumerate(shares))
+            errors.append((made - exact).abs().amax(dim=1))
         return torch.maximum(*errors)
 
-    def _bracket(self, log_p: Tensor) -> tuple[Tensor, Tensor]:
-        """The node above each log-probability and the share of the next; it exceeds 1 below the floor."""
-        grid = self.grid(log_p)
-        node = (torch.log1p(-log_p) * ((self.n_grid - 1) / _CURVATURE)).long().clamp(0, self.n_grid - 2)
-        upper = grid[node]
-        return node, (upper - log_p) / (upper - grid[node + 1])
+    def _bracket(self, log_p: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """The first of the four coefficients of each log-probability, and the four weights."""
+        last = self.n_grid - 1
+        place = torch.log1p(-log_p.clamp(min=LOG_P_FLOOR)).mul_(last / _LENGTH)
+        node = place.long().clamp_(max=last - 1)
+        x = place.sub_(node)
+        y = 1 - x
+        # The uniform cubic B-spline; the weights sum to 1.
+        square, cube = x * x, x * x * x
+        first, last_ = (y * y * y) / 6, cube / 6
+        second = cube / 2 - square + 2 / 3
+        return node, (first, second, 1 - first - second - last_, last_)
+
+
+@lru_cache(maxsize=64)
+def _grid(n_grid: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    u = torch.linspace(0, _LENGTH, n_grid, dtype=torch.float64)
+    nodes = 1 - torch.exp(u)
+    nodes[0], nodes[-1] = 0.0, LOG_P_FLOOR
+    return nodes.to(dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=64)
+def _inputs(
+    network: ClasswiseNetwork, n_grid: int, n_classes: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Feature rows of the nodes, as the label and then as another class."""
+    nodes = _grid(n_grid, dtype, device)
+    return torch.cat([network.inputs(nodes, flag, n_classes) for flag in (True, False)])
+
+
+@lru_cache(maxsize=64)
+def _coefficients(n_grid: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """From node values to B-spline coefficients: ``values @ solve``, shape ``(n_grid, n_grid + 2)``."""
+    system = torch.zeros(n_grid + 2, n_grid + 2, dtype=torch.float64)
+    for node in range(n_grid):
+        system[node + 1, node : node + 3] = torch.tensor([1.0, 4.0, 1.0], dtype=torch.float64) / 6
+    # Not-a-knot: the third derivative does not jump at the first and the last inner node.
+    jump = torch.tensor([1.0, -4.0, 6.0, -4.0, 1.0], dtype=torch.float64)
+    system[0, :5], system[-1, -5:] = jump, jump
+    solve = torch.linalg.inv(system)[:, 1:-1].T
+    return solve.contiguous().to(dtype=dtype, device=device)
