@@ -137,9 +137,9 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
 class RankingFitness:
     """The fitness of populations on one set of couples, which all candidates share (common random numbers).
 
-    A classwise network is tabulated, and one matrix product gives every couple's difference: the class sum and
-    the difference within the couple stand in the matrix, in which no candidate appears. Other networks, and
-    ``n_grid=0``, are evaluated as they are. Either way the work is cut into chunks that stay in cache.
+    A classwise network is tabulated, and one matrix product gives every couple's difference: the class sum
+    and the difference within the couple stand in the matrix, in which no candidate appears. Other networks,
+    and ``n_grid=0``, are evaluated as they are. Either way the work is cut into chunks that stay in cache.
 
     Args:
         config: the objective.
@@ -190,7 +190,7 @@ class RankingFitness:
         return Evaluation(fitness, consistency, int((~accepted).sum()))
 
     def _gaps(self, params: Tensor, position: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """``L(worse) - L(better)`` of all couples in chunks ``(popsize, K')``, and which candidates are usable.
+        """``L(worse) - L(better)`` of all couples in chunks, and which candidates are usable.
 
         A chunk is the caller's to overwrite, and is overwritten by the next.
         """

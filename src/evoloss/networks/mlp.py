@@ -117,5 +117,5 @@ class PopulationMLP:
 
 
 def _output(layers: Layers, hidden: Tensor) -> Tensor:
-    """The last layer, ``(popsize, M)``; as a row times a matrix, which is three times as fast as the reverse."""
+    """The last layer, ``(popsize, M)``; a row times a matrix, three times as fast as the reverse."""
     return torch.bmm(layers[-1][0].mT, hidden.mT).squeeze(1)

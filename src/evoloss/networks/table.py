@@ -1,18 +1,21 @@
 r"""Classwise losses in tabulated form: a whole population as one matrix product.
 
-:math:`\phi_0` and :math:`\delta = \phi_1 - \phi_0` are functions of one number. Each candidate is tabulated on
-a grid of log-probabilities, and the losses of all candidates on all pairs are ``T @ A.T``: the tables T
-``(popsize, columns)`` and the interpolation weights A ``(N, columns)`` of the pairs, which no candidate enters.
+:math:`\phi_0` and :math:`\delta = \phi_1 - \phi_0` are functions of one number. Each candidate is tabulated
+on a grid of log-probabilities, and the losses of all candidates on all pairs are ``T @ A.T``: the tables T
+``(popsize, columns)`` and the interpolation weights A ``(N, columns)`` of the pairs, which no candidate
+enters.
 
-Interpolation is by the cubic spline through the nodes (not-a-knot at both ends; de Boor, "A Practical Guide to
-Splines", 1978) in the coordinate ``u = log(1 - log p)``, which is dense where p changes quickly. Of a function
-with a fourth derivative in u its error is at most ``5 / 384 * d**4 * max |f''''|`` for nodes d apart, up to the
-ends; :meth:`LossTable.error` measures it for given candidates. The tables hold B-spline coefficients instead of
-node values: four of them, with weights that are cubic in the place between two nodes, make the value there.
+Interpolation is by the cubic spline through the nodes (not-a-knot at both ends; de Boor, "A Practical Guide
+to Splines", 1978) in the coordinate ``u = log(1 - log p)``, which is dense where p changes quickly. Of a
+function with a fourth derivative in u its error is at most ``5 / 384 * d**4 * max |f''''|`` for nodes d
+apart, up to the ends; :meth:`LossTable.error` measures it for given candidates. The tables hold B-spline
+coefficients instead of node values: four of them, with weights that are cubic in the place between two
+nodes, make the value there.
 
-Columns: ``n_grid + 2`` coefficients of delta, as many of phi_0 less its value at the uniform prediction, C times
-that value, and the slope of delta below the floor. The value is kept apart because C times it stands in every
-loss and in no difference of two: what is left is small where many classes crowd, and float32 rounds it less.
+Columns: ``n_grid + 2`` coefficients of delta, as many of phi_0 less its value at the uniform prediction, C
+times that value, and the slope of delta below the floor. The value is kept apart because C times it stands
+in every loss and in no difference of two: what is left is small where many classes crowd, and float32
+rounds it less.
 """
 
 from __future__ import annotations
