@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
+from evoloss.pairs import EveryClass
 from evoloss.pairs.regimes import dirichlet
 from evoloss.random_streams import stream
 
@@ -21,7 +22,7 @@ def second_moment(level: float, n_classes: int) -> float:
 
 @pytest.mark.parametrize("n_classes", [2, 3, 20])
 def test_one_class_follows_the_mixture_of_four_betas(n_classes: int) -> None:
-    log_probs, _ = dirichlet(6000, n_classes, stream(1, "dirichlet", n_classes), torch.float64)
+    log_probs, _ = dirichlet(6000, EveryClass(n_classes), stream(1, "dirichlet", n_classes), torch.float64)
     marginals = [stats.beta(level, level * (n_classes - 1)) for level in LEVELS]
     for column in (0, n_classes - 1):
         p = log_probs[:, column].exp().numpy()
@@ -30,7 +31,7 @@ def test_one_class_follows_the_mixture_of_four_betas(n_classes: int) -> None:
 
 def test_mean_and_variance_at_each_concentration() -> None:
     n_classes = 1000
-    probs = dirichlet(2000, n_classes, stream(2, "dirichlet"), torch.float64)[0].exp()
+    probs = dirichlet(2000, EveryClass(n_classes), stream(2, "dirichlet"), torch.float64)[0].exp()
     # With 1000 classes the sum of squares gives the concentration away.
     expected = torch.tensor([second_moment(level, n_classes) for level in LEVELS])
     found = (probs.square().sum(1).log()[:, None] - expected.log()).abs().argmin(1)
@@ -46,6 +47,6 @@ def test_mean_and_variance_at_each_concentration() -> None:
 
 
 def test_float32_goes_below_what_a_float32_probability_can_hold() -> None:
-    log_probs, _ = dirichlet(2000, 100, stream(3, "dirichlet"), torch.float32)
+    log_probs, _ = dirichlet(2000, EveryClass(100), stream(3, "dirichlet"), torch.float32)
     assert log_probs.isfinite().all()
     assert log_probs.min() < math.log(1e-50)

@@ -9,14 +9,14 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from evoloss.pairs import REGIMES, label_log_probs, one_minus_p, regimes
+from evoloss.pairs import REGIMES, EveryClass, classes, label_log_probs, one_minus_p, regimes
 from evoloss.random_streams import stream
 
 UNLIKELY = 1e-3  # a test statistic rarer than this under the docstring's claim is a failure
 
 
 def draw(name: str, n: int, n_classes: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    return REGIMES[name](n, n_classes, stream(5, name, n_classes), dtype)
+    return REGIMES[name](n, EveryClass(n_classes), stream(5, name, n_classes), dtype)
 
 
 def ks(values: Tensor, cdf) -> float:  # type: ignore[no-untyped-def]
@@ -148,7 +148,8 @@ def test_two_class_shares_all_but_the_rest() -> None:
 
 def test_two_class_rival_keeps_its_digits_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     # The label holds all but 5e-6 of what the two share, and the rest 0.1: a remainder would be 0.3 % off.
-    monkeypatch.setattr(regimes, "_normal", lambda shape, *_: torch.full(shape, -4.0))
+    monkeypatch.setattr(classes, "normal", lambda shape, *_: torch.full(shape, -4.0))
+    monkeypatch.setattr(regimes, "normal", lambda shape, *_: torch.full(shape, -4.0))
     monkeypatch.setattr(regimes, "_log_uniform", lambda n, *_: torch.full((n,), 0.1))
     log_probs, target = draw("two_class", 100, 3, torch.float32)
     odds = label_log_probs(log_probs, target)[:, None] - log_probs
@@ -207,7 +208,7 @@ def test_a_uniform_draw_of_one_does_not_make_an_impossible_label(monkeypatch: py
     # In float32 one draw in 2**24 is exactly 1: at 100,000 classes, one prediction in 170 has one.
     log_probs = torch.tensor([[-1e-26, -60.0]]).repeat(64, 1)
     draws = torch.tensor([[0.5, 1.0]]).repeat(64, 1)
-    monkeypatch.setattr(regimes, "_uniform", lambda *_: draws)
-    calibrated = regimes._label_from(log_probs, stream(0, "labels"))
+    monkeypatch.setattr(classes, "uniform", lambda *_: draws)
+    calibrated = regimes._half_calibrated(log_probs, EveryClass(2), stream(0, "labels"))
     # The uniform half of the labels remains.
     assert 4 < int(calibrated.sum()) < 32

@@ -1,5 +1,6 @@
 """Synthetic prediction-label pairs, without end and without data."""
 
+from evoloss.pairs.classes import MIN_SLOTS, Classes, EveryClass, GroupedClasses
 from evoloss.pairs.erroneousness import (
     ERROR_KINDS,
     ErrorKind,
@@ -16,8 +17,12 @@ from evoloss.pairs.regimes import REGIMES
 __all__ = [
     "DEFAULT_WEIGHTS",
     "ERROR_KINDS",
+    "MIN_SLOTS",
     "REGIMES",
+    "Classes",
     "ErrorKind",
+    "EveryClass",
+    "GroupedClasses",
     "Pairs",
     "PairsConfig",
     "dominates",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.pairs.classes import MIN_SLOTS, GroupedClasses, classes_of
 from evoloss.pairs.erroneousness import one_minus_p, total_variation
 from evoloss.pairs.regimes import REGIMES
 
@@ -34,15 +35,20 @@ class PairsConfig:
 
     Attributes:
         weights: a weight of at least 0 for each regime of ``REGIMES``; one that is left out has weight 0.
+        slots: with more classes than this, pairs have so many columns, some for a group of equal classes each
+            (see :class:`GroupedClasses`); at least ``MIN_SLOTS``, or 0 for a column a class at any count.
 
     Raises:
         UnknownNameError: if a regime is not known.
-        ConfigError: if a weight is negative or not finite, or all are 0.
+        ConfigError: if a weight is negative or not finite, or all are 0, or ``slots`` is out of range.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    slots: int = 0
 
     def __post_init__(self) -> None:
+        if self.slots != 0 and self.slots < MIN_SLOTS:
+            raise ConfigError(f"slots must be 0 (every class) or at least {MIN_SLOTS}, got {self.slots}")
         for name, weight in self.weights.items():
             if name not in REGIMES:
                 raise UnknownNameError.among("regime", name, REGIMES)
@@ -59,14 +65,17 @@ class Pairs:
     """Synthetic predictions and their labels.
 
     Attributes:
-        log_probs: normalised log-probabilities, shape ``(N, C)``.
-        target: labels in ``[0, C)``, int64, shape ``(N,)``.
+        log_probs: normalised log-probabilities, shape ``(N, S)``; S = C unless classes are grouped.
+        target: the label's column, in ``[0, S)``, int64, shape ``(N,)``.
         regime: position in ``REGIMES`` of the regime each pair was drawn from, shape ``(N,)``.
+        counts: how many classes each column stands for, int64, shape ``(S,)``; None for one each. The
+            probabilities times the counts sum to 1.
     """
 
     log_probs: Tensor
     target: Tensor
     regime: Tensor
+    counts: Tensor | None = None
 
     def errors(self, kind: str = "one_minus_p") -> Tensor:
         """The error of each pair, in [0, 1], shape ``(N,)``.
@@ -74,10 +83,13 @@ class Pairs:
         Raises:
             UnknownNameError: if ``kind`` is neither ``one_minus_p`` nor ``total_variation`` (dominance is a
                 partial order and has no value per pair).
+            ConfigError: for the total variation of grouped classes.
         """
         errors = {"one_minus_p": one_minus_p, "total_variation": total_variation}
         if kind not in errors:
             raise UnknownNameError.among("error with a value per pair", kind, errors)
+        if kind == "total_variation" and self.counts is not None:
+            raise ConfigError("total variation sums over classes, which are grouped here; draw with slots=0")
         return errors[kind](self.log_probs, self.target)
 
 
@@ -110,13 +122,17 @@ def sample_pairs(
     largest = max(config.weights.values())  # relative to it, any weights fit into float32
     weights = torch.tensor([config.weights.get(name, 0.0) / largest for name in REGIMES], device=device)
     regime = torch.multinomial(weights, n, replacement=True, generator=generator)
-    log_probs = torch.empty(n, n_classes, dtype=dtype, device=device)
+    classes = classes_of(n_classes, config.slots)
+    counts = classes.counts if isinstance(classes, GroupedClasses) else None
+    columns = n_classes if counts is None else len(counts)
+    log_probs = torch.empty(n, columns, dtype=dtype, device=device)
     target = torch.empty(n, dtype=torch.int64, device=device)
     for position, sampler in enumerate(REGIMES.values()):
         rows = (regime == position).nonzero().squeeze(1)
         if len(rows):
-            log_probs[rows], target[rows] = sampler(len(rows), n_classes, generator, dtype)
-    return Pairs(log_probs, target, regime)
+            log_probs[rows], target[rows] = sampler(len(rows), classes, generator, dtype)
+    grouped = None if counts is None else torch.tensor(counts, device=device)
+    return Pairs(log_probs, target, regime, grouped)
 
 
 def stream_pairs(
