@@ -73,6 +73,7 @@ CHANGED: dict[str, Any] = {
     "error": "dominance",
     "couples_per_pair": 1,
     "n_grid": 0,
+    "slots": 8,
     "classes": (2, 3),
     "pairs": 25,
     "regimes": {"boundary": 1.0},
@@ -168,8 +169,13 @@ def with_metadata(directory: Path, **changes: str) -> bytes:
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path):
-    text = refused(tmp_path, with_metadata(tmp_path, format="2", evoloss_version="7.0"))
+    text = refused(tmp_path, with_metadata(tmp_path, format="3", evoloss_version="7.0"))
     assert "is from evoloss 7.0; upgrade evoloss" in text
+
+
+def test_an_older_format_cannot_be_gone_on_with(tmp_path: Path):
+    text = refused(tmp_path, with_metadata(tmp_path, format="1", evoloss_version="0.1.0"))
+    assert "is from evoloss 0.1.0, whose generations this version does not repeat" in text
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from evoloss.fitness.ranking import (
     make_couples,
 )
 from evoloss.fitness.scores import RankingScores, ranking_scores
+from evoloss.fitness.workspace import Workspace
 
 __all__ = [
     "Couples",
@@ -17,6 +18,7 @@ __all__ = [
     "RankingConfig",
     "RankingFitness",
     "RankingScores",
+    "Workspace",
     "make_couples",
     "ranking_scores",
 ]

@@ -106,9 +106,11 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
     """Couple the pairs of one batch; the generator is used for dominance only.
 
     Raises:
-        ConfigError: if no couple is comparable.
+        ConfigError: if no couple is comparable, or dominance is asked of grouped classes.
     """
     if config.error == "dominance":
+        if pairs.counts is not None:
+            raise ConfigError("dominance moves mass between classes, which are grouped here; draw with slots=0")
         n = len(pairs.target)
         moved = move_mass(pairs.log_probs, pairs.target, generator)
         log_probs = torch.cat([pairs.log_probs, moved])
@@ -131,6 +133,7 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
         pairs.target,
         torch.where(first_worse, first, second),
         torch.where(first_worse, second, first),
+        pairs.counts,
     )
 
 
@@ -209,7 +212,7 @@ class RankingFitness:
         tables = self._table.tables(params, n_classes, form)
         # With such tables no difference overflows: there is no need to look at each.
         usable = form.exists & (tables.abs() < _LARGEST_ENTRY).all(dim=1)
-        for rows in self._differences[position].split(chunk):
+        for rows in torch.split(self._differences[position], chunk):
             yield torch.mm(tables, rows.T, out=gap[:, : len(rows)]), usable
 
     def _exact_losses(self, params: Tensor, couples: Couples) -> Tensor:

@@ -165,9 +165,9 @@ class GroupedClasses:
             self.n_classes - behind, self.n_classes - self.n_single, -1.0, dtype=torch.float64
         )
         log_cdf = (draws[:, :n_single].log() / left.to(draws.device)).cumsum(dim=1)
-        edges = self._counts(torch.float64, draws.device)[self.n_single :].cumsum(0)
-        edges = edges / edges[-1]
-        sizes = edges.diff(prepend=edges.new_zeros(1))
+        sizes = self._counts(torch.float64, draws.device)[self.n_single :]
+        sizes = sizes / sizes.sum()
+        edges = sizes.cumsum(0)
         below = log_cdf[:, -1:].exp() * (1 - edges + sizes * draws[:, n_single:])
         # The largest are read from the other side, for their digits.
         upper, lower = -torch.special.ndtri(-torch.expm1(log_cdf)), torch.special.ndtri(below)
@@ -217,7 +217,12 @@ class GroupedClasses:
         return gumbel_max(log_probs + self._counts(log_probs.dtype, log_probs.device).log(), generator)
 
     def _counts(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return torch.tensor(self.counts, dtype=dtype, device=device)
+        return _count_tensor(self, dtype, device)
+
+
+@lru_cache(maxsize=64)
+def _count_tensor(classes: GroupedClasses, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(classes.counts, dtype=dtype, device=device)
 
 
 def classes_of(n_classes: int, slots: int) -> EveryClass | GroupedClasses:
@@ -241,12 +246,10 @@ def log1mexp(log_x: Tensor) -> Tensor:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Log-softmax whose largest entry is computed from the others, so that it keeps its digits near 0."""
-    log_probs = torch.log_softmax(logits, dim=1)
-    top = log_probs.argmax(dim=1, keepdim=True)
-    log_rest = log_probs.scatter(1, top, -torch.inf).logsumexp(dim=1, keepdim=True)
-    largest = log_probs.gather(1, top)
-    return log_probs.scatter(1, top, torch.where(log_rest < -1, log1mexp(log_rest), largest))
+    """Log-softmax whose largest entry keeps its digits near 0: it is ``-log1p`` of what the others add up to."""
+    largest, top = logits.max(dim=1, keepdim=True)
+    below = logits - largest
+    return below - below.exp().scatter_(1, top, 0.0).sum(dim=1, keepdim=True).log1p()
 
 
 def gumbel_max(log_probs: Tensor, generator: torch.Generator) -> Tensor:
@@ -259,16 +262,16 @@ def gumbel_max(log_probs: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _swap(values: Tensor, column: int, others: Tensor) -> Tensor:
-    rows = torch.arange(len(values), device=values.device)
-    swapped = values.clone()
-    swapped[:, column] = values[rows, others]
-    swapped[rows, others] = values[:, column]
+    """Swap one column with another, ``others``, which may differ from row to row."""
+    at = others[:, None]
+    swapped = values.scatter(1, at, values[:, column : column + 1])
+    swapped[:, column] = values.gather(1, at).squeeze(1)
     return swapped
 
 
 @lru_cache(maxsize=4)
 def _log_gamma_quantiles(device: torch.device, n_nodes: int = 1025) -> Sample:
-    """For each level the x with ``P(log G <= x) = P(N <= z)`` on a uniform grid of z, by bisection."""
+    """For each level the x with ``P(log G <= x) = P(N <= z)`` on a uniform grid of z."""
     levels = torch.tensor(GAMMA_LEVELS, dtype=torch.float64)
     z = torch.linspace(-_DEEPEST, _DEEPEST, n_nodes, dtype=torch.float64)
     shape = (len(levels), n_nodes)

@@ -124,13 +124,16 @@ def sample_pairs(
     regime = torch.multinomial(weights, n, replacement=True, generator=generator)
     classes = classes_of(n_classes, config.slots)
     counts = classes.counts if isinstance(classes, GroupedClasses) else None
-    columns = n_classes if counts is None else len(counts)
-    log_probs = torch.empty(n, columns, dtype=dtype, device=device)
-    target = torch.empty(n, dtype=torch.int64, device=device)
-    for position, sampler in enumerate(REGIMES.values()):
-        rows = (regime == position).nonzero().squeeze(1)
-        if len(rows):
-            log_probs[rows], target[rows] = sampler(len(rows), classes, generator, dtype)
+    # Drawn regime by regime, then put where the regimes are: one pass over the pairs instead of one a regime.
+    order = regime.argsort(stable=True)
+    sizes = torch.bincount(regime, minlength=len(REGIMES)).tolist()
+    drawn = [
+        sampler(size, classes, generator, dtype)
+        for size, sampler in zip(sizes, REGIMES.values(), strict=True)
+        if size
+    ]
+    by_regime = torch.cat([log_probs for log_probs, _ in drawn]), torch.cat([target for _, target in drawn])
+    log_probs, target = (torch.empty_like(values).index_copy_(0, order, values) for values in by_regime)
     grouped = None if counts is None else torch.tensor(counts, device=device)
     return Pairs(log_probs, target, regime, grouped)
 

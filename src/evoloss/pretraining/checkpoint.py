@@ -18,7 +18,7 @@ from evoloss.errors import CheckpointError, EvolossError
 from evoloss.pretraining.config import PretrainConfig
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-_FORMAT = 1
+_FORMAT = 2  # 1: evoloss 0.1.0, whose generations drew other pairs and had other tables
 _ADVICE = "delete the directory and start again"
 
 
@@ -72,6 +72,11 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
         if int(metadata["format"]) > _FORMAT:
             raise CheckpointError(
                 f"{path} is from evoloss {metadata.get('evoloss_version')}; upgrade evoloss to resume it"
+            )
+        if int(metadata["format"]) < _FORMAT:
+            raise CheckpointError(
+                f"{path} is from evoloss {metadata.get('evoloss_version')}, whose generations this version does "
+                f"not repeat; finish the run with that version, or {_ADVICE}"
             )
         if metadata.get("sha256") != _digest(metadata, tensors):
             raise CheckpointError(f"{path} is damaged (its checksum is wrong); {_ADVICE}")

@@ -14,6 +14,7 @@ import tomli_w
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import Objective, RankingConfig
+from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
 
 FITNESSES = ("ranking",)
@@ -53,13 +54,17 @@ class PretrainConfig:
     """What more erroneous means."""
     couples_per_pair: int = 4
     """Each pair is compared with so many others."""
-    n_grid: int = 128
+    n_grid: int = DEFAULT_GRID
     """Nodes of the tables that stand for classwise candidates; 0 evaluates every network exactly."""
 
     classes: tuple[int, ...] = (2, 10, 100, 1000)
     """Class counts of the synthetic pairs; the fitness is the mean over them. A concat network takes one."""
     pairs: int = 512
     """Fresh pairs a generation, for each class count."""
+    slots: int = 64
+    """Columns of a prediction with more classes than this: the likelier half one class each, the rest groups
+    of equal classes, so that a generation costs the same at any class count. 0 draws every class, as does
+    whatever tells classes apart (concat, dominance, exact evaluation)."""
     regimes: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     """Weights of the regimes of the pairs."""
 
@@ -102,7 +107,8 @@ class PretrainConfig:
             )
         if self.network == "concat" and self.error == "dominance":
             raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
-        self.ranking, self.pairs_mixture  # noqa: B018 - they check their own fields
+        self.ranking  # noqa: B018 - it checks its own fields
+        PairsConfig(weights=self.regimes, slots=self.slots)
 
     def _check_types(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -144,7 +150,7 @@ class PretrainConfig:
 
     @property
     def pairs_mixture(self) -> PairsConfig:
-        """The mixture of regimes that pairs are drawn from."""
+        """The mixture of regimes that pairs are drawn from, class by class."""
         return PairsConfig(weights=self.regimes)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
-from evoloss.fitness import Evaluation
+from evoloss.fitness import Evaluation, RankingFitness, Workspace
 from evoloss.networks import Network
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out import held_out_pairs, score_all
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
+from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.parts import make_fitness, make_network, make_strategy, start_point
 from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
 from evoloss.random_streams import stream
@@ -70,6 +71,7 @@ class _Run:
         self.network: Network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
+        self.lookahead = Lookahead(self._fitness, config.generations)
         self.history: HistoryFile | None = None
         self.records: list[GenerationRecord] = []
         if resume:
@@ -113,7 +115,7 @@ class _Run:
 
     def _generation(self, generation: int) -> GenerationRecord:
         config = self.config
-        fitness = make_fitness(config, self.network, generation)
+        fitness = self.lookahead.get(generation)
         candidates, asked = self.strategy.ask(self.checkpoint.state, stream(config.seed, "ask", generation))
         evaluation = fitness.evaluate(candidates)
         state = self.strategy.tell(asked, candidates, evaluation.fitness)
@@ -126,6 +128,9 @@ class _Run:
             self.history.append(record)
         self.checkpoint = Checkpoint(generation, record.seconds, state, best)
         return record
+
+    def _fitness(self, generation: int, workspace: Workspace) -> RankingFitness:
+        return make_fitness(self.config, self.network, generation, workspace)
 
     def _record(self, generation: int, evaluation: Evaluation, state: dict[str, Tensor]) -> GenerationRecord:
         accepted = evaluation.fitness.isfinite()
@@ -157,6 +162,7 @@ class _Run:
         self.saved_at = time.monotonic()
 
     def close(self) -> None:
+        self.lookahead.close()
         if self.history is not None:
             self.history.close()
 

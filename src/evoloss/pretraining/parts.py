@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from evoloss.fitness import RankingFitness, make_couples
+from evoloss.fitness import RankingFitness, Workspace, make_couples
 from evoloss.mutation import Chaotic, Gaussian, Mutation
-from evoloss.networks import NETWORKS, Network
-from evoloss.pairs import sample_pairs
+from evoloss.networks import NETWORKS, ClasswiseNetwork, Network
+from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.random_streams import stream
 from evoloss.strategies import STRATEGIES, Strategy
@@ -44,16 +44,29 @@ def make_strategy(config: PretrainConfig) -> Strategy:
     return STRATEGIES[config.strategy](**options)
 
 
-def make_fitness(config: PretrainConfig, network: Network, generation: int) -> RankingFitness:
+def make_fitness(
+    config: PretrainConfig, network: Network, generation: int, workspace: Workspace | None = None
+) -> RankingFitness:
     """The fitness of one generation: fresh pairs, the same for all its candidates."""
+    mixture = training_mixture(config, network)
     couples = []
     for n_classes in config.classes:
         pairs = sample_pairs(
-            config.pairs_mixture, config.pairs, n_classes, stream(config.seed, "pairs", generation, n_classes)
+            mixture, config.pairs, n_classes, stream(config.seed, "pairs", generation, n_classes)
         )
         moved = stream(config.seed, "moved mass", generation, n_classes)
         couples.append(make_couples(config.ranking, pairs, moved))
-    return RankingFitness(config.ranking, network, couples)
+    return RankingFitness(config.ranking, network, couples, workspace)
+
+
+def training_mixture(config: PretrainConfig, network: Network) -> PairsConfig:
+    """The mixture that candidates are judged on.
+
+    Classes are grouped where only a sum over them is asked for, by tables; a concat network tells classes
+    apart, and dominance moves mass between them.
+    """
+    grouped = isinstance(network, ClasswiseNetwork) and config.n_grid > 0 and config.error != "dominance"
+    return PairsConfig(weights=config.regimes, slots=config.slots if grouped else 0)
 
 
 def start_point(config: PretrainConfig, network: Network) -> torch.Tensor:
