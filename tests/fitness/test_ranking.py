@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, EvolossError, UnknownNameError
-from evoloss.fitness import Couples, RankingConfig, RankingFitness, make_couples
+from evoloss.fitness import Couples, RankingConfig, RankingFitness, Workspace, make_couples
 from evoloss.networks import ClasswiseNetwork, ConcatNetwork, LossNetwork, MonotoneNetwork
 from evoloss.pairs import Pairs, PairsConfig, dominates, sample_pairs
 from evoloss.random_streams import stream
@@ -221,3 +221,48 @@ def test_wrong_fields(fields: dict[str, Any], error: type[EvolossError], message
     with pytest.raises(error) as caught:
         RankingConfig(**fields)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("objective", ["sign", "hinge"])
+def test_chunks_and_reused_memory_do_not_show(objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n_grid in (0, 32):
+        config = RankingConfig(n_grid=n_grid, objective=objective)  # type: ignore[arg-type]
+        params = accepted(NETWORK, 6, 2, 10)
+        whole = RankingFitness(config, NETWORK, couples(config, 2, 10)).evaluate(params)
+        workspace = Workspace()
+        with monkeypatch.context() as patch:
+            patch.setattr("evoloss.fitness.ranking.chunk_rows", lambda elements: 7)
+            for _ in range(2):
+                fitness = RankingFitness(config, NETWORK, couples(config, 2, 10), workspace)
+                cut = fitness.evaluate(params)
+        torch.testing.assert_close(cut.fitness, whole.fitness, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(cut.consistency, whole.consistency, rtol=1e-9, atol=1e-9)
+
+
+def test_grouped_classes_are_judged_like_the_classes_they_stand_for() -> None:
+    """The mean consistency of a candidate over grouped pairs is that over pairs drawn class by class."""
+    config = RankingConfig()
+    params = accepted(NETWORK, 12, 300)
+
+    def consistency(slots: int) -> Tensor:
+        found = []
+        for seed in range(6):
+            batch = sample_pairs(PairsConfig(slots=slots), 400, 300, stream(seed, slots), torch.float64)
+            found.append(
+                RankingFitness(config, NETWORK, [make_couples(config, batch, stream(0))]).evaluate(params)
+            )
+        return torch.stack([each.consistency for each in found])
+
+    grouped, every = consistency(64), consistency(0)
+    error = ((grouped.var(0) + every.var(0)) / 6).sqrt()
+    assert ((grouped.mean(0) - every.mean(0)).abs() < 4.5 * error + 2e-3).all()
+
+
+def test_grouped_classes_need_tables_and_a_total_order() -> None:
+    batch = sample_pairs(PairsConfig(slots=8), 20, 100, stream(0))
+    made = make_couples(RankingConfig(), batch, stream(0))
+    assert made.n_classes == 100
+    with pytest.raises(ConfigError, match="grouped classes need tables: set n_grid, or draw every class"):
+        RankingFitness(RankingConfig(n_grid=0), NETWORK, [made])
+    with pytest.raises(ConfigError, match="dominance moves mass between classes, grouped here"):
+        make_couples(RankingConfig(error="dominance"), batch, stream(0))

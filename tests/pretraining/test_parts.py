@@ -45,3 +45,13 @@ def test_each_generation_has_fresh_pairs_and_the_same_for_every_call() -> None:
         assert couples.log_probs.shape == (16, n_classes)
         assert torch.equal(couples.log_probs, again.couples[position].log_probs)
         assert not torch.equal(couples.log_probs, next_one.couples[position].log_probs)
+
+
+def test_classes_are_grouped_where_only_their_sum_counts() -> None:
+    config = PretrainConfig(classes=(500,), pairs=16, slots=32)
+    assert make_fitness(config, make_network(config), 1).couples[0].log_probs.shape == (16, 32)
+    for changes in ({"n_grid": 0}, {"error": "dominance"}, {"network": "concat"}, {"slots": 0}):
+        every = PretrainConfig(**{"classes": (500,), "pairs": 16, "slots": 32, **changes})
+        couples = make_fitness(every, make_network(every), 1).couples[0]
+        assert couples.counts is None, changes
+        assert couples.log_probs.shape[1] == 500

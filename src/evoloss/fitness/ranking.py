@@ -110,7 +110,7 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
     """
     if config.error == "dominance":
         if pairs.counts is not None:
-            raise ConfigError("dominance moves mass between classes, which are grouped here; draw with slots=0")
+            raise ConfigError("dominance moves mass between classes, grouped here; draw with slots=0")
         n = len(pairs.target)
         moved = move_mass(pairs.log_probs, pairs.target, generator)
         log_probs = torch.cat([pairs.log_probs, moved])
@@ -179,7 +179,6 @@ class RankingFitness:
         for position, couples in enumerate(self.couples):
             cost = torch.zeros_like(total)
             signs = torch.zeros_like(total)
-            usable = accepted.new_zeros(())
             for gap, usable in self._gaps(params, position):
                 accepted &= usable
                 if self.config.objective != "sign":

@@ -83,8 +83,8 @@ class LossTable:
         solve = _coefficients(n, params.dtype, params.device)
         delta, phi_0 = (label - other) @ solve, (other - level) @ solve
         tail = torch.as_tensor(form.tail, dtype=params.dtype, device=params.device).expand(len(params), 1)
-        tables = torch.cat([delta, phi_0, n_classes * level, tail], dim=1)
-        return tables.mul_(form.scale)
+        tables: Tensor = torch.cat([delta, phi_0, n_classes * level, tail], dim=1) * form.scale
+        return tables
 
     def weights(self, log_probs: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
         """The weights A such that ``tables @ A.T`` are the losses of the pairs.

@@ -246,7 +246,7 @@ def log1mexp(log_x: Tensor) -> Tensor:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Log-softmax whose largest entry keeps its digits near 0: it is ``-log1p`` of what the others add up to."""
+    """Log-softmax; the largest entry, ``-log1p`` of what the others add up to, keeps its digits near 0."""
     largest, top = logits.max(dim=1, keepdim=True)
     below = logits - largest
     return below - below.exp().scatter_(1, top, 0.0).sum(dim=1, keepdim=True).log1p()

@@ -75,8 +75,8 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
             )
         if int(metadata["format"]) < _FORMAT:
             raise CheckpointError(
-                f"{path} is from evoloss {metadata.get('evoloss_version')}, whose generations this version does "
-                f"not repeat; finish the run with that version, or {_ADVICE}"
+                f"{path} is from evoloss {metadata.get('evoloss_version')}, whose generations this version "
+                f"does not repeat; finish the run with that version, or {_ADVICE}"
             )
         if metadata.get("sha256") != _digest(metadata, tensors):
             raise CheckpointError(f"{path} is damaged (its checksum is wrong); {_ADVICE}")

@@ -1,8 +1,8 @@
 """Drawing the next generation's pairs while this one is evaluated.
 
-The pairs of a generation are a function of the seed and the generation alone, so they can be drawn by a second
-thread before the first one asks for them; PyTorch releases the interpreter while it computes. What is drawn is
-the same bits as without.
+The pairs of a generation are a function of the seed and the generation alone, so they can be drawn by a
+second thread before the first one asks for them; PyTorch releases the interpreter while it computes. What
+is drawn is the same bits as without.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Lookahead:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, generation: int) -> None:
-        if self._ahead is not None:  # of a generation that nobody asked for; it may be at work in the workspace
+        if self._ahead is not None:  # of a generation that nobody asked for, perhaps still at work
             self._ahead[1].exception()
         workspace = self._workspaces[generation % 2]
         self._ahead = generation, self._executor.submit(self._make, generation, workspace)
