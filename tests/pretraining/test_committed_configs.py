@@ -24,10 +24,10 @@ def test_they_are_found() -> None:
 @pytest.mark.parametrize("name", committed())
 def test_a_committed_configuration_runs(name: str) -> None:
     config = PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
-    short = replace(config, generations=12, pairs=64, eval_pairs=64, classes=config.classes[:2])
+    short = replace(config, generations=40, pairs=64, eval_pairs=64, classes=config.classes[:2])
     result = pretrain(short)
-    assert len(result.history) == 12
-    assert result.summary["ranking_consistency"] > 0.55, "better than a coin"
+    assert len(result.history) == 40
+    assert result.summary["ranking_consistency"] > 0.6, "better than a coin"
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,13 +194,12 @@ def test_the_best_candidate_stands_in_where_the_mean_has_no_form(monkeypatch: py
 
 def test_no_usable_loss_is_a_canonical_form_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     network = type(loop._Run(tiny(), None, False).network)
-    upside_down = network.form
+    upside_down = network.forms
 
-    def flipped(self: Any, params: torch.Tensor, n_classes: int) -> Any:
-        form = upside_down(self, params, n_classes)
-        return form._replace(scale=-form.scale)
+    def flipped(self: Any, params: torch.Tensor, counts: Sequence[int]) -> Any:
+        return [form._replace(scale=-form.scale) for form in upside_down(self, params, counts)]
 
-    monkeypatch.setattr(network, "form", flipped)
+    monkeypatch.setattr(network, "forms", flipped)
     with pytest.raises(CanonicalFormError, match="after 2 generations neither the mean nor the best"):
         pretrain(tiny(generations=2), out=tmp_path)
     lines = (tmp_path / "history.jsonl").read_text().splitlines()

@@ -7,6 +7,8 @@ from evoloss.fitness.ranking import (
     RankingConfig,
     RankingFitness,
     make_couples,
+    pair_weights,
+    table_of,
 )
 from evoloss.fitness.scores import RankingScores, ranking_scores
 from evoloss.fitness.workspace import Workspace
@@ -20,5 +22,7 @@ __all__ = [
     "RankingScores",
     "Workspace",
     "make_couples",
+    "pair_weights",
     "ranking_scores",
+    "table_of",
 ]

@@ -15,7 +15,7 @@ it is counted, and it enters no mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -25,10 +25,12 @@ from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness.workspace import Workspace, chunk_rows
-from evoloss.networks import DEFAULT_GRID, MIN_GRID, ClasswiseForm, ClasswiseNetwork, LossNetwork, LossTable
+from evoloss.networks import DEFAULT_GRID, MIN_GRID, ClasswiseNetwork, LossNetwork, LossTable
 from evoloss.pairs import ERROR_KINDS, ErrorKind, Pairs, error_key, move_mass
 
 Objective = Literal["sign", "hinge", "logistic"]
+
+Gaps = Iterator[tuple[Tensor, Tensor]]  # differences (popsize, K'), to be overwritten, and who is usable
 
 _LARGEST_ENTRY = 1e30  # of a table: times the weights of 100,000 classes it is still a float32
 _WIDTH = 16  # numbers held for each class of a pair while a network is evaluated, about
@@ -88,6 +90,7 @@ class Couples:
         worse: positions in ``pairs``, shape ``(K,)``.
         better: positions in ``pairs``, shape ``(K,)``.
         counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
+        weights: interpolation weights of the pairs, where they are known already (:func:`pair_weights`).
     """
 
     log_probs: Tensor
@@ -95,6 +98,7 @@ class Couples:
     worse: Tensor
     better: Tensor
     counts: Tensor | None = None
+    weights: Tensor | None = None
 
     @property
     def n_classes(self) -> int:
@@ -148,8 +152,9 @@ class RankingFitness:
         config: the objective.
         network: what the parameters mean.
         couples: one entry a class count; the fitness is the mean over them.
-        workspace: where the large matrices are kept between generations; a new one if it is not given. It
-            must not serve another object while this one is in use.
+        workspace: where the matrices of the couples are kept, for memory to be used again; it must not serve
+            two objects that are in use.
+        scratch: where intermediate results of :meth:`evaluate` are kept; objects may share it.
 
     Raises:
         ConfigError: if couples of grouped classes are to be evaluated without tables.
@@ -161,12 +166,12 @@ class RankingFitness:
         network: LossNetwork,
         couples: list[Couples],
         workspace: Workspace | None = None,
+        scratch: Workspace | None = None,
     ) -> None:
         self.config, self.network, self.couples = config, network, couples
-        self.workspace = workspace or Workspace()
-        self._table: LossTable | None = None
-        if config.n_grid and isinstance(network, ClasswiseNetwork):
-            self._table = LossTable(network, config.n_grid)
+        self._workspace, self._scratch = workspace or Workspace(), scratch or Workspace()
+        self._table = table_of(config, network)
+        if self._table is not None:
             self._differences = [self._fold(self._table, at) for at in range(len(couples))]
         elif any(each.counts is not None for each in couples):
             raise ConfigError("grouped classes need tables: set n_grid, or draw every class (slots=0)")
@@ -176,10 +181,10 @@ class RankingFitness:
         total = torch.zeros(len(params), dtype=params.dtype, device=params.device)
         consistency = torch.zeros_like(total)
         accepted = torch.ones(len(params), dtype=torch.bool, device=params.device)
+        gaps = self._exact_gaps if self._table is None else self._table_gaps(self._table, params)
         for position, couples in enumerate(self.couples):
-            cost = torch.zeros_like(total)
-            signs = torch.zeros_like(total)
-            for gap, usable in self._gaps(params, position):
+            cost, signs = torch.zeros_like(total), torch.zeros_like(total)
+            for gap, usable in gaps(params, position):
                 accepted &= usable
                 if self.config.objective != "sign":
                     cost += self._smooth_cost(gap)
@@ -191,38 +196,34 @@ class RankingFitness:
         consistency = torch.where(accepted, consistency / len(self.couples), torch.nan)
         return Evaluation(fitness, consistency, int((~accepted).sum()))
 
-    def _gaps(self, params: Tensor, position: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """``L(worse) - L(better)`` of all couples in chunks, and which candidates are usable.
+    def _table_gaps(self, table: LossTable, params: Tensor) -> Callable[[Tensor, int], Gaps]:
+        """What yields chunks of couples' differences from the tables of these candidates."""
+        tables, forms = table.tables_and_forms(params, tuple(each.n_classes for each in self.couples))
 
-        A chunk is the caller's to overwrite, and is overwritten by the next.
-        """
-        couples = self.couples[position]
-        n_classes = couples.n_classes
-        form = self.network.form(params, n_classes)
-        chunk = chunk_rows(len(params))
-        gap = self.workspace.take("gap", (len(params), chunk), params)
-        if self._table is None or not isinstance(form, ClasswiseForm):
-            losses = self._exact_losses(params, couples)
-            for start in range(0, len(couples.worse), chunk):
-                worse, better = (each[start : start + chunk] for each in (couples.worse, couples.better))
-                some = torch.sub(losses[:, worse], losses[:, better], out=gap[:, : len(worse)])
-                yield some, form.exists & some.isfinite().all(dim=1)
-            return
-        tables = self._table.tables(params, n_classes, form)
-        # With such tables no difference overflows: there is no need to look at each.
-        usable = form.exists & (tables.abs() < _LARGEST_ENTRY).all(dim=1)
-        for rows in torch.split(self._differences[position], chunk):
-            yield torch.mm(tables, rows.T, out=gap[:, : len(rows)]), usable
+        def gaps(params: Tensor, position: int) -> Gaps:
+            own, chunk = tables[position], chunk_rows(len(params))
+            gap = self._scratch.take("gap", (len(params), chunk), params)
+            # With such tables no difference overflows: there is no need to look at each.
+            usable = forms[position].exists & (own.abs() < _LARGEST_ENTRY).all(dim=1)
+            for rows in torch.split(self._differences[position], chunk):
+                yield torch.mm(own, rows.T, out=gap[:, : len(rows)]), usable
 
-    def _exact_losses(self, params: Tensor, couples: Couples) -> Tensor:
-        """The losses of all pairs from the networks themselves, ``(popsize, M)``."""
+        return gaps
+
+    def _exact_gaps(self, params: Tensor, position: int) -> Gaps:
+        """Chunks of couples' differences from the losses of the networks themselves."""
+        couples, chunk = self.couples[position], chunk_rows(len(params))
         n, n_classes = couples.log_probs.shape
-        losses = self.workspace.take("losses", (len(params), n), params)
-        chunk = chunk_rows(len(params) * n_classes * _WIDTH)
-        for start in range(0, n, chunk):
-            rows = slice(start, start + chunk)
+        exists = self.network.form(params, n_classes).exists
+        losses = self._scratch.take("losses", (len(params), n), params)
+        n_rows = chunk_rows(len(params) * n_classes * _WIDTH)
+        for start in range(0, n, n_rows):
+            rows = slice(start, start + n_rows)
             losses[:, rows] = self.network.losses(params, couples.log_probs[rows], couples.target[rows])
-        return losses
+        for start in range(0, len(couples.worse), chunk):
+            worse, better = (each[start : start + chunk] for each in (couples.worse, couples.better))
+            gap = losses[:, worse] - losses[:, better]
+            yield gap, exists & gap.isfinite().all(dim=1)
 
     def _smooth_cost(self, gap: Tensor) -> Tensor:
         if self.config.objective == "hinge":
@@ -231,16 +232,27 @@ class RankingFitness:
 
     def _fold(self, table: LossTable, position: int) -> Tensor:
         """The weights of each couple's difference, ``(K, n_columns)``."""
-        couples, columns = self.couples[position], table.n_columns
-        n, slots = couples.log_probs.shape
-        weights = self.workspace.take("weights", (n, columns), couples.log_probs)
-        chunk = chunk_rows(slots)
-        for start in range(0, n, chunk):
-            rows = slice(start, start + chunk)
-            weights[rows] = table.weights(couples.log_probs[rows], couples.target[rows], couples.counts)
-        shape = (len(couples.worse), columns)
-        difference = self.workspace.take(f"difference {position}", shape, weights)
-        better = self.workspace.take("better", shape, weights)
+        couples = self.couples[position]
+        weights = couples.weights
+        if weights is None:
+            weights = pair_weights(table, couples.log_probs, couples.target, couples.counts)
+        shape = (len(couples.worse), table.n_columns)
+        difference = self._workspace.take(f"difference {position}", shape, weights)
+        better = self._workspace.take("better", shape, weights)
         torch.index_select(weights, 0, couples.worse, out=difference)
         torch.index_select(weights, 0, couples.better, out=better)
         return difference.sub_(better)
+
+
+def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
+    """The tables that stand for candidates, or None where they are evaluated exactly."""
+    if config.n_grid and isinstance(network, ClasswiseNetwork):
+        return LossTable(network, config.n_grid)
+    return None
+
+
+def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
+    """:meth:`LossTable.weights` of many pairs, chunk by chunk."""
+    chunk = chunk_rows(log_probs.shape[1])
+    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([table.weights(*part, counts) for part in parts])

@@ -11,6 +11,7 @@ The two functions are defined on ``LOG_P_FLOOR <= log p <= 0``. Below the floor 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -107,16 +108,29 @@ class ClasswiseNetwork:
 
     def form(self, params: Tensor, n_classes: int) -> ClasswiseForm:
         """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
+        return self.forms(params, (n_classes,))[0]
+
+    def forms(self, params: Tensor, counts: Sequence[int]) -> list[ClasswiseForm]:
+        """:meth:`form` at several class counts, by one pass through the network."""
         layers = self.mlp.layers(self.constrain(params))
-        uniform = -math.log(n_classes)
-        # In the dtype from the start: through float32, a form in float64 would be 1e-7 off.
-        log_p = params.new_tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR])
-        flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
-        values, slopes = self.mlp.value_and_derivative(
-            layers, self.inputs(log_p, flag, n_classes), self.tangents(log_p, flag, n_classes)
-        )
-        scale = 1 / (slopes[:, 1:2] - slopes[:, 0:1])
-        return ClasswiseForm(scale, values[:, 2:3], values[:, 3:4], slopes[:, 4:5])
+        rows, tangents = [], []
+        for n_classes in counts:
+            uniform = -math.log(n_classes)
+            # In the dtype from the start: through float32, a form in float64 would be 1e-7 off.
+            log_p = params.new_tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR])
+            flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
+            rows.append(self.inputs(log_p, flag, n_classes))
+            tangents.append(self.tangents(log_p, flag, n_classes))
+        values, slopes = self.mlp.value_and_derivative(layers, torch.cat(rows), torch.cat(tangents))
+        return [
+            ClasswiseForm(
+                1 / (slopes[:, at + 1 : at + 2] - slopes[:, at : at + 1]),
+                values[:, at + 2 : at + 3],
+                values[:, at + 3 : at + 4],
+                slopes[:, at + 4 : at + 5],
+            )
+            for at in range(0, 5 * len(counts), 5)
+        ]
 
     def constants(self, params: Tensor, n_classes: int) -> ClasswiseForm:
         """The form of one candidate ``(n_params,)`` as four numbers: what a loss in use keeps.

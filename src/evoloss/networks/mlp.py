@@ -112,7 +112,7 @@ class PopulationMLP:
             product = torch.bmm(both, weight)
             pre = product[:, :m] + bias
             both = torch.cat([activate(pre), slope(pre) * product[:, m:]], dim=1)
-        values, derivatives = _output(layers, both).split(m, dim=1)
+        values, derivatives = torch.split(_output(layers, both), m, dim=1)
         return values, derivatives
 
 

@@ -65,26 +65,28 @@ class LossTable:
         """The nodes, from 0 down to the floor, shape ``(n_grid,)``."""
         return _grid(self.n_grid, like.dtype, like.device)
 
-    def tables(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
-        """The tables of candidates ``(popsize, n_params)``, shape ``(popsize, n_columns)``.
+    def tables(self, params: Tensor, n_classes: int) -> Tensor:
+        """The tables of candidates ``(popsize, n_params)``, shape ``(popsize, n_columns)``."""
+        return self.tables_and_forms(params, (n_classes,))[0][0]
 
-        Args:
-            params: one candidate a row.
-            n_classes: the class count.
-            form: of these candidates at ``n_classes``; computed if it is not given.
-        """
+    def tables_and_forms(
+        self, params: Tensor, counts: tuple[int, ...]
+    ) -> tuple[list[Tensor], list[ClasswiseForm]]:
+        """Tables and canonical forms at several class counts, by one pass through the network each."""
         network, n = self.network, self.n_grid
-        form = form or network.form(params, n_classes)
-        inputs = _inputs(network, n, n_classes, params.dtype, params.device)
+        forms = network.forms(params, counts)
+        inputs = _inputs(network, n, counts, params.dtype, params.device)
         raw = network.mlp.value(network.mlp.layers(network.constrain(params)), inputs)
-        label, other = raw[:, :n] - form.at_certain, raw[:, n:] - form.at_floor
-        uniform = int(torch.searchsorted(-self.grid(params), math.log(n_classes)).clamp(max=n - 1))
-        level = other[:, uniform : uniform + 1]
         solve = _coefficients(n, params.dtype, params.device)
-        delta, phi_0 = (label - other) @ solve, (other - level) @ solve
-        tail = torch.as_tensor(form.tail, dtype=params.dtype, device=params.device).expand(len(params), 1)
-        tables: Tensor = torch.cat([delta, phi_0, n_classes * level, tail], dim=1) * form.scale
-        return tables
+        tables = []
+        for n_classes, form, values in zip(counts, forms, torch.split(raw, 2 * n, dim=1), strict=True):
+            label, other = values[:, :n] - form.at_certain, values[:, n:] - form.at_floor
+            uniform = _nearest_node(n, n_classes)
+            level = other[:, uniform : uniform + 1]
+            delta, phi_0 = (label - other) @ solve, (other - level) @ solve
+            tail = torch.as_tensor(form.tail, dtype=params.dtype, device=params.device).expand(len(params), 1)
+            tables.append(torch.cat([delta, phi_0, n_classes * level, tail], dim=1) * form.scale)
+        return tables, forms
 
     def weights(self, log_probs: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
         """The weights A such that ``tables @ A.T`` are the losses of the pairs.
@@ -118,7 +120,7 @@ class LossTable:
         """
         log_p = _grid(n_points, params.dtype, params.device)
         form = self.network.form(params, n_classes)
-        width, tables = self.n_grid + 2, self.tables(params, n_classes, form)
+        width, tables = self.n_grid + 2, self.tables(params, n_classes)
         node, shares = self._bracket(log_p)
         other = self.network.phi_other(params, form, log_p, n_classes)
         label = self.network.phi_label(params, form, log_p, n_classes)
@@ -153,11 +155,16 @@ def _grid(n_grid: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _inputs(
-    network: ClasswiseNetwork, n_grid: int, n_classes: int, dtype: torch.dtype, device: torch.device
+    network: ClasswiseNetwork, n_grid: int, counts: tuple[int, ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Feature rows of the nodes, as the label and then as another class."""
+    """Feature rows of the nodes, as the label and then as another class, for each class count."""
     nodes = _grid(n_grid, dtype, device)
-    return torch.cat([network.inputs(nodes, flag, n_classes) for flag in (True, False)])
+    return torch.cat([network.inputs(nodes, flag, count) for count in counts for flag in (True, False)])
+
+
+def _nearest_node(n_grid: int, n_classes: int) -> int:
+    """The node nearest to the uniform prediction."""
+    return round(math.log1p(math.log(n_classes)) * (n_grid - 1) / _LENGTH)
 
 
 @lru_cache(maxsize=64)
@@ -170,4 +177,5 @@ def _coefficients(n_grid: int, dtype: torch.dtype, device: torch.device) -> Tens
     jump = torch.tensor([1.0, -4.0, 6.0, -4.0, 1.0], dtype=torch.float64)
     system[0, :5], system[-1, -5:] = jump, jump
     solve = torch.linalg.inv(system)[:, 1:-1].T
-    return solve.contiguous().to(dtype=dtype, device=device)
+    result: Tensor = solve.contiguous().to(dtype=dtype, device=device)
+    return result

@@ -61,7 +61,7 @@ class PretrainConfig:
     """Class counts of the synthetic pairs; the fitness is the mean over them. A concat network takes one."""
     pairs: int = 512
     """Fresh pairs a generation, for each class count."""
-    slots: int = 64
+    slots: int = 32
     """Columns of a prediction with more classes than this: the likelier half one class each, the rest groups
     of equal classes, so that a generation costs the same at any class count. 0 draws every class, as does
     whatever tells classes apart (concat, dominance, exact evaluation)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out import held_out_pairs, score_all
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import make_fitness, make_network, make_strategy, start_point
+from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, start_point
 from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
 from evoloss.random_streams import stream
 
@@ -71,7 +71,7 @@ class _Run:
         self.network: Network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
-        self.lookahead = Lookahead(self._fitness, config.generations)
+        self.lookahead = Lookahead(self._block, block_length(config, self.network), config.generations)
         self.history: HistoryFile | None = None
         self.records: list[GenerationRecord] = []
         if resume:
@@ -129,8 +129,8 @@ class _Run:
         self.checkpoint = Checkpoint(generation, record.seconds, state, best)
         return record
 
-    def _fitness(self, generation: int, workspace: Workspace) -> RankingFitness:
-        return make_fitness(self.config, self.network, generation, workspace)
+    def _block(self, block: int, workspaces: Sequence[Workspace]) -> list[RankingFitness]:
+        return make_block(self.config, self.network, block, workspaces)
 
     def _record(self, generation: int, evaluation: Evaluation, state: dict[str, Tensor]) -> GenerationRecord:
         accepted = evaluation.fitness.isfinite()
