@@ -25,7 +25,7 @@ class Lookahead:
     """
 
     def __init__(self, make: Callable[[int, Sequence[Workspace]], Block], length: int, last: int) -> None:
-        self._make, self._length, self._last_block = make, length, (last - 1) // length
+        self._make, self.length, self._last_block = make, length, (last - 1) // length
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evoloss-lookahead")
         self._now: tuple[int, Block] | None = None
         self._ahead: tuple[int, Future[Block]] | None = None
@@ -34,7 +34,7 @@ class Lookahead:
 
     def get(self, generation: int) -> RankingFitness:
         """The fitness of a generation, from 1; those returned before must no longer be in use."""
-        block, position = divmod(generation - 1, self._length)
+        block, position = divmod(generation - 1, self.length)
         if self._now is None or self._now[0] != block:
             self._advance(block)
         assert self._now is not None
