@@ -1,4 +1,4 @@
-"""How the cost of a generation grows with popsize, pairs and class count, and what the sizes of pieces are worth.
+"""How the cost of a generation grows with popsize, pairs and classes, and what the sizes of pieces are worth.
 
     python -m benchmarks.scaling --out benchmarks/results/speed/scaling.json
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +23,8 @@ import tyro
 from benchmarks.generations import Generations
 from benchmarks.protocol import alternate, print_rows, rows_of, write_results
 from evoloss.pretraining import PretrainConfig
+
+Rows = list[dict[str, Any]]
 
 BASE = PretrainConfig(
     classes=(10,), pairs=1024, popsize=256, hidden=(16, 16), strategy="snes", sigma=0.1, couples_per_pair=4
@@ -49,16 +52,12 @@ class Scaling:
     """Threads of the evaluating thread; another one draws."""
 
 
-def series(
-    configs: Mapping[str, PretrainConfig], base: str, options: Scaling, case: str
-) -> list[dict[str, Any]]:
+def series(configs: Mapping[str, PretrainConfig], base: str, options: Scaling, case: str) -> Rows:
     """Time the points of one series in turn."""
     searches = {name: Generations(config) for name, config in configs.items()}
     turns = {name: max(options.generations, search.lookahead.length) for name, search in searches.items()}
-    seconds = alternate(
-        {name: (lambda name=name: searches[name].run(turns[name])) for name in searches},
-        rounds=options.rounds,
-    )
+    subjects = {name: partial(search.run, turns[name]) for name, search in searches.items()}
+    seconds = alternate(subjects, rounds=options.rounds)
     for search in searches.values():
         search.close()
     rows = rows_of(case, seconds, base)
@@ -66,7 +65,7 @@ def series(
     return rows
 
 
-def chunk_series(options: Scaling) -> list[dict[str, Any]]:
+def chunk_series(options: Scaling) -> Rows:
     """Time the base with other sizes of a piece of work."""
     searches, seconds = Generations(BASE), {}
     subjects = {}
@@ -86,7 +85,7 @@ def chunk_series(options: Scaling) -> list[dict[str, Any]]:
     return rows
 
 
-def exponent(rows: list[dict[str, Any]], sizes: tuple[int, ...]) -> float:
+def exponent(rows: Rows, sizes: tuple[int, ...]) -> float:
     """Slope of log seconds over log size between the last two points: 1 is linear, 0 is flat."""
     (low, high), (small, large) = (row["seconds"] for row in rows[-2:]), sizes[-2:]
     return math.log(high / low) / math.log(large / small)

@@ -34,6 +34,7 @@ from evoloss.pairs import label_log_probs
 MIN_GRID = 5  # not-a-knot takes five coefficients at each end
 DEFAULT_GRID = 32  # flips no couple that float32 would not flip by itself; see tests and docs/performance.md
 
+_CHUNK_ELEMENTS = 1 << 17
 _LENGTH = math.log1p(-LOG_P_FLOOR)  # of the grid in u; the other end is u = 0, p = 1
 
 
@@ -76,7 +77,14 @@ class LossTable:
         network, n = self.network, self.n_grid
         forms = network.forms(params, counts)
         inputs = _inputs(network, n, counts, params.dtype, params.device)
-        raw = network.mlp.value(network.mlp.layers(network.constrain(params)), inputs)
+        # A layer of all candidates at once would leave the cache: half a megabyte at a time.
+        rows = max(1, _CHUNK_ELEMENTS // (len(inputs) * max(network.hidden)))
+        raw = torch.cat(
+            [
+                network.mlp.value(network.mlp.layers(each), inputs)
+                for each in torch.split(network.constrain(params), rows)
+            ]
+        )
         solve = _coefficients(n, params.dtype, params.device)
         tables = []
         for n_classes, form, values in zip(counts, forms, torch.split(raw, 2 * n, dim=1), strict=True):
