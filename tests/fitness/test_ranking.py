@@ -266,3 +266,22 @@ def test_grouped_classes_need_tables_and_a_total_order() -> None:
         RankingFitness(RankingConfig(n_grid=0), NETWORK, [made])
     with pytest.raises(ConfigError, match="dominance moves mass between classes, grouped here"):
         make_couples(RankingConfig(error="dominance"), batch, stream(0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("n_grid", [0, 32])
+def test_the_same_fitness_on_a_gpu(n_grid: int) -> None:
+    config = RankingConfig(n_grid=n_grid, objective="logistic")
+    made = couples(config, 2, 10)
+    there = [
+        Couples(
+            each.log_probs.cuda(), each.target.cuda(), each.n_classes, each.worse.cuda(), each.better.cuda()
+        )
+        for each in made
+    ]
+    params = accepted(NETWORK, 6, 2, 10)
+    here, gpu = (
+        RankingFitness(config, NETWORK, each).evaluate(rows)
+        for each, rows in ((made, params), (there, params.cuda()))
+    )
+    torch.testing.assert_close(gpu.fitness.cpu(), here.fitness, rtol=1e-6, atol=1e-6)

@@ -87,6 +87,7 @@ class Couples:
 
     Attributes:
         pairs: log-probabilities ``(M, C)`` and targets ``(M,)`` of all pairs involved.
+        n_classes: the class count.
         worse: positions in ``pairs``, shape ``(K,)``.
         better: positions in ``pairs``, shape ``(K,)``.
         counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
@@ -95,15 +96,11 @@ class Couples:
 
     log_probs: Tensor
     target: Tensor
+    n_classes: int
     worse: Tensor
     better: Tensor
     counts: Tensor | None = None
     weights: Tensor | None = None
-
-    @property
-    def n_classes(self) -> int:
-        """The class count."""
-        return self.log_probs.shape[1] if self.counts is None else int(self.counts.sum())
 
 
 def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator) -> Couples:
@@ -119,7 +116,7 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
         moved = move_mass(pairs.log_probs, pairs.target, generator)
         log_probs = torch.cat([pairs.log_probs, moved])
         better = torch.arange(n, device=log_probs.device)
-        return Couples(log_probs, pairs.target.repeat(2), better + n, better)
+        return Couples(log_probs, pairs.target.repeat(2), pairs.n_classes, better + n, better)
     key = error_key(config.error, pairs.log_probs, pairs.target)
     n = len(key)
     first = torch.arange(n, device=key.device)
@@ -135,6 +132,7 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
     return Couples(
         pairs.log_probs,
         pairs.target,
+        pairs.n_classes,
         torch.where(first_worse, first, second),
         torch.where(first_worse, second, first),
         pairs.counts,

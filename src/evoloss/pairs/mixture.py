@@ -77,6 +77,11 @@ class Pairs:
     regime: Tensor
     counts: Tensor | None = None
 
+    @property
+    def n_classes(self) -> int:
+        """The class count C."""
+        return self.log_probs.shape[1] if self.counts is None else int(self.counts.sum())
+
     def errors(self, kind: str = "one_minus_p") -> Tensor:
         """The error of each pair, in [0, 1], shape ``(N,)``.
 
