@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rerun one benchmark: benchmarks/reproduce.sh digits|cifar10-subset|ranking [OUT]
+# Rerun one accuracy benchmark: benchmarks/reproduce.sh digits|cifar10-subset|ranking [OUT]
 # OUT is benchmarks/results by default; a comparison that is there already goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
