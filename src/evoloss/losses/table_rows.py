@@ -1,0 +1,264 @@
+r"""What rows of logits cost by look-up tables, with the gradient worked out on the way.
+
+A classwise loss costs a row of logits z with label distribution q, class weights w and
+:math:`b_k = w_k q_k`
+
+.. math::
+    \sum_k b_k L(p, k) = (\sum_k b_k) \sum_j \phi_0(l_j) + \sum_k b_k \delta(l_k), \qquad l = \log p,
+
+and with :math:`h_j = (\sum_k b_k) \phi_0'(l_j) + b_j \delta'(l_j)` its gradient is :math:`h - p \sum_j
+h_j`, the backward pass of log-softmax applied to h. Rows are taken a few at a time, so that all
+intermediate results stay in cache, and the gradient is finished while they are there: of the size of the
+logits nothing is ever made but the gradient. What the backward pass has left to do is to multiply by the
+gradient that comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.networks import LookupTables
+
+__all__ = ["Labels", "looked_up_rows", "traced_rows"]
+
+# Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
+# into a megabyte or two of cache.
+_CHUNK_ELEMENTS = 1 << 17
+
+# See evoloss.losses.semantics.pick.
+_IGNORED_BY_NOBODY = -(2**62)
+
+Fallback = Callable[[Tensor], Tensor]
+
+
+class Labels(NamedTuple):
+    """The label distributions of rows, and what multiplies a class.
+
+    Attributes:
+        target: class indices ``(N,)``, int64, in ``[0, C)``; or probabilities ``(N, C)``.
+        weight: a factor a class, float32, ``(C,)``; None for all ones.
+        smoothing: share of the uniform distribution in each label's.
+    """
+
+    target: Tensor
+    weight: Tensor | None
+    smoothing: float
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether more than the label's own class has a share."""
+        return self.target.dim() == 2 or self.smoothing > 0.0
+
+    def masses(self, rows: slice, n_classes: int) -> Tensor:
+        """The b of the module's docstring for some rows, float32, ``(n, C)``; for dense labels."""
+        target = self.target[rows]
+        spread = self.smoothing / n_classes
+        if target.dim() == 2:
+            masses = target.to(torch.float32, copy=True)
+            if self.smoothing > 0.0:
+                masses.mul_(1.0 - self.smoothing).add_(spread)
+        else:
+            masses = torch.full((len(target), n_classes), spread, device=target.device)
+            kept = torch.full_like(masses[:, :1], 1.0 - self.smoothing)
+            masses.scatter_add_(1, target[:, None], kept)
+        return masses if self.weight is None else masses.mul_(self.weight)
+
+
+def looked_up_rows(logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+    """Costs of rows, eagerly.
+
+    Args:
+        logits: float32 or narrower, shape ``(N, C)``.
+        labels: their labels; with index targets and no smoothing the weight is left to the caller.
+        tables: for C classes, on the same device.
+        fallback: the same costs from the logits by differentiable operations, used for second derivatives.
+
+    Returns:
+        The costs, float32, shape ``(N,)``.
+
+    Raises:
+        IndexError: if an index target is outside ``[0, C)``.
+    """
+    costs: Tensor = _LookedUpRows.apply(logits, labels, tables, fallback)  # type: ignore[no-untyped-call]
+    return costs
+
+
+def traced_rows(logits: Tensor, labels: Labels, tables: LookupTables) -> Tensor:
+    """:func:`looked_up_rows` by differentiable operations, which a compiler makes one loop of.
+
+    The place in the table is a constant to differentiation, so what autograd finds is the slope in the table.
+
+    Args:
+        logits: float32, shape ``(N, C)``.
+        labels: as there.
+        tables: as there.
+    """
+    log_probs = F.log_softmax(logits, dim=1)
+    value, slope = tables.table[2], tables.table[3]
+    if labels.is_dense:
+        masses = _traced_masses(labels, logits)
+        total = masses.sum(1)
+        # where, not a product: a class of probability 0 has an infinite cost and, as a label, no share.
+        costs = torch.where(masses == 0, 0.0, masses * _look_up(log_probs, value, slope, tables, False)).sum(
+            1
+        )
+    else:
+        log_p = -F.nll_loss(log_probs, labels.target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
+        costs, total = _look_up(log_p, value, slope, tables, False), None
+    if not tables.has_other:
+        return costs
+    others = _look_up(log_probs, tables.table[0], tables.table[1], tables, True).sum(1)
+    return costs + (others if total is None else total * others)
+
+
+def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
+    n_classes = logits.shape[1]
+    target = labels.target
+    share = target.float() if target.dim() == 2 else F.one_hot(target, n_classes).to(logits.dtype)
+    share = (1.0 - labels.smoothing) * share + labels.smoothing / n_classes
+    return share if labels.weight is None else share * labels.weight
+
+
+def _look_up(log_p: Tensor, value: Tensor, slope: Tensor, tables: LookupTables, clamp: bool) -> Tensor:
+    """A tabulated function at log-probabilities; clamped at the floor, or linear below it."""
+    inside = log_p.clamp(min=tables.floor)
+    cell = (inside.detach() * -tables.scale).to(torch.int32).clamp(0, value.shape[0] - 1)
+    return value[cell] + slope[cell] * (inside if clamp else log_p)
+
+
+class _LookedUpRows(torch.autograd.Function):
+    """See :func:`looked_up_rows`. Keeps the logits, which exist anyway, and the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+        wanted = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
+        costs = _costs_and_gradient(logits, labels, tables, gradient)
+        if gradient is not None:
+            ctx.save_for_backward(logits, gradient)
+            ctx.fallback = fallback
+        return costs
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, gradient = ctx.saved_tensors
+        # Gradients are recorded in a backward pass if and only if it was asked for with create_graph=True.
+        if torch.is_grad_enabled():
+            costs = ctx.fallback(logits)
+            (made,) = torch.autograd.grad(costs, logits, incoming, create_graph=True)
+            return made, None, None, None
+        # Out of place: a graph that is kept may be walked again.
+        if gradient.dtype == torch.float32:
+            return gradient * incoming[:, None], None, None, None
+        made = torch.empty_like(gradient)
+        chunk = max(1, _CHUNK_ELEMENTS // max(1, gradient.shape[1]))
+        for start in range(0, len(gradient), chunk):
+            rows = slice(start, start + chunk)
+            made[rows] = gradient[rows].float() * incoming[rows, None]
+        return made, None, None, None
+
+
+def _costs_and_gradient(
+    logits: Tensor, labels: Labels, tables: LookupTables, gradient: Tensor | None
+) -> Tensor:
+    """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
+    n, n_classes = logits.shape
+    chunk = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
+    whole = n <= chunk
+    # With several chunks the same memory serves all of them; with one, PyTorch's own is as good.
+    scratch = None if whole else _Scratch(chunk, n_classes, logits.device)
+    parts = []
+    for start in range(0, n, chunk) if not whole else (0,):
+        rows = slice(start, start + chunk)
+        some, target = (logits, labels.target) if whole else (logits[rows], labels.target[rows])
+        some = some.float()
+        out = None if scratch is None else scratch.log_probs[: len(some)]
+        log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
+        if labels.is_dense:
+            cost, slopes = _dense(log_probs, labels.masses(rows, n_classes), tables, gradient is not None)
+        else:
+            cost, slopes = _one_label(log_probs, target, tables, scratch, gradient is not None)
+        parts.append(cost)
+        if gradient is not None and slopes is not None:
+            into = gradient[rows]
+            if into.dtype == torch.float32:
+                torch._log_softmax_backward_data(slopes, log_probs, 1, torch.float32, out=into)
+            else:
+                into.copy_(torch._log_softmax_backward_data(slopes, log_probs, 1, torch.float32))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class _Scratch:
+    """Memory of a chunk, used again by the next."""
+
+    def __init__(self, chunk: int, n_classes: int, device: torch.device) -> None:
+        self.log_probs = torch.empty(chunk, n_classes, device=device)
+        self.place = torch.empty(chunk, n_classes, device=device)
+        self.cell = torch.empty(chunk, n_classes, dtype=torch.int32, device=device)
+        self.value = torch.empty(chunk, n_classes, device=device)
+        self.slope = torch.empty(chunk, n_classes, device=device)
+
+
+def _one_label(
+    log_probs: Tensor, target: Tensor, tables: LookupTables, scratch: _Scratch | None, wanted: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
+    log_p = F.nll_loss(log_probs, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none").neg_()
+    cell = _cells(log_p, tables)
+    slope = tables.table[3].index_select(0, cell)
+    cost = torch.addcmul(tables.table[2].index_select(0, cell), slope, log_p)
+    slopes = None
+    if tables.has_other:
+        others, slopes = _others(log_probs, tables, scratch)
+        cost += others
+        if wanted:
+            slopes.scatter_add_(1, target[:, None], slope[:, None])
+    elif wanted:
+        slopes = (torch.empty_like(log_probs) if scratch is None else scratch.slope[: len(target)]).zero_()
+        slopes.scatter_(1, target[:, None], slope[:, None])
+    return cost, slopes
+
+
+def _dense(
+    log_probs: Tensor, masses: Tensor, tables: LookupTables, wanted: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
+    flat = log_probs.view(-1)
+    cell = _cells(flat, tables)
+    slope = tables.table[3].index_select(0, cell)
+    value = torch.addcmul(tables.table[2].index_select(0, cell), slope, flat).view_as(log_probs)
+    # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
+    value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
+    cost, slopes = value.sum(1), slope.view_as(log_probs).mul_(masses)
+    if tables.has_other:
+        total = masses.sum(1)
+        others, other_slopes = _others(log_probs, tables, None)
+        cost += total * others
+        slopes += total[:, None] * other_slopes
+    return cost, slopes if wanted else None
+
+
+def _others(log_probs: Tensor, tables: LookupTables, scratch: _Scratch | None) -> tuple[Tensor, Tensor]:
+    """The sum of phi_0 over the classes, ``(n,)``, and its slope at each, ``(n, C)``."""
+    n = len(log_probs)
+    kept = scratch or _Scratch(n, log_probs.shape[1], log_probs.device)
+    place, cell, value, slope = (each[:n] for each in (kept.place, kept.cell, kept.value, kept.slope))
+    torch.mul(log_probs, -tables.scale, out=place).clamp_(max=tables.table.shape[1] - 1)
+    # NaN becomes some integer, negative on some machines; what is looked up there is NaN again.
+    cell.copy_(place).clamp_(min=0)
+    torch.index_select(tables.table[0], 0, cell.view(-1), out=value.view(-1))
+    torch.index_select(tables.table[1], 0, cell.view(-1), out=slope.view(-1))
+    # place is -scale times the clamped log-probability.
+    value.addcmul_(slope, place, value=-1.0 / tables.scale)
+    return value.sum(1), slope
+
+
+def _cells(log_p: Tensor, tables: LookupTables) -> Tensor:
+    """Cells ``(n,)`` of log-probabilities ``(n,)``."""
+    place = (log_p * -tables.scale).clamp_(max=tables.table.shape[1] - 1)
+    return place.to(torch.int32).clamp_(min=0)
