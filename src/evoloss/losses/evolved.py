@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
+from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
-from evoloss.losses.semantics import ClassificationLoss, Reduction, pick
-from evoloss.networks import ClasswiseForm, ClasswiseNetwork, ConcatNetwork, Network
+from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, pick
+from evoloss.losses.table_rows import looked_up_rows, traced_rows
+from evoloss.networks import (
+    ClasswiseForm,
+    ClasswiseNetwork,
+    ConcatNetwork,
+    LookupTables,
+    Network,
+    tabulate,
+)
 from evoloss.zoo import SHIPPED, shipped_path
 
 CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
@@ -27,6 +38,12 @@ class EvolvedLoss(ClassificationLoss):
     uniform prediction, so that a learning rate carries over. Classwise and monotone losses fit any number of
     classes, a concat loss the one it was evolved for.
 
+    Classwise and monotone losses are two functions of one number. On logits of float32 or less they are
+    read from tables (:mod:`evoloss.networks.lookup`), in a pass over the logits that costs about what
+    cross-entropy costs; :meth:`tables` says how far the tables are from the network. Logits in
+    float64 are always given to the network itself, all are with ``exact=True``, and second derivatives are
+    the network's.
+
     The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
     nothing to change. They stay in float32 or float64 when the module is cast to half precision.
 
@@ -34,6 +51,7 @@ class EvolvedLoss(ClassificationLoss):
         network: the loss network.
         params: its parameters, shape ``(n_params,)``, finite.
         record: facts about the loss for its config file: how it was made, what was measured. JSON values.
+        exact: evaluate the network itself in every precision, which takes tens of times as long.
         weight: as in ``nn.CrossEntropyLoss``; so are the others.
         ignore_index: index target that costs nothing.
         reduction: ``"none"``, ``"sum"`` or ``"mean"``.
@@ -56,6 +74,7 @@ class EvolvedLoss(ClassificationLoss):
         params: Tensor,
         *,
         record: Mapping[str, Any] | None = None,
+        exact: bool = False,
         weight: Tensor | None = None,
         ignore_index: int = -100,
         reduction: Reduction = "mean",
@@ -67,9 +86,12 @@ class EvolvedLoss(ClassificationLoss):
         params = _checked(network, params)
         self.network = network
         self.record = dict(record or {})
+        self.exact = exact
         self._forms: dict[tuple[int, torch.dtype], ClasswiseForm] = {}
-        self._forms_of: tuple[int, int] | None = None
+        self._tables: dict[int, LookupTables] = {}
+        self._worked_out_for: tuple[int, int] | None = None
         self.register_buffer("params", params)
+        self._enlist()
 
     @classmethod
     def from_pretrained(
@@ -80,6 +102,7 @@ class EvolvedLoss(ClassificationLoss):
         ignore_index: int = -100,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
+        exact: bool = False,
     ) -> EvolvedLoss:
         """Load a shipped loss by name, or a saved one from its directory.
 
@@ -92,6 +115,7 @@ class EvolvedLoss(ClassificationLoss):
             ignore_index: index target that costs nothing.
             reduction: ``"none"``, ``"sum"`` or ``"mean"``.
             label_smoothing: in [0, 1].
+            exact: evaluate the network itself in every precision.
 
         Raises:
             UnknownNameError: if it is neither a shipped name nor a directory.
@@ -104,6 +128,7 @@ class EvolvedLoss(ClassificationLoss):
                 artefact.network,
                 artefact.params,
                 record=artefact.record,
+                exact=exact,
                 weight=weight,
                 ignore_index=ignore_index,
                 reduction=reduction,
@@ -121,14 +146,14 @@ class EvolvedLoss(ClassificationLoss):
         write_artefact(Path(directory), Artefact(self.network, self.params, self.record))
 
     def class_costs(self, logits: Tensor) -> Tensor:
-        """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
+        """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``."""
         params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
         if isinstance(self.network, ConcatNetwork):
             return self.network.class_costs(params, log_probs)
         return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
 
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+        """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``."""
         if isinstance(self.network, ConcatNetwork):
             return pick(self.class_costs(logits), target)
         log_probs = F.log_softmax(logits, dim=1)
@@ -136,6 +161,58 @@ class EvolvedLoss(ClassificationLoss):
         params = self.params.to(logits.dtype)
         form = self._form(self.network, params, logits.shape[1])
         return self.network.losses(params[None], log_probs, target, form).squeeze(0)
+
+    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+        n_classes = logits.shape[1]
+        if self.exact or isinstance(self.network, ConcatNetwork) or n_classes < 2:
+            return None
+        if logits.dtype == torch.float64 or logits.is_meta or self.params.is_meta:
+            return None
+        if torch.compiler.is_compiling():
+            # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
+            asked = self._handle, self._stamp, len(range(n_classes))
+            columns, scale, floor, has_other = _compiled_columns(*asked), *_compiled_numbers(*asked)
+            tables = LookupTables(scale, floor, *columns.unbind(), n_classes, 0.0, 0.0, has_other)
+        else:
+            tables = self._tables_at(self.network, n_classes)
+        on_gpu = logits.is_cuda and triton_rows.usable(logits, labels.target, labels.weight)
+        if on_gpu:
+            weight = labels.weight if labels.is_dense else None
+            return triton_rows.row_costs(
+                logits,
+                labels.target,
+                tables,
+                weight=weight,
+                label_smoothing=labels.smoothing,
+                has_other=tables.has_other,
+                fallback=partial(self._exact_rows, labels=labels),
+            )
+        if torch.compiler.is_compiling() or logits.device.type != "cpu":
+            return traced_rows(logits.float(), labels, tables)
+        return looked_up_rows(logits, labels, tables, partial(self._exact_rows, labels=labels))
+
+    def tables(self, n_classes: int) -> LookupTables | None:
+        """The tables at a class count, with their errors; None for a concat loss, which has none.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+        if isinstance(self.network, ConcatNetwork):
+            return None
+        return self._tables_at(self.network, n_classes)
+
+    def _exact_rows(self, logits: Tensor, labels: Labels) -> Tensor:
+        """What :meth:`row_costs` gives, from the network itself."""
+        logits = logits.float()
+        if not labels.is_dense:
+            return self.label_costs(logits, labels.target)
+        masses = labels.masses(slice(None), logits.shape[1])
+        return torch.where(masses == 0, 0.0, self.class_costs(logits) * masses).sum(1)
 
     def _form(self, network: ClasswiseNetwork, params: Tensor, n_classes: int) -> ClasswiseForm | None:
         """The canonical form at a class count, worked out once a dtype; None leaves it to the network.
@@ -146,9 +223,7 @@ class EvolvedLoss(ClassificationLoss):
         # A tensor's value cannot be asked for while compiling, nor on the meta device.
         if torch.compiler.is_compiling() or self.params.is_meta:
             return None
-        state = (self.params.data_ptr(), self.params._version)
-        if self._forms_of != state:
-            self._forms_of, self._forms = state, {}
+        self._forget_if_changed()
         key = (n_classes, params.dtype)
         if key not in self._forms:
             form = network.constants(params, n_classes)
@@ -158,6 +233,38 @@ class EvolvedLoss(ClassificationLoss):
             self._forms[key] = form
         return self._forms[key]
 
+    def _tables_at(self, network: ClasswiseNetwork, n_classes: int) -> LookupTables:
+        """The tables at a class count, worked out once, in some ten milliseconds."""
+        self._forget_if_changed()
+        tables = self._tables.get(n_classes)
+        if tables is None:
+            if not network.form(self.params.double()[None], n_classes).exists.item():
+                raise ValueError(_no_form(n_classes))
+            tables = self._tables[n_classes] = tabulate(network, self.params, n_classes)
+        return tables
+
+    def _forget_if_changed(self) -> None:
+        state = (self.params.data_ptr(), self.params._version)
+        if self._worked_out_for != state:
+            self._worked_out_for = state
+            self._forms.clear()
+            self._tables.clear()
+
+    def _enlist(self) -> None:
+        """Take a number by which a compiler, which cannot hold a module as a constant, finds this one."""
+        self._handle = id(self)
+        self._stamp = 0  # one up whenever parameters are replaced: what was compiled before is compiled anew
+        _ENLISTED[self._handle] = self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._worked_out_for, self._forms, self._tables = None, {}, {}
+        self._enlist()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._stamp += 1
+
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""
         return f"{self.network}, {super().extra_repr()}"
@@ -166,9 +273,32 @@ class EvolvedLoss(ClassificationLoss):
         # A whole model may be cast to half precision; rounding a loss to three digits would change it.
         exact = self.params
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._stamp += 1
         if self.params.dtype not in (torch.float32, torch.float64):
             self.params = exact.to(self.params.device)
         return self
+
+
+_ENLISTED: WeakValueDictionary[int, EvolvedLoss] = WeakValueDictionary()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _compiled_columns(handle: int, stamp: int, n_classes: int) -> Tensor:
+    """The tables of an enlisted loss, ``(4, n_nodes)``, worked out when a graph is made, and a part of it."""
+    tables = _compiled_tables(handle, n_classes)
+    return torch.stack([tables.other_value, tables.other_slope, tables.label_value, tables.label_slope])
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _compiled_numbers(handle: int, stamp: int, n_classes: int) -> tuple[float, float, bool]:
+    """Scale, floor and ``has_other`` of these tables."""
+    tables = _compiled_tables(handle, n_classes)
+    return tables.scale, tables.floor, tables.has_other
+
+
+def _compiled_tables(handle: int, n_classes: int) -> LookupTables:
+    loss = _ENLISTED[handle]
+    return loss._tables_at(cast(ClasswiseNetwork, loss.network), n_classes)
 
 
 def _checked(network: Network, params: Tensor) -> Tensor:

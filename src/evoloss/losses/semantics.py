@@ -15,11 +15,13 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
 from evoloss.losses.precision import autocast_dtype, autocast_off
+from evoloss.losses.table_rows import Labels
 
-__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "SharedArguments", "pick"]
+__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Labels", "Reduction", "SharedArguments", "pick"]
 
 # nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
 # that no target holds; otherwise it would pass over an out-of-range target without a word.
@@ -33,7 +35,8 @@ class ClassificationLoss(nn.Module):
     costs :math:`\sum_k w_k q_k L(p, k)`, where q is the target itself (probabilities) or the one-hot vector
     of the target (indices), mixed with the uniform one by ``label_smoothing``.
 
-    A subclass defines :meth:`class_costs`, and :meth:`label_costs` too where one entry is cheaper than all.
+    A subclass defines :meth:`class_costs`, :meth:`label_costs` too where one entry is cheaper than all, and
+    :meth:`row_costs` where it has a faster way than operations on whole tensors.
 
     Args:
         weight: one factor a class, shape ``(C,)``, of the dtype of the input; None for all ones. A buffer.
@@ -113,6 +116,19 @@ class ClassificationLoss(nn.Module):
         """
         return pick(self.class_costs(logits), target)
 
+    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """Costs of rows by a faster way than :meth:`class_costs`, or None for what it does not do.
+
+        Args:
+            logits: of any floating dtype, shape ``(N, C)``; only their gradient is asked for.
+            labels: what the rows should be; the weight counts for dense labels alone, and is applied to the
+                others by the caller.
+
+        Returns:
+            The costs, float32, shape ``(N,)``, differentiable twice.
+        """
+        return None
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
 
@@ -132,6 +148,9 @@ class ClassificationLoss(nn.Module):
         indices = input.shape != target.shape
         dtype = self._result_dtype(input, target, indices)
         with autocast_off(input.device.type):
+            rows = self._row_losses(input, target, indices)
+            if rows is not None:
+                return _reduce(*rows, self.reduction).to(dtype)
             working = torch.promote_types(dtype, torch.float32)
             logits = input.to(working)
             weight = None if self.weight is None else self.weight.to(working)
@@ -145,6 +164,34 @@ class ClassificationLoss(nn.Module):
             if input.dim() == 1:
                 losses = losses.squeeze(0)
             return _reduce(losses, total, self.reduction).to(dtype)
+
+    def _row_losses(self, input: Tensor, target: Tensor, indices: bool) -> tuple[Tensor, Tensor | int] | None:
+        """Losses by :meth:`row_costs`, and what their mean divides by; None where there is no such way."""
+        if type(self).row_costs is ClassificationLoss.row_costs or not _is_plain(target, self.weight):
+            return None
+        axis = 0 if input.dim() == 1 else 1
+        shape = input.shape[:axis] + input.shape[axis + 1 :]
+        logits = input if input.dim() == 2 else input.movedim(axis, -1).reshape(-1, input.shape[axis])
+        weight = None if self.weight is None else self.weight.float()
+        if not indices:
+            spread = target if target.dim() == 2 else target.movedim(axis, -1).reshape(logits.shape)
+            costs = self.row_costs(logits, Labels(spread, weight, self._smoothing()))
+            return None if costs is None else (costs.reshape(shape), len(logits))
+        target = target.reshape(-1).long()
+        counts = target != self.ignore_index
+        # An ignored position may hold any number; class 0 always exists, and what it costs is masked below.
+        label = torch.where(counts, target, 0)
+        labels = Labels(label, weight, self._smoothing())
+        costs = self.row_costs(logits, labels)
+        if costs is None:
+            return None
+        total = counts
+        if weight is not None:
+            picked = weight[label]
+            costs = costs if labels.is_dense else costs * picked
+            total = torch.where(counts, picked, 0.0)
+        # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.
+        return torch.where(counts, costs, 0.0).reshape(shape), total.sum()
 
     def _index_losses(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         """Losses of index targets, and what their mean divides by.
@@ -273,6 +320,17 @@ def pick(values: Tensor, target: Tensor) -> Tensor:
         IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
     """
     return -F.nll_loss(values, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
+
+
+def _is_plain(target: Tensor, weight: Tensor | None) -> bool:
+    """Whether only the gradient of the logits may be asked for, by ``backward`` and no transform."""
+    if target.requires_grad or (weight is not None and weight.requires_grad):
+        return False
+    if torch.compiler.is_compiling():
+        return True
+    # Neither torch.func (grad, vmap, jvp) nor forward-mode differentiation sees through a row at a time.
+    inside_transform = torch._C._functorch.peek_interpreter_stack() is not None
+    return not inside_transform and forward_ad._current_level < 0
 
 
 def _plain_number(value: Any, *, real: bool = False) -> Any:

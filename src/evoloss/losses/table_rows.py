@@ -99,21 +99,17 @@ def traced_rows(logits: Tensor, labels: Labels, tables: LookupTables) -> Tensor:
         tables: as there.
     """
     log_probs = F.log_softmax(logits, dim=1)
-    value, slope = tables.table[2], tables.table[3]
     if labels.is_dense:
         masses = _traced_masses(labels, logits)
-        total = masses.sum(1)
         # where, not a product: a class of probability 0 has an infinite cost and, as a label, no share.
-        costs = torch.where(masses == 0, 0.0, masses * _look_up(log_probs, value, slope, tables, False)).sum(
-            1
-        )
+        costs = torch.where(masses == 0, 0.0, masses * tables.label(log_probs)).sum(1)
     else:
-        log_p = -F.nll_loss(log_probs, labels.target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
-        costs, total = _look_up(log_p, value, slope, tables, False), None
+        masses = None
+        costs = tables.label(_label_log_probs(log_probs, labels.target))
     if not tables.has_other:
         return costs
-    others = _look_up(log_probs, tables.table[0], tables.table[1], tables, True).sum(1)
-    return costs + (others if total is None else total * others)
+    others = tables.other(log_probs).sum(1)
+    return costs + (others if masses is None else masses.sum(1) * others)
 
 
 def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
@@ -122,13 +118,6 @@ def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
     share = target.float() if target.dim() == 2 else F.one_hot(target, n_classes).to(logits.dtype)
     share = (1.0 - labels.smoothing) * share + labels.smoothing / n_classes
     return share if labels.weight is None else share * labels.weight
-
-
-def _look_up(log_p: Tensor, value: Tensor, slope: Tensor, tables: LookupTables, clamp: bool) -> Tensor:
-    """A tabulated function at log-probabilities; clamped at the floor, or linear below it."""
-    inside = log_p.clamp(min=tables.floor)
-    cell = (inside.detach() * -tables.scale).to(torch.int32).clamp(0, value.shape[0] - 1)
-    return value[cell] + slope[cell] * (inside if clamp else log_p)
 
 
 class _LookedUpRows(torch.autograd.Function):
@@ -180,6 +169,8 @@ def _costs_and_gradient(
         out = None if scratch is None else scratch.log_probs[: len(some)]
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
         if labels.is_dense:
+            if target.dim() == 1:  # raises for an index out of range, as cross-entropy does
+                _label_log_probs(log_probs, target)
             cost, slopes = _dense(log_probs, labels.masses(rows, n_classes), tables, gradient is not None)
         else:
             cost, slopes = _one_label(log_probs, target, tables, scratch, gradient is not None)
@@ -208,10 +199,10 @@ def _one_label(
     log_probs: Tensor, target: Tensor, tables: LookupTables, scratch: _Scratch | None, wanted: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
-    log_p = F.nll_loss(log_probs, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none").neg_()
-    cell = _cells(log_p, tables)
-    slope = tables.table[3].index_select(0, cell)
-    cost = torch.addcmul(tables.table[2].index_select(0, cell), slope, log_p)
+    log_p = _label_log_probs(log_probs, target)
+    cell = tables.cells(log_p)
+    slope = tables.label_slope.index_select(0, cell)
+    cost = torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p)
     slopes = None
     if tables.has_other:
         others, slopes = _others(log_probs, tables, scratch)
@@ -229,9 +220,9 @@ def _dense(
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
     flat = log_probs.view(-1)
-    cell = _cells(flat, tables)
-    slope = tables.table[3].index_select(0, cell)
-    value = torch.addcmul(tables.table[2].index_select(0, cell), slope, flat).view_as(log_probs)
+    cell = tables.cells(flat)
+    slope = tables.label_slope.index_select(0, cell)
+    value = torch.addcmul(tables.label_value.index_select(0, cell), slope, flat).view_as(log_probs)
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
     cost, slopes = value.sum(1), slope.view_as(log_probs).mul_(masses)
@@ -248,17 +239,15 @@ def _others(log_probs: Tensor, tables: LookupTables, scratch: _Scratch | None) -
     n = len(log_probs)
     kept = scratch or _Scratch(n, log_probs.shape[1], log_probs.device)
     place, cell, value, slope = (each[:n] for each in (kept.place, kept.cell, kept.value, kept.slope))
-    torch.mul(log_probs, -tables.scale, out=place).clamp_(max=tables.table.shape[1] - 1)
+    torch.mul(log_probs, -tables.scale, out=place).clamp_(max=len(tables.other_value) - 1)
     # NaN becomes some integer, negative on some machines; what is looked up there is NaN again.
     cell.copy_(place).clamp_(min=0)
-    torch.index_select(tables.table[0], 0, cell.view(-1), out=value.view(-1))
-    torch.index_select(tables.table[1], 0, cell.view(-1), out=slope.view(-1))
+    torch.index_select(tables.other_value, 0, cell.view(-1), out=value.view(-1))
+    torch.index_select(tables.other_slope, 0, cell.view(-1), out=slope.view(-1))
     # place is -scale times the clamped log-probability.
     value.addcmul_(slope, place, value=-1.0 / tables.scale)
     return value.sum(1), slope
 
 
-def _cells(log_p: Tensor, tables: LookupTables) -> Tensor:
-    """Cells ``(n,)`` of log-probabilities ``(n,)``."""
-    place = (log_p * -tables.scale).clamp_(max=tables.table.shape[1] - 1)
-    return place.to(torch.int32).clamp_(min=0)
+def _label_log_probs(log_probs: Tensor, target: Tensor) -> Tensor:
+    return -F.nll_loss(log_probs, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")

@@ -8,7 +8,7 @@ from torch import Tensor
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
-from evoloss.networks.lookup import LookupErrors, LookupTables, lookup_errors, tabulate
+from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
@@ -25,7 +25,6 @@ __all__ = [
     "ConcatNetwork",
     "Features",
     "Form",
-    "LookupErrors",
     "LookupTables",
     "LossNetwork",
     "LossTable",
@@ -34,7 +33,6 @@ __all__ = [
     "PopulationMLP",
     "build_network",
     "describe_network",
-    "lookup_errors",
     "tabulate",
 ]
 

@@ -1,144 +1,171 @@
-r"""A classwise loss as two look-up tables of log p: what makes a loss step cheap.
+r"""A classwise loss in use: two functions of log p as straight lines between many equally spaced nodes.
 
-:math:`L(p, k) = \sum_j \phi_0(\log p_j) + \delta(\log p_k)` with :math:`\delta = \phi_1 - \phi_0` needs two
-functions of one number. Each is made piecewise linear on a uniform grid of log-probabilities from 0 down to
-the floor, so that a value and its slope are one multiplication, one conversion to an integer and two
-look-ups away:
+:math:`L(p, k) = \sum_j \phi_0(\log p_j) + \delta(\log p_k)` with :math:`\delta = \phi_1 - \phi_0`. A place on
+a uniform grid is one multiplication away, and a line is one multiplication and one addition; evaluating the
+network costs tens of each for every class. Between nodes h apart a line through the ends of the cell is off
+by at most :math:`h^2 / 8 \cdot \max |\phi''|`, and its slope by at most :math:`h / 2 \cdot \max |\phi''|`.
+:func:`tabulate` measures both.
 
-.. math::
-    i = \lfloor -\mathrm{scale} \cdot \max(\log p, \mathrm{floor}) \rfloor, \qquad
-    f(\log p) = \mathrm{value}_i + \mathrm{slope}_i \log p.
-
-The last cell goes on below the floor: :math:`\phi_0` stays 0 there, :math:`\delta` is linear. The slope is
-exactly the derivative of the value. With cells of width d the value is off by at most :math:`d^2 / 8
-\max|f''|` and the slope by :math:`d / 2 \max|f''|`; :func:`lookup_errors` measures both.
+:class:`evoloss.networks.table.LossTable` serves the search instead: many candidates, few nodes, no slopes.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseNetwork
+from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
 
-# Cells are a 950th wide. Half as many save no time that could be measured; in use are those down to log p =
-# -20 or so, 80 kB a table, which stay in the second-level cache.
+# The slope of a shipped loss is off by 5e-4 of itself at most, an eighth of bfloat16's rounding; half a
+# megabyte for the two tables that are read for every logit fits a cache, and takes 15 ms to fill.
 N_NODES = 1 << 16
+
+_ROWS = 1 << 13  # nodes that go through the network at once: what a cache holds
+_WORST, _SPREAD = 256, 1024  # cells in which the error is measured: the most curved, and evenly spread
+# What float32 cannot tell from 0 beside the label's slope, which is about 1 in canonical form.
+_NOTHING = 2.0**-24
 
 
 @dataclass(frozen=True)
 class LookupTables:
-    r"""Both functions of one loss at one class count.
+    r"""One classwise loss at one class count.
+
+    Cell i covers the log-probabilities from ``-i / scale`` down to ``-(i + 1) / scale``. There
+    :math:`\phi_0` is ``other_value[i] + other_slope[i] * log_p`` and :math:`\delta` is
+    ``label_value[i] + label_slope[i] * log_p``. The last cell covers everything below ``floor``:
+    :math:`\phi_0` is constant there and :math:`\delta` goes on with the tail slope. Both are continuous.
 
     Attributes:
+        scale: cells a unit of log p; as the floor, a number that float32 holds exactly.
+        floor: log-probability at which the last cell begins.
+        other_value: :math:`\phi_0`, shape ``(n_nodes,)``, float32, contiguous; so are the other three.
+        other_slope: its slopes.
+        label_value: :math:`\delta`.
+        label_slope: its slopes.
         n_classes: the class count.
-        table: float32, shape ``(4, N_NODES)``: value and slope of :math:`\phi_0`, value and slope of
-            :math:`\delta`.
-        has_other: whether :math:`\phi_0` has to be looked up. Where C times it, and C times its slope, are
-            below float32's resolution, evolution has silenced it, and a loss is a function of its label's p.
+        value_error: the largest absolute error of either function that was measured, against the network in
+            float64; of the class sum, C times as much at most.
+        slope_error: the same of their derivatives.
+        has_other: whether :math:`\phi_0` is anything but 0. It is taken for 0 where its values and slopes,
+            summed over the classes, stay below :math:`2^{-24}`.
     """
 
+    scale: float
+    floor: float
+    other_value: Tensor
+    other_slope: Tensor
+    label_value: Tensor
+    label_slope: Tensor
     n_classes: int
-    table: Tensor
-    has_other: bool
+    value_error: float
+    slope_error: float
+    has_other: bool = True
 
-    @property
-    def scale(self) -> float:
-        """Cells a unit of log p."""
-        return (self.table.shape[1] - 1) / -LOG_P_FLOOR
+    def cells(self, log_p: Tensor) -> Tensor:
+        """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""
+        cells = (log_p.clamp(min=self.floor) * -self.scale).to(torch.int32)
+        return cells.clamp(0, len(self.label_value) - 1)
 
-    @property
-    def floor(self) -> float:
-        """Log-probability at which the last cell begins."""
-        return LOG_P_FLOOR
+    def other(self, log_p: Tensor) -> Tensor:
+        r""":math:`\phi_0` at log-probabilities of any shape; differentiable once."""
+        inside = log_p.clamp(min=self.floor)  # -inf times the slope 0 of the last cell would be NaN
+        cells = self.cells(log_p.detach())
+        return self.other_value[cells] + self.other_slope[cells] * inside
 
-    @property
-    def other_value(self) -> Tensor:
-        r"""Of :math:`\phi_0`, shape ``(N_NODES,)``; so are the other three."""
-        return self.table[0]
-
-    @property
-    def other_slope(self) -> Tensor:
-        r"""Of :math:`\phi_0`."""
-        return self.table[1]
-
-    @property
-    def label_value(self) -> Tensor:
-        r"""Of :math:`\delta`."""
-        return self.table[2]
-
-    @property
-    def label_slope(self) -> Tensor:
-        r"""Of :math:`\delta`."""
-        return self.table[3]
-
-
-class LookupErrors(NamedTuple):
-    r"""Largest absolute errors of either function down to the floor.
-
-    Attributes:
-        value: of :math:`\phi_0` and :math:`\delta`.
-        slope: of their derivatives by log p, where cross-entropy's is -1.
-    """
-
-    value: float
-    slope: float
+    def label(self, log_p: Tensor) -> Tensor:
+        r""":math:`\delta` at log-probabilities of any shape; differentiable once."""
+        cells = self.cells(log_p.detach())
+        return self.label_value[cells] + self.label_slope[cells] * log_p
 
 
 def tabulate(
     network: ClasswiseNetwork, params: Tensor, n_classes: int, n_nodes: int = N_NODES
 ) -> LookupTables:
-    """Tabulate one candidate; worked out in float64, on the device of its parameters.
+    """Tabulate one loss at one class count, in float64 on the CPU whatever the device of the result.
 
     Args:
         network: a classwise or monotone network.
-        params: shape ``(n_params,)``.
-        n_classes: the class count, at least 2, at which the candidate has a canonical form.
-        n_nodes: number of nodes, the cells and the one below the floor.
+        params: its parameters, shape ``(n_params,)``; they have a canonical form at ``n_classes``.
+        n_classes: at least 2.
+        n_nodes: at least 2; the grid is uniform in log p.
+
+    Returns:
+        Tables on the device of ``params``.
     """
-    row = params.detach().double()[None]
-    nodes = torch.linspace(0.0, LOG_P_FLOOR, n_nodes, dtype=torch.float64, device=row.device)
-    form = network.form(row, n_classes)
-    other = network.phi_other(row, form, nodes, n_classes)[0]
-    delta = network.phi_label(row, form, nodes, n_classes)[0] - other
-    tail = torch.as_tensor(form.scale * form.tail, device=row.device).reshape(1)
-    columns = []
-    for values, below in ((other, torch.zeros_like(tail)), (delta, tail)):
-        slopes = torch.cat([values.diff() / nodes.diff(), below])
-        columns += [values - slopes * nodes, slopes]
-    loudest = max(float(other.abs().max()), float((other.diff() / nodes.diff()).abs().max()))
-    has_other = n_classes * loudest > torch.finfo(torch.float32).eps
-    return LookupTables(n_classes, torch.stack(columns).float(), has_other)
+    exact = params.detach().to("cpu", torch.float64)[None]
+    form = network.form(exact, n_classes)
+    scale, floor = _grid(n_nodes)
+    nodes = torch.arange(n_nodes, dtype=torch.float64) / -scale
+    other, label = (_phi(network, exact, form, nodes, flag, n_classes) for flag in (False, True))
+    delta = label - other
+    tail = float(form.scale * form.tail)
+    columns = [*_lines(nodes, other, 0.0), *_lines(nodes, delta, tail)]
+    has_other = n_classes * max(float(other.abs().max()), float(columns[1].abs().max())) >= _NOTHING
+    if not has_other:
+        columns[:2] = torch.zeros_like(columns[0]), torch.zeros_like(columns[1])
+    tables = LookupTables(
+        scale, floor, *(each.float() for each in columns), n_classes, math.inf, math.inf, has_other
+    )
+    value_error, slope_error = _errors(network, exact, form, tables, (other, delta))
+    columns = [each.float().to(params.device) for each in columns]
+    return LookupTables(scale, floor, *columns, n_classes, value_error, slope_error, has_other)
 
 
-def lookup_errors(network: ClasswiseNetwork, params: Tensor, tables: LookupTables) -> LookupErrors:
-    """Measure the tables against the network in float64, at four points a cell.
+def _grid(n_nodes: int) -> tuple[float, float]:
+    """Scale and floor that float32 holds, with the floor's product inside the last cell in float32 too."""
+    floor = torch.tensor(LOG_P_FLOOR, dtype=torch.float32)
+    scale = (n_nodes - 1) / -floor
+    while float(floor * -scale) < n_nodes - 1:
+        scale = torch.nextafter(scale, torch.tensor(math.inf))
+    return float(scale), float(floor)
 
-    Args:
-        network: what was tabulated.
-        params: shape ``(n_params,)``.
-        tables: from :func:`tabulate`.
-    """
-    row = params.detach().double()[None]
-    n, n_classes = tables.table.shape[1], tables.n_classes
-    log_p = torch.linspace(0.0, LOG_P_FLOOR, 4 * (n - 1) + 1, dtype=torch.float64, device=row.device)[1:-1]
-    cell = (log_p * -tables.scale).long()
-    layers = network.mlp.layers(network.constrain(row))
-    form = network.form(row, n_classes)
+
+def _phi(
+    network: ClasswiseNetwork, params: Tensor, form: ClasswiseForm, log_p: Tensor, label: bool, n_classes: int
+) -> Tensor:
+    """One of the two functions, shape of ``log_p``."""
+    phi = network.phi_label if label else network.phi_other
+    return torch.cat([phi(params, form, piece, n_classes)[0] for piece in log_p.split(_ROWS)])
+
+
+def _lines(nodes: Tensor, values: Tensor, last: float) -> tuple[Tensor, Tensor]:
+    """Intercepts and slopes of the cells; ``last`` is the slope of the last one."""
+    slopes = torch.cat([values.diff() / nodes.diff(), values.new_tensor([last])])
+    return values - slopes * nodes, slopes
+
+
+def _errors(
+    network: ClasswiseNetwork,
+    params: Tensor,
+    form: ClasswiseForm,
+    tables: LookupTables,
+    values: tuple[Tensor, Tensor],
+) -> tuple[float, float]:
+    """Largest errors of value and slope, in the middle and at the ends of the cells that are looked at."""
+    n_cells, n_classes = len(tables.label_value) - 1, tables.n_classes
+    curved = [each.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for each in values]
+    spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells)).long()
+    cells = torch.cat([*curved, spread]).double()
+    # Float32 rounds the ends of a cell into a neighbour; a little inside is the same up to that.
+    places = torch.cat([(cells + share) / -tables.scale for share in (0.01, 0.5, 0.99)])
+    layers = network.mlp.layers(network.constrain(params))
     exact = []
-    for is_label, offset in ((False, form.at_floor), (True, form.at_certain)):
-        inputs = network.inputs(log_p, is_label, n_classes)
-        raw, slope = network.mlp.value_and_derivative(
-            layers, inputs, network.tangents(log_p, is_label, n_classes)
-        )
-        exact.append(((form.scale * (raw - offset))[0], (form.scale * slope)[0]))
+    for flag in (False, True):
+        inputs = network.inputs(places, flag, n_classes), network.tangents(places, flag, n_classes)
+        value, slope = network.mlp.value_and_derivative(layers, *inputs)
+        offset = form.at_certain if flag else form.at_floor
+        exact.append(((value - offset) * form.scale, slope * form.scale))
     (other, other_slope), (label, label_slope) = exact
+    log_p = places.float()
+    found = tables.cells(log_p)
     value_error = slope_error = 0.0
-    for start, values, slopes in ((0, other, other_slope), (2, label - other, label_slope - other_slope)):
-        intercept, slope = (tables.table[start + at].double()[cell] for at in (0, 1))
-        value_error = max(value_error, float((intercept + slope * log_p - values).abs().max()))
-        slope_error = max(slope_error, float((slope - slopes).abs().max()))
-    return LookupErrors(value_error, slope_error)
+    for made, made_slope, value, slope in (
+        (tables.other(log_p), tables.other_slope[found], other, other_slope),
+        (tables.label(log_p), tables.label_slope[found], label - other, label_slope - other_slope),
+    ):
+        value_error = max(value_error, float((made - value).abs().max()))
+        slope_error = max(slope_error, float((made_slope - slope).abs().max()))
+    return value_error, slope_error
