@@ -39,19 +39,25 @@ def batch() -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(C, (BATCH,), generator=generator)
 
 
-def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) -> None:
+def check_loss(rank: int, world_size: int, name: str) -> None:
     """The averaged gradient of the parts, times the number of parts, is the gradient of the whole sum."""
+    inputs, target = batch()
+    whole, wrapped = ModelWithLoss(name), DistributedDataParallel(ModelWithLoss(name))
+    whole(inputs, target).backward()
+    wrapped(inputs[rank::world_size], target[rank::world_size]).backward()
+    expected, actual = whole.linear.weight.grad, wrapped.module.linear.weight.grad
+    assert expected is not None
+    assert actual is not None
+    torch.testing.assert_close(actual * world_size, expected)
+
+
+def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) -> None:
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=world_size)
     try:
-        inputs, target = batch()
         for name in names:
-            whole, wrapped = ModelWithLoss(name), DistributedDataParallel(ModelWithLoss(name))
-            whole(inputs, target).backward()
-            wrapped(inputs[rank::world_size], target[rank::world_size]).backward()
-            expected, actual = whole.linear.weight.grad, wrapped.module.linear.weight.grad
-            assert expected is not None
-            assert actual is not None
-            torch.testing.assert_close(actual * world_size, expected)
+            # In a frame of its own: a wrapped model that outlives the process group takes the group's threads
+            # down with it while it holds the interpreter's lock, and may wait for them forever.
+            check_loss(rank, world_size, name)
     finally:
         dist.destroy_process_group()
 

@@ -16,7 +16,7 @@ from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, pick
-from evoloss.losses.table_rows import looked_up_rows, traced_rows
+from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,
@@ -180,21 +180,24 @@ class EvolvedLoss(ClassificationLoss):
             tables = LookupTables(scale, floor, *columns.unbind(), n_classes, 0.0, 0.0, has_other)
         else:
             tables = self._tables_at(self.network, n_classes)
-        on_gpu = logits.is_cuda and triton_rows.usable(logits, labels.target, labels.weight)
-        if on_gpu:
-            weight = labels.weight if labels.is_dense else None
+        exact = partial(self._exact_rows, labels=labels)
+        if logits.is_cuda and triton_rows.usable(logits, labels.target, labels.weight):
             return triton_rows.row_costs(
                 logits,
                 labels.target,
                 tables,
-                weight=weight,
+                weight=labels.weight if labels.is_dense else None,
+                ignore_index=labels.ignore_index,
                 label_smoothing=labels.smoothing,
                 has_other=tables.has_other,
-                fallback=partial(self._exact_rows, labels=labels),
+                fallback=exact,
             )
         if torch.compiler.is_compiling() or logits.device.type != "cpu":
             return traced_rows(logits.float(), labels, tables)
-        return looked_up_rows(logits, labels, tables, partial(self._exact_rows, labels=labels))
+        if logits.dtype == torch.float32 and not (tables.has_other or labels.is_dense):
+            delta = partial(self._exact_delta, self.network, n_classes)
+            return looked_up_labels(logits, labels, tables, delta)
+        return looked_up_rows(logits, labels, tables, exact)
 
     def tables(self, n_classes: int) -> LookupTables | None:
         """The tables at a class count, with their errors; None for a concat loss, which has none.
@@ -210,9 +213,16 @@ class EvolvedLoss(ClassificationLoss):
         """What :meth:`row_costs` gives, from the network itself."""
         logits = logits.float()
         if not labels.is_dense:
-            return self.label_costs(logits, labels.target)
+            return self.label_costs(logits, labels.label)
         masses = labels.masses(slice(None), logits.shape[1])
         return torch.where(masses == 0, 0.0, self.class_costs(logits) * masses).sum(1)
+
+    def _exact_delta(self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor) -> Tensor:
+        """The part of a cost that depends on the label, from the network itself; ``(N,)`` to ``(N,)``."""
+        row = self.params.to(log_p.dtype)[None]
+        form = self._form(network, row[0], n_classes) or network.form(row, n_classes)
+        label = network.phi_label(row, form, log_p, n_classes)
+        return (label - network.phi_other(row, form, log_p, n_classes))[0]
 
     def _form(self, network: ClasswiseNetwork, params: Tensor, n_classes: int) -> ClasswiseForm | None:
         """The canonical form at a class count, worked out once a dtype; None leaves it to the network.

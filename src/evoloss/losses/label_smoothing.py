@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Unpack
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.ranges import in_range
-from evoloss.losses.semantics import ClassificationLoss, SharedArguments
+from evoloss.losses.semantics import ClassificationLoss, Labels, SharedArguments
+from evoloss.losses.table_rows import AffineTerms, looked_up_rows, traced_rows
 
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
 
@@ -53,3 +55,12 @@ class LabelSmoothingLoss(ClassificationLoss):
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`smoothed_cross_entropy`."""
         return smoothed_cross_entropy(F.log_softmax(logits, dim=1), self.smoothing)
+
+    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """See :func:`smoothed_cross_entropy`; eagerly on the CPU, with the gradient worked out on the way."""
+        eager_on_cpu = logits.device.type == "cpu" and not torch.compiler.is_compiling()
+        if logits.dtype == torch.float64 or not eager_on_cpu:
+            return None
+        terms = AffineTerms(-self.smoothing / logits.shape[1], -(1.0 - self.smoothing))
+        # Linear in the log-probabilities, so these differentiable operations are exact.
+        return looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))

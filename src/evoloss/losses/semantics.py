@@ -175,19 +175,16 @@ class ClassificationLoss(nn.Module):
         weight = None if self.weight is None else self.weight.float()
         if not indices:
             spread = target if target.dim() == 2 else target.movedim(axis, -1).reshape(logits.shape)
-            costs = self.row_costs(logits, Labels(spread, weight, self._smoothing()))
+            costs = self.row_costs(logits, Labels(spread, weight, self._smoothing(), self.ignore_index))
             return None if costs is None else (costs.reshape(shape), len(logits))
         target = target.reshape(-1).long()
-        counts = target != self.ignore_index
-        # An ignored position may hold any number; class 0 always exists, and what it costs is masked below.
-        label = torch.where(counts, target, 0)
-        labels = Labels(label, weight, self._smoothing())
+        labels = Labels(target, weight, self._smoothing(), self.ignore_index)
         costs = self.row_costs(logits, labels)
         if costs is None:
             return None
-        total = counts
+        total = counts = target != self.ignore_index
         if weight is not None:
-            picked = weight[label]
+            picked = weight[labels.label]
             costs = costs if labels.is_dense else costs * picked
             total = torch.where(counts, picked, 0.0)
         # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.

@@ -16,6 +16,7 @@ gradient that comes in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from evoloss.networks import LookupTables
 
-__all__ = ["Labels", "looked_up_rows", "traced_rows"]
+__all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_rows"]
 
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
@@ -40,14 +41,21 @@ class Labels(NamedTuple):
     """The label distributions of rows, and what multiplies a class.
 
     Attributes:
-        target: class indices ``(N,)``, int64, in ``[0, C)``; or probabilities ``(N, C)``.
+        target: class indices ``(N,)``, int64; or probabilities ``(N, C)``.
         weight: a factor a class, float32, ``(C,)``; None for all ones.
         smoothing: share of the uniform distribution in each label's.
+        ignore_index: index target of rows whose cost does not matter, but must not come in the way.
     """
 
     target: Tensor
     weight: Tensor | None
     smoothing: float
+    ignore_index: int
+
+    @property
+    def label(self) -> Tensor:
+        """Index targets, and class 0, which always exists, for rows to ignore; ``(N,)``."""
+        return torch.where(self.target == self.ignore_index, 0, self.target)
 
     @property
     def is_dense(self) -> bool:
@@ -56,7 +64,7 @@ class Labels(NamedTuple):
 
     def masses(self, rows: slice, n_classes: int) -> Tensor:
         """The b of the module's docstring for some rows, float32, ``(n, C)``; for dense labels."""
-        target = self.target[rows]
+        target = self.target[rows] if self.target.dim() == 2 else self.label[rows]
         spread = self.smoothing / n_classes
         if target.dim() == 2:
             masses = target.to(torch.float32, copy=True)
@@ -69,13 +77,42 @@ class Labels(NamedTuple):
         return masses if self.weight is None else masses.mul_(self.weight)
 
 
-def looked_up_rows(logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+@dataclass(frozen=True)
+class AffineTerms:
+    r"""Functions linear in log p, in the place of tables: :math:`\phi_0 = a\,l` and :math:`\delta = b\,l`.
+
+    Attributes:
+        a: slope of the sum over all classes.
+        b: slope of the label's own term.
+    """
+
+    a: float
+    b: float
+
+    @property
+    def has_other(self) -> bool:
+        """Whether there is a sum over the classes."""
+        return self.a != 0.0
+
+    def other(self, log_p: Tensor) -> Tensor:
+        r""":math:`\phi_0`."""
+        return self.a * log_p
+
+    def label(self, log_p: Tensor) -> Tensor:
+        r""":math:`\delta`."""
+        return self.b * log_p
+
+
+Terms = LookupTables | AffineTerms
+
+
+def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallback) -> Tensor:
     """Costs of rows, eagerly.
 
     Args:
         logits: float32 or narrower, shape ``(N, C)``.
         labels: their labels; with index targets and no smoothing the weight is left to the caller.
-        tables: for C classes, on the same device.
+        terms: for C classes, on the same device.
         fallback: the same costs from the logits by differentiable operations, used for second derivatives.
 
     Returns:
@@ -84,11 +121,25 @@ def looked_up_rows(logits: Tensor, labels: Labels, tables: LookupTables, fallbac
     Raises:
         IndexError: if an index target is outside ``[0, C)``.
     """
-    costs: Tensor = _LookedUpRows.apply(logits, labels, tables, fallback)  # type: ignore[no-untyped-call]
+    costs: Tensor = _LookedUpRows.apply(logits, labels, terms, fallback)  # type: ignore[no-untyped-call]
     return costs
 
 
-def traced_rows(logits: Tensor, labels: Labels, tables: LookupTables) -> Tensor:
+def looked_up_labels(logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+    """:func:`looked_up_rows` of index targets without a sum over the classes: cross-entropy and a look-up.
+
+    Args:
+        logits: float32, shape ``(N, C)``.
+        labels: index targets without smoothing.
+        tables: with no ``has_other``.
+        fallback: delta at log-probabilities ``(N,)`` by differentiable operations.
+    """
+    log_p = _label_log_probs(F.log_softmax(logits, dim=1), labels.target, labels.ignore_index)
+    costs: Tensor = _LookedUpLabels.apply(log_p, tables, fallback)  # type: ignore[no-untyped-call]
+    return costs
+
+
+def traced_rows(logits: Tensor, labels: Labels, tables: Terms) -> Tensor:
     """:func:`looked_up_rows` by differentiable operations, which a compiler makes one loop of.
 
     The place in the table is a constant to differentiation, so what autograd finds is the slope in the table.
@@ -105,7 +156,7 @@ def traced_rows(logits: Tensor, labels: Labels, tables: LookupTables) -> Tensor:
         costs = torch.where(masses == 0, 0.0, masses * tables.label(log_probs)).sum(1)
     else:
         masses = None
-        costs = tables.label(_label_log_probs(log_probs, labels.target))
+        costs = tables.label(_label_log_probs(log_probs, labels.target, labels.ignore_index))
     if not tables.has_other:
         return costs
     others = tables.other(log_probs).sum(1)
@@ -114,17 +165,40 @@ def traced_rows(logits: Tensor, labels: Labels, tables: LookupTables) -> Tensor:
 
 def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
     n_classes = logits.shape[1]
-    target = labels.target
-    share = target.float() if target.dim() == 2 else F.one_hot(target, n_classes).to(logits.dtype)
+    if labels.target.dim() == 2:
+        share = labels.target.float()
+    else:
+        share = F.one_hot(labels.label, n_classes).to(logits.dtype)
     share = (1.0 - labels.smoothing) * share + labels.smoothing / n_classes
     return share if labels.weight is None else share * labels.weight
+
+
+class _LookedUpLabels(torch.autograd.Function):
+    """See :func:`looked_up_labels`."""
+
+    @staticmethod
+    def forward(ctx: Any, log_p: Tensor, tables: LookupTables, fallback: Fallback) -> Tensor:
+        cell = tables.cells(log_p)
+        slope = tables.label_slope.index_select(0, cell)
+        ctx.save_for_backward(log_p, slope)
+        ctx.fallback = fallback
+        return torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p)
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None]:
+        log_p, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():  # see _LookedUpRows
+            costs = ctx.fallback(log_p)
+            (made,) = torch.autograd.grad(costs, log_p, incoming, create_graph=True)
+            return made, None, None
+        return incoming * slope, None, None
 
 
 class _LookedUpRows(torch.autograd.Function):
     """See :func:`looked_up_rows`. Keeps the logits, which exist anyway, and the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Labels, tables: Terms, fallback: Fallback) -> Tensor:
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
         costs = _costs_and_gradient(logits, labels, tables, gradient)
@@ -152,9 +226,7 @@ class _LookedUpRows(torch.autograd.Function):
         return made, None, None, None
 
 
-def _costs_and_gradient(
-    logits: Tensor, labels: Labels, tables: LookupTables, gradient: Tensor | None
-) -> Tensor:
+def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient: Tensor | None) -> Tensor:
     """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
     n, n_classes = logits.shape
     chunk = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
@@ -162,18 +234,20 @@ def _costs_and_gradient(
     # With several chunks the same memory serves all of them; with one, PyTorch's own is as good.
     scratch = None if whole else _Scratch(chunk, n_classes, logits.device)
     parts = []
+    label = None if labels.target.dim() == 2 else labels.label
     for start in range(0, n, chunk) if not whole else (0,):
         rows = slice(start, start + chunk)
-        some, target = (logits, labels.target) if whole else (logits[rows], labels.target[rows])
+        some = logits if whole else logits[rows]
         some = some.float()
         out = None if scratch is None else scratch.log_probs[: len(some)]
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
         if labels.is_dense:
-            if target.dim() == 1:  # raises for an index out of range, as cross-entropy does
-                _label_log_probs(log_probs, target)
+            if label is not None:  # raises for an index out of range, as cross-entropy does
+                _label_log_probs(log_probs, label[rows], _IGNORED_BY_NOBODY)
             cost, slopes = _dense(log_probs, labels.masses(rows, n_classes), tables, gradient is not None)
         else:
-            cost, slopes = _one_label(log_probs, target, tables, scratch, gradient is not None)
+            assert label is not None
+            cost, slopes = _one_label(log_probs, label[rows], tables, scratch, gradient is not None)
         parts.append(cost)
         if gradient is not None and slopes is not None:
             into = gradient[rows]
@@ -196,36 +270,28 @@ class _Scratch:
 
 
 def _one_label(
-    log_probs: Tensor, target: Tensor, tables: LookupTables, scratch: _Scratch | None, wanted: bool
+    log_probs: Tensor, target: Tensor, tables: Terms, scratch: _Scratch | None, wanted: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
-    log_p = _label_log_probs(log_probs, target)
-    cell = tables.cells(log_p)
-    slope = tables.label_slope.index_select(0, cell)
-    cost = torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p)
+    log_p = _label_log_probs(log_probs, target, _IGNORED_BY_NOBODY)
+    cost, slope = _deltas(log_p, tables)
     slopes = None
     if tables.has_other:
         others, slopes = _others(log_probs, tables, scratch)
         cost += others
-        if wanted:
-            slopes.scatter_add_(1, target[:, None], slope[:, None])
     elif wanted:
         slopes = (torch.empty_like(log_probs) if scratch is None else scratch.slope[: len(target)]).zero_()
-        slopes.scatter_(1, target[:, None], slope[:, None])
+    if wanted and slopes is not None:
+        slopes.scatter_add_(1, target[:, None], slope[:, None])
     return cost, slopes
 
 
-def _dense(
-    log_probs: Tensor, masses: Tensor, tables: LookupTables, wanted: bool
-) -> tuple[Tensor, Tensor | None]:
+def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
-    flat = log_probs.view(-1)
-    cell = tables.cells(flat)
-    slope = tables.label_slope.index_select(0, cell)
-    value = torch.addcmul(tables.label_value.index_select(0, cell), slope, flat).view_as(log_probs)
+    value, slope = (each.view_as(log_probs) for each in _deltas(log_probs.view(-1), tables))
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
-    cost, slopes = value.sum(1), slope.view_as(log_probs).mul_(masses)
+    cost, slopes = value.sum(1), slope.mul_(masses)
     if tables.has_other:
         total = masses.sum(1)
         others, other_slopes = _others(log_probs, tables, None)
@@ -234,9 +300,21 @@ def _dense(
     return cost, slopes if wanted else None
 
 
-def _others(log_probs: Tensor, tables: LookupTables, scratch: _Scratch | None) -> tuple[Tensor, Tensor]:
+def _deltas(log_p: Tensor, tables: Terms) -> tuple[Tensor, Tensor]:
+    """Delta and its slope at log-probabilities ``(n,)``."""
+    if isinstance(tables, AffineTerms):
+        return tables.b * log_p, torch.full_like(log_p, tables.b)
+    cell = tables.cells(log_p)
+    slope = tables.label_slope.index_select(0, cell)
+    return torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p), slope
+
+
+def _others(log_probs: Tensor, tables: Terms, scratch: _Scratch | None) -> tuple[Tensor, Tensor]:
     """The sum of phi_0 over the classes, ``(n,)``, and its slope at each, ``(n, C)``."""
     n = len(log_probs)
+    if isinstance(tables, AffineTerms):
+        slope = torch.empty_like(log_probs) if scratch is None else scratch.slope[:n]
+        return tables.a * log_probs.sum(1), slope.fill_(tables.a)
     kept = scratch or _Scratch(n, log_probs.shape[1], log_probs.device)
     place, cell, value, slope = (each[:n] for each in (kept.place, kept.cell, kept.value, kept.slope))
     torch.mul(log_probs, -tables.scale, out=place).clamp_(max=len(tables.other_value) - 1)
@@ -249,5 +327,6 @@ def _others(log_probs: Tensor, tables: LookupTables, scratch: _Scratch | None) -
     return value.sum(1), slope
 
 
-def _label_log_probs(log_probs: Tensor, target: Tensor) -> Tensor:
-    return -F.nll_loss(log_probs, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
+def _label_log_probs(log_probs: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The label's entry of each row, 0 for rows to ignore; raises as cross-entropy does."""
+    return -F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
