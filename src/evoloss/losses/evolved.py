@@ -176,8 +176,10 @@ class EvolvedLoss(ClassificationLoss):
         if torch.compiler.is_compiling():
             # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
             asked = self._handle, self._stamp, len(range(n_classes))
-            columns, scale, floor, has_other = _compiled_columns(*asked), *_compiled_numbers(*asked)
-            tables = LookupTables(scale, floor, *columns.unbind(), n_classes, 0.0, 0.0, has_other)
+            columns: Tensor = _compiled_columns(*asked)
+            a, b, c, d = columns.unbind()
+            scale, floor, has_other = _compiled_numbers(*asked)
+            tables = LookupTables(scale, floor, a, b, c, d, n_classes, 0.0, 0.0, has_other)
         else:
             tables = self._tables_at(self.network, n_classes)
         exact = partial(self._exact_rows, labels=labels)

@@ -19,7 +19,7 @@ from torch.autograd import forward_ad
 
 from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
 from evoloss.losses.precision import autocast_dtype, autocast_off
-from evoloss.losses.table_rows import Labels
+from evoloss.losses.table_rows import AffineTerms, Labels, looked_up_rows, traced_rows
 
 __all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Labels", "Reduction", "SharedArguments", "pick"]
 
@@ -292,6 +292,16 @@ class LabelProbabilityLoss(ClassificationLoss):
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
         return self.cost(pick(F.log_softmax(logits, dim=1), target))
+
+    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """Costs of half-precision logits without a float32 copy of them; others need no other way."""
+        is_half = logits.dtype in (torch.float16, torch.bfloat16)
+        if not is_half or labels.is_dense or logits.device.type != "cpu" or torch.compiler.is_compiling():
+            return None
+        log_p = AffineTerms(0.0, 1.0)
+        return self.cost(
+            looked_up_rows(logits, labels, log_p, lambda rows: traced_rows(rows.float(), labels, log_p))
+        )
 
     def _all_costs(self, logits: Tensor) -> Tensor:
         return self.class_costs(logits)

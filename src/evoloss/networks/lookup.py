@@ -106,12 +106,11 @@ def tabulate(
     has_other = n_classes * max(float(other.abs().max()), float(columns[1].abs().max())) >= _NOTHING
     if not has_other:
         columns[:2] = torch.zeros_like(columns[0]), torch.zeros_like(columns[1])
-    tables = LookupTables(
-        scale, floor, *(each.float() for each in columns), n_classes, math.inf, math.inf, has_other
-    )
+    a, b, c, d = (each.float() for each in columns)
+    tables = LookupTables(scale, floor, a, b, c, d, n_classes, math.inf, math.inf, has_other)
     value_error, slope_error = _errors(network, exact, form, tables, (other, delta))
-    columns = [each.float().to(params.device) for each in columns]
-    return LookupTables(scale, floor, *columns, n_classes, value_error, slope_error, has_other)
+    a, b, c, d = (each.to(params.device) for each in (a, b, c, d))
+    return LookupTables(scale, floor, a, b, c, d, n_classes, value_error, slope_error, has_other)
 
 
 def _grid(n_nodes: int) -> tuple[float, float]:
@@ -128,7 +127,7 @@ def _phi(
 ) -> Tensor:
     """One of the two functions, shape of ``log_p``."""
     phi = network.phi_label if label else network.phi_other
-    return torch.cat([phi(params, form, piece, n_classes)[0] for piece in log_p.split(_ROWS)])
+    return torch.cat([phi(params, form, piece, n_classes)[0] for piece in torch.split(log_p, _ROWS)])
 
 
 def _lines(nodes: Tensor, values: Tensor, last: float) -> tuple[Tensor, Tensor]:
