@@ -125,7 +125,7 @@ class ClassificationLoss(nn.Module):
                 others by the caller.
 
         Returns:
-            The costs, float32, shape ``(N,)``, differentiable twice.
+            The costs, float32, shape ``(N,)``, differentiable twice; 0 for a target of ``ignore_index``.
         """
         return None
 
@@ -177,18 +177,16 @@ class ClassificationLoss(nn.Module):
             spread = target if target.dim() == 2 else target.movedim(axis, -1).reshape(logits.shape)
             costs = self.row_costs(logits, Labels(spread, weight, self._smoothing(), self.ignore_index))
             return None if costs is None else (costs.reshape(shape), len(logits))
-        target = target.reshape(-1).long()
+        target = (target if target.dim() == 1 else target.reshape(-1)).long()
         labels = Labels(target, weight, self._smoothing(), self.ignore_index)
         costs = self.row_costs(logits, labels)
         if costs is None:
             return None
         total = counts = target != self.ignore_index
         if weight is not None:
-            picked = weight[labels.label]
-            costs = costs if labels.is_dense else costs * picked
-            total = torch.where(counts, picked, 0.0)
-        # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.
-        return torch.where(counts, costs, 0.0).reshape(shape), total.sum()
+            picked = torch.where(counts, weight[labels.label], 0.0)
+            costs, total = costs if labels.is_dense else costs * picked, picked
+        return costs if costs.shape == shape else costs.reshape(shape), total.sum()
 
     def _index_losses(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         """Losses of index targets, and what their mean divides by.
@@ -199,18 +197,13 @@ class ClassificationLoss(nn.Module):
             weight: shape ``(C,)``, or None.
         """
         counts = target != self.ignore_index
-        # An ignored position may hold any number; class 0 always exists, and what it costs is masked below.
-        label = torch.where(counts, target, 0)
         smoothing = self._smoothing()
-        if smoothing == 0.0:
-            costs = self._picked_costs(logits, label)
-            picked_weight = None if weight is None else weight[label]
-            losses = costs if picked_weight is None else costs * picked_weight
-        else:
-            every = self._all_costs(logits)
-            costs = pick(every, label)
-            picked_weight = None if weight is None else weight[label]
-            losses = costs if picked_weight is None else costs * picked_weight
+        every = None if smoothing == 0.0 else self._all_costs(logits)
+        # The costs first: they say what is wrong with an index out of range.
+        costs = self._picked_costs(logits, target) if every is None else pick(every, self._label(target))
+        picked_weight = None if weight is None else weight[self._label(target)]
+        losses = costs if picked_weight is None else costs * picked_weight
+        if every is not None:
             spread = _weighted(every, weight).sum(1)
             losses = (1.0 - smoothing) * losses + (smoothing / logits.shape[1]) * spread
         # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.
@@ -242,11 +235,19 @@ class ClassificationLoss(nn.Module):
         return self.class_costs(last.reshape(-1, logits.shape[1])).reshape(last.shape).movedim(-1, 1)
 
     def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """:meth:`label_costs` for logits ``(N, C, d1, ..., dK)`` and target ``(N, d1, ..., dK)``."""
+        """:meth:`label_costs` for logits ``(N, C, d1, ..., dK)`` and target ``(N, d1, ..., dK)``.
+
+        An ignored position may hold any number, and cost any.
+        """
+        target = self._label(target)
         if logits.dim() == 2:
             return self.label_costs(logits, target)
         flat = logits.movedim(1, -1).reshape(-1, logits.shape[1])
         return self.label_costs(flat, target.reshape(-1)).reshape(target.shape)
+
+    def _label(self, target: Tensor) -> Tensor:
+        """Index targets, with class 0, which always exists, in the place of ``ignore_index``."""
+        return torch.where(target == self.ignore_index, 0, target)
 
     def _shared_arguments(self) -> SharedArguments:
         return {
@@ -298,20 +299,19 @@ class LabelProbabilityLoss(ClassificationLoss):
         is_half = logits.dtype in (torch.float16, torch.bfloat16)
         if not is_half or labels.is_dense or logits.device.type != "cpu" or torch.compiler.is_compiling():
             return None
-        log_p = AffineTerms(0.0, 1.0)
-        return self.cost(
-            looked_up_rows(logits, labels, log_p, lambda rows: traced_rows(rows.float(), labels, log_p))
-        )
+        terms = AffineTerms(0.0, 1.0)
+        log_p = looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))
+        return torch.where(labels.target == labels.ignore_index, 0.0, self.cost(log_p))
 
     def _all_costs(self, logits: Tensor) -> Tensor:
         return self.class_costs(logits)
 
     def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.label_costs(logits, target)
+        return self.cost(pick(F.log_softmax(logits, dim=1), target, self.ignore_index))
 
 
-def pick(values: Tensor, target: Tensor) -> Tensor:
-    """The entry of each position's target.
+def pick(values: Tensor, target: Tensor, ignore_index: int = _IGNORED_BY_NOBODY) -> Tensor:
+    """The entry of each position's target, and 0 for a target of ``ignore_index``.
 
     ``nll_loss`` does the picking: unlike ``gather`` it raises what cross-entropy raises for an index out of
     range, takes the class axis in second place, and compiles and vmaps as cross-entropy does.
@@ -319,6 +319,7 @@ def pick(values: Tensor, target: Tensor) -> Tensor:
     Args:
         values: floating, shape ``(N, C, d1, ..., dK)``.
         target: int64 in ``[0, C)``, shape ``(N, d1, ..., dK)``.
+        ignore_index: by default a number that no target is.
 
     Returns:
         ``values[n, target[n, ...], ...]``, of the shape of ``target``.
@@ -326,7 +327,7 @@ def pick(values: Tensor, target: Tensor) -> Tensor:
     Raises:
         IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
     """
-    return -F.nll_loss(values, target, ignore_index=_IGNORED_BY_NOBODY, reduction="none")
+    return -F.nll_loss(values, target, ignore_index=ignore_index, reduction="none")
 
 
 def _is_plain(target: Tensor, weight: Tensor | None) -> bool:

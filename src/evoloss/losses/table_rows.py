@@ -44,7 +44,7 @@ class Labels(NamedTuple):
         target: class indices ``(N,)``, int64; or probabilities ``(N, C)``.
         weight: a factor a class, float32, ``(C,)``; None for all ones.
         smoothing: share of the uniform distribution in each label's.
-        ignore_index: index target of rows whose cost does not matter, but must not come in the way.
+        ignore_index: index target of rows that cost 0, whatever they hold.
     """
 
     target: Tensor
@@ -157,10 +157,12 @@ def traced_rows(logits: Tensor, labels: Labels, tables: Terms) -> Tensor:
     else:
         masses = None
         costs = tables.label(_label_log_probs(log_probs, labels.target, labels.ignore_index))
-    if not tables.has_other:
-        return costs
-    others = tables.other(log_probs).sum(1)
-    return costs + (others if masses is None else masses.sum(1) * others)
+    if tables.has_other:
+        others = tables.other(log_probs).sum(1)
+        costs = costs + (others if masses is None else masses.sum(1) * others)
+    return (
+        costs if labels.target.dim() == 2 else torch.where(labels.target == labels.ignore_index, 0.0, costs)
+    )
 
 
 def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
@@ -178,6 +180,7 @@ class _LookedUpLabels(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_p: Tensor, tables: LookupTables, fallback: Fallback) -> Tensor:
+        # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
         cell = tables.cells(log_p)
         slope = tables.label_slope.index_select(0, cell)
         ctx.save_for_backward(log_p, slope)
@@ -202,14 +205,18 @@ class _LookedUpRows(torch.autograd.Function):
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
         costs = _costs_and_gradient(logits, labels, tables, gradient)
+        # where, not a product: an ignored row may cost NaN.
+        ignored = None if labels.target.dim() == 2 else labels.target == labels.ignore_index
         if gradient is not None:
-            ctx.save_for_backward(logits, gradient)
+            ctx.save_for_backward(logits, gradient, ignored)
             ctx.fallback = fallback
-        return costs
+        return costs if ignored is None else costs.masked_fill_(ignored, 0.0)
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, gradient = ctx.saved_tensors
+        logits, gradient, ignored = ctx.saved_tensors
+        if ignored is not None:
+            incoming = incoming.masked_fill(ignored, 0.0)
         # Gradients are recorded in a backward pass if and only if it was asked for with create_graph=True.
         if torch.is_grad_enabled():
             costs = ctx.fallback(logits)

@@ -66,8 +66,8 @@ class LookupTables:
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""
-        cells = (log_p.clamp(min=self.floor) * -self.scale).to(torch.int32)
-        return cells.clamp(0, len(self.label_value) - 1)
+        places = (log_p * -self.scale).clamp(max=len(self.label_value) - 1)
+        return places.to(torch.int32).clamp(min=0)
 
     def other(self, log_p: Tensor) -> Tensor:
         r""":math:`\phi_0` at log-probabilities of any shape; differentiable once."""
@@ -105,7 +105,9 @@ def tabulate(
     columns = [*_lines(nodes, other, 0.0), *_lines(nodes, delta, tail)]
     has_other = n_classes * max(float(other.abs().max()), float(columns[1].abs().max())) >= _NOTHING
     if not has_other:
-        columns[:2] = torch.zeros_like(columns[0]), torch.zeros_like(columns[1])
+        # delta is then phi_1, which is 0 to the last digit at p = 1.
+        zero = torch.zeros_like(columns[0])
+        columns, other, delta = [zero, zero, *_lines(nodes, label, tail)], zero, label
     a, b, c, d = (each.float() for each in columns)
     tables = LookupTables(scale, floor, a, b, c, d, n_classes, math.inf, math.inf, has_other)
     value_error, slope_error = _errors(network, exact, form, tables, (other, delta))
