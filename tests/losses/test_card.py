@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evoloss import EvolvedLoss
 from evoloss.losses.card import card_text
 
 CLASSWISE = {
@@ -50,3 +52,13 @@ def test_title_notes_scores_and_settings_are_shown():
 def test_scores_of_a_strangers_record_do_no_harm(scores: Any):
     text = card(scores=scores)
     assert ("| 10 | - | - | - |" in text) == isinstance(scores, dict)
+
+
+def test_the_card_states_how_far_the_tables_are_from_the_network(tmp_path: Path) -> None:
+    loss = EvolvedLoss.from_pretrained("evolved-base")
+    loss.save_pretrained(tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for n_classes in (10, 1000):
+        tables = loss.tables(n_classes)
+        assert tables is not None
+        assert f"| {n_classes} | {tables.value_error:.1e} | {tables.slope_error:.1e} |" in card

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,16 @@ class Artefact:
     record: dict[str, Any]
 
 
-def write_artefact(directory: Path, artefact: Artefact) -> None:
+def write_artefact(
+    directory: Path, artefact: Artefact, table_errors: Mapping[int, tuple[float, float]] | None = None
+) -> None:
     """Write the three files, the config last: a directory with a config is complete.
+
+    Args:
+        directory: where; made if it does not exist.
+        artefact: what.
+        table_errors: by class count, how far value and slope of the loss in use are from the network; for
+            the card.
 
     Raises:
         ArtefactError: if ``directory`` or a folder above it is a file, or the loss is too large to be read.
@@ -77,7 +86,7 @@ def write_artefact(directory: Path, artefact: Artefact) -> None:
             f"config, got {len(content)} and {len(text)}"
         )
     write_bytes(directory / LOSS_FILE, content)
-    write_text(directory / CARD_FILE, card_text(config, artefact.params.numel()))
+    write_text(directory / CARD_FILE, card_text(config, artefact.params.numel(), table_errors))
     write_text(directory / CONFIG_FILE, text)
 
 

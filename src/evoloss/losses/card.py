@@ -8,13 +8,16 @@ from typing import Any
 _SCORES = ("consistency", "kendall_tau", "spearman_rho")
 
 
-def card_text(config: Mapping[str, Any], n_params: int) -> str:
+def card_text(
+    config: Mapping[str, Any], n_params: int, table_errors: Mapping[int, tuple[float, float]] | None = None
+) -> str:
     """Write a card in Markdown from the content of ``config.json``.
 
     Args:
         config: the artefact's config; ``record`` may have ``title``, ``notes`` (Markdown), ``scores``
             (class count to measured ranking) and ``pretraining`` (the configuration it was evolved with).
         n_params: number of parameters.
+        table_errors: by class count, how far value and slope of the loss in use are from the network.
     """
     network, record = config["network"], config["record"]
     shape = "-".join(map(str, network["hidden"]))
@@ -37,9 +40,27 @@ def card_text(config: Mapping[str, Any], n_params: int) -> str:
     ]
     if record.get("notes"):
         lines += ["", str(record["notes"]).strip()]
+    lines += _tables(table_errors or {})
     lines += _scores(record.get("scores"))
     lines += _pretraining(record.get("pretraining"))
     return "\n".join(lines) + "\n"
+
+
+def _tables(errors: Mapping[int, tuple[float, float]]) -> list[str]:
+    if not errors:
+        return []
+    rows = [f"| {count} | {value:.1e} | {slope:.1e} |" for count, (value, slope) in errors.items()]
+    return [
+        "",
+        "## In use",
+        "",
+        "On logits of float32 or less the loss is read from tables. Largest errors against the network, of a "
+        "term of the loss and of its slope in log p (cross-entropy's is -1):",
+        "",
+        "| classes | value | slope |",
+        "| ---: | ---: | ---: |",
+        *rows,
+    ]
 
 
 def _scores(scores: object) -> list[str]:

@@ -143,7 +143,12 @@ class EvolvedLoss(ClassificationLoss):
         What is saved is the loss itself: weight, ignore_index, reduction and label_smoothing are choices of
         the use, and are given again on loading.
         """
-        write_artefact(Path(directory), Artefact(self.network, self.params, self.record))
+        errors = {}
+        for n_classes in (10, 1000):
+            tables = self.tables(n_classes)
+            if tables is not None:
+                errors[n_classes] = tables.value_error, tables.slope_error
+        write_artefact(Path(directory), Artefact(self.network, self.params, self.record), errors)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``."""

@@ -151,7 +151,7 @@ def _errors(
     spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells)).long()
     cells = torch.cat([*curved, spread]).double()
     # Float32 rounds the ends of a cell into a neighbour; a little inside is the same up to that.
-    places = torch.cat([(cells + share) / -tables.scale for share in (0.01, 0.5, 0.99)])
+    places = torch.cat([(cells + share) / -tables.scale for share in (0.01, 0.5, 0.99)]).float().double()
     layers = network.mlp.layers(network.constrain(params))
     exact = []
     for flag in (False, True):
