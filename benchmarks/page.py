@@ -58,6 +58,18 @@ def targets() -> list[str]:
     return lines
 
 
+def convergence() -> list[str]:
+    """Ranking consistency of equal searches after some generations."""
+    found = load("engine")["convergence"]
+    shown = [at for at, look in enumerate(found["generations"]) if look in (10, 25, 50, 100)]
+    heads = [f"{found['generations'][at]} generations" for at in shown]
+    lines = [f"| search | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(shown)}"]
+    for name, scores in found["subjects"].items():
+        cells = [f"{scores['mean'][at]:.4f} ± {scores['std'][at]:.4f}" for at in shown]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
 def facts(name: str) -> list[str]:
     """One line on what ran on what."""
     content = load(name)
@@ -91,6 +103,8 @@ def render() -> str:
             lines += facts(found[1])
         elif line == "<!-- targets -->":
             lines += targets()
+        elif line == "<!-- convergence -->":
+            lines += convergence()
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"
