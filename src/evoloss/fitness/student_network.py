@@ -1,0 +1,233 @@
+"""Many students side by side, forward and backward as batched matrix products, without autograd.
+
+Everything is laid out ``(tasks, popsize, units, columns)``, a column being a sample: a processor's vectors
+then run along the batch, however few the classes, and since the samples of a task are the same for all its
+students, their first layers together are one matrix, ``(popsize * width, features) @ (features, columns)``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from evoloss.fitness.student_activations import STUDENT_ACTIVATIONS
+from evoloss.fitness.student_config import StudentConfig
+
+_NORM_EPS = 1e-5  # as nn.LayerNorm
+
+
+class Memory(Protocol):
+    """Where memory comes from; see :class:`evoloss.fitness.workspace.Workspace`."""
+
+    def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """A buffer of the dtype and device of ``like``, with anything in it."""
+        ...
+
+
+class Shape(NamedTuple):
+    """Sizes of a chunk of students.
+
+    Attributes:
+        tasks: number of tasks.
+        popsize: number of candidates, each with one student a task.
+        widths: features, hidden widths, classes.
+    """
+
+    tasks: int
+    popsize: int
+    widths: tuple[int, ...]
+
+    @property
+    def students(self) -> int:
+        """Number of students."""
+        return self.tasks * self.popsize
+
+    @property
+    def n_params(self) -> int:
+        """Parameters of one student."""
+        return sum(fan_in * fan_out + fan_out for fan_in, fan_out in itertools.pairwise(self.widths))
+
+    @property
+    def blocks(self) -> list[tuple[int, ...]]:
+        """Shapes of the blocks of all students; see :class:`Blocks`."""
+        layers = itertools.pairwise(self.widths)
+        return [(self.tasks, self.popsize, out, size) for into, out in layers for size in (into, 1)]
+
+
+class Blocks:
+    """The parameters of all students, or something of their size, block by block.
+
+    The blocks are the weights of the first layer, ``(tasks, popsize, fan_out, fan_in)``, its biases,
+    ``(tasks, popsize, fan_out, 1)``, and so on; each is a matrix product's result or operand as it is.
+
+    Args:
+        blocks: contiguous tensors of these shapes.
+        flat: the memory they are parts of, without gaps, if it is one.
+
+    Attributes:
+        pieces: what an operation that treats all numbers alike is applied to: ``flat`` or the blocks.
+        by_student: the blocks, a row a student, ``(tasks * popsize, ...)``.
+        by_task: the blocks, a row a task, ``(tasks, ...)``.
+    """
+
+    def __init__(self, blocks: Sequence[Tensor], flat: Tensor | None = None) -> None:
+        self.blocks = list(blocks)
+        self.pieces = self.blocks if flat is None else [flat]
+        self.weights, self.biases = self.blocks[::2], self.blocks[1::2]
+        self.by_student = [block.flatten(0, 1).flatten(1) for block in blocks]
+        self.by_task = [block.flatten(1) for block in blocks]
+
+    @classmethod
+    def joined(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
+        """Blocks in one piece of memory."""
+        flat = workspace.take(name, (shape.students * shape.n_params,), like)
+        sizes = [math.prod(each) for each in shape.blocks]
+        parts = zip(torch.split(flat, sizes), shape.blocks, strict=True)
+        return cls([part.view(each) for part, each in parts], flat)
+
+    @classmethod
+    def apart(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
+        """Blocks in memory of their own, which is what a compiler can make good use of."""
+        return cls([workspace.take(f"{name} {at}", each, like) for at, each in enumerate(shape.blocks)])
+
+
+class _Layer(NamedTuple):
+    """A layer of all students for so many samples: views made once, because making them takes time as well.
+
+    In the first layer the students of a task are rows of one matrix, so there are as many matrices as tasks;
+    in the others there are as many as students.
+
+    Attributes:
+        matrix: weights, ``(matrices, rows, fan_in)``.
+        matrix_grad: their gradients.
+        bias: added to each row, ``(matrices, rows, 1)``.
+        bias_grad: its gradient, ``(tasks, popsize, units, 1)``.
+        product: what the matrices give, ``(matrices, rows, columns)``.
+        units: the same memory as ``(tasks, popsize, units, columns)``.
+        before: the same memory as ``(students, units, columns)``, normalised if that is asked for.
+        after: what follows the activation, laid out likewise; the same memory again where that is enough.
+        grad: the gradient of ``before``, laid out likewise.
+        grad_product: the same memory, laid out as ``product``.
+        grad_units: the same memory, laid out as ``units``.
+        spread: what layer normalisation divides by, ``(students, 1, columns)``.
+    """
+
+    matrix: Tensor
+    matrix_grad: Tensor
+    bias: Tensor
+    bias_grad: Tensor
+    product: Tensor
+    units: Tensor
+    before: Tensor
+    after: Tensor
+    grad: Tensor
+    grad_product: Tensor
+    grad_units: Tensor
+    spread: Tensor
+
+
+class StudentNetwork:
+    """The networks of a chunk of students.
+
+    Args:
+        config: activation and normalisation.
+        shape: sizes.
+        params: parameters.
+        grads: their gradients after :meth:`backward`.
+        memory: for everything in between.
+    """
+
+    def __init__(
+        self, config: StudentConfig, shape: Shape, params: Blocks, grads: Blocks, memory: Memory
+    ) -> None:
+        self.shape, self.params, self.grads = shape, params, grads
+        self._activation = STUDENT_ACTIVATIONS[config.activation]
+        self._normalised = config.norm == "layer"
+        self._memory = memory
+        self._layers: dict[int, list[_Layer]] = {}
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits ``(tasks, popsize, classes, n)`` of inputs ``(tasks, features, n)``; overwritten later."""
+        *hidden_layers, last = self._layers_for(inputs.shape[2])
+        hidden = inputs
+        for layer in hidden_layers:
+            torch.baddbmm(layer.bias, layer.matrix, hidden, out=layer.product)
+            if self._normalised:
+                _normalise(layer)
+            hidden = layer.after
+            self._activation.forward(layer.before, hidden)
+        torch.baddbmm(last.bias, last.matrix, hidden, out=last.product)
+        return last.units
+
+    def grad_logits(self, columns: int) -> Tensor:
+        """Where :meth:`backward` finds the gradient of the logits, ``(tasks, popsize, classes, columns)``."""
+        return self._layers_for(columns)[-1].grad_units
+
+    def backward(self, inputs: Tensor) -> None:
+        """Gradients of all parameters from :meth:`grad_logits`, after :meth:`forward` of the same inputs."""
+        layers = self._layers_for(inputs.shape[2])
+        for layer, below in zip(layers[:0:-1], layers[-2::-1], strict=True):
+            torch.sum(layer.grad_units, dim=3, keepdim=True, out=layer.bias_grad)
+            torch.bmm(layer.grad, below.after.mT, out=layer.matrix_grad)
+            torch.bmm(layer.matrix.mT, layer.grad, out=below.grad)
+            self._activation.backward(below.grad, below.before, below.after)
+            if self._normalised:
+                _normalise_backward(below)
+        torch.sum(layers[0].grad_units, dim=3, keepdim=True, out=layers[0].bias_grad)
+        torch.bmm(layers[0].grad_product, inputs.mT, out=layers[0].matrix_grad)
+
+    def _layers_for(self, columns: int) -> list[_Layer]:
+        if columns not in self._layers:
+            self._layers[columns] = [self._layer(at, columns) for at in range(len(self.params.weights))]
+        return self._layers[columns]
+
+    def _layer(self, position: int, columns: int) -> _Layer:
+        tasks, popsize, widths = self.shape
+        units = widths[position + 1]
+        matrices = self.shape.students if position else tasks
+        weight, weight_grad = self.params.weights[position], self.grads.weights[position]
+
+        def take(name: str, units: int) -> Tensor:
+            size = (self.shape.students, units, columns)
+            return self._memory.take(f"{name} {position}", size, weight)
+
+        before, grad = take("before", units), take("grad", units)
+        apart = self._activation.before or self._normalised
+        return _Layer(
+            matrix=weight.view(matrices, -1, widths[position]),
+            matrix_grad=weight_grad.view(matrices, -1, widths[position]),
+            bias=self.params.biases[position].view(matrices, -1, 1),
+            bias_grad=self.grads.biases[position],
+            product=before.view(matrices, -1, columns),
+            units=before.view(tasks, popsize, units, columns),
+            before=before,
+            after=take("after", units) if apart else before,
+            grad=grad,
+            grad_product=grad.view(matrices, -1, columns),
+            grad_units=grad.view(tasks, popsize, units, columns),
+            spread=take("spread", 1) if self._normalised else before[:, :1],
+        )
+
+
+def _normalise(layer: _Layer) -> None:
+    """Mean 0 and variance 1 over the units of ``before``, in place; ``spread`` keeps the divisor."""
+    before, spread = layer.before, layer.spread
+    torch.mean(before, dim=1, keepdim=True, out=spread)
+    before.sub_(spread)
+    torch.mul(before, before, out=layer.grad)
+    torch.mean(layer.grad, dim=1, keepdim=True, out=spread)
+    spread.add_(_NORM_EPS).sqrt_()
+    before.div_(spread)
+
+
+def _normalise_backward(layer: _Layer) -> None:
+    """From the gradient of the normalised units to that of the units, in place."""
+    normal, grad = layer.before, layer.grad
+    # What followed the activation is not needed any more: its memory takes the product.
+    along = torch.mul(grad, normal, out=layer.after).mean(dim=1, keepdim=True)
+    grad.sub_(grad.mean(dim=1, keepdim=True)).addcmul_(normal, along, value=-1).div_(layer.spread)
