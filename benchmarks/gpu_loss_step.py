@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import tyro
@@ -28,15 +28,14 @@ from benchmarks.protocol import Subject, alternate, print_rows, rows_of, timed, 
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.focal import focal
 from evoloss.losses.gce import gce
-from evoloss.losses.triton_rows import RowTables, available, label_log_probs, row_costs
-from evoloss.networks import ClasswiseNetwork
-from evoloss.networks.classwise import LOG_P_FLOOR
+from evoloss.losses.triton_rows import available, label_log_probs, row_costs
+from evoloss.networks import ClasswiseNetwork, LookupTables, tabulate
+from evoloss.networks.lookup import N_NODES
 
 SHAPES = ((1024, 10), (1024, 1000), (256, 32000), (4096, 128256))
 TOY_SHAPES = ((4, 10), (2, 1000), (2, 5000))
 DTYPES = (torch.bfloat16, torch.float32)
 BASELINE = "F.cross_entropy"
-N_NODES = 2048
 SECONDS = 0.03  # of one turn
 SMOOTHING = 0.1
 
@@ -55,40 +54,18 @@ class GpuLossStep:
     """Run in Triton's interpreter on the CPU, at toy sizes."""
 
 
-class Tables(NamedTuple):
-    """:class:`evoloss.losses.triton_rows.RowTables` of one loss."""
-
-    scale: float
-    floor: float
-    other_value: Tensor
-    other_slope: Tensor
-    label_value: Tensor
-    label_slope: Tensor
-    n_classes: int
+def tables_of(loss: EvolvedLoss, n_classes: int, device: str, n_nodes: int = N_NODES) -> LookupTables:
+    """The tables of a classwise loss."""
+    assert isinstance(loss.network, ClasswiseNetwork)
+    return tabulate(loss.network, loss.params.to(device), n_classes, n_nodes)
 
 
-def tabulate(loss: EvolvedLoss, n_classes: int, device: str, n_nodes: int = N_NODES) -> Tables:
-    """A classwise loss as tables, straight between the nodes."""
-    network, params = loss.network, loss.params.double()[None]
-    assert isinstance(network, ClasswiseNetwork)
-    form = network.form(params, n_classes)
-    nodes = torch.linspace(0.0, LOG_P_FLOOR, n_nodes, dtype=torch.float64)
-    other = network.phi_other(params, form, nodes, n_classes)[0]
-    label = network.phi_label(params, form, nodes, n_classes)[0] - other
-    columns = []
-    for values, tail in ((other, 0.0), (label, float(form.scale * form.tail))):
-        slopes = torch.cat([values.diff() / nodes.diff(), values.new_tensor([tail])])
-        columns += [values - slopes * nodes, slopes]
-    scale = (n_nodes - 1) / -LOG_P_FLOOR
-    return Tables(scale, LOG_P_FLOOR, *[each.float().to(device) for each in columns], n_classes=n_classes)
-
-
-def losses(tables: RowTables) -> dict[str, Loss]:
+def losses(tables: LookupTables) -> dict[str, Loss]:
     """The subjects, as mean losses."""
     return {
         BASELINE: F.cross_entropy,
         "F.cross_entropy smoothed": partial(F.cross_entropy, label_smoothing=SMOOTHING),
-        "rows evolved-base": lambda z, t: row_costs(z, t, tables).mean(),
+        "rows evolved-base": lambda z, t: row_costs(z, t, tables, has_other=tables.has_other).mean(),
         "rows cross_entropy": lambda z, t: -label_log_probs(z, t).mean(),
         "rows gce": lambda z, t: gce(label_log_probs(z, t), 0.7).mean(),
         "rows focal": lambda z, t: focal(label_log_probs(z, t), 2.0).mean(),
@@ -117,7 +94,7 @@ def check(loss: EvolvedLoss, device: str) -> None:
     """
     for n_classes in (10, 1000, 5000):
         # So many cells that the tables are the network; the kernels are in question here.
-        subjects = losses(tabulate(loss, n_classes, device, n_nodes=2**15))
+        subjects = losses(tables_of(loss, n_classes, device, n_nodes=2**15))
         plain: dict[str, Loss] = {
             "rows evolved-base": EvolvedLoss(loss.network, loss.params).to(device),
             "rows cross_entropy": F.cross_entropy,
@@ -181,7 +158,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Rows of one case."""
     torch._dynamo.reset()
-    subjects = losses(tabulate(loss, shape[1], device))
+    subjects = losses(tables_of(loss, shape[1], device))
     # The interpreter's machine may have no compiler; what is run there is this file.
     compiled = torch.compile(
         F.cross_entropy, dynamic=False, backend="eager" if device == "cpu" else "inductor"

@@ -269,11 +269,13 @@ def fresh_compiler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_compiler")
-def test_a_step_is_one_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("clip", [None, 5.0])
+def test_a_step_is_one_graph(monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
     """Traced with the whole graph or not at all, and run without generating code, which takes its time."""
+    config = replace(CONFIG, clip=clip)
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    eager = Students(CONFIG, TASKS, PLAN).train(TABLES)
-    assert_same(Students(CONFIG, TASKS, PLAN, compiled=True).train(TABLES), eager, rtol=1e-9, atol=1e-10)
+    eager = Students(config, TASKS, PLAN).train(TABLES)
+    assert_same(Students(config, TASKS, PLAN, compiled=True).train(TABLES), eager, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
-from evoloss.networks import ClasswiseNetwork
+from evoloss.networks import ClasswiseNetwork, LookupTables, tabulate
 from evoloss.networks.classwise import LOG_P_FLOOR
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -51,17 +51,13 @@ def smooth_tables(n_classes: int, *, others: bool = True) -> Tables:
     return tabulated(phi_0 - phi_0[-1], -log_p + 0.3 * (0.5 * log_p).exp() - 0.3 - phi_0, -1.0, n_classes)
 
 
-def evolved_tables(loss: EvolvedLoss, n_classes: int, n_nodes: int) -> Tables:
-    """The tables of a classwise loss."""
-    network, params = loss.network, loss.params.cpu().double()[None]
-    assert isinstance(network, ClasswiseNetwork)
-    form = network.form(params, n_classes)
-    log_p = torch.linspace(0.0, LOG_P_FLOOR, n_nodes, dtype=torch.float64)
-    other, label = (phi(params, form, log_p, n_classes)[0] for phi in (network.phi_other, network.phi_label))
-    return tabulated(other, label - other, float(form.scale * form.tail), n_classes)
+def evolved_tables(loss: EvolvedLoss, n_classes: int, n_nodes: int) -> LookupTables:
+    """The tables of a classwise loss, as the package makes them."""
+    assert isinstance(loss.network, ClasswiseNetwork)
+    return tabulate(loss.network, loss.params.to(DEVICE), n_classes, n_nodes)
 
 
-def look_up(log_p: Tensor, tables: Tables, which: str) -> Tensor:
+def look_up(log_p: Tensor, tables: Tables | LookupTables, which: str) -> Tensor:
     value, slope = (getattr(tables, f"{which}_{part}").double() for part in ("value", "slope"))
     cell = (log_p.detach().nan_to_num(nan=0.0).clamp(tables.floor, 0.0) * -tables.scale + 1e-9).long()
     # phi_0 is flat below the floor; clamped, -inf times its slope 0 is 0.
@@ -71,7 +67,7 @@ def look_up(log_p: Tensor, tables: Tables, which: str) -> Tensor:
 def reference(
     logits: Tensor,
     target: Tensor,
-    tables: Tables | None,
+    tables: Tables | LookupTables | None,
     *,
     weight: Tensor | None = None,
     ignore_index: int = IGNORED,

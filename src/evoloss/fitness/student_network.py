@@ -140,15 +140,22 @@ class StudentNetwork:
         params: parameters.
         grads: their gradients after :meth:`backward`.
         memory: for everything in between.
+        keep: :meth:`backward` adds the gradients to ``grads`` times this number; 0 overwrites them.
     """
 
     def __init__(
-        self, config: StudentConfig, shape: Shape, params: Blocks, grads: Blocks, memory: Memory
+        self,
+        config: StudentConfig,
+        shape: Shape,
+        params: Blocks,
+        grads: Blocks,
+        memory: Memory,
+        keep: float = 0.0,
     ) -> None:
         self.shape, self.params, self.grads = shape, params, grads
         self._activation = STUDENT_ACTIVATIONS[config.activation]
         self._normalised = config.norm == "layer"
-        self._memory = memory
+        self._memory, self._keep = memory, keep
         self._layers: dict[int, list[_Layer]] = {}
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -172,14 +179,22 @@ class StudentNetwork:
         """Gradients of all parameters from :meth:`grad_logits`, after :meth:`forward` of the same inputs."""
         layers = self._layers_for(inputs.shape[2])
         for layer, below in zip(layers[:0:-1], layers[-2::-1], strict=True):
-            torch.sum(layer.grad_units, dim=3, keepdim=True, out=layer.bias_grad)
-            torch.bmm(layer.grad, below.after.mT, out=layer.matrix_grad)
+            self._collect(layer, layer.grad, below.after)
             torch.bmm(layer.matrix.mT, layer.grad, out=below.grad)
             self._activation.backward(below.grad, below.before, below.after)
             if self._normalised:
                 _normalise_backward(below)
-        torch.sum(layers[0].grad_units, dim=3, keepdim=True, out=layers[0].bias_grad)
-        torch.bmm(layers[0].grad_product, inputs.mT, out=layers[0].matrix_grad)
+        self._collect(layers[0], layers[0].grad_product, inputs)
+
+    def _collect(self, layer: _Layer, grad: Tensor, hidden: Tensor) -> None:
+        """The gradients of one layer's weights and biases."""
+        total = layer.matrix_grad
+        if self._keep:
+            torch.baddbmm(total, grad, hidden.mT, beta=self._keep, out=total)
+            layer.bias_grad.mul_(self._keep).add_(layer.grad_units.sum(dim=3, keepdim=True))
+        else:
+            torch.bmm(grad, hidden.mT, out=total)
+            torch.sum(layer.grad_units, dim=3, keepdim=True, out=layer.bias_grad)
 
     def _layers_for(self, columns: int) -> list[_Layer]:
         if columns not in self._layers:

@@ -13,7 +13,7 @@ from evoloss.fitness.student_config import StudentConfig
 from evoloss.fitness.student_evaluation import evaluate_students
 from evoloss.fitness.student_network import Blocks, Memory, Shape, StudentNetwork
 from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, Weights
-from evoloss.fitness.student_updates import OPTIMIZERS
+from evoloss.fitness.student_updates import OPTIMIZERS, accumulates
 from evoloss.fitness.workspace import Workspace, chunk_rows
 
 StepFunction = Callable[..., None]  # a compiled :func:`functional_step`
@@ -30,7 +30,7 @@ class TrainingStep:
         tables: the candidates' slopes, divided by the size of a batch.
         batch: its size.
         params: changed in place.
-        grads: scratch.
+        grads: scratch, or the first of the moments if the optimiser :func:`accumulates`.
         moments: what the optimiser remembers, changed in place.
         memory: for everything in between.
     """
@@ -46,7 +46,8 @@ class TrainingStep:
         moments: Sequence[Blocks],
         memory: Memory,
     ) -> None:
-        self.network = StudentNetwork(config, shape, params, grads, memory)
+        keep = config.momentum if accumulates(config) else 0.0
+        self.network = StudentNetwork(config, shape, params, grads, memory, keep)
         self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory)
         self.update = OPTIMIZERS[config.optimizer](config, params, grads, moments)
 
@@ -78,16 +79,9 @@ def functional_step(
     n_tasks, features, batch = inputs.shape
     widths = (features, *(block.shape[2] for block in params[::2]))
     shape = Shape(n_tasks, params[0].shape[1], widths)
-    step = TrainingStep(
-        config,
-        shape,
-        tables,
-        batch,
-        Blocks(params),
-        Blocks.apart("grads", shape, _Fresh(), inputs),
-        [Blocks(each) for each in moments],
-        _Fresh(),
-    )
+    memory, remembered = _Fresh(), [Blocks(each) for each in moments]
+    grads = remembered[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
+    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, remembered, memory)
     step(inputs, label_cells, rate)
 
 
@@ -153,10 +147,11 @@ class StudentChunk:
         self.shape = Shape(material.n_tasks, len(tables), material.widths)
         config, like = material.config, material.like
         make = Blocks.joined if compiled is None else Blocks.apart
-        self.params, grads, *self.moments = (
+        self.params, *self.moments = (
             make(name, self.shape, workspace, like)
-            for name in ("params", "grads", *OPTIMIZERS[config.optimizer].MOMENTS)
+            for name in ("params", *OPTIMIZERS[config.optimizer].MOMENTS)
         )
+        grads = self.moments[0] if accumulates(config) else make("grads", self.shape, workspace, like)
         for weight, bias, start in zip(
             self.params.weights, self.params.biases, material.initial, strict=True
         ):
