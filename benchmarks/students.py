@@ -49,7 +49,7 @@ class Case:
     n_tasks: int = 4
     batch: int = 32
     samples: int = 320
-    steps: int = 50
+    steps: int = 30
 
     def tasks(self, dtype: torch.dtype = torch.float32) -> StudentTasks:
         """Gaussian clusters, a fifth of the training labels random."""
@@ -83,10 +83,10 @@ class Case:
 
 
 CASES = {
-    "10 classes, students 16-32-32-10": Case(classes=10, features=16, hidden=(32, 32), steps=100),
+    "10 classes, students 16-32-32-10": Case(classes=10, features=16, hidden=(32, 32), steps=60),
     "4 classes, students 8-24-4": Case(classes=4, features=8, hidden=(24,), n_tasks=8),
     "15 classes, students 24-64-64-64-15": Case(
-        classes=15, features=24, hidden=(64, 64, 64), n_tasks=2, steps=30
+        classes=15, features=24, hidden=(64, 64, 64), n_tasks=2, steps=20
     ),
 }
 
@@ -250,7 +250,7 @@ class Options:
 
     out: Path
     """File for the results."""
-    rounds: int = 5
+    rounds: int = 6
     """Rounds in which every subject has its turn."""
     compiled: bool = False
     """Time compiled versions of the first case as well; compiling takes a minute."""

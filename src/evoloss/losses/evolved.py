@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import torch
@@ -26,6 +26,9 @@ from evoloss.networks import (
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
 
@@ -296,17 +299,23 @@ class EvolvedLoss(ClassificationLoss):
         return self
 
 
+def _constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
+    """``torch.compiler.assume_constant_result`` without importing the compiler, which takes seconds."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
 _ENLISTED: WeakValueDictionary[int, EvolvedLoss] = WeakValueDictionary()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_constant_to_compilers
 def _compiled_columns(handle: int, stamp: int, n_classes: int) -> Tensor:
     """The tables of an enlisted loss, ``(4, n_nodes)``, worked out when a graph is made, and a part of it."""
     tables = _compiled_tables(handle, n_classes)
     return torch.stack([tables.other_value, tables.other_slope, tables.label_value, tables.label_slope])
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_constant_to_compilers
 def _compiled_numbers(handle: int, stamp: int, n_classes: int) -> tuple[float, float, bool]:
     """Scale, floor and ``has_other`` of these tables."""
     tables = _compiled_tables(handle, n_classes)
