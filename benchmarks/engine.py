@@ -38,7 +38,7 @@ from benchmarks.generations import Generations
 from benchmarks.peers.client import PEERS, ROOT, Peer, PeerError
 from benchmarks.peers.formula import direct_fitness
 from benchmarks.peers.serving import Workload, couple_order
-from benchmarks.protocol import alternate, print_rows, rows_of, write_results
+from benchmarks.protocol import alternate, print_rows, rows_of, target, write_results
 from evoloss.fitness import RankingFitness, make_couples
 from evoloss.networks import ClasswiseNetwork
 from evoloss.networks.classwise import LOG_P_FLOOR
@@ -50,6 +50,8 @@ from evoloss.random_streams import stream
 OURS = "evoloss"
 
 Rows = list[dict[str, Any]]
+
+LIMIT = 20.0  # times the generations of the fastest peer
 
 _TOLERANCE = 1e-3  # share of couples that rounding in float32 may turn
 _SHOWN = (25, 50, 100)
@@ -361,7 +363,23 @@ def main(options: EngineBenchmark) -> None:
         rows += measure(options, popsize, facts, last=popsize == options.popsizes[-1])
     facts["fastest_peer"] = [fastest_peer(rows, popsize) for popsize in options.popsizes]
     command = f"python -m benchmarks.engine --out {options.out.name} --rounds {options.rounds}"
-    write_results(options.out, "engine", f"{command} --threads {options.threads}", rows, **facts)
+    command = f"{command} --threads {options.threads}"
+    write_results(options.out, "engine", command, rows, goals(facts), **facts)
+
+
+def goals(facts: Mapping[str, Any]) -> Rows:
+    """What was to be reached, where a peer was there to be measured."""
+    return [
+        target(
+            f"times the generations of the fastest peer ({each['peer']}), popsize {each['popsize']}",
+            LIMIT,
+            each["times_ours"],
+            at_least=True,
+            reason="most of a generation is the product of tables and couples, at the rate of the machine",
+        )
+        for each in facts["fastest_peer"]
+        if each["peer"] is not None
+    ]
 
 
 def fastest_peer(rows: Sequence[Mapping[str, Any]], popsize: int) -> dict[str, Any]:
