@@ -1,5 +1,6 @@
 """Fitness: what a candidate loss is judged by."""
 
+from evoloss.fitness.loss_slopes import cross_entropy_slopes, network_slopes
 from evoloss.fitness.ranking import (
     Couples,
     Evaluation,
@@ -11,6 +12,17 @@ from evoloss.fitness.ranking import (
     table_of,
 )
 from evoloss.fitness.scores import RankingScores, ranking_scores
+from evoloss.fitness.slope_tables import (
+    SlopeTables,
+    join_tables,
+    slope_error,
+    tabulate_functions,
+    tabulate_network,
+    tabulate_slopes,
+)
+from evoloss.fitness.student_config import StudentConfig
+from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, initial_weights, learning_rates
+from evoloss.fitness.students import Students, StudentScores
 from evoloss.fitness.workspace import Workspace
 
 __all__ = [
@@ -20,9 +32,24 @@ __all__ = [
     "RankingConfig",
     "RankingFitness",
     "RankingScores",
+    "SlopeTables",
+    "StudentConfig",
+    "StudentPlan",
+    "StudentScores",
+    "StudentTasks",
+    "Students",
     "Workspace",
+    "cross_entropy_slopes",
+    "initial_weights",
+    "join_tables",
+    "learning_rates",
     "make_couples",
+    "network_slopes",
     "pair_weights",
     "ranking_scores",
+    "slope_error",
     "table_of",
+    "tabulate_functions",
+    "tabulate_network",
+    "tabulate_slopes",
 ]
