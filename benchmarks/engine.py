@@ -83,7 +83,7 @@ class EngineBenchmark:
     """Class count."""
     couples_per_pair: int = 4
     """Each pair is compared with so many others."""
-    sigma: float = 0.1
+    sigma: float = 0.3
     """First step size."""
     batches: int = 32
     """Batches of pairs that the peers use in turn."""

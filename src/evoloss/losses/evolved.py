@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
-from weakref import WeakValueDictionary
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
-from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, pick
+from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
 from evoloss.networks import (
     ClasswiseForm,
@@ -27,10 +27,27 @@ from evoloss.networks import (
 )
 from evoloss.zoo import SHIPPED, shipped_path
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
+
+_WRITTEN_TO = (
+    "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
+    "call the loss once outside of compiled code"
+)
+
+
+@dataclass
+class _Kept:
+    """Tables, and the parameters they were made of.
+
+    Attributes:
+        tables: at one class count, on one device.
+        params: a copy of the parameters.
+        state: where they lay, and how often that place had been written to, when they were last compared.
+    """
+
+    tables: LookupTables
+    params: Tensor
+    state: tuple[int, int]
 
 
 class EvolvedLoss(ClassificationLoss):
@@ -91,10 +108,9 @@ class EvolvedLoss(ClassificationLoss):
         self.record = dict(record or {})
         self.exact = exact
         self._forms: dict[tuple[int, torch.dtype], ClasswiseForm] = {}
-        self._tables: dict[int, LookupTables] = {}
-        self._worked_out_for: tuple[int, int] | None = None
+        self._forms_of: tuple[int, int] | None = None
+        self._kept: dict[tuple[int, torch.device], _Kept] = {}
         self.register_buffer("params", params)
-        self._enlist()
 
     @classmethod
     def from_pretrained(
@@ -182,12 +198,7 @@ class EvolvedLoss(ClassificationLoss):
         if logits.dtype == torch.float64 or logits.is_meta or self.params.is_meta:
             return None
         if torch.compiler.is_compiling():
-            # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
-            asked = self._handle, self._stamp, len(range(n_classes))
-            columns: Tensor = _compiled_columns(*asked)
-            a, b, c, d = columns.unbind()
-            scale, floor, has_other = _compiled_numbers(*asked)
-            tables = LookupTables(scale, floor, a, b, c, d, n_classes, 0.0, 0.0, has_other)
+            tables = self._traced_tables(n_classes)
         else:
             tables = self._tables_at(self.network, n_classes)
         exact = partial(self._exact_rows, labels=labels)
@@ -243,7 +254,9 @@ class EvolvedLoss(ClassificationLoss):
         # A tensor's value cannot be asked for while compiling, nor on the meta device.
         if torch.compiler.is_compiling() or self.params.is_meta:
             return None
-        self._forget_if_changed()
+        state = (self.params.data_ptr(), self.params._version)
+        if self._forms_of != state:
+            self._forms_of, self._forms = state, {}
         key = (n_classes, params.dtype)
         if key not in self._forms:
             form = network.constants(params, n_classes)
@@ -254,36 +267,58 @@ class EvolvedLoss(ClassificationLoss):
         return self._forms[key]
 
     def _tables_at(self, network: ClasswiseNetwork, n_classes: int) -> LookupTables:
-        """The tables at a class count, worked out once, in some ten milliseconds."""
-        self._forget_if_changed()
-        tables = self._tables.get(n_classes)
-        if tables is None:
-            if not network.form(self.params.double()[None], n_classes).exists.item():
-                raise ValueError(_no_form(n_classes))
-            tables = self._tables[n_classes] = tabulate(network, self.params, n_classes)
+        """The tables at a class count, worked out once, in some twenty milliseconds."""
+        key = (n_classes, self.params.device)
+        kept, state = self._kept.get(key), (self.params.data_ptr(), self.params._version)
+        if kept is not None and kept.state == state:
+            return kept.tables
+        # Written to or moved is not changed: distributed training writes buffers anew in every step.
+        if (
+            kept is not None
+            and kept.params.dtype == self.params.dtype
+            and torch.equal(kept.params, self.params)
+        ):
+            kept.state = state
+            return kept.tables
+        if not network.form(self.params.double()[None], n_classes).exists.item():
+            raise ValueError(_no_form(n_classes))
+        tables = tabulate(network, self.params, n_classes)
+        self._kept[key] = _Kept(tables, self.params.detach().clone(), state)
         return tables
 
-    def _forget_if_changed(self) -> None:
-        state = (self.params.data_ptr(), self.params._version)
-        if self._worked_out_for != state:
-            self._worked_out_for = state
-            self._forms.clear()
-            self._tables.clear()
+    def _traced_tables(self, n_classes: int) -> LookupTables:
+        """The tables in compiled code: taken from this module at each call, guarded as any attribute is.
 
-    def _enlist(self) -> None:
-        """Take a number by which a compiler, which cannot hold a module as a constant, finds this one."""
-        self._handle = id(self)
-        self._stamp = 0  # one up whenever parameters are replaced: what was compiled before is compiled anew
-        _ENLISTED[self._handle] = self
+        So one graph serves every loss that has tables. Whether they are made of the parameters as they are,
+        nobody but the graph can ask; it does.
+        """
+        # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
+        n_classes = len(range(n_classes))
+        if not self._make_tables(n_classes):
+            raise ValueError(_no_form(n_classes))
+        kept = self._kept[n_classes, self.params.device]
+        torch._assert_async((kept.params == self.params).all(), _WRITTEN_TO)
+        return kept.tables
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._worked_out_for, self._forms, self._tables = None, {}, {}
-        self._enlist()
+    @constant_to_compilers
+    def _make_tables(self, n_classes: int) -> bool:
+        """Make tables, also while a compiler traces, which finds them afterwards; False if there are none."""
+        try:
+            self.tables(n_classes)
+        except ValueError:
+            return False
+        return True
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self._stamp += 1
+        # Eager calls see for themselves that parameters have changed; compiled code takes what stands here.
+        for n_classes, device in list(self._kept):
+            if device != self.params.device or not self._make_tables(n_classes):
+                del self._kept[n_classes, device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tables are made again where they are needed: copies and pickles stay small.
+        return {**self.__dict__, "_kept": {}}
 
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""
@@ -293,38 +328,9 @@ class EvolvedLoss(ClassificationLoss):
         # A whole model may be cast to half precision; rounding a loss to three digits would change it.
         exact = self.params
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._stamp += 1
         if self.params.dtype not in (torch.float32, torch.float64):
             self.params = exact.to(self.params.device)
         return self
-
-
-def _constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
-    """``torch.compiler.assume_constant_result`` without importing the compiler, which takes seconds."""
-    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
-    return function
-
-
-_ENLISTED: WeakValueDictionary[int, EvolvedLoss] = WeakValueDictionary()
-
-
-@_constant_to_compilers
-def _compiled_columns(handle: int, stamp: int, n_classes: int) -> Tensor:
-    """The tables of an enlisted loss, ``(4, n_nodes)``, worked out when a graph is made, and a part of it."""
-    tables = _compiled_tables(handle, n_classes)
-    return torch.stack([tables.other_value, tables.other_slope, tables.label_value, tables.label_slope])
-
-
-@_constant_to_compilers
-def _compiled_numbers(handle: int, stamp: int, n_classes: int) -> tuple[float, float, bool]:
-    """Scale, floor and ``has_other`` of these tables."""
-    tables = _compiled_tables(handle, n_classes)
-    return tables.scale, tables.floor, tables.has_other
-
-
-def _compiled_tables(handle: int, n_classes: int) -> LookupTables:
-    loss = _ENLISTED[handle]
-    return loss._tables_at(cast(ClasswiseNetwork, loss.network), n_classes)
 
 
 def _checked(network: Network, params: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ cross-entropy itself, which is how this file is tested.
 from __future__ import annotations
 
 import numbers
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,9 @@ from evoloss.losses.precision import autocast_dtype, autocast_off
 from evoloss.losses.table_rows import AffineTerms, Labels, looked_up_rows, traced_rows
 
 __all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Labels", "Reduction", "SharedArguments", "pick"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
 # that no target holds; otherwise it would pass over an out-of-range target without a word.
@@ -334,11 +338,21 @@ def _is_plain(target: Tensor, weight: Tensor | None) -> bool:
     """Whether only the gradient of the logits may be asked for, by ``backward`` and no transform."""
     if target.requires_grad or (weight is not None and weight.requires_grad):
         return False
-    if torch.compiler.is_compiling():
-        return True
-    # Neither torch.func (grad, vmap, jvp) nor forward-mode differentiation sees through a row at a time.
-    inside_transform = torch._C._functorch.peek_interpreter_stack() is not None
-    return not inside_transform and forward_ad._current_level < 0
+    # Neither torch.func (grad, vmap, jvp) nor forward-mode differentiation sees through a row at a time, nor
+    # does a second derivative find anything in a table.
+    return not _inside_transform() and (torch.compiler.is_compiling() or forward_ad._current_level < 0)
+
+
+def constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
+    """``torch.compiler.assume_constant_result`` without importing the compiler, which takes seconds."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
+@constant_to_compilers
+def _inside_transform() -> bool:
+    """Whether a transform of ``torch.func`` is running; a compiler asks this while it traces, within one."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def _plain_number(value: Any, *, real: bool = False) -> Any:
