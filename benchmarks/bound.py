@@ -28,7 +28,7 @@ from evoloss.pretraining import PretrainConfig
 
 # The workload of benchmarks.engine.
 WORKLOAD = PretrainConfig(
-    classes=(10,), pairs=4096, popsize=256, strategy="snes", sigma=0.1, couples_per_pair=4
+    classes=(10,), pairs=4096, popsize=256, strategy="snes", sigma=0.1, couples_per_pair=1
 )
 GEMM, SIZE = 1024, 1 << 17  # side of the product, entries of the other arrays (half a megabyte: in cache)
 

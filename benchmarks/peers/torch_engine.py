@@ -94,7 +94,7 @@ def batched(workload: Workload, candidates: int = 4, pieces: int = 16) -> Losses
 
     Tried: from 1 to 32 candidates and from 1 to 40 pieces, within a tenth of each other where a piece fits
     into the second-level cache; the transposed layout ``(P, hidden, M)``, 0.40 s; pieces one after the other
-    with threads inside each operation, 0.34 s; this, 0.30 s. More than half of it is the exponential in
+    with threads inside each operation it took 0.34 s. More than half of it is the exponential in
     ``F.silu``, for which nothing that is shorter was found among PyTorch's operations.
     """
     threads = available_cores()
