@@ -128,6 +128,10 @@ def draw(path: Path) -> None:
             _curve(axis, [row for row in rows if row["case"] == "every class drawn"], "every class drawn")
             axis.legend(frameon=False)
         axis.set(xscale="log", yscale="log", xlabel=label)
+        sizes = [int(row["subject"].split()[-1]) for row in rows if row["case"] == case]
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_yticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"])
+        axis.minorticks_off()
         axis.grid(visible=True, which="both", alpha=0.25)
     axes[0].set_ylabel("milliseconds a generation")
     path.parent.mkdir(parents=True, exist_ok=True)
