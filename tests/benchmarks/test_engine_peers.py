@@ -50,6 +50,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> EngineBenchmark:
     return EngineBenchmark(
         out=tmp_path_factory.mktemp("out") / "engine.json",
         peers_python=Path("no-such-python"),
+        couples_per_pair=4,
         peers=("evosax", "PyTorch, loop"),
         rounds=1,
         seconds=0.01,
