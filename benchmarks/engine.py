@@ -168,7 +168,7 @@ class OursSubject:
         self.search.run(generations)
         # The thread that draws is one generation ahead: wait for it, so that as many batches as generations
         # are drawn within the time, and nobody else's turn begins under it.
-        self.search.lookahead._executor.submit(int).result()
+        self.search.lookahead.wait()
         return time.perf_counter() - start
 
     def centres(self, generations: int, seed: int, every: int) -> np.ndarray:

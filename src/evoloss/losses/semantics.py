@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
+from evoloss.losses.pick import label_of, pick
 from evoloss.losses.precision import autocast_dtype, autocast_off
 from evoloss.losses.table_rows import AffineTerms, Labels, looked_up_rows, traced_rows
 
@@ -26,10 +27,6 @@ __all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Labels", "Reduction", 
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
-# that no target holds; otherwise it would pass over an out-of-range target without a word.
-_IGNORED_BY_NOBODY = -(2**62)
 
 
 class ClassificationLoss(nn.Module):
@@ -204,8 +201,12 @@ class ClassificationLoss(nn.Module):
         smoothing = self._smoothing()
         every = None if smoothing == 0.0 else self._all_costs(logits)
         # The costs first: they say what is wrong with an index out of range.
-        costs = self._picked_costs(logits, target) if every is None else pick(every, self._label(target))
-        picked_weight = None if weight is None else weight[self._label(target)]
+        costs = (
+            self._picked_costs(logits, target)
+            if every is None
+            else pick(every, label_of(target, self.ignore_index))
+        )
+        picked_weight = None if weight is None else weight[label_of(target, self.ignore_index)]
         losses = costs if picked_weight is None else costs * picked_weight
         if every is not None:
             spread = _weighted(every, weight).sum(1)
@@ -243,15 +244,11 @@ class ClassificationLoss(nn.Module):
 
         An ignored position may hold any number, and cost any.
         """
-        target = self._label(target)
+        target = label_of(target, self.ignore_index)
         if logits.dim() == 2:
             return self.label_costs(logits, target)
         flat = logits.movedim(1, -1).reshape(-1, logits.shape[1])
         return self.label_costs(flat, target.reshape(-1)).reshape(target.shape)
-
-    def _label(self, target: Tensor) -> Tensor:
-        """Index targets, with class 0, which always exists, in the place of ``ignore_index``."""
-        return torch.where(target == self.ignore_index, 0, target)
 
     def _shared_arguments(self) -> SharedArguments:
         return {
@@ -312,26 +309,6 @@ class LabelProbabilityLoss(ClassificationLoss):
 
     def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         return self.cost(pick(F.log_softmax(logits, dim=1), target, self.ignore_index))
-
-
-def pick(values: Tensor, target: Tensor, ignore_index: int = _IGNORED_BY_NOBODY) -> Tensor:
-    """The entry of each position's target, and 0 for a target of ``ignore_index``.
-
-    ``nll_loss`` does the picking: unlike ``gather`` it raises what cross-entropy raises for an index out of
-    range, takes the class axis in second place, and compiles and vmaps as cross-entropy does.
-
-    Args:
-        values: floating, shape ``(N, C, d1, ..., dK)``.
-        target: int64 in ``[0, C)``, shape ``(N, d1, ..., dK)``.
-        ignore_index: by default a number that no target is.
-
-    Returns:
-        ``values[n, target[n, ...], ...]``, of the shape of ``target``.
-
-    Raises:
-        IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
-    """
-    return -F.nll_loss(values, target, ignore_index=ignore_index, reduction="none")
 
 
 def _is_plain(target: Tensor, weight: Tensor | None) -> bool:

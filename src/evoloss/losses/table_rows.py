@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.losses.pick import label_of, pick
 from evoloss.networks import LookupTables
 
 __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_rows"]
@@ -30,9 +31,6 @@ __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "trace
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
 _CHUNK_ELEMENTS = 1 << 17
-
-# See evoloss.losses.semantics.pick.
-_IGNORED_BY_NOBODY = -(2**62)
 
 Fallback = Callable[[Tensor], Tensor]
 
@@ -55,7 +53,7 @@ class Labels(NamedTuple):
     @property
     def label(self) -> Tensor:
         """Index targets, and class 0, which always exists, for rows to ignore; ``(N,)``."""
-        return torch.where(self.target == self.ignore_index, 0, self.target)
+        return label_of(self.target, self.ignore_index)
 
     @property
     def is_dense(self) -> bool:
@@ -134,7 +132,7 @@ def looked_up_labels(logits: Tensor, labels: Labels, tables: LookupTables, fallb
         tables: with no ``has_other``.
         fallback: delta at log-probabilities ``(N,)`` by differentiable operations.
     """
-    log_p = _label_log_probs(F.log_softmax(logits, dim=1), labels.target, labels.ignore_index)
+    log_p = pick(F.log_softmax(logits, dim=1), labels.target, labels.ignore_index)
     costs: Tensor = _LookedUpLabels.apply(log_p, tables, fallback)  # type: ignore[no-untyped-call]
     return costs
 
@@ -156,7 +154,7 @@ def traced_rows(logits: Tensor, labels: Labels, tables: Terms) -> Tensor:
         costs = torch.where(masses == 0, 0.0, masses * tables.label(log_probs)).sum(1)
     else:
         masses = None
-        costs = tables.label(_label_log_probs(log_probs, labels.target, labels.ignore_index))
+        costs = tables.label(pick(log_probs, labels.target, labels.ignore_index))
     if tables.has_other:
         others = tables.other(log_probs).sum(1)
         costs = costs + (others if masses is None else masses.sum(1) * others)
@@ -181,11 +179,10 @@ class _LookedUpLabels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_p: Tensor, tables: LookupTables, fallback: Fallback) -> Tensor:
         # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
-        cell = tables.cells(log_p)
-        slope = tables.label_slope.index_select(0, cell)
+        cost, slope = _deltas(log_p, tables)
         ctx.save_for_backward(log_p, slope)
         ctx.fallback = fallback
-        return torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p)
+        return cost
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None]:
@@ -226,7 +223,7 @@ class _LookedUpRows(torch.autograd.Function):
         if gradient.dtype == torch.float32:
             return gradient * incoming[:, None], None, None, None
         made = torch.empty_like(gradient)
-        chunk = max(1, _CHUNK_ELEMENTS // max(1, gradient.shape[1]))
+        chunk = _chunk_rows(gradient.shape[1])
         for start in range(0, len(gradient), chunk):
             rows = slice(start, start + chunk)
             made[rows] = gradient[rows].float() * incoming[rows, None]
@@ -236,7 +233,7 @@ class _LookedUpRows(torch.autograd.Function):
 def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient: Tensor | None) -> Tensor:
     """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
     n, n_classes = logits.shape
-    chunk = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
+    chunk = _chunk_rows(n_classes)
     whole = n <= chunk
     # With several chunks the same memory serves all of them; with one, PyTorch's own is as good.
     scratch = None if whole else _Scratch(chunk, n_classes, logits.device)
@@ -250,7 +247,7 @@ def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient:
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
         if labels.is_dense:
             if label is not None:  # raises for an index out of range, as cross-entropy does
-                _label_log_probs(log_probs, label[rows], _IGNORED_BY_NOBODY)
+                pick(log_probs, label[rows])
             cost, slopes = _dense(log_probs, labels.masses(rows, n_classes), tables, gradient is not None)
         else:
             assert label is not None
@@ -263,6 +260,11 @@ def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient:
             else:
                 into.copy_(torch._log_softmax_backward_data(slopes, log_probs, 1, torch.float32))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _chunk_rows(n_classes: int) -> int:
+    """How many rows to work on at once, at least 1."""
+    return max(1, _CHUNK_ELEMENTS // max(1, n_classes))
 
 
 class _Scratch:
@@ -280,7 +282,7 @@ def _one_label(
     log_probs: Tensor, target: Tensor, tables: Terms, scratch: _Scratch | None, wanted: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
-    log_p = _label_log_probs(log_probs, target, _IGNORED_BY_NOBODY)
+    log_p = pick(log_probs, target)
     cost, slope = _deltas(log_p, tables)
     slopes = None
     if tables.has_other:
@@ -332,8 +334,3 @@ def _others(log_probs: Tensor, tables: Terms, scratch: _Scratch | None) -> tuple
     # place is -scale times the clamped log-probability.
     value.addcmul_(slope, place, value=-1.0 / tables.scale)
     return value.sum(1), slope
-
-
-def _label_log_probs(log_probs: Tensor, target: Tensor, ignore_index: int) -> Tensor:
-    """The label's entry of each row, 0 for rows to ignore; raises as cross-entropy does."""
-    return -F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")

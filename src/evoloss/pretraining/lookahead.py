@@ -40,6 +40,11 @@ class Lookahead:
         assert self._now is not None
         return self._now[1][position]
 
+    def wait(self) -> None:
+        """Wait until the block ahead is made, so that nothing is drawn while something else is timed."""
+        if self._ahead is not None:
+            self._ahead[1].exception()
+
     def close(self) -> None:
         """Wait for the thread to end."""
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -54,6 +59,5 @@ class Lookahead:
             self._submit(block + 1)
 
     def _submit(self, block: int) -> None:
-        if self._ahead is not None:  # a block that nobody asked for, perhaps still in the making
-            self._ahead[1].exception()
+        self.wait()  # for a block that nobody asked for, perhaps still in the making
         self._ahead = block, self._executor.submit(self._make, block, self._workspaces[block % 2])
