@@ -4,19 +4,26 @@ import pytest
 import torch
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.mutation import MAPS, MUTATIONS, Chaotic, Gaussian, Mutation
+from evoloss.mutation import MAPS, MUTATIONS, Chaotic, Gaussian, Mutation, StudentT, Uniform
 from evoloss.mutation.chaotic import Drives
 from evoloss.random_streams import stream
 
 DRIVES: tuple[Drives, ...] = ("direction", "step", "both")
 EVERY = [
     Gaussian(),
+    Uniform(),
+    StudentT(),
     *(Chaotic(map=name, drives=drives) for name in MAPS for drives in DRIVES),
+    Chaotic(drives="both", order="independent"),
+    Chaotic(drives="both", order="shuffled"),
+    Chaotic(map="henon", drives="step", order="independent"),
+    Chaotic(map="henon", drives="step", order="shuffled"),
 ]
 
 
 def test_registry() -> None:
-    assert {"gaussian": Gaussian, "chaotic": Chaotic} == MUTATIONS
+    kinds = {"gaussian": Gaussian, "uniform": Uniform, "student_t": StudentT, "chaotic": Chaotic}
+    assert kinds == MUTATIONS
 
 
 @pytest.mark.parametrize("mutation", EVERY, ids=repr)
@@ -124,3 +131,8 @@ def test_fields_are_checked(fields: dict[str, object], message: str) -> None:
 def test_an_unknown_map_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"no chaotic map 'logistik'\. Did you mean 'logistic'"):
         Chaotic(map="logistik")
+
+
+def test_an_unknown_order_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"no chaos order 'shufled'\. Did you mean 'shuffled'"):
+        Chaotic(order="shufled")  # type: ignore[arg-type]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from evoloss.mutation import Chaotic, Gaussian
+from evoloss.mutation import Chaotic, Gaussian, StudentT, Uniform
 from evoloss.networks import ConcatNetwork, MonotoneNetwork
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.parts import make_fitness, make_mutation, make_network, make_strategy
@@ -24,6 +24,13 @@ def test_the_mutation_gets_its_map() -> None:
     assert isinstance(chaotic, Chaotic)
     assert (chaotic.map, chaotic.drives) == ("tent", "both")
     assert isinstance(make_mutation(PretrainConfig(chaotic_map="tent")), Gaussian)
+
+
+def test_every_mutation_can_be_named() -> None:
+    assert isinstance(make_mutation(PretrainConfig(mutation="uniform")), Uniform)
+    assert isinstance(make_mutation(PretrainConfig(mutation="student_t")), StudentT)
+    shuffled = make_mutation(PretrainConfig(mutation="chaotic", chaos_order="shuffled"))
+    assert shuffled == Chaotic(order="shuffled")
 
 
 def test_auto_is_an_activation_that_the_network_takes() -> None:

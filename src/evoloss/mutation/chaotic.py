@@ -2,8 +2,8 @@ r"""Chaotic mutation: noise from the orbits of a chaotic map instead of a Gaussi
 
 One orbit belongs to one parameter of one candidate, or to one candidate's step length; no orbit is laid
 across neighbouring parameters, whose noise would then be functions of each other. Orbits run on from
-generation to
-generation: the value of a parameter's noise in the next generation is a function of its value in this one.
+generation to generation: the value of a parameter's noise in the next generation is a function of its value
+in this one. :mod:`evoloss.mutation.orders` takes that dependence away, to see what it is good for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.mutation.maps import MAPS
-from evoloss.mutation.orbits import Orbits, advance, start_orbits
+from evoloss.mutation.orbits import Orbits
+from evoloss.mutation.orders import Order, next_values, start_values
 from evoloss.mutation.protocol import MutationState
 
 Drives = Literal["direction", "step", "both"]
@@ -42,15 +43,18 @@ class Chaotic:
         drives: ``"direction"``: an orbit for each candidate and parameter, s = 1. ``"step"``: an orbit for
             each candidate's step length, Gaussian direction. ``"both"``: both from orbits.
         log_spread: standard deviation of the logarithm of the step length, above 0 and at most 1.
+        order: ``"orbit"``: values in the order of the orbit. ``"independent"``: fresh draws from the same
+            density. ``"shuffled"``: values of the orbit in random order, see :mod:`evoloss.mutation.orders`.
         renew_every: each orbit is started anew every so many samples, at least 2, each at another time.
 
     Raises:
         ConfigError: for a field outside its range.
-        UnknownNameError: for a map that is not known.
+        UnknownNameError: for a map or an order that is not known.
     """
 
     map: str = "logistic"
     drives: Drives = "direction"
+    order: Order = "orbit"
     log_spread: float = 0.5
     renew_every: int = 1000
 
@@ -60,6 +64,8 @@ class Chaotic:
             raise UnknownNameError.among("chaotic map", self.map, MAPS)
         if self.drives not in get_args(Drives):
             raise ConfigError(f"drives must be one of {', '.join(get_args(Drives))}, got {self.drives!r}")
+        if self.order not in get_args(Order):
+            raise UnknownNameError.among("chaos order", str(self.order), get_args(Order))
         if not 0.0 < self.log_spread <= 1.0:
             raise ConfigError(f"log_spread must be above 0 and at most 1, got {self.log_spread!r}")
         if self.renew_every < 2:
@@ -69,33 +75,35 @@ class Chaotic:
         """Start all orbits independently, in the invariant density."""
         state = {"shape": torch.tensor([popsize, n_params])}
         if self.drives != "step":
-            state |= _nest("direction", start_orbits(MAPS[self.map], (popsize, n_params), generator))
+            shape = (popsize, n_params)
+            state |= _nest("direction", start_values(MAPS[self.map], self.order, shape, generator))
         if self.drives != "direction":
-            state |= _nest("step", start_orbits(MAPS[self.map], (popsize,), generator))
+            state |= _nest("step", start_values(MAPS[self.map], self.order, (popsize,), generator))
         return state
 
     def sample(self, state: MutationState, generator: torch.Generator) -> tuple[Tensor, MutationState]:
         """Return noise of shape ``(popsize, n_params)``: float64, or float32 for a Gaussian direction."""
-        chaotic_map, after = MAPS[self.map], dict(state)
+        popsize, n_params = state["shape"].tolist()
+        after = dict(state)
         if self.drives == "step":
-            popsize, n_params = state["shape"].tolist()
             noise = torch.randn(popsize, n_params, generator=generator, dtype=torch.float32)
         else:
-            orbits = advance(chaotic_map, _pick("direction", state), self.renew_every, generator)
-            noise = chaotic_map.standardise(orbits["point"])
-            after |= _nest("direction", orbits)
+            noise = self._next("direction", (popsize, n_params), after, generator)
         if self.drives != "direction":
-            orbits = advance(chaotic_map, _pick("step", state), self.renew_every, generator)
-            length = (self.log_spread * chaotic_map.standardise(orbits["point"])).exp()
-            scale = 1.0 / math.sqrt(chaotic_map.expectation_of_exp(2.0 * self.log_spread))
+            length = (self.log_spread * self._next("step", (popsize,), after, generator)).exp()
+            scale = 1.0 / math.sqrt(MAPS[self.map].expectation_of_exp(2.0 * self.log_spread))
             noise = noise * (scale * length).to(noise.dtype).unsqueeze(1)
-            after |= _nest("step", orbits)
         return noise, after
+
+    def _next(
+        self, name: str, shape: tuple[int, ...], state: MutationState, generator: torch.Generator
+    ) -> Tensor:
+        """Standardised values of one source; ``state``, a copy already, gets what comes after."""
+        own = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(name)}
+        values, after = next_values(MAPS[self.map], self.order, own, shape, self.renew_every, generator)
+        state |= _nest(name, after)
+        return values
 
 
 def _nest(name: str, orbits: Orbits) -> MutationState:
     return {f"{name}.{key}": value for key, value in orbits.items()}
-
-
-def _pick(name: str, state: MutationState) -> Orbits:
-    return {key: state[f"{name}.{key}"] for key in ("point", "reference", "steps")}

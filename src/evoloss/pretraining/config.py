@@ -78,12 +78,15 @@ class PretrainConfig:
     """Step-size control of es_comma: cumulative adaptation, self-adaptation, or none."""
     learning_rate: float = 0.05
     """Learning rate of Adam in open_es."""
-    mutation: Literal["gaussian", "chaotic"] = "gaussian"
-    """Where the noise of the strategy comes from."""
+    mutation: Literal["gaussian", "uniform", "student_t", "chaotic"] = "gaussian"
+    """Where the noise of the strategy comes from; every kind has variance 1."""
     chaotic_map: Literal["logistic", "tent", "sine", "chebyshev", "gauss", "henon"] = "logistic"
-    """Map of the chaotic mutation; without effect on the Gaussian one."""
+    """Map of the chaotic mutation; without effect on the others."""
     chaos_drives: Literal["direction", "step", "both"] = "direction"
     """What the orbits drive: every parameter, the step length of a candidate, or both."""
+    chaos_order: Literal["orbit", "independent", "shuffled"] = "orbit"
+    """Values along the orbit, or their dependence in time removed: independent draws from the same density,
+    or the orbit's values in random order."""
 
     eval_every: int = 50
     """The mean of the search is scored on held-out pairs every so many generations, and at the end."""

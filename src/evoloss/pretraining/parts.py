@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from evoloss.fitness import Couples, RankingFitness, Workspace, make_couples, pair_weights, table_of
-from evoloss.mutation import Chaotic, Gaussian, Mutation
+from evoloss.mutation import MUTATIONS, Chaotic, Mutation
 from evoloss.networks import NETWORKS, ClasswiseNetwork, Network
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
@@ -34,8 +34,8 @@ def make_network(config: PretrainConfig) -> Network:
 def make_mutation(config: PretrainConfig) -> Mutation:
     """Where the noise of the strategy comes from."""
     if config.mutation == "chaotic":
-        return Chaotic(map=config.chaotic_map, drives=config.chaos_drives)
-    return Gaussian()
+        return Chaotic(map=config.chaotic_map, drives=config.chaos_drives, order=config.chaos_order)
+    return MUTATIONS[config.mutation]()
 
 
 def make_strategy(config: PretrainConfig) -> Strategy:
