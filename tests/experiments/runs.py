@@ -7,6 +7,9 @@ from typing import Any
 from evoloss.experiments.results import Results
 from evoloss.training import History, RunResult
 
+TEST_VALUES = ("test_accuracy", "best_test_accuracy", "test_nll", "test_ece")
+ADDED_VALUES = ("temperature", "test_nll_scaled", "test_ece_scaled", "best_test_nll", "best_test_ece")
+
 
 def make_run(loss: str = "cross_entropy", seed: int = 0, accuracy: float = 90.0, **changes: Any) -> RunResult:
     values: dict[str, Any] = {
@@ -40,6 +43,11 @@ def make_run(loss: str = "cross_entropy", seed: int = 0, accuracy: float = 90.0,
         "best_test_accuracy": accuracy + 0.5,
         "test_nll": 0.25,
         "test_ece": 0.03,
+        "temperature": 1.25,
+        "test_nll_scaled": 0.2,
+        "test_ece_scaled": 0.02,
+        "best_test_nll": 0.24,
+        "best_test_ece": 0.04,
         "validation_accuracy": accuracy - 1,
         "validation_nll": 0.5,
         "best_validation_accuracy": accuracy,
@@ -52,7 +60,7 @@ def make_run(loss: str = "cross_entropy", seed: int = 0, accuracy: float = 90.0,
 
 
 def make_tuning_run(loss: str, lr: float, seed: int, accuracy: float, nll: float = 0.5) -> RunResult:
-    untested = dict.fromkeys(("test_accuracy", "best_test_accuracy", "test_nll", "test_ece"))
+    untested = dict.fromkeys((*TEST_VALUES, *ADDED_VALUES))
     return make_run(loss, seed, lr=lr, **{**untested, "validation_accuracy": accuracy, "validation_nll": nll})
 
 

@@ -22,6 +22,7 @@ class Outer:
     rows: tuple[Inner, ...]
     words: dict[str, str]
     free: dict[str, Any]
+    later: Inner | None = None
 
 
 GOOD: dict[str, Any] = {
@@ -39,7 +40,12 @@ def test_builds_nested_values() -> None:
     built = build(Outer, GOOD)
     assert built == Outer(1, 2.0, False, None, (Inner("x"),), {"a": "b"}, {"c": [1, None]})
     assert isinstance(built.share, float)
-    assert asdict(built) == {**GOOD, "rows": ({"name": "x"},)}
+    assert asdict(built) == {**GOOD, "rows": ({"name": "x"},), "later": None}
+
+
+def test_a_field_with_a_default_may_be_missing_or_null_or_there() -> None:
+    assert build(Outer, {**GOOD, "later": None}).later is None
+    assert build(Outer, {**GOOD, "later": {"name": "y"}}).later == Inner("y")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,8 @@ def test_builds_nested_values() -> None:
         ({"rows": [{"name": 1}]}, r"rows\[0\].name is 1; expected a text"),
         ({"rows": [[]]}, r"rows\[0\] is \[\]; expected an object"),
         ({"words": {"a": 1}}, "words.a is 1; expected a text"),
+        ({"later": {"name": 1}}, r"later.name is 1; expected a text"),
+        ({"later": 1}, r"later is 1; expected an object or null"),
         ({"words": []}, r"words is \[\]; expected an object"),
         ({"more": 1}, "more is not a known entry"),
     ],
@@ -66,7 +74,7 @@ def test_says_what_is_wrong_and_where(change: dict[str, Any], message: str) -> N
         build(Outer, {**GOOD, **change})
 
 
-def test_every_field_is_needed() -> None:
+def test_every_field_without_a_default_is_needed() -> None:
     for name in GOOD:
         with pytest.raises(PlainError, match=f"{name} is missing"):
             build(Outer, {key: value for key, value in GOOD.items() if key != name})

@@ -11,7 +11,9 @@ import pytest
 
 from evoloss.errors import ResultsError
 from evoloss.experiments.results import Results
-from tests.experiments.runs import make_results, make_run, make_tuning_run
+from tests.experiments.runs import ADDED_VALUES, make_results, make_run, make_tuning_run
+
+COMMITTED = sorted((Path(__file__).parents[2] / "benchmarks/results").glob("*/results.json"))
 
 
 def _written(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, Any]]:
@@ -36,9 +38,36 @@ def test_layout_is_the_documented_one(tmp_path: Path) -> None:
     run |= {"best_test_accuracy", "test_nll", "test_ece", "train_seconds", "diverged", "n_train"}
     assert run <= document["runs"][0].keys()
     row = {"loss", "baseline", "mean_difference", "ci_low", "ci_high", "p_value", "p_holm", "n_seeds"}
-    assert document["summary"][0].keys() == row
+    assert document["summary"][0].keys() == row | {"best_accuracy", "nll", "nll_scaled"}
+    contrast = {"mean_difference", "ci_low", "ci_high", "p_value", "p_holm"}
+    assert document["summary"][0]["nll"].keys() == contrast
+    assert set(ADDED_VALUES) <= document["runs"][0].keys()
     assert [entry["loss"] for entry in document["summary"]] == ["gce", "mae"]
     assert [entry["loss"] for entry in document["losses"]] == ["cross_entropy", "gce", "mae"]
+
+
+def test_a_file_from_before_the_added_values_is_read(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    added = {"runs": ADDED_VALUES, "summary": ("best_accuracy", "nll", "nll_scaled")}
+    added["losses"] = ("mean_temperature", "mean_test_nll_scaled", "mean_test_ece_scaled")
+    added["losses"] += ("mean_best_test_nll", "mean_best_test_ece")
+    for table, names in added.items():
+        for row in document[table]:
+            for name in names:
+                del row[name]
+    path.write_text(json.dumps(document))
+    read = Results.read(path)
+    assert read.runs[0].temperature is None
+    assert read.losses[0].mean_temperature is None
+    assert read.summary[0].nll is not None
+    assert read.summary[0].nll_scaled is None
+    read.write(path)
+    assert Results.read(path) == read
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_committed_results_are_readable(path: Path) -> None:
+    assert Results.read(path).complete
 
 
 def test_an_empty_comparison_can_be_written(tmp_path: Path) -> None:
@@ -53,6 +82,8 @@ def test_an_empty_comparison_can_be_written(tmp_path: Path) -> None:
         ({"test_accuracy": 100.5}, r"runs\[0\].test_accuracy is 100.5; expected in percent"),
         ({"test_accuracy": None}, r"runs\[0\].test_accuracy must not be null"),
         ({"test_ece": -0.1}, "test_ece is -0.1; expected 0 to 1"),
+        ({"test_ece_scaled": 1.5}, "test_ece_scaled is 1.5; expected 0 to 1"),
+        ({"temperature": 0.0}, "temperature is 0.0; expected above 0"),
         ({"lr": 0.0}, "lr is 0.0; expected above 0"),
         ({"best_epoch": 3}, "best_epoch is 3; expected 0 to 2"),
         ({"epochs": 1}, "history does not have one entry"),
@@ -102,6 +133,19 @@ def test_tables_that_do_not_follow_from_the_runs_are_refused(tmp_path: Path) -> 
     document["summary"][0]["mean_difference"] += 0.5
     path.write_text(json.dumps(document))
     with pytest.raises(ResultsError, match=r"summary\[0\].mean_difference is 1.5"):
+        Results.read(path)
+    path, document = _written(tmp_path)
+    document["summary"][0]["nll"]["mean_difference"] += 0.5
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"summary\[0\].nll is Contrast"):
+        Results.read(path)
+
+
+def test_a_tuning_run_with_a_test_value_is_refused(tmp_path: Path) -> None:
+    path, document = _written(tmp_path, tuning=(make_tuning_run("gce", 0.1, 1_000_000, 80.0),))
+    document["tuning"][0]["temperature"] = 1.0
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"tuning\[0\].temperature must be null"):
         Results.read(path)
 
 

@@ -98,6 +98,26 @@ def test_differences_are_paired_by_seed() -> None:
     assert (row.ci_low, row.ci_high) == pytest.approx(tuple(reference.confidence_interval(0.95)))
 
 
+def test_other_values_are_paired_and_corrected_among_themselves() -> None:
+    values = {"a": (0.5, 0.7, 0.9), "b": (0.4, 0.65, 0.7), "c": (0.5, 0.8, 0.8), "d": (0.1, 0.2, None)}
+    runs = [
+        make_run(loss, seed, 90.0 + seed, test_nll_scaled=value, best_test_accuracy=80.0 + 2 * seed)
+        for loss, row in values.items()
+        for seed, value in enumerate(row)
+    ]
+    b, c, d = paired_differences(runs, "a")
+    assert b.nll_scaled is not None
+    assert c.nll_scaled is not None
+    assert b.nll_scaled.mean_difference == pytest.approx(-0.35 / 3)
+    ps = [scipy.stats.ttest_rel(values[name], values["a"]).pvalue for name in "bc"]
+    assert [b.nll_scaled.p_value, c.nll_scaled.p_value] == pytest.approx(ps)
+    assert [b.nll_scaled.p_holm, c.nll_scaled.p_holm] == pytest.approx(holm(ps)), "two losses have the value"
+    assert d.nll_scaled is None
+    assert d.best_accuracy is not None
+    assert d.best_accuracy.mean_difference == 0.0
+    assert d.nll == d.best_accuracy, "no difference at all, in either"
+
+
 def test_one_seed_has_a_difference_and_nothing_else() -> None:
     (row,) = paired_differences([make_run("a", 0, 50.0), make_run("b", 0, 52.0)], "a")
     assert row.mean_difference == 2.0
@@ -116,3 +136,8 @@ def test_summary_of_a_loss() -> None:
     assert first.sd_test_accuracy == pytest.approx(8**0.5)
     assert first.mean_best_test_accuracy == 52.5
     assert second.sd_test_accuracy is None
+    assert first.mean_test_nll_scaled == pytest.approx(0.2)
+    runs = [make_run("a", 0, temperature=2.0), make_run("a", 1, temperature=8.0, test_nll_scaled=None)]
+    (only,) = summarise_losses(runs)
+    assert only.mean_temperature == 5.0
+    assert only.mean_test_nll_scaled is None

@@ -22,8 +22,15 @@ def test_rows_by_hand() -> None:
     assert gce[2] == "92.00 ± 0.87"
     # Differences 1, 1.5 and 0.5: mean 1, standard deviation 0.5, t quantile 4.303; p 0.0742 alone.
     assert gce[4:7] == ("+1.00", "-0.24 to +2.24", "0.074")
-    assert gce[7:] == ("0.250", "0.030", "1.5")
+    assert gce[7:] == ("0.250", "0.030", "1.25", "0.200", "0.020", "1.5")
     assert mae[4] == "-71.00"
+
+
+def test_runs_without_a_temperature_show_none() -> None:
+    old = (make_run(temperature=None, test_nll_scaled=None, test_ece_scaled=None),)
+    assert table_rows(make_results(runs=old))[0][9:12] == ("–", "–", "–")
+    assert "T: temperature" not in markdown_table(make_results(runs=old))
+    assert "T: temperature" in markdown_table(make_results())
 
 
 def test_one_seed_has_no_interval_and_says_so() -> None:

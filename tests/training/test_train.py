@@ -14,6 +14,7 @@ from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.training import RunResult, TrainConfig, identify_run, train
 from evoloss.training.learner import Learner
+from tests.experiments.runs import ADDED_VALUES, TEST_VALUES
 from tests.training.blobs import feature_blobs, image_blobs
 
 QUICK: dict[str, Any] = {"epochs": 4, "batch_size": 16, "lr": 0.05, "accelerator": "cpu"}
@@ -106,21 +107,20 @@ def test_the_test_split_is_read_once_after_training(monkeypatch: pytest.MonkeyPa
     dataset = feature_blobs()
     looks: list[str] = []
     names = {id(dataset.validation): "validation", id(dataset.test): "test"}
-    original = Learner.evaluate
+    original = Learner.predict
 
     def watched(self: Learner, split: Split):
         looks.append(names[id(split)])
         return original(self, split)
 
-    monkeypatch.setattr(Learner, "evaluate", watched)
+    monkeypatch.setattr(Learner, "predict", watched)
     result = train(dataset, "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK))
     assert result.best_epoch < 4, "last and best weights differ, so there are two evaluations"
     assert looks == ["validation"] * 4 + ["test"] * 2
     looks.clear()
     tuning = train(dataset, "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK), read_test=False)
     assert looks == ["validation"] * 4
-    values = [tuning.test_accuracy, tuning.best_test_accuracy, tuning.test_nll, tuning.test_ece]
-    assert values == [None] * 4
+    assert {getattr(tuning, name) for name in (*TEST_VALUES, *ADDED_VALUES)} == {None}
     assert tuning.validation_accuracy == result.validation_accuracy
 
 
@@ -136,6 +136,22 @@ def test_best_epoch_is_chosen_on_validation() -> None:
     cut = train(dataset, "mlp", nn.CrossEntropyLoss(), dataclasses.replace(config, epochs=result.best_epoch))
     assert cut.test_accuracy == result.best_test_accuracy
     assert cut.test_accuracy != result.test_accuracy
+
+
+def test_temperature_scaling_mends_a_loss_that_ends_over_confident() -> None:
+    dataset = feature_blobs(n_train=60, n_validation=200, spread=2.5)
+    config = TrainConfig(**{**QUICK, "epochs": 30, "lr": 0.1})
+    result = train(dataset, "mlp", nn.CrossEntropyLoss(), config)
+    assert result.temperature is not None
+    assert result.test_nll is not None
+    assert result.test_nll_scaled is not None
+    assert result.test_ece is not None
+    assert result.test_ece_scaled is not None
+    assert result.temperature > 1.5
+    assert result.test_nll_scaled < result.test_nll
+    assert result.test_ece_scaled < result.test_ece
+    assert result.best_test_nll is not None, "the early epoch is less confident"
+    assert result.best_test_nll < result.test_nll
 
 
 def test_eval_every_skips_epochs_but_not_the_last() -> None:
@@ -163,7 +179,8 @@ def test_a_run_that_diverges_stops_and_is_scored_as_chance(finite_steps: int, va
     result = train(feature_blobs(), "mlp", Explodes(finite_steps, value), TrainConfig(**QUICK))
     assert result.diverged
     assert result.test_accuracy == pytest.approx(100 / 3)
-    assert result.test_nll == pytest.approx(math.log(3))
+    assert result.test_nll == result.test_nll_scaled == pytest.approx(math.log(3))
+    assert result.temperature == 1.0
     finished = finite_steps // 7
     assert len(result.history.train_loss) == finished + 1
     assert result.history.train_loss[-1] is None

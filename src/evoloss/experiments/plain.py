@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,10 +16,11 @@ class PlainError(Exception):
 
 
 def build(cls: type[T], value: object, where: str = "") -> T:
-    """Build a dataclass from a dict with exactly its fields.
+    """Build a dataclass from a dict with exactly its fields; those that have a default may be missing.
 
     Known field types: bool, int, float (also from an int), str, None, unions of these, ``Any``,
-    ``tuple[X, ...]`` from a list, ``dict[str, X]``, and dataclasses. Numbers have to be finite.
+    ``tuple[X, ...]`` from a list, ``dict[str, X]``, and dataclasses, also as ``X | None``. Numbers have to be
+    finite.
 
     Raises:
         PlainError: if a field is missing, unknown or of another type.
@@ -27,15 +28,16 @@ def build(cls: type[T], value: object, where: str = "") -> T:
     if not isinstance(value, dict):
         raise PlainError(f"{where or 'the document'} is {_describe(value)}; expected an object")
     hints = typing.get_type_hints(cls)
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # T is a dataclass
+    entries = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
     prefix = f"{where}." if where else ""
-    for name in names:
-        if name not in value:
+    for name, entry in entries.items():
+        if name not in value and entry.default is MISSING and entry.default_factory is MISSING:
             raise PlainError(f"{prefix}{name} is missing")
     for name in value:
-        if name not in names:
+        if name not in entries:
             raise PlainError(f"{prefix}{name} is not a known entry")
-    return cls(**{name: _convert(hints[name], value[name], f"{prefix}{name}") for name in names})
+    present = [name for name in entries if name in value]
+    return cls(**{name: _convert(hints[name], value[name], f"{prefix}{name}") for name in present})
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -49,6 +51,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     choices = arguments if origin in (types.UnionType, typing.Union) else (hint,)
+    records = [choice for choice in choices if is_dataclass(choice)]
+    if records and isinstance(value, dict):
+        return build(typing.cast("type[Any]", records[0]), value, where)
     if not any(_fits(choice, value) for choice in choices):
         wanted = " or ".join(
             _NAMES.get(choice, "a list" if origin is tuple else "an object") for choice in choices

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from evoloss.atomic_files import write_text
 from evoloss.errors import ResultsError
 from evoloss.experiments.plain import PlainError, build
 from evoloss.experiments.statistics import (
+    Contrast,
     LossSummary,
     PairedDifference,
     paired_differences,
@@ -172,14 +173,22 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         lambda v: 0 <= v <= 100,
         "in percent, 0 to 100",
     ),
-    (("test_ece",), lambda v: 0 <= v <= 1, "0 to 1"),
-    (("test_nll", "validation_nll", "train_seconds"), lambda v: v >= 0, "at least 0"),
+    (("test_ece", "best_test_ece", "test_ece_scaled"), lambda v: 0 <= v <= 1, "0 to 1"),
+    (
+        ("test_nll", "best_test_nll", "test_nll_scaled", "validation_nll", "train_seconds"),
+        lambda v: v >= 0,
+        "at least 0",
+    ),
     (("label_noise",), lambda v: 0 <= v < 1, "at least 0 and below 1"),
-    (("lr",), lambda v: v > 0, "above 0"),
+    (("lr", "temperature"), lambda v: v > 0, "above 0"),
     (("epochs", "batch_size", "n_train", "n_validation", "n_test"), lambda v: v >= 1, "at least 1"),
     (("n_classes",), lambda v: v >= 2, "at least 2"),
     (("seed",), lambda v: v >= 0, "at least 0"),
 )
+
+
+_ADDED = tuple(entry.name for entry in fields(RunResult) if entry.default is None)
+"""Test values that files from before they were measured do not have."""
 
 
 def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
@@ -191,6 +200,9 @@ def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
     for name in ("test_accuracy", "best_test_accuracy", "test_nll", "test_ece"):
         if (getattr(run, name) is None) is tested:
             raise PlainError(f"{where}.{name} must {'not ' if tested else ''}be null")
+    for name in _ADDED:
+        if not tested and getattr(run, name) is not None:
+            raise PlainError(f"{where}.{name} must be null")
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
         raise PlainError(f"{where}.history does not have one entry for each epoch that was run")
@@ -199,19 +211,25 @@ def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
 
 
 def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
-    """Refuse a table that does not follow from the runs: somebody changed one of the two."""
+    """Refuse a table that does not follow from the runs: somebody changed one of the two.
+
+    Fields with a default came later; an older file does not have them, which is None here.
+    """
     if len(found) != len(expected):
         raise PlainError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
     for index, (row, right) in enumerate(zip(found, expected, strict=True)):
-        for field, value in asdict(right).items():
-            if not _agree(getattr(row, field), value):
-                raise PlainError(
-                    f"{name}[{index}].{field} is {getattr(row, field)!r}; {value!r} follows from the runs"
-                )
+        for entry in fields(right):
+            here, value = getattr(row, entry.name), getattr(right, entry.name)
+            added = entry.default is None and here is None
+            if not (added or _agree(here, value)):
+                raise PlainError(f"{name}[{index}].{entry.name} is {here!r}; {value!r} follows from the runs")
 
 
 def _agree(found: object, expected: object) -> bool:
     if isinstance(found, float) and isinstance(expected, float):
         # Another version of scipy may differ in the last digits.
         return math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9)
+    if isinstance(found, Contrast) and isinstance(expected, Contrast):
+        pairs = zip(astuple(found), astuple(expected), strict=True)
+        return all(_agree(one, other) for one, other in pairs)
     return found == expected

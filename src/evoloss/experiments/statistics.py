@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evoloss.errors import MissingExtraError
@@ -32,6 +32,12 @@ class LossSummary:
         mean_test_nll: nats.
         mean_test_ece: in ``[0, 1]``.
         mean_train_seconds: one run.
+        mean_temperature: see :func:`~evoloss.training.temperature.fit_temperature`; None, as
+            all below, where a run has no such value.
+        mean_test_nll_scaled: at each run's temperature.
+        mean_test_ece_scaled: likewise.
+        mean_best_test_nll: at the best validation epoch.
+        mean_best_test_ece: likewise.
     """
 
     loss: str
@@ -46,6 +52,22 @@ class LossSummary:
     mean_test_nll: float
     mean_test_ece: float
     mean_train_seconds: float
+    mean_temperature: float | None = None
+    mean_test_nll_scaled: float | None = None
+    mean_test_ece_scaled: float | None = None
+    mean_best_test_nll: float | None = None
+    mean_best_test_ece: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """A paired difference of some test value; fields as in :class:`PairedDifference`."""
+
+    mean_difference: float
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    p_holm: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +83,12 @@ class PairedDifference:
         p_value: two-sided paired t-test; None with one seed.
         p_holm: the same, corrected for the number of losses compared (Holm 1979).
         n_seeds: seeds that both have.
+        best_accuracy: the same for the accuracy at the best validation epoch, in points.
+        nll: the same for the negative log-likelihood, in nats; below 0 where the loss is better.
+        nll_scaled: the same after temperature scaling.
+
+    The p-values of each of the four values are corrected among themselves. The last three are None where a
+    run has no such value.
     """
 
     loss: str
@@ -71,6 +99,9 @@ class PairedDifference:
     p_value: float | None
     p_holm: float | None
     n_seeds: int
+    best_accuracy: Contrast | None = None
+    nll: Contrast | None = None
+    nll_scaled: Contrast | None = None
 
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
@@ -116,33 +147,50 @@ def summarise_losses(runs: Iterable[RunResult]) -> list[LossSummary]:
 
 def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedDifference]:
     """Compare every other loss with the baseline over the seeds that both have."""
-    groups = {
-        name: {run.seed: _required(run.test_accuracy) for run in group}
-        for name, group in _by_loss(runs).items()
-    }
+    groups = {name: {run.seed: run for run in group} for name, group in _by_loss(runs).items()}
     reference = groups.pop(baseline, {})
-    rows = []
-    for name, accuracy in groups.items():
-        differences = [
-            accuracy[seed] - reference[seed] for seed in sorted(accuracy.keys() & reference.keys())
-        ]
-        if differences:
-            rows.append(_compare(name, baseline, differences))
-    corrected = holm([row.p_value for row in rows])
-    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+    pairs = {
+        name: [(group[seed], reference[seed]) for seed in sorted(group.keys() & reference.keys())]
+        for name, group in groups.items()
+    }
+    pairs = {name: couples for name, couples in pairs.items() if couples}
+    accuracy, best, nll, scaled = (_contrasts(pairs, value) for value in _COMPARED)
+    return [
+        PairedDifference(
+            loss=name,
+            baseline=baseline,
+            n_seeds=len(couples),
+            best_accuracy=best.get(name),
+            nll=nll.get(name),
+            nll_scaled=scaled.get(name),
+            **asdict(accuracy[name]),
+        )
+        for name, couples in pairs.items()
+    ]
 
 
-def _compare(loss: str, baseline: str, differences: list[float]) -> PairedDifference:
+_COMPARED = ("test_accuracy", "best_test_accuracy", "test_nll", "test_nll_scaled")
+
+
+def _contrasts(pairs: Mapping[str, list[tuple[RunResult, RunResult]]], value: str) -> dict[str, Contrast]:
+    """Compare one test value for each loss whose runs all have it; Holm among these losses."""
+    found = {}
+    for name, couples in pairs.items():
+        values = [(getattr(run, value), getattr(base, value)) for run, base in couples]
+        if all(None not in couple for couple in values):
+            found[name] = _contrast([ours - theirs for ours, theirs in values])
+    corrected = holm([row.p_value for row in found.values()])
+    return {name: replace(row, p_holm=p) for (name, row), p in zip(found.items(), corrected, strict=True)}
+
+
+def _contrast(differences: list[float]) -> Contrast:
     low, high = t_interval(differences) or (None, None)
-    return PairedDifference(
-        loss=loss,
-        baseline=baseline,
+    return Contrast(
         mean_difference=statistics.fmean(differences),
         ci_low=low,
         ci_high=high,
         p_value=paired_t_test(differences),
         p_holm=None,
-        n_seeds=len(differences),
     )
 
 
@@ -162,7 +210,18 @@ def _summarise(loss: str, runs: list[RunResult]) -> LossSummary:
         mean_test_nll=statistics.fmean(_required(run.test_nll) for run in runs),
         mean_test_ece=statistics.fmean(_required(run.test_ece) for run in runs),
         mean_train_seconds=statistics.fmean(run.train_seconds for run in runs),
+        mean_temperature=_mean_if_all(run.temperature for run in runs),
+        mean_test_nll_scaled=_mean_if_all(run.test_nll_scaled for run in runs),
+        mean_test_ece_scaled=_mean_if_all(run.test_ece_scaled for run in runs),
+        mean_best_test_nll=_mean_if_all(run.best_test_nll for run in runs),
+        mean_best_test_ece=_mean_if_all(run.best_test_ece for run in runs),
     )
+
+
+def _mean_if_all(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    present = [value for value in known if value is not None]
+    return statistics.fmean(present) if len(present) == len(known) else None
 
 
 def _by_loss(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:

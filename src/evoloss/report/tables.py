@@ -20,6 +20,9 @@ HEADERS = (
     "p (Holm)",
     "NLL",
     "ECE",
+    "T",
+    "NLL at T",
+    "ECE at T",
     "s / run",
 )
 
@@ -49,6 +52,8 @@ def caption(results: Results) -> str:
         )
     if results.tuning:
         parts.append("Learning rates chosen on the validation split, with seeds of their own.")
+    if any(loss.mean_temperature is not None for loss in results.losses):
+        parts.append("T: temperature fitted on the validation split, last epoch.")
     if seeds == 1:
         parts.append("One seed: no spread and no interval.")
     if not results.complete:
@@ -68,13 +73,13 @@ def markdown_table(results: Results) -> str:
 
 
 def rich_table(results: Results) -> Table:
-    """Return the table for a terminal of 80 columns: without best epoch and seconds."""
+    """Return the table for a terminal of 80 columns: without best epoch, temperature and seconds."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.caption, table.caption_justify = caption(results), "left"
     table.add_column("loss", overflow="fold")
     for header in ("lr", "accuracy, %", "difference [95 %]", "p", "NLL", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
-    for name, rate, last, _, difference, interval, p, nll, ece, _ in table_rows(results):
+    for name, rate, last, _, difference, interval, p, nll, ece, *_ in table_rows(results):
         low, _, high = interval.partition(" to ")
         shown = f"{difference} [{low}, {high}]" if high else difference
         table.add_row(name, rate, last, escape(shown), p, nll, ece)
@@ -93,6 +98,9 @@ def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) 
         *_difference(difference, is_baseline=loss.loss == baseline),
         f"{loss.mean_test_nll:.3f}",
         f"{loss.mean_test_ece:.3f}",
+        NOTHING if loss.mean_temperature is None else f"{loss.mean_temperature:.2f}",
+        NOTHING if loss.mean_test_nll_scaled is None else f"{loss.mean_test_nll_scaled:.3f}",
+        NOTHING if loss.mean_test_ece_scaled is None else f"{loss.mean_test_ece_scaled:.3f}",
         f"{loss.mean_train_seconds:.2g}"
         if loss.mean_train_seconds < 10
         else f"{loss.mean_train_seconds:.0f}",

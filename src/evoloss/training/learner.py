@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from evoloss.data import Split
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig
-from evoloss.training.metrics import Evaluation, evaluate_logits
 from evoloss.training.schedule import learning_rate
 
 if TYPE_CHECKING:
@@ -66,11 +65,11 @@ class Learner:
         return float(mean) / steps
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> Evaluation | None:
-        """Judge the classifier on a split; None where an output is not finite."""
+    def predict(self, split: Split) -> Tensor:
+        """Return the logits of a split, float32 ``(N, C)`` on the CPU."""
         self.model.eval()
         parts = [
             self.model(self.batches.normalise(part.to(self.fabric.device))).float().cpu()
             for part in torch.split(split.inputs, EVALUATION_BATCH)
         ]
-        return evaluate_logits(torch.cat(parts), split.labels)
+        return torch.cat(parts)

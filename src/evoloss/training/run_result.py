@@ -80,7 +80,13 @@ class RunResult(RunIdentity):
         test_accuracy: last epoch.
         test_nll: last epoch, nats.
         test_ece: last epoch, in ``[0, 1]``.
+        temperature: fitted on the validation logits of the last epoch, see
+            :func:`~evoloss.training.temperature.fit_temperature`; 1 where the run diverged.
+        test_nll_scaled: last epoch, logits divided by ``temperature``.
+        test_ece_scaled: likewise.
         best_test_accuracy: test accuracy with the weights of ``best_epoch``.
+        best_test_nll: likewise.
+        best_test_ece: likewise.
         best_epoch: epoch with the best validation accuracy, counted from 1; 0 if none was reached.
         validation_accuracy: last epoch.
         validation_nll: last epoch.
@@ -90,7 +96,8 @@ class RunResult(RunIdentity):
             prediction on balanced classes (accuracy ``100 / C``, NLL ``log C``).
         history: see :class:`History`.
 
-    The four test values are None in runs that only choose a learning rate.
+    The test values and the temperature are None in runs that only choose a learning rate. Those with a
+    default are also None in files from before they were measured.
     """
 
     n_parameters: int
@@ -98,6 +105,11 @@ class RunResult(RunIdentity):
     best_test_accuracy: float | None
     test_nll: float | None
     test_ece: float | None
+    temperature: float | None = None
+    test_nll_scaled: float | None = None
+    test_ece_scaled: float | None = None
+    best_test_nll: float | None = None
+    best_test_ece: float | None = None
     validation_accuracy: float
     validation_nll: float
     best_validation_accuracy: float

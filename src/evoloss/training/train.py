@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from evoloss.data import CONFUSIONS, Dataset
+from evoloss.data import CONFUSIONS, Dataset, Split
 from evoloss.data.label_noise import noisy_labels
 from evoloss.errors import ConfigError, DataError, MissingExtraError
 from evoloss.models import build_model
@@ -23,8 +23,9 @@ from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig, TrainRecipe
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.learner import Learner
-from evoloss.training.metrics import Evaluation, chance
+from evoloss.training.metrics import Evaluation, chance, evaluate_logits
 from evoloss.training.run_result import History, RunIdentity, RunResult
+from evoloss.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -112,6 +113,7 @@ class _Course:
     validation: list[Evaluation | None]
     best_epoch: int = 0
     best_weights: dict[str, Tensor] | None = None
+    validation_logits: Tensor | None = None
     seconds: float = 0.0
     diverged: bool = False
 
@@ -132,16 +134,13 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
     with _private_rng(fabric.device):
         learner = _set_up(fabric, job)
         course = _fit(learner, job)
-        last, best = _test(learner, course, job.dataset) if job.read_test else (None, None)
+        tested = _test(learner, course, job.dataset) if job.read_test else _UNTESTED
     at_chance = chance(job.dataset.n_classes)
     validation = at_chance if course.diverged else course.validation[-1] or at_chance
     return RunResult(
         **asdict(job.identity),
+        **tested,
         n_parameters=sum(parameter.numel() for parameter in learner.model.parameters()),
-        test_accuracy=last.accuracy if last else None,
-        test_nll=last.nll if last else None,
-        test_ece=last.ece if last else None,
-        best_test_accuracy=best.accuracy if best else None,
         best_epoch=course.best_epoch,
         validation_accuracy=validation.accuracy,
         validation_nll=validation.nll,
@@ -206,7 +205,7 @@ def _fit(learner: Learner, job: _Job) -> _Course:
         course.seconds += time.perf_counter() - start
         finite = _is_finite(train_loss)
         look = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        validation = learner.evaluate(job.dataset.validation) if finite and look else None
+        validation = _look(learner, job.dataset.validation, course) if finite and look else None
         course.train_loss.append(train_loss if finite else None)
         course.validation.append(validation)
         course.diverged = not finite or (look and validation is None)
@@ -220,15 +219,38 @@ def _fit(learner: Learner, job: _Job) -> _Course:
     return course
 
 
-def _test(learner: Learner, course: _Course, dataset: Dataset) -> tuple[Evaluation, Evaluation]:
-    at_chance = chance(dataset.n_classes)
-    last = None if course.diverged else learner.evaluate(dataset.test)
-    if course.best_weights is None:
-        return last or at_chance, at_chance
-    if last is not None and course.best_epoch == len(course.validation):
-        return last, last
-    learner.model.load_state_dict(course.best_weights)
-    return last or at_chance, learner.evaluate(dataset.test) or at_chance
+def _look(learner: Learner, validation: Split, course: _Course) -> Evaluation | None:
+    course.validation_logits = learner.predict(validation)
+    return evaluate_logits(course.validation_logits, validation.labels)
+
+
+_UNTESTED: dict[str, Any] = dict.fromkeys(("test_accuracy", "test_nll", "test_ece", "best_test_accuracy"))
+
+
+def _test(learner: Learner, course: _Course, dataset: Dataset) -> dict[str, Any]:
+    last = best = scaled = chance(dataset.n_classes)
+    temperature = 1.0
+    if not course.diverged and course.validation_logits is not None:
+        logits = learner.predict(dataset.test)
+        temperature = fit_temperature(course.validation_logits, dataset.validation.labels)
+        last = evaluate_logits(logits, dataset.test.labels) or last
+        scaled = evaluate_logits(logits.double() / temperature, dataset.test.labels) or scaled
+    if course.best_epoch == len(course.validation):
+        best = last
+    elif course.best_weights is not None:
+        learner.model.load_state_dict(course.best_weights)
+        best = evaluate_logits(learner.predict(dataset.test), dataset.test.labels) or best
+    return {
+        "test_accuracy": last.accuracy,
+        "test_nll": last.nll,
+        "test_ece": last.ece,
+        "temperature": temperature,
+        "test_nll_scaled": scaled.nll,
+        "test_ece_scaled": scaled.ece,
+        "best_test_accuracy": best.accuracy,
+        "best_test_nll": best.nll,
+        "best_test_ece": best.ece,
+    }
 
 
 def _is_finite(value: float) -> bool:
