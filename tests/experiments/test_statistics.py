@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from evoloss.experiments.statistics import (
     holm,
     paired_differences,
+    paired_effect_size,
     paired_t_test,
+    signed_rank_test,
     summarise_losses,
     t_interval,
 )
@@ -56,6 +59,42 @@ def test_interval_covers_the_mean_in_95_of_100_experiments() -> None:
         covered += low <= 1.0 <= high
     # Four standard deviations of the count.
     assert abs(covered / n - 0.95) < 4 * (0.95 * 0.05 / n) ** 0.5
+
+
+def test_effect_size_by_hand() -> None:
+    assert paired_effect_size([1.0, 2.0, 3.0]) == pytest.approx(2.0)
+    assert paired_effect_size([5.0]) is None
+    assert paired_effect_size([5.0, 5.0]) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(differences=st.lists(st.integers(-40, 40), min_size=1, max_size=11, unique_by=abs))
+def test_signed_ranks_agree_with_scipy_where_nothing_is_tied(differences: list[int]) -> None:
+    differences = [value for value in differences if value] or [1]
+    reference = scipy.stats.wilcoxon(differences, method="exact").pvalue
+    assert signed_rank_test([float(value) for value in differences]) == pytest.approx(reference)
+
+
+@settings(deadline=None, max_examples=60)
+@given(differences=st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_signed_ranks_with_ties_and_zeros_count_all_sign_patterns(differences: list[int]) -> None:
+    ranks = scipy.stats.rankdata([abs(value) for value in differences])
+    moving = [(value, rank) for value, rank in zip(differences, ranks, strict=True) if value]
+    found = abs(sum(math.copysign(rank, value) for value, rank in moving))
+    patterns = itertools.product((-1, 1), repeat=len(moving))
+    sums = [
+        abs(sum(sign * rank for sign, (_, rank) in zip(pattern, moving, strict=True))) for pattern in patterns
+    ]
+    expected = sum(value >= found - 1e-9 for value in sums) / len(sums)
+    assert signed_rank_test([float(value) for value in differences]) == pytest.approx(expected)
+
+
+def test_signed_ranks_at_the_edges() -> None:
+    assert signed_rank_test([]) is None
+    assert signed_rank_test([0.0, 0.0]) == 1.0
+    assert signed_rank_test([2.0] * 30) == pytest.approx(2 / 2**30)
+    # Zeros take the low ranks, so one reversal among many of them weighs much.
+    assert signed_rank_test([0.0] * 20 + [1.0, 1.0, -1.0]) == 1.0
 
 
 def test_holm_by_hand() -> None:

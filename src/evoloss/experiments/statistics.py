@@ -125,6 +125,37 @@ def paired_t_test(differences: Sequence[float]) -> float | None:
     return float(2 * _scipy_t().sf(abs(mean) / error, len(differences) - 1))
 
 
+def paired_effect_size(differences: Sequence[float]) -> float | None:
+    """Cohen's d_z: mean of the differences in units of their standard deviation.
+
+    None with fewer than two differences, or where all are equal and the unit is missing.
+    """
+    if len(differences) < 2 or (deviation := statistics.stdev(differences)) == 0:
+        return None
+    return statistics.fmean(differences) / deviation
+
+
+def signed_rank_test(differences: Sequence[float]) -> float | None:
+    """Two-sided p-value of Wilcoxon's signed-rank test; None without differences.
+
+    Exact, also with ties and zeros: the null distribution is that of all sign flips of the ranks at hand.
+    Zeros are ranked with the rest and then dropped (Pratt 1959), so that many of them make the others weigh
+    less. Counts of runs that were cut off at the same bound give zeros.
+    """
+    if not differences:
+        return None
+    ordered = sorted(abs(value) for value in differences)
+    # Twice the mean rank of a value is a whole number: first and last position, counted from 1, added.
+    ranks = {value: 2 * ordered.index(value) + 1 + ordered.count(value) for value in set(ordered)}
+    weights = [ranks[abs(value)] for value in differences if value != 0]
+    positive = sum(ranks[abs(value)] for value in differences if value > 0)
+    ways = [1] + [0] * sum(weights)  # ways[s]: sign patterns whose positive ranks add up to s
+    for weight in weights:
+        ways = [a + b for a, b in zip(ways, [0] * weight + ways, strict=False)]
+    tail = min(positive, sum(weights) - positive)
+    return min(1.0, 2 * sum(ways[: tail + 1]) / 2 ** len(weights))
+
+
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Correct p-values for their number, step down (Holm 1979); None stays None and does not count.
 
