@@ -12,6 +12,7 @@ LARGE = {"resnet18", "wrn16_4", "wrn28_10", "wrn40_2", "resnet56"}
 PARAMETERS = {
     "mlp": 411_146,
     "cnn": 47_322,
+    "cnn_small": 61_338,
     "resnet8": 75_290,
     "resnet20": 269_722,
     "resnet32": 464_154,
@@ -69,7 +70,7 @@ def test_same_seed_same_weights_and_logits_of_order_one_at_the_start(name: str) 
     assert 0.02 < float(models[0](inputs).detach().std()) < 5
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet8", "wrn16_4"])
+@pytest.mark.parametrize("name", ["cnn", "cnn_small", "resnet8", "wrn16_4"])
 def test_channels_last_gives_the_same_logits_and_is_kept(name: str) -> None:
     model = build_model(name, input_shape=(3, 16, 16), n_classes=5).eval()
     inputs = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -35,6 +35,10 @@ def test_the_gather_equals_slicing_and_flipping_one_by_one() -> None:
     for row, (index, (top, left, flip)) in enumerate(zip(indices, draws.tolist(), strict=True)):
         crop = padded[index, :, top : top + 10, left : left + 12]
         assert torch.equal(found[row], crop.flip(2) if flip else crop)
+    assert padded.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(crop_and_flip(padded.contiguous(), indices, draws, (10, 12)), found), (
+        "any memory layout"
+    )
     assert torch.equal(found[1], images[0].flip(2)), "offset = pad and a flip is the mirror image"
 
 

@@ -8,12 +8,13 @@ from torch import nn
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.models.cnn import CNN, cnn
+from evoloss.models.cnn_small import CNNSmall, cnn_small
 from evoloss.models.mlp import MLP, mlp
 from evoloss.models.resnet import ResNet, resnet8, resnet18, resnet20, resnet32, resnet56
 from evoloss.models.user_model import build_user_model
 from evoloss.models.wide_resnet import WideResNet, wrn16_4, wrn28_10, wrn40_2
 
-__all__ = ["CNN", "MLP", "MODELS", "ModelFactory", "ResNet", "WideResNet", "build_model"]
+__all__ = ["CNN", "MLP", "MODELS", "CNNSmall", "ModelFactory", "ResNet", "WideResNet", "build_model"]
 
 
 class ModelFactory(Protocol):
@@ -26,6 +27,7 @@ class ModelFactory(Protocol):
 MODELS: dict[str, ModelFactory] = {
     "mlp": mlp,
     "cnn": cnn,
+    "cnn_small": cnn_small,
     "resnet8": resnet8,
     "resnet20": resnet20,
     "resnet32": resnet32,

@@ -66,15 +66,19 @@ def draw_epoch(plan: AugmentPlan, n_samples: int, seed: int, epoch: int) -> Tens
 
 
 def pad_images(images: Tensor, pad: int) -> Tensor:
-    """Add ``pad`` black pixels on every side: ``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``."""
-    return torch.nn.functional.pad(images, (pad, pad, pad, pad)) if pad else images
+    """Add ``pad`` black pixels on every side: ``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``.
+
+    The result is in channels-last memory, where :func:`crop_and_flip` finds a pixel in one piece.
+    """
+    padded = torch.nn.functional.pad(images, (pad, pad, pad, pad)) if pad else images
+    return padded.contiguous(memory_format=torch.channels_last)
 
 
 def crop_and_flip(padded: Tensor, indices: Tensor, draws: Tensor, size: tuple[int, int]) -> Tensor:
     """Take one crop of each image named by ``indices``, in a single gather.
 
     Args:
-        padded: ``(N, C, H + 2 pad, W + 2 pad)``.
+        padded: ``(N, C, H + 2 pad, W + 2 pad)``; copied as a whole if it is not in channels-last memory.
         indices: which images, ``(B,)``.
         draws: rows of :func:`draw_epoch`, ``(B, 3)``.
         size: ``(H, W)`` of a crop.
@@ -83,9 +87,11 @@ def crop_and_flip(padded: Tensor, indices: Tensor, draws: Tensor, size: tuple[in
         ``(B, C, H, W)`` of the dtype of ``padded``, in channels-last memory.
     """
     height, width = size
+    _, channels, padded_height, padded_width = padded.shape
     rows = draws[:, :1] + torch.arange(height, device=padded.device)
     columns = torch.arange(width, device=padded.device).expand(len(indices), width)
     columns = draws[:, 1:2] + torch.where(draws[:, 2:] == 1, width - 1 - columns, columns)
-    # Index tensors on both sides of a slice put their axes first: the gather is (B, H, W, C).
-    gathered = padded[indices[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-    return gathered.permute(0, 3, 1, 2)
+    pixels = ((indices[:, None] * padded_height + rows) * padded_width)[:, :, None] + columns[:, None, :]
+    # One look-up of whole pixels: a third of the time of indexing all axes, on a CPU.
+    gathered = padded.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, pixels.flatten())
+    return gathered.view(len(indices), height, width, channels).permute(0, 3, 1, 2)

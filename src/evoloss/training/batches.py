@@ -59,7 +59,7 @@ class Normaliser:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Normalise a batch to float32."""
-        return (inputs.float() - self.mean) * self.scale
+        return (inputs - self.mean).mul_(self.scale)
 
 
 def _moments(channel: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class TrainingStream:
     ) -> TrainingStream:
         """Measure, pad and move a training split."""
         return cls(
-            inputs=pad_images(inputs, plan.pad).to(device),
+            inputs=(pad_images(inputs, plan.pad) if plan.pad or plan.flip else inputs).to(device),
             labels=labels.to(device),
             normalise=Normaliser.of(inputs).to(device),
             plan=plan,

@@ -16,8 +16,8 @@ from evoloss.training.schedule import learning_rate
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-EVALUATION_BATCH = 1000
-"""Samples of one forward pass outside of training."""
+EVALUATION_BATCH = 250
+"""Samples of one forward pass outside of training; larger ones cost a CPU twice the time (fresh memory)."""
 
 
 @dataclass(frozen=True)
