@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "zoo": set(),
     "data": set(),
     "models": set(),
+    "executors": set(),
     "networks": {"pairs"},
     "strategies": {"mutation"},
     "fitness": {"pairs", "networks"},
@@ -25,9 +26,9 @@ ROOMS: dict[str, set[str]] = {
     "pretraining": {"pairs", "networks", "fitness", "mutation", "strategies", "losses"},
     "diagnostics": {"pairs", "fitness", "losses"},
     "training": {"losses", "data", "models"},
-    "experiments": {"losses", "data", "models", "training", "pretraining"},
+    "experiments": {"losses", "data", "models", "training", "pretraining", "executors"},
     "report": {"training", "experiments", "diagnostics", "pretraining"},
-    "cli": {"losses", "zoo", "pretraining", "diagnostics", "experiments", "report"},
+    "cli": {"executors", "losses", "zoo", "pretraining", "diagnostics", "experiments", "report"},
 }
 GROUND = {"errors", "random_streams", "atomic_files", "_version"}
 

@@ -1,0 +1,8 @@
+"""Where independent calls run: here, in processes, or on a Ray cluster; anything with ``submit``."""
+
+from __future__ import annotations
+
+from evoloss.executors.make import ExecutorConfig, ExecutorName, make_executor
+from evoloss.executors.protocol import Executor
+
+__all__ = ["Executor", "ExecutorConfig", "ExecutorName", "make_executor"]
