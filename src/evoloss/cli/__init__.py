@@ -16,6 +16,11 @@ from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "pretrain": ("evoloss.cli.pretrain", "PretrainCommand", "evolve a loss from synthetic pairs"),
     "compare": ("evoloss.cli.compare", "CompareCommand", "train classifiers with several losses and compare"),
+    "ablate": (
+        "evoloss.cli.ablate",
+        "AblateCommand",
+        "pretrain with settings varied and compare the variants",
+    ),
     "inspect": ("evoloss.cli.inspect", "InspectCommand", "show what a loss does, with diagnostics"),
     "losses": ("evoloss.cli.losses", "LossesCommand", "list the losses that can be named"),
     "report": ("evoloss.cli.report", "ReportCommand", "tables and figures from results.json"),

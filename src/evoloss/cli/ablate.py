@@ -1,0 +1,116 @@
+"""``evoloss ablate``: the same pretraining with settings exchanged, compared over paired seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.errors import ConfigError
+from evoloss.executors import ExecutorConfig, make_executor
+from evoloss.experiments.ablate import AblateConfig, OnRun, ablate
+from evoloss.experiments.ablate_results import FILE_NAME
+from evoloss.experiments.variants import parse_settings
+from evoloss.pretraining import PretrainConfig
+from evoloss.pretraining.config import read_toml
+from evoloss.report.ablation_figure import write_ablation_figures
+from evoloss.report.ablation_table import rich_ablation
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblateCommand(ExecutorConfig):
+    """Pretrain with one setting or several varied, the rest fixed, over paired seeds, and compare.
+
+    Writes ablation.json with the statistics, and figures; the same command goes on where it was stopped.
+    """
+
+    out: Path
+    """Directory of ablation.json and figures."""
+    vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE,VALUE such as mutation=gaussian,chaotic: a setting of pretrain and its values. Given several
+    times it spans a grid."""
+    variant: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """'NAME: FIELD=VALUE FIELD=VALUE': one more variant, a named combination of settings."""
+    config: Path | None = None
+    """TOML file with the settings that all variants share."""
+    fixed: tuple[str, ...] = ()
+    """NAME=VALUE: more settings that all variants share; they win over those of --config."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """One run for each seed and variant; runs of equal seed start alike and see the same pairs."""
+    target: float = 0.99
+    """Ranking consistency on held-out pairs whose first reaching is timed, to the next eval_every."""
+    baseline: str | None = None
+    """Variant that the others are compared with; the first one by default."""
+    contrast: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """VARIANT:REFERENCE: one more comparison."""
+    threads: int = 1
+    """Processor threads of a run."""
+    figures: bool = True
+    """Draw convergence curves and paired differences."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threads < 1:
+            raise ConfigError(f"threads must be at least 1; got {self.threads}")
+
+    def settings(self) -> AblateConfig:
+        """The ablation alone."""
+        shared = {} if self.config is None else read_toml(self.config)
+        if self.config is not None:
+            PretrainConfig.from_dict(shared, str(self.config))
+        # A run of some seconds, looked at often; the file and --fixed win.
+        shared = {"generations": 100, "eval_every": 5, **shared, **parse_settings(self.fixed)}
+        return AblateConfig(
+            base=PretrainConfig.from_dict(shared, "the shared settings"),
+            vary=self.vary,
+            variant=self.variant,
+            seeds=self.seeds,
+            target=self.target,
+            baseline=self.baseline,
+            contrast=self.contrast,
+        )
+
+
+def run(command: AblateCommand) -> int:
+    """Run the ablation, print its tables and draw its figures."""
+    console = Console()
+    config = command.settings()
+    torch.set_num_threads(command.threads)
+    place = make_executor(
+        command.executor,
+        workers=command.workers,
+        address=command.address,
+        gpus_per_run=command.gpus_per_run,
+        threads=command.threads,
+    )
+    try:
+        with place as executor, _progress(console, shown=not command.quiet) as show:
+            ablation = ablate(config, out=command.out, executor=executor, on_run=show)
+    except KeyboardInterrupt:
+        console.print(f"stopped; the runs that are done are in {command.out}, and the same command goes on")
+        return EXIT_INTERRUPTED
+    for table in rich_ablation(ablation):
+        console.print(table)
+    written = [command.out / FILE_NAME]
+    if command.figures:
+        written += write_ablation_figures(ablation, command.out)
+    for path in written:
+        console.print(f"written: {path}", soft_wrap=True, markup=False, highlight=False)
+    return 0
+
+
+@contextmanager
+def _progress(console: Console, *, shown: bool) -> Iterator[OnRun]:
+    columns = (TextColumn("pretraining"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        task = progress.add_task("pretraining", total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)

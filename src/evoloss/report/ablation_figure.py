@@ -1,0 +1,163 @@
+"""Figures of an ablation: convergence curves with bands, and paired differences as a forest plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evoloss.errors import ConfigError, MissingExtraError, UnknownNameError
+from evoloss.experiments.ablate_results import Ablation
+from evoloss.experiments.ablation_statistics import CHANCE, AblationRun, Effect, by_variant, quantile
+from evoloss.report.figures import COLOURS, FORMATS, LINES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL = 5  # variants in one panel of curves, the baseline among them; more cannot be told apart
+_FLOOR = 1e-4  # share of couples in the wrong order; a perfect score is drawn here
+_UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}
+
+
+def write_ablation_figures(
+    ablation: Ablation, directory: Path, formats: Sequence[str] = ("png",)
+) -> list[Path]:
+    """Draw ``convergence`` and, if anything is compared, ``differences`` into a directory.
+
+    Args:
+        ablation: at least one run.
+        directory: where the files go; made if it is missing.
+        formats: of each figure; ``png`` or ``svg``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: if a format is unknown or there is no run.
+        MissingExtraError: if matplotlib is not installed.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(f"no figure format {name!r}; known: {', '.join(FORMATS)}")
+    figures = {"convergence": draw_convergence(ablation)}
+    if ablation.comparisons:
+        figures["differences"] = draw_differences(ablation)
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for stem, figure in figures.items():
+        for name in formats:
+            path = directory / f"{stem}.{name}"
+            figure.savefig(path, dpi=140, bbox_inches="tight", metadata=_UNDATED[name])
+            written.append(path)
+    return written
+
+
+def draw_convergence(
+    ablation: Ablation, panels: Sequence[Sequence[str]] | None = None, title: str = ""
+) -> Figure:
+    """Held-out couples in the wrong order over generations: median of the seeds and quartile band.
+
+    Args:
+        ablation: at least one run.
+        panels: names of the variants in each panel; by default the baseline with a few others in each.
+        title: above the figure.
+    """
+    groups = by_variant(ablation.runs)
+    if not groups:
+        raise ConfigError("the ablation has no run; there is nothing to draw")
+    chosen = _panels(list(groups), ablation.baseline) if panels is None else [list(each) for each in panels]
+    for name in (name for names in chosen for name in names):
+        if name not in groups:
+            raise UnknownNameError.among("variant", name, groups)
+    columns = min(len(chosen), 3)
+    rows = math.ceil(len(chosen) / columns)
+    figure = _figure(4.6 * columns + 0.6, 3.5 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes, names in zip(grid.flat, chosen, strict=False):
+        for index, name in enumerate(names):
+            _draw_band(axes, groups[name], name, index)
+        axes.axhline(max(1 - ablation.target, _FLOOR), color="0.6", linewidth=0.8, linestyle="--")
+        axes.set(yscale="log")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid.flat[len(chosen) :]:
+        axes.set_visible(False)
+    figure.supxlabel("generation", fontsize=10)
+    figure.supylabel("held-out couples in the wrong order", fontsize=10)
+    seeds = len({run.seed for run in ablation.runs})
+    said = f"median and quartiles of {seeds} seeds; dashed: the target, consistency {ablation.target:g}"
+    figure.suptitle(f"{title}; {said}" if title else said, fontsize=10)
+    return figure
+
+
+def draw_differences(ablation: Ablation, title: str = "") -> Figure:
+    """Paired differences of both endpoints with 95 % intervals; full marks differ after Holm's correction."""
+    rows = ablation.comparisons
+    figure = _figure(10.5, 1.4 + 0.27 * len(rows))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for row, entry in enumerate(rows):
+        _draw_effect(left, row, entry.generations, 1.0)
+        _draw_effect(right, row, entry.final, 100.0)
+    labels = [
+        entry.variant if entry.reference == ablation.baseline else f"{entry.variant} - {entry.reference}"
+        for entry in rows
+    ]
+    left.set_yticks(range(len(rows)), labels, fontsize=8)
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    for axes in (left, right):
+        axes.axvline(0, color="0.4", linewidth=1)
+        axes.grid(axis="x", alpha=0.25)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    left.set_xlabel(f"generations to {ablation.target:g}: below 0 is faster", fontsize=9)
+    right.set_xlabel("final consistency, percentage points: above 0 is better", fontsize=9)
+    said = (
+        f"minus {ablation.baseline} unless said otherwise; 95 % t interval, full marks: p < 0.05 after Holm"
+    )
+    figure.suptitle(f"{title}; {said}" if title else said, fontsize=10)
+    return figure
+
+
+def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
+    clear = effect.p_holm is not None and effect.p_holm < 0.05
+    if effect.ci_low is not None and effect.ci_high is not None:
+        axes.hlines(row, scale * effect.ci_low, scale * effect.ci_high, color=COLOURS[0], linewidth=1.6)
+    face = COLOURS[0] if clear else "white"
+    axes.plot(scale * effect.mean_difference, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=5)
+
+
+def _draw_band(axes: Axes, runs: Sequence[AblationRun], name: str, index: int) -> None:
+    at = runs[0].measured_at
+    columns = [
+        [1 - (CHANCE if run.consistency[i] is None else run.consistency[i] or 0.0) for run in runs]
+        for i in range(len(at))
+        if all(len(run.consistency) > i for run in runs)
+    ]
+    low, middle, high = (
+        [max(quantile(values, share), _FLOOR) for values in columns] for share in (0.25, 0.5, 0.75)
+    )
+    colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
+    axes.fill_between(at[: len(columns)], low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=name)
+
+
+def _panels(names: list[str], baseline: str) -> list[list[str]]:
+    others = [name for name in names if name != baseline]
+    first = [baseline] if baseline in names else []
+    size = PANEL - len(first)
+    return [first + others[start : start + size] for start in range(0, max(len(others), 1), size)]
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError.of("matplotlib", "report", "drawing figures") from error
+    # No pyplot: it keeps figures in a global list and may open windows.
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

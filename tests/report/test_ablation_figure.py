@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.report.ablation_figure import draw_convergence, draw_differences, write_ablation_figures
+from evoloss.report.ablation_table import (
+    COMPARISON_HEADERS,
+    SUMMARY_HEADERS,
+    ablation_caption,
+    comparison_rows,
+    markdown_rows,
+    summary_rows,
+)
+from tests.experiments.ablations import make_ablation, make_ablation_run
+
+
+def test_files_and_formats(tmp_path: Path) -> None:
+    written = write_ablation_figures(make_ablation(), tmp_path / "figures", ("png", "svg"))
+    names = ["convergence.png", "convergence.svg", "differences.png", "differences.svg"]
+    assert [path.name for path in written] == names
+    assert written[0].read_bytes().startswith(b"\x89PNG")
+    first = written[3].read_bytes()
+    write_ablation_figures(make_ablation(), tmp_path / "figures", ("svg",))
+    assert len(written[3].read_bytes()) == len(first)
+
+
+def test_one_variant_has_no_differences(tmp_path: Path) -> None:
+    runs = (make_ablation_run(seed=0), make_ablation_run(seed=1))
+    ablation = make_ablation(runs=runs, variants={"gaussian": {}}, contrasts=())
+    assert [path.name for path in write_ablation_figures(ablation, tmp_path)] == ["convergence.png"]
+
+
+def test_curves_are_the_median_of_the_wrong_couples() -> None:
+    figure = draw_convergence(make_ablation(), title="here")
+    (axes,) = figure.axes
+    lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
+    assert lines["fast"] == pytest.approx([0.3, 0.0065, 0.001])
+    assert lines["stuck"] == pytest.approx([0.4, 0.5, 0.5]), "without a usable loss it is chance"
+    assert figure.get_suptitle().startswith("here; median and quartiles of 4 seeds")
+
+
+def test_many_variants_go_to_several_panels_each_with_the_baseline() -> None:
+    names = ["gaussian", *(f"v{i}" for i in range(9))]
+    runs = tuple(make_ablation_run(name, seed) for name in names for seed in (0, 1))
+    ablation = make_ablation(runs=runs, variants={name: {} for name in names}, contrasts=())
+    figure = draw_convergence(ablation)
+    drawn = [axes for axes in figure.axes if axes.get_visible()]
+    legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in drawn]
+    assert [len(legend) for legend in legends] == [5, 5, 2]
+    assert {legend[0] for legend in legends} == {"gaussian"}
+    chosen = draw_convergence(ablation, panels=[["v1", "v2"]])
+    assert len(chosen.axes) == 1
+    with pytest.raises(UnknownNameError, match="no variant 'v99'"):
+        draw_convergence(ablation, panels=[["v99"]])
+
+
+def test_the_forest_has_a_row_for_each_comparison() -> None:
+    figure = draw_differences(make_ablation())
+    left, right = figure.axes
+    labels = [label.get_text() for label in left.get_yticklabels()]
+    assert labels == ["fast", "stuck", "fast - stuck"]
+    marks = [line.get_xdata()[0] for line in left.get_lines() if line.get_marker() == "o"]
+    assert marks == pytest.approx([-10.0, 1.0, -11.0])
+    finals = [line.get_xdata()[0] for line in right.get_lines() if line.get_marker() == "o"]
+    assert finals == pytest.approx([0.75, -49.15, 49.9])
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no figure format 'gif'"):
+        write_ablation_figures(make_ablation(), tmp_path, ("gif",))
+    with pytest.raises(ConfigError, match="there is nothing to draw"):
+        draw_convergence(make_ablation(runs=()))
+
+
+def test_tables() -> None:
+    ablation = make_ablation()
+    gaussian, fast, stuck = summary_rows(ablation)
+    assert len(gaussian) == len(SUMMARY_HEADERS)
+    assert fast[:4] == ("fast", "4/4", "20 (20 to 20)", "160")
+    assert stuck[1:] == ("0/4", "– (– to –)", "–", "0.5000 ± 0.0000", "–", "0/4")
+    rows = comparison_rows(ablation)
+    assert {len(row) for row in rows} == {len(COMPARISON_HEADERS)}
+    assert rows[0][:5] == ("fast", "gaussian", "-10.0 [-10.0, -10.0]", "–", "0.375")
+    lines = markdown_rows(SUMMARY_HEADERS, [("a|b", *gaussian[1:])])
+    assert lines[2].startswith("| a\\|b | 4/4 |")
+    assert "4 paired seeds; baseline gaussian" in ablation_caption(ablation)
