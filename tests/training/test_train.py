@@ -160,6 +160,15 @@ def test_eval_every_skips_epochs_but_not_the_last() -> None:
     assert [value is not None for value in curve] == [False, False, True, False, True]
 
 
+def test_symmetric_noise_treats_the_classes_of_a_known_data_set_alike() -> None:
+    dataset = replace(feature_blobs(n_train=200, n_classes=10), name="cifar10")
+    seen: list[tuple[Tensor, Tensor]] = []
+    noise = {"label_noise": 0.9, "batch_size": 200, "epochs": 1}
+    train(dataset, "mlp", Spy(seen), TrainConfig(**{**QUICK, **noise}))
+    changed = int((seen[0][1].bincount(minlength=10) != 20).sum())
+    assert changed >= 6, "also the classes that asymmetric noise leaves clean, and those it sends away"
+
+
 class Explodes(nn.Module):
     """Cross-entropy for a number of steps, then nothing finite."""
 

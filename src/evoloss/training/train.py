@@ -165,7 +165,7 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
             config.label_noise,
             config.noise_kind,
             generator,
-            confusions=CONFUSIONS.get(dataset.name),
+            confusions=CONFUSIONS.get(dataset.name) if config.noise_kind == "asymmetric" else None,
         )
     batches = TrainingStream.place(
         dataset.train.inputs,
