@@ -153,7 +153,7 @@ def signed_rank_test(differences: Sequence[float]) -> float | None:
     for weight in weights:
         ways = [a + b for a, b in zip(ways, [0] * weight + ways, strict=False)]
     tail = min(positive, sum(weights) - positive)
-    return min(1.0, 2 * sum(ways[: tail + 1]) / 2 ** len(weights))
+    return min(1.0, 2 * sum(ways[: tail + 1]) / (1 << len(weights)))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
