@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "pretraining": {"pairs", "networks", "fitness", "mutation", "strategies", "losses"},
     "diagnostics": {"pairs", "fitness", "losses"},
     "training": {"losses", "data", "models"},
-    "experiments": {"losses", "data", "models", "training", "pretraining", "executors"},
+    "experiments": {"losses", "data", "models", "training", "pretraining", "executors", "zoo"},
     "report": {"training", "experiments", "diagnostics", "pretraining"},
     "cli": {"executors", "losses", "zoo", "pretraining", "diagnostics", "experiments", "report"},
 }

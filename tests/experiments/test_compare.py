@@ -11,7 +11,7 @@ import pytest
 
 from evoloss.errors import ConfigError, ResultsError, UnknownNameError
 from evoloss.experiments import CompareConfig, compare
-from evoloss.experiments.compare import label_loss
+from evoloss.experiments.compare_config import label_loss
 from evoloss.experiments.results import Results
 from evoloss.training import RunResult
 from tests.training.blobs import feature_blobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,27 +12,32 @@ from rich.console import Console
 
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
-from evoloss.experiments.compare import CompareConfig, compare
+from evoloss.executors import Executor, ExecutorConfig, make_executor
+from evoloss.experiments.compare import compare
+from evoloss.experiments.compare_config import CompareConfig
 from evoloss.experiments.results import FILE_NAME
 from evoloss.report.tables import rich_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareCommand(CompareConfig):
+class CompareCommand(CompareConfig, ExecutorConfig):
     """Train classifiers with several losses over several seeds, and compare the losses.
 
-    Writes results.json after every run; the same command goes on where it was stopped.
+    Writes results.json as runs end; the same command goes on where it was stopped, and may run several times
+    at once on one directory.
     """
 
     out: Path
     """Directory of results.json."""
     threads: int | None = None
-    """Processor threads; small classifiers are fastest with 1. All cores by default."""
+    """Processor threads; small classifiers are fastest with 1. All cores by default; with processes and ray,
+    those of each run, by default its share of the cores and 1."""
     quiet: bool = False
     """Show no progress bar."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        ExecutorConfig.__post_init__(self)
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads must be at least 1; got {self.threads}")
 
@@ -44,8 +50,13 @@ def run(config: CompareCommand) -> int:
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run in the progress bar
     settings = {entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)}
+    if config.gpus_per_run and config.accelerator == "auto":
+        settings["accelerator"] = "cuda"  # of the workers; this machine may have none
     try:
-        results = compare(CompareConfig(**settings), out=config.out, progress=not config.quiet)
+        with _executor(config) as executor:
+            results = compare(
+                CompareConfig(**settings), out=config.out, progress=not config.quiet, executor=executor
+            )
     except KeyboardInterrupt:
         console.print(
             f"stopped; the runs that are done are in {config.out / FILE_NAME}, and the same command goes on"
@@ -54,3 +65,15 @@ def run(config: CompareCommand) -> int:
     console.print(rich_table(results))
     console.print(f"written: {config.out / FILE_NAME}", soft_wrap=True)
     return 0
+
+
+def _executor(config: CompareCommand) -> AbstractContextManager[Executor | None]:
+    if config.executor == "serial":
+        return nullcontext()  # in this process, with a progress bar that counts epochs
+    return make_executor(
+        config.executor,
+        workers=config.workers,
+        address=config.address,
+        gpus_per_run=config.gpus_per_run,
+        threads=config.threads,
+    )

@@ -87,6 +87,7 @@ class ProcessExecutor:
             pass
 
     def _serve(self, worker: _Worker) -> None:
+        worker.start()
         while (call := self._calls.get()) is not None:
             if call.future.set_running_or_notify_cancel():
                 worker.run(call)
@@ -121,7 +122,7 @@ class _Worker:
         code = None
         for _ in range(ATTEMPTS):
             try:
-                pipe = self._start()
+                pipe = self.start()
                 if pipe is None:
                     call.future.set_exception(EvolossError("the executor was stopped during this call"))
                     return
@@ -150,7 +151,8 @@ class _Worker:
         """Let an idle process end, and wait for it."""
         self._bury()
 
-    def _start(self) -> Connection | None:
+    def start(self) -> Connection | None:
+        """Start the process, unless it is there; None once the worker was killed."""
         with self._lock:
             if self._ended:
                 return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evoloss.experiments.compare import CompareConfig, compare
+from evoloss.experiments.compare import compare
+from evoloss.experiments.compare_config import CompareConfig
 from evoloss.experiments.results import Results
 from evoloss.experiments.statistics import LossSummary, PairedDifference
 

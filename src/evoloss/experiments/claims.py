@@ -19,7 +19,7 @@ class Claims:
     twice, and both find the same.
 
     Args:
-        folder: of the lock files; made when needed. None grants every claim.
+        folder: of the lock files, hidden ones; made when needed. None grants every claim.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -30,7 +30,7 @@ class Claims:
         if self._folder is None or fcntl is None:
             return True
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / f"{key}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(self._folder / f".{key}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,7 +49,7 @@ class Claims:
             return
         # Whoever opened the file before it goes has a lock that keeps nobody out: a run done twice at worst,
         # and not even that, since the result is looked for once more after a claim.
-        (self._folder / f"{key}.lock").unlink(missing_ok=True)
+        (self._folder / f".{key}.lock").unlink(missing_ok=True)
         os.close(handle)
 
     def release_all(self) -> None:

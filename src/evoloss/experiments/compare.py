@@ -3,121 +3,82 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from evoloss._version import __version__
 from evoloss.data import Dataset, load_dataset
 from evoloss.errors import ConfigError, ResultsError
+from evoloss.executors import Executor
+from evoloss.experiments.compare_config import CompareConfig, label_loss
 from evoloss.experiments.progress import RunProgress
 from evoloss.experiments.results import FILE_NAME, Results
-from evoloss.experiments.tuning import best_learning_rate, require_apart, tuning_seeds
+from evoloss.experiments.sweep import Run, keep_run, sweep
+from evoloss.experiments.training_run import Sources, TrainingRuns, train_run
+from evoloss.experiments.tuning import best_learning_rate, tuning_seeds
 from evoloss.losses.resolve import resolve_loss
-from evoloss.training import RunIdentity, RunResult, TrainConfig, TrainRecipe, identify_run, train
+from evoloss.models import build_model
+from evoloss.training import RunResult, TrainConfig, train
 
 GROWING = ("losses", "seeds", "lr_grid")
 """What a comparison may add when it goes on in the same directory; all else has to stay."""
+_WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompareConfig(TrainRecipe):
-    """A comparison: the recipe shared by all runs, and what varies.
-
-    Raises:
-        ConfigError: if a value is outside its range.
-    """
-
-    dataset: str = "digits"
-    """digits, cifar10, ... (a known name), a .npz file, or a folder of images by class."""
-    model: str = "cnn"
-    """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
-    losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
-    """Known losses, shipped losses, or directories of saved ones."""
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """One run for each seed and loss; runs of equal seed share everything but the loss."""
-    baseline: str | None = None
-    """Loss that the others are compared with; cross_entropy by default, else the first."""
-    tune_lr: bool = False
-    """Choose the learning rate of each loss from lr_grid on the validation split, with seeds of its own."""
-    lr_grid: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
-    """Rates that tune_lr tries, the same for every loss."""
-    tune_seeds: int = 2
-    """Runs for each rate and loss while tuning."""
-    train_samples: int | None = None
-    """Train on a class-balanced subset of this size; None trains on all."""
-    validation: float = 0.1
-    """Share of the training data that becomes the validation split, where none is published."""
-    split_seed: int = 0
-    """Seed of the validation split and of the subset."""
-    image_size: int | None = None
-    """Side in pixels that the images of a folder are brought to."""
-    data_dir: Path | None = None
-    """Folder of known data sets; $EVOLOSS_DATA_DIR by default."""
-    download: bool = False
-    """Fetch a known data set that is not there."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("losses", "seeds", "lr_grid"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise ConfigError(f"{name} must hold at least one value and none twice; got {values!r}")
-        for seed in self.seeds:
-            TrainConfig(seed=seed)
-        for rate in self.lr_grid:
-            TrainConfig(lr=rate)
-        require_apart(self.seeds)
-        if self.tune_seeds < 1:
-            raise ConfigError(f"tune_seeds must be at least 1; got {self.tune_seeds}")
-        labels = [label_loss(spec) for spec in self.losses]
-        if len(set(labels)) < len(labels):
-            raise ConfigError(
-                f"two losses share a name; give their directories other names: {', '.join(labels)}"
-            )
-        if self.baseline is not None and label_loss(self.baseline) not in labels:
-            raise ConfigError(f"the baseline {self.baseline!r} is not among the losses {', '.join(labels)}")
-
-    @property
-    def baseline_label(self) -> str:
-        """Name of the loss that the others are compared with."""
-        labels = [label_loss(spec) for spec in self.losses]
-        if self.baseline is not None:
-            return label_loss(self.baseline)
-        return "cross_entropy" if "cross_entropy" in labels else labels[0]
-
-    def train_config(self, *, seed: int, lr: float) -> TrainConfig:
-        """Return the configuration of one run."""
-        recipe = {entry.name: getattr(self, entry.name) for entry in fields(TrainRecipe)}
-        return TrainConfig(**{**recipe, "lr": lr, "seed": seed})
-
-
-def label_loss(spec: str) -> str:
-    """Return the name of a loss in results: the last part of a path, any other name as it is."""
-    return Path(spec).resolve().name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec
-
-
-def compare(config: CompareConfig, *, out: Path | None = None, progress: bool = False) -> Results:
+def compare(
+    config: CompareConfig,
+    *,
+    out: Path | None = None,
+    progress: bool = False,
+    executor: Executor | None = None,
+) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
-    With ``out`` the results are written to ``out/results.json`` after every run, and runs found there are not
-    done again, so a comparison that was stopped goes on, and losses, seeds and rates can be added.
+    With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end. Runs
+    found there are not done again, so a comparison that was stopped goes on, losses, seeds and rates can be
+    added, and two processes may work on one comparison.
 
     Args:
         config: what to compare.
         out: directory of the results; None keeps them in memory.
         progress: show a progress bar.
+        executor: where runs take place; None is one after the other in this process.
 
     Raises:
+        ConfigError: if an executor gets runs that want more than one device.
         ResultsError: if ``out`` holds the results of another comparison.
-        EvolossError: if a loss, the data set or the model cannot be had.
+        EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
     """
+    if executor is not None and config.devices > 1:
+        raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
     losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
-    dataset = load_dataset(
+    dataset = _load(config)
+    _try_model(config.model, dataset)
+    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
+    versions = {name: here[name] for name in ("evoloss", "torch")}
+    record = _Record(TrainingRuns(config, dataset, losses, versions), out, here)
+    record.recall()
+    n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
+    n_runs = n_tuning + len(losses) * len(config.seeds)
+    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.kept():
+        do = _Doing(record, bar, executor)
+        rates = _tune(do) if config.tune_lr else dict.fromkeys(losses, config.lr)
+        # Seeds outside, so that a comparison that is stopped early has whole pairs.
+        cells = [(name, seed, rates[name]) for seed in config.seeds for name in losses]
+        record.runs = [RunResult.from_dict(found) for found in do(cells, record.runs)]
+        record.complete = True
+    return record.results()
+
+
+def _load(config: CompareConfig) -> Dataset:
+    return load_dataset(
         config.dataset,
         data_dir=config.data_dir,
         download=config.download,
@@ -126,107 +87,134 @@ def compare(config: CompareConfig, *, out: Path | None = None, progress: bool = 
         split_seed=config.split_seed,
         image_size=config.image_size,
     )
-    sweep = _Sweep(config, dataset, losses, out)
-    sweep.recall()
-    n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
-    n_runs = len(losses) * len(config.seeds)
-    with RunProgress(n_tuning + n_runs, config.epochs, shown=progress) as bar:
-        rates = _tune(sweep, bar) if config.tune_lr else dict.fromkeys(losses, config.lr)
-        sweep.settle(rates)
-        # Seeds outside, so that a comparison that is stopped early has whole pairs.
-        for seed in config.seeds:
-            for name in losses:
-                sweep.run(name, config.train_config(seed=seed, lr=rates[name]), bar)
-    return sweep.write(complete=True)
 
 
-def _tune(sweep: _Sweep, bar: RunProgress) -> dict[str, float]:
-    config = sweep.config
-    for name in sweep.losses:
-        for rate in config.lr_grid:
-            for seed in tuning_seeds(config.tune_seeds):
-                sweep.run(name, config.train_config(seed=seed, lr=rate), bar, tuning=True)
+def _try_model(model: str, dataset: Dataset) -> None:
+    """Find a mistake in the model before it fails every run."""
+    with torch.random.fork_rng(devices=[]):
+        build_model(model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+
+
+def _tune(do: _Doing) -> dict[str, float]:
+    config, record = do.record.planned.config, do.record
+    seeds = tuning_seeds(config.tune_seeds)
+    cells = [
+        (name, seed, rate) for name in record.planned.losses for rate in config.lr_grid for seed in seeds
+    ]
+    record.tuning = [RunResult.from_dict(found) for found in do(cells, record.tuning, read_test=False)]
     return {
-        name: best_learning_rate(run for run in sweep.tuning if run.loss == name) for name in sweep.losses
+        name: best_learning_rate(run for run in record.tuning if run.loss == name)
+        for name in record.planned.losses
     }
 
 
-@dataclass
-class _Sweep:
-    """Runs that are done, kept in step with the file."""
+@dataclass(frozen=True)
+class _Doing:
+    """Does runs, and says so to the record and to the bar."""
 
-    config: CompareConfig
-    dataset: Dataset
-    losses: Mapping[str, nn.Module]
+    record: _Record
+    bar: RunProgress
+    executor: Executor | None
+
+    def __call__(
+        self, cells: list[tuple[str, int, float]], done: list[RunResult], *, read_test: bool = True
+    ) -> list[dict[str, Any]]:
+        planned = self.record.planned
+        runs = [planned.make(name, seed=seed, lr=lr, read_test=read_test) for name, seed, lr in cells]
+        places = {run.key: place for place, run in enumerate(runs)}
+        found: dict[int, RunResult] = {}
+
+        def on_done(run: Run, result: dict[str, Any]) -> None:
+            found[places[run.key]] = RunResult.from_dict(result)
+            done[:] = [found[place] for place in sorted(found)]
+            if self.executor is not None:
+                self.bar.start(_describe(run.config))
+            self.bar.finish()
+            self.record.keep()
+
+        function: Callable[[dict[str, Any]], dict[str, Any]] = self._train_here
+        if self.executor is not None:
+            function = partial(train_run, Sources.of(planned.config))
+        return sweep(runs, function, folder=self.record.out, executor=self.executor, on_done=on_done)
+
+    def _train_here(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Train with what is loaded already, and count epochs."""
+        self.bar.start(_describe(config))
+        name, planned = config["loss"]["name"], self.record.planned
+        return train(
+            planned.dataset,
+            config["model"],
+            planned.losses[name],
+            TrainConfig(**config["train"]),
+            loss_name=name,
+            read_test=config["read_test"],
+            on_epoch=self.bar.advance,
+        ).as_dict()
+
+
+def _describe(config: Mapping[str, Any]) -> str:
+    seed, lr = config["train"]["seed"], config["train"]["lr"]
+    return f"{config['loss']['name']}, {f'seed {seed}' if config['read_test'] else 'tuning'}, lr {lr:g}"
+
+
+@dataclass
+class _Record:
+    """Runs that are done, kept in step with the results file."""
+
+    planned: TrainingRuns
     out: Path | None
+    environment: dict[str, str]
     runs: list[RunResult] = field(default_factory=list)
     tuning: list[RunResult] = field(default_factory=list)
-    known: dict[RunIdentity, RunResult] = field(default_factory=dict)
+    complete: bool = False
+    written: float = -_WRITE_SECONDS
 
     def recall(self) -> None:
-        """Read earlier runs, unless they belong to another comparison."""
+        """Give earlier runs of the results file a file each, unless they belong to another comparison.
+
+        Runs of a loss or of data that have changed since, or of another device, are left out.
+        """
         if self.out is None or not (self.out / FILE_NAME).exists():
             return
         earlier = Results.read(self.out / FILE_NAME)
-        _require_same(earlier, _plain(self.config, self.dataset.name), self.out)
-        # Runs of a loss or of data that have changed since, or of another device, are done again.
-        valid = {self._identify(name, self.config.train_config(seed=0, lr=1.0)) for name in self.losses}
-        for run in (*earlier.runs, *earlier.tuning):
-            if replace(_identity(run), seed=0, lr=1.0) in valid:
-                self.known[_identity(run)] = run
+        _require_same(earlier, self._plain(), self.environment, self.out)
+        for result in (*earlier.runs, *earlier.tuning):
+            run = self.planned.remake(result)
+            if run is not None:
+                keep_run(self.out, run, result.as_dict())
 
-    def settle(self, rates: Mapping[str, float]) -> None:
-        """Forget earlier runs at other rates than those that are now chosen."""
-        self.known = {
-            identity: run
-            for identity, run in self.known.items()
-            if run.test_accuracy is None or run.lr == rates[run.loss]
-        }
-
-    def run(self, name: str, config: TrainConfig, bar: RunProgress, *, tuning: bool = False) -> None:
-        """Do one run and write the file, or take it from the earlier ones."""
-        bar.start(f"{name}, {'tuning' if tuning else f'seed {config.seed}'}, lr {config.lr:g}")
-        loss, model = self.losses[name], self.config.model
-        done = self.tuning if tuning else self.runs
-        earlier = self.known.pop(self._identify(name, config), None)
-        if earlier is not None:
-            done.append(earlier)
-        else:
-            done.append(
-                train(
-                    self.dataset,
-                    model,
-                    loss,
-                    config,
-                    loss_name=name,
-                    read_test=not tuning,
-                    on_epoch=bar.advance,
-                )
-            )
-            self.write(complete=False)
-        bar.finish()
-
-    def _identify(self, name: str, config: TrainConfig) -> RunIdentity:
-        return identify_run(self.dataset, self.config.model, self.losses[name], config, loss_name=name)
-
-    def write(self, *, complete: bool) -> Results:
-        """Write what there is, if there is a place for it.
-
-        While runs are missing the file also keeps earlier runs whose turn has not come, lest they be lost
-        when the comparison is stopped a second time.
-        """
-        waiting = () if complete else tuple(self.known.values())
-        results = Results(
-            config=_plain(self.config, self.dataset.name),
-            created_with=describe_environment(),
-            baseline=self.config.baseline_label,
-            complete=complete,
-            runs=(*self.runs, *(run for run in waiting if run.test_accuracy is not None)),
-            tuning=(*self.tuning, *(run for run in waiting if run.test_accuracy is None)),
+    def results(self) -> Results:
+        """Return what there is."""
+        return Results(
+            config=self._plain(),
+            created_with=self.environment,
+            baseline=self.planned.config.baseline_label,
+            complete=self.complete,
+            runs=tuple(self.runs),
+            tuning=tuple(self.tuning),
         )
+
+    def keep(self) -> None:
+        """Write the file, if there is a place for it and it was not written just now."""
+        if time.monotonic() - self.written >= _WRITE_SECONDS:
+            self._write()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write the file at the end, however it comes."""
+        try:
+            yield
+        finally:
+            if self.runs or self.tuning:
+                self._write()
+
+    def _write(self) -> None:
         if self.out is not None:
-            results.write(self.out / FILE_NAME)
-        return results
+            self.results().write(self.out / FILE_NAME)
+        self.written = time.monotonic()
+
+    def _plain(self) -> dict[str, Any]:
+        return _plain(self.planned.config, self.planned.dataset.name)
 
 
 def describe_environment() -> dict[str, str]:
@@ -252,13 +240,10 @@ def _plain(config: CompareConfig, dataset: str) -> dict[str, Any]:
     return {**plain, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
 
 
-def _identity(run: RunResult) -> RunIdentity:
-    return RunIdentity(**{entry.name: getattr(run, entry.name) for entry in fields(RunIdentity)})
-
-
-def _require_same(earlier: Results, config: dict[str, Any], out: Path) -> None:
-    here = describe_environment()
-    differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != here[name]]
+def _require_same(
+    earlier: Results, config: dict[str, Any], environment: Mapping[str, str], out: Path
+) -> None:
+    differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
     for name in config.keys() | earlier.config.keys():
         before, now = earlier.config.get(name), config.get(name)
         if name in GROWING and isinstance(before, list) and isinstance(now, list):

@@ -19,7 +19,7 @@ from evoloss.experiments.claims import Claims
 
 SCHEMA = 1
 """Version of a run's file."""
-RUNS_FOLDER, CLAIMS_FOLDER = "runs", "claims"
+RUNS_FOLDER = "runs"
 KEY_LENGTH = 20
 _POLL_SECONDS = 0.2  # between two looks at runs that another sweep is doing
 _FEW = 5  # failed runs that an error names
@@ -106,7 +106,7 @@ class _Sweep:
         on_done: Callable[[Run, dict[str, Any]], None] | None,
     ) -> None:
         self.function, self.folder, self.executor, self.on_done = function, folder, executor, on_done
-        self.claims = Claims(None if folder is None else folder / CLAIMS_FOLDER)
+        self.claims = Claims(None if folder is None else folder / RUNS_FOLDER)
         self.results: dict[str, dict[str, Any]] = {}
         self.failed: list[tuple[Run, BaseException]] = []
         self.under_way: dict[Future[Any], Run] = {}
@@ -212,6 +212,17 @@ def read_run(path: Path, run: Run) -> dict[str, Any] | None:
         raise ResultsError(f"{path} holds no result; remove it, and the run is done again")
     result: dict[str, Any] = content["result"]
     return result
+
+
+def keep_run(folder: Path, run: Run, result: dict[str, Any]) -> None:
+    """Put a result that is already known into the folder of a sweep, unless the run has a file there.
+
+    Raises:
+        ResultsError: if the result is not made of JSON values.
+    """
+    path = folder / RUNS_FOLDER / f"{run.key}.json"
+    if not path.exists():
+        write_text(path, _dump(run, result))
 
 
 def _dump(run: Run, result: dict[str, Any]) -> str:
