@@ -77,7 +77,7 @@ def draw_convergence(
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes, names in zip(grid.flat, chosen, strict=False):
         for index, name in enumerate(names):
-            _draw_band(axes, groups[name], name, index)
+            draw_band(axes, groups[name], name, index)
         axes.axhline(max(1 - ablation.target, _FLOOR), color="0.6", linewidth=0.8, linestyle="--")
         axes.set(yscale="log")
         axes.grid(alpha=0.25)
@@ -121,15 +121,15 @@ def draw_differences(ablation: Ablation, title: str = "") -> Figure:
     return figure
 
 
-def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
-    clear = effect.p_holm is not None and effect.p_holm < 0.05
-    if effect.ci_low is not None and effect.ci_high is not None:
-        axes.hlines(row, scale * effect.ci_low, scale * effect.ci_high, color=COLOURS[0], linewidth=1.6)
-    face = COLOURS[0] if clear else "white"
-    axes.plot(scale * effect.mean_difference, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=5)
+def draw_band(axes: Axes, runs: Sequence[AblationRun], label: str, index: int) -> None:
+    """Add the median and the quartile band of one variant to logarithmic axes.
 
-
-def _draw_band(axes: Axes, runs: Sequence[AblationRun], name: str, index: int) -> None:
+    Args:
+        axes: where to draw.
+        runs: of one variant, measured at the same generations.
+        label: in the legend.
+        index: which colour and line.
+    """
     at = runs[0].measured_at
     columns = [
         [1 - (CHANCE if run.consistency[i] is None else run.consistency[i] or 0.0) for run in runs]
@@ -141,7 +141,15 @@ def _draw_band(axes: Axes, runs: Sequence[AblationRun], name: str, index: int) -
     )
     colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
     axes.fill_between(at[: len(columns)], low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=name)
+    axes.plot(at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=label)
+
+
+def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
+    clear = effect.p_holm is not None and effect.p_holm < 0.05
+    if effect.ci_low is not None and effect.ci_high is not None:
+        axes.hlines(row, scale * effect.ci_low, scale * effect.ci_high, color=COLOURS[0], linewidth=1.6)
+    face = COLOURS[0] if clear else "white"
+    axes.plot(scale * effect.mean_difference, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=5)
 
 
 def _panels(names: list[str], baseline: str) -> list[list[str]]:
