@@ -68,6 +68,24 @@ def test_comparisons_are_paired_and_corrected_together() -> None:
     assert fast.final.effect_size == pytest.approx(0.0075 / 0.0012909944, rel=1e-6)
 
 
+def test_what_students_gained_is_a_third_endpoint() -> None:
+    gains = {"gaussian": (1.0, 2.0, 3.0), "fast": (2.0, 4.0, None), "stuck": (None, None, None)}
+    runs = [
+        make_ablation_run(name, seed, advantage=gain)
+        for name, row in gains.items()
+        for seed, gain in enumerate(row)
+    ]
+    gaussian, fast, stuck = summarise(runs, 0.99)
+    assert (gaussian.mean_advantage, gaussian.sd_advantage) == (2.0, 1.0)
+    assert (fast.mean_advantage, stuck.mean_advantage, stuck.sd_advantage) == (3.0, None, None)
+    first, second = compare_variants(runs, 0.99, "gaussian")
+    assert first.advantage is not None
+    assert first.advantage.mean_difference == 1.5
+    assert first.advantage.p_value == pytest.approx(scipy.stats.ttest_1samp([1.0, 2.0], 0.0).pvalue)
+    assert first.advantage.p_holm == first.advantage.p_value, "the only one that has it"
+    assert second.advantage is None
+
+
 def test_only_shared_seeds_are_compared() -> None:
     runs = [make_ablation_run("a", seed) for seed in (0, 1)] + [
         make_ablation_run("b", seed) for seed in (1, 2)

@@ -10,8 +10,10 @@ from evoloss.report.ablation_table import (
     COMPARISON_HEADERS,
     SUMMARY_HEADERS,
     ablation_caption,
+    advantage_rows,
     comparison_rows,
     markdown_rows,
+    rich_ablation,
     summary_rows,
 )
 from tests.experiments.ablations import make_ablation, make_ablation_run
@@ -87,3 +89,21 @@ def test_tables() -> None:
     lines = markdown_rows(SUMMARY_HEADERS, [("a|b", *gaussian[1:])])
     assert lines[2].startswith("| a\\|b | 4/4 |")
     assert "4 paired seeds; baseline gaussian" in ablation_caption(ablation)
+
+
+def test_what_students_gained_has_a_table_of_its_own() -> None:
+    assert advantage_rows(make_ablation()) == []
+    assert len(rich_ablation(make_ablation())) == 3
+    gains = {"gaussian": 0.0, "fast": 1.0}
+    runs = tuple(
+        make_ablation_run(name, seed, advantage=gain + 0.1 * seed * gain)
+        for name, gain in gains.items()
+        for seed in range(3)
+    )
+    ablation = make_ablation(runs=runs, variants={name: {} for name in gains}, contrasts=())
+    (row,) = advantage_rows(ablation)
+    assert row[:2] == ("fast", "gaussian")
+    assert row[2].startswith("+1.10 [")
+    summary, *rest = rich_ablation(ablation)
+    assert [str(column.header) for column in summary.columns][-1] == "advantage"
+    assert len(rest) == 3

@@ -33,6 +33,8 @@ class AblationRun:
         kendall_tau: of the loss that came out, on held-out pairs; None if there is none.
         usable: whether a loss came out at all.
         seconds: time of the run.
+        advantage: with the learnability fitness, test accuracy of students trained with the search's last
+            mean less that of students trained with cross-entropy, in points, on held-out tasks.
     """
 
     variant: str
@@ -44,6 +46,7 @@ class AblationRun:
     kendall_tau: float | None
     usable: bool
     seconds: float
+    advantage: float | None = None
 
     @property
     def final_consistency(self) -> float:
@@ -82,6 +85,8 @@ class VariantSummary:
         median_final: its median.
         mean_kendall_tau: over the runs that have one; None if none has.
         mean_seconds: of a run.
+        mean_advantage: over held-out tasks and runs, in points; None without students.
+        sd_advantage: over the runs; None with one.
     """
 
     variant: str
@@ -96,6 +101,8 @@ class VariantSummary:
     median_final: float
     mean_kendall_tau: float | None
     mean_seconds: float
+    mean_advantage: float | None = None
+    sd_advantage: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +137,8 @@ class Comparison:
         generations: to the target (one more than there were where it was not reached); Wilcoxon's
             signed-rank test. Below 0 the variant is faster.
         final: final consistency; paired t-test. Above 0 the variant is better.
+        advantage: advantage on held-out tasks, in points, over the seeds where both have one; likewise. None
+            without students.
     """
 
     variant: str
@@ -137,6 +146,7 @@ class Comparison:
     n_seeds: int
     generations: Effect
     final: Effect
+    advantage: Effect | None = None
 
 
 def summarise(runs: Iterable[AblationRun], target: float) -> list[VariantSummary]:
@@ -149,7 +159,7 @@ def compare_variants(
 ) -> list[Comparison]:
     """Compare every other variant with the baseline, then the pairs of ``contrasts``.
 
-    All of them are one family for the correction, each of the two endpoints for itself.
+    All of them are one family for the correction, each endpoint for itself.
     """
     groups = {name: {run.seed: run for run in group} for name, group in by_variant(runs).items()}
     pairs = [(name, baseline) for name in groups if name != baseline] + list(contrasts)
@@ -158,23 +168,39 @@ def compare_variants(
         ours, theirs = groups.get(name, {}), groups.get(reference, {})
         seeds = sorted(ours.keys() & theirs.keys())
         if seeds:
-            faster = [float(ours[s].counted(target) - theirs[s].counted(target)) for s in seeds]
-            better = [ours[s].final_consistency - theirs[s].final_consistency for s in seeds]
-            rows.append(
-                Comparison(
-                    variant=name,
-                    reference=reference,
-                    n_seeds=len(seeds),
-                    generations=_effect(faster, signed_rank_test(faster)),
-                    final=_effect(better, paired_t_test(better)),
-                )
-            )
+            rows.append(_compare(name, reference, [(ours[seed], theirs[seed]) for seed in seeds], target))
     times = holm([row.generations.p_value for row in rows])
     scores = holm([row.final.p_value for row in rows])
+    gains = holm([None if row.advantage is None else row.advantage.p_value for row in rows])
     return [
-        replace(row, generations=replace(row.generations, p_holm=p), final=replace(row.final, p_holm=q))
-        for row, p, q in zip(rows, times, scores, strict=True)
+        replace(
+            row,
+            generations=replace(row.generations, p_holm=time),
+            final=replace(row.final, p_holm=score),
+            advantage=None if row.advantage is None else replace(row.advantage, p_holm=gain),
+        )
+        for row, time, score, gain in zip(rows, times, scores, gains, strict=True)
     ]
+
+
+def _compare(
+    name: str, reference: str, pairs: Sequence[tuple[AblationRun, AblationRun]], target: float
+) -> Comparison:
+    faster = [float(ours.counted(target) - theirs.counted(target)) for ours, theirs in pairs]
+    better = [ours.final_consistency - theirs.final_consistency for ours, theirs in pairs]
+    gained = [
+        ours.advantage - theirs.advantage
+        for ours, theirs in pairs
+        if ours.advantage is not None and theirs.advantage is not None
+    ]
+    return Comparison(
+        variant=name,
+        reference=reference,
+        n_seeds=len(pairs),
+        generations=_effect(faster, signed_rank_test(faster)),
+        final=_effect(better, paired_t_test(better)),
+        advantage=_effect(gained, paired_t_test(gained)) if gained else None,
+    )
 
 
 def by_variant(runs: Iterable[AblationRun]) -> dict[str, list[AblationRun]]:
@@ -206,6 +232,7 @@ def _summarise(name: str, runs: Sequence[AblationRun], target: float) -> Variant
     evaluations = [time * run.popsize for time, run in zip(times, runs, strict=True)]
     final = [run.final_consistency for run in runs]
     taus = [run.kendall_tau for run in runs if run.kendall_tau is not None]
+    gains = [run.advantage for run in runs if run.advantage is not None]
     return VariantSummary(
         variant=name,
         n_seeds=len(runs),
@@ -219,6 +246,8 @@ def _summarise(name: str, runs: Sequence[AblationRun], target: float) -> Variant
         median_final=statistics.median(final),
         mean_kendall_tau=statistics.fmean(taus) if taus else None,
         mean_seconds=statistics.fmean(run.seconds for run in runs),
+        mean_advantage=statistics.fmean(gains) if gains else None,
+        sd_advantage=statistics.stdev(gains) if len(gains) > 1 else None,
     )
 
 

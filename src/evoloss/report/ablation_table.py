@@ -50,8 +50,8 @@ def ablation_caption(ablation: Ablation) -> str:
         f"{seeds} paired seed{'' if seeds == 1 else 's'}; baseline {ablation.baseline}. Generations: until "
         f"the mean of the search has a ranking consistency of {ablation.target:g} on held-out pairs, one "
         "more than there were where it never has. Differences: variant minus reference, mean and 95 % t "
-        "interval; d: Cohen's d_z; p: Wilcoxon's signed ranks for generations, paired t-test for the final "
-        "consistency, Holm-corrected."
+        "interval; d: Cohen's d_z; p: Wilcoxon's signed ranks for generations, else paired t-test, "
+        "Holm-corrected."
     )
 
 
@@ -65,19 +65,40 @@ def markdown_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list
     ]
 
 
+def advantage_rows(ablation: Ablation) -> list[tuple[str, ...]]:
+    """Cells of variant, reference, difference with interval, d and p: what students gained; may be none."""
+    rows: list[tuple[str, ...]] = []
+    for row in ablation.comparisons:
+        if row.advantage is not None:
+            rows.append((row.variant, row.reference, *_effect_cells(row.advantage, 2)))
+    return rows
+
+
 def rich_ablation(ablation: Ablation) -> list[Table]:
     """Return the tables for a terminal of 80 columns: the variants, then a table for each endpoint."""
-    summary = _table(("variant", "reached", "generations", "final consistency", "usable"))
-    for variant, reached, generations, _, final, _, usable in summary_rows(ablation):
-        summary.add_row(*map(escape, (variant, reached, generations, final, usable)))
+    headers = ["variant", "reached", "generations", "final consistency", "usable"]
+    taught = any(row.mean_advantage is not None for row in ablation.summary)
+    summary = _table([*headers, "advantage"] if taught else headers)
+    for (variant, reached, generations, _, final, _, usable), row in zip(
+        summary_rows(ablation), ablation.summary, strict=True
+    ):
+        cells = [variant, reached, generations, final, usable]
+        gain = NOTHING if row.mean_advantage is None else f"{row.mean_advantage:+.2f}"
+        summary.add_row(*map(escape, [*cells, gain] if taught else cells))
     tables = [summary]
-    for first, header in ((2, "generations [95 %]"), (5, "final consistency [95 %]")):
-        compared = _table(("variant - reference", header, "d", "p"))
-        for row in comparison_rows(ablation):
-            name = row[0] if row[1] == ablation.baseline else f"{row[0]} - {row[1]}"
-            compared.add_row(*map(escape, (name, *row[first : first + 3])))
-        if ablation.comparisons:
-            tables.append(compared)
+    compared = comparison_rows(ablation)
+    endpoints = [
+        ("generations [95 %]", [(*row[:2], *row[2:5]) for row in compared]),
+        ("final consistency [95 %]", [(*row[:2], *row[5:8]) for row in compared]),
+        ("advantage, points [95 %]", advantage_rows(ablation)),
+    ]
+    for header, rows in endpoints:
+        if rows:
+            table = _table(("variant - reference", header, "d", "p"))
+            for name, reference, *effect in rows:
+                label = name if reference == ablation.baseline else f"{name} - {reference}"
+                table.add_row(*map(escape, (label, *effect)))
+            tables.append(table)
     tables[-1].caption, tables[-1].caption_justify = ablation_caption(ablation), "left"
     return tables
 
@@ -122,8 +143,9 @@ def _summary_row(row: VariantSummary) -> tuple[str, ...]:
 
 
 def _comparison_row(row: Comparison) -> tuple[str, ...]:
-    cells = []
-    for effect, digits in ((row.generations, 1), (row.final, 4)):
-        size = NOTHING if effect.effect_size is None else f"{effect.effect_size:+.2f}"
-        cells += [format_effect(effect, digits), size, format_p(effect.p_holm)]
-    return (row.variant, row.reference, *cells)
+    return (row.variant, row.reference, *_effect_cells(row.generations, 1), *_effect_cells(row.final, 4))
+
+
+def _effect_cells(effect: Effect, digits: int) -> tuple[str, str, str]:
+    size = NOTHING if effect.effect_size is None else f"{effect.effect_size:+.2f}"
+    return format_effect(effect, digits), size, format_p(effect.p_holm)
