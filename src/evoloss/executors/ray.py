@@ -15,6 +15,8 @@ import torch
 from evoloss.errors import EvolossError, MissingExtraError
 from evoloss.executors.protocol import ATTEMPTS, IN_FLIGHT_PER_WORKER
 
+_STOP_SECONDS = 10.0
+
 
 class RayExecutor:
     """Calls as Ray tasks of one core each, started again on other nodes when theirs is lost.
@@ -45,8 +47,9 @@ class RayExecutor:
         self._workers, self._gpus, self._threads = workers, gpus_per_run, threads
         self._refs: dict[Future[Any], Any] = {}
         self._changed = threading.Condition()
-        self._owned = not self._ray.is_initialized()
-        if self._owned:
+        self._joined = not self._ray.is_initialized()
+        self._started = self._joined and address is None
+        if self._joined:
             self._join(address)
         environment = {
             "OMP_NUM_THREADS": str(threads),
@@ -72,7 +75,7 @@ class RayExecutor:
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Start ``function(*args)`` somewhere; waits while every worker has enough to do."""
-        limit = IN_FLIGHT_PER_WORKER * self.workers
+        limit = self._limit()
         with self._changed:
             self._changed.wait_for(lambda: len(self._refs) < limit)
             ref = self._task.remote(self._threads, function, args)
@@ -82,15 +85,21 @@ class RayExecutor:
         ref.future().add_done_callback(lambda theirs: self._settle(future, theirs))
         return future
 
+    def _limit(self) -> int:
+        """Calls that may be under way."""
+        if self._workers is not None and not self._started:
+            return self._workers  # the cluster has cores for more, and would start what waits
+        return IN_FLIGHT_PER_WORKER * self.workers
+
     def _settle(self, future: Future[Any], theirs: Future[Any]) -> None:
-        with self._changed:
-            self._refs.pop(future, None)
-            self._changed.notify_all()
         error = theirs.exception()
         if error is None:
             future.set_result(theirs.result())
         else:
             future.set_exception(self._translate(error))
+        with self._changed:
+            self._refs.pop(future, None)
+            self._changed.notify_all()
 
     def _translate(self, error: BaseException) -> BaseException:
         exceptions = self._ray.exceptions
@@ -119,8 +128,9 @@ class RayExecutor:
             if kind is not None:
                 for ref in self._refs.values():
                     self._ray.cancel(ref, force=True)
-            self._changed.wait_for(lambda: not self._refs)
-        if self._owned:
+            # What was stopped on a node that is lost may never answer.
+            self._changed.wait_for(lambda: not self._refs, timeout=None if kind is None else _STOP_SECONDS)
+        if self._joined:
             self._ray.shutdown()
 
     def _join(self, address: str | None) -> None:
