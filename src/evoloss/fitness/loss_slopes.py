@@ -23,22 +23,52 @@ def cross_entropy_slopes() -> SlopeFunctions:
     return torch.zeros_like, lambda log_p: torch.full_like(log_p, -1.0)
 
 
-def network_slopes(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> Slopes:
+def label_smoothing_slopes(n_classes: int, smoothing: float = 0.1) -> SlopeFunctions:
+    r"""The slopes of label smoothing: :math:`-\varepsilon / C`, and :math:`-(1 - \varepsilon + \varepsilon / C)`."""
+    share = smoothing / n_classes
+    return lambda log_p: torch.full_like(log_p, -share), lambda log_p: torch.full_like(
+        log_p, -(1 - smoothing + share)
+    )
+
+
+def gce_slopes(q: float = 0.7) -> SlopeFunctions:
+    r"""The slopes of generalised cross-entropy :math:`(1 - p_y^q) / q` (arXiv:1805.07836): 0, :math:`-p_y^q`."""
+    return torch.zeros_like, lambda log_p: -(q * log_p).exp()
+
+
+def sce_slopes(alpha: float = 0.1, beta: float = 1.0, log_zero: float = -4.0) -> SlopeFunctions:
+    """The slopes of symmetric cross-entropy (arXiv:1908.06112): 0, and ``-alpha + beta * log_zero * p_y``."""
+    return torch.zeros_like, lambda log_p: -alpha + beta * log_zero * log_p.exp()
+
+
+KNOWN_SLOPES: dict[str, Callable[[int], SlopeFunctions]] = {
+    "cross_entropy": lambda n_classes: cross_entropy_slopes(),
+    "label_smoothing": label_smoothing_slopes,
+    "gce": lambda n_classes: gce_slopes(),
+    "sce": lambda n_classes: sce_slopes(),
+}
+"""Slopes of known losses at a class count, by name; with the papers' defaults."""
+
+
+def network_slopes(
+    network: ClasswiseNetwork, params: Tensor, n_classes: int, *, canonical: bool = True
+) -> Slopes:
     r"""The exact slopes of candidates ``(popsize, n_params)`` in canonical form at ``n_classes``.
 
     Below the floor :math:`\phi_0` is constant and :math:`\phi_1` linear, as everywhere in this package.
-    Candidates without a canonical form have zeros.
+    Candidates without a canonical form have zeros. With ``canonical=False`` the slopes are those of the network
+    as it is.
     """
     form = network.form(params, n_classes)
     layers = network.mlp.layers(network.constrain(params))
     scale, exists = torch.as_tensor(form.scale), form.exists[:, None, None]
+    if not canonical:
+        scale, exists = torch.ones_like(scale), torch.ones_like(exists)
 
     def slopes(log_p: Tensor) -> Tensor:
         inside = log_p.clamp(min=LOG_P_FLOOR).repeat(2)
         flag = torch.arange(2, device=log_p.device).repeat_interleave(len(log_p)).to(log_p.dtype)
-        _, raw = network.mlp.value_and_derivative(
-            layers, network.inputs(inside, flag, n_classes), network.tangents(inside, flag, n_classes)
-        )
+        _, raw = network.raw_and_slope(layers, inside, flag, (n_classes,))
         both = (scale * raw).view(len(params), 2, -1)
         gone = torch.stack([log_p < LOG_P_FLOOR, torch.zeros_like(log_p, dtype=torch.bool)])
         return torch.where(exists & ~gone, both, 0.0)

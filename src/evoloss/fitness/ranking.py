@@ -74,11 +74,14 @@ class Evaluation(NamedTuple):
         fitness: minimised, infinite for rejected candidates, shape ``(popsize,)``.
         consistency: ranking consistency on the couples seen, NaN for rejected candidates, ``(popsize,)``.
         rejected: how many candidates were rejected.
+        advantage: accuracy of students less that of cross-entropy's, in points, where students were trained,
+            ``(popsize,)``.
     """
 
     fitness: Tensor
     consistency: Tensor
     rejected: int
+    advantage: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ class StudentPlan:
         evaluate_at: numbers of steps after which students are evaluated, rising, from 0 to ``steps``; empty
             for the end only.
         measure_training: whether accuracy on the training samples is measured too.
+        temperatures: at which the test NLL is measured too, above 0; its least is what a calibrated student
+            would have.
 
     Raises:
         ConfigError: if shapes disagree, or a rate or a number of steps is out of range.
@@ -87,6 +89,7 @@ class StudentPlan:
     rates: Tensor
     evaluate_at: tuple[int, ...] = ()
     measure_training: bool = True
+    temperatures: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.batches.dim() != 3 or self.batches.dtype != torch.int64 or not self.batches.numel():
@@ -102,6 +105,8 @@ class StudentPlan:
             )
         if not (self.rates.isfinite() & (self.rates >= 0)).all():
             raise ConfigError("rates must be finite and at least 0")
+        if not all(0 < each < math.inf for each in self.temperatures):
+            raise ConfigError(f"temperatures must be above 0 and finite, got {self.temperatures}")
         at = self.evaluate_at
         if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= each <= steps for each in at):
             raise ConfigError(

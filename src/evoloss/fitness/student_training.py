@@ -10,7 +10,7 @@ from torch import Tensor
 from evoloss.fitness.logit_gradient import LogitGradient
 from evoloss.fitness.slope_tables import SlopeTables
 from evoloss.fitness.student_config import StudentConfig
-from evoloss.fitness.student_evaluation import evaluate_students
+from evoloss.fitness.student_evaluation import Judgement, evaluate_students
 from evoloss.fitness.student_network import Blocks, Memory, Shape, StudentNetwork
 from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, Weights
 from evoloss.fitness.student_updates import OPTIMIZERS, accumulates
@@ -165,17 +165,17 @@ class StudentChunk:
             config, self.shape, self.tables, material.batch, self.params, grads, self.moments, workspace
         )
 
-    def train(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Train; yield test accuracy, test NLL and training accuracy at each evaluation."""
+    def train(self) -> Iterator[tuple[Judgement, Tensor]]:
+        """Train; yield the judgement on the test samples and training accuracy at each evaluation."""
         done = 0
         for stop in self.material.evaluate_at:
             self._steps(done, stop)
             done = stop
-            accuracy, nll = self._evaluate(*self.material.test)
-            train_accuracy = torch.full_like(accuracy, torch.nan)
+            judged = self._evaluate(*self.material.test, self.material.plan.temperatures)
+            train_accuracy = torch.full_like(judged.accuracy, torch.nan)
             if self.material.plan.measure_training:
-                train_accuracy, _ = self._evaluate(*self.material.train)
-            yield accuracy, nll, train_accuracy
+                train_accuracy = self._evaluate(*self.material.train).accuracy
+            yield judged, train_accuracy
         self._steps(done, self.material.plan.steps)
 
     def finite(self) -> Tensor:
@@ -205,5 +205,5 @@ class StudentChunk:
                     moments = [each.blocks for each in self.moments]
                     self.compiled(material.config, self.tables, self.params.blocks, moments, *batch)
 
-    def _evaluate(self, inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        return evaluate_students(self.step.network, inputs, target, self.material.columns)
+    def _evaluate(self, inputs: Tensor, target: Tensor, temperatures: Sequence[float] = ()) -> Judgement:
+        return evaluate_students(self.step.network, inputs, target, self.material.columns, temperatures)

@@ -36,9 +36,10 @@ class StudentScores(NamedTuple):
     """How students did; accuracies are shares, and NaN where there is none.
 
     Attributes:
-        steps: after how many steps, the first axis of the next three.
+        steps: after how many steps, the first axis of the next four.
         test_accuracy: shape ``(len(steps), popsize, tasks)``; a tie between k classes counts 1 / k.
         test_nll: mean negative log-likelihood of the test labels, likewise.
+        test_scaled_nll: the same with the best of the plan's temperatures, likewise.
         train_accuracy: on the training labels as they are, noise included, likewise; None if not measured.
         diverged: students that were not finite at an evaluation or at the end, ``(popsize, tasks)``.
         usable: candidates with a table; the others were not trained, ``(popsize,)``.
@@ -48,6 +49,7 @@ class StudentScores(NamedTuple):
     steps: tuple[int, ...]
     test_accuracy: Tensor
     test_nll: Tensor
+    test_scaled_nll: Tensor
     train_accuracy: Tensor | None
     diverged: Tensor
     usable: Tensor
@@ -121,7 +123,8 @@ class Students:
             )
         like, steps = self._material.like, self._material.evaluate_at
         popsize, n_tasks = len(tables), self.tasks.n_tasks
-        accuracy, nll, train_accuracy = like.new_full((3, len(steps), popsize, n_tasks), torch.nan).unbind()
+        empty = like.new_full((4, len(steps), popsize, n_tasks), torch.nan)
+        accuracy, nll, scaled_nll, train_accuracy = empty.unbind()
         diverged = torch.zeros(popsize, n_tasks, dtype=torch.bool, device=like.device)
         kept = [
             (weight.new_zeros(popsize, *weight.shape), bias.new_zeros(popsize, *bias.shape))
@@ -132,8 +135,9 @@ class Students:
         # Chunks of nearly one size, where the last one might have been tiny.
         for rows in torch.tensor_split(usable, -(-len(usable) // self.chunk)) if len(usable) else ():
             students = StudentChunk(self._material, tables[rows], self._workspace, self._compiled)
-            for at, scores in enumerate(students.train()):
-                accuracy[at, rows], nll[at, rows], train_accuracy[at, rows] = scores
+            for at, (judged, on_training) in enumerate(students.train()):
+                accuracy[at, rows], nll[at, rows], scaled_nll[at, rows] = judged
+                train_accuracy[at, rows] = on_training
             diverged[rows] = ~(students.finite() & nll[:, rows].isfinite().all(dim=0))
             if keep_weights:
                 for layer, final in zip(kept, students.weights(), strict=True):
@@ -143,6 +147,7 @@ class Students:
             steps,
             accuracy,
             nll,
+            scaled_nll,
             train_accuracy if self.plan.measure_training else None,
             diverged,
             tables.exists,

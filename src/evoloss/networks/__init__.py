@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
@@ -19,6 +20,7 @@ __all__ = [
     "LOG_P_FLOOR",
     "MIN_GRID",
     "NETWORKS",
+    "BalancedNetwork",
     "ClasswiseForm",
     "ClasswiseNetwork",
     "ConcatForm",

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import UnknownNameError
-from evoloss.networks.mlp import PopulationMLP
+from evoloss.networks.mlp import Layers, PopulationMLP
 
 LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; see the module's docstring
 Features = Literal["log_probs", "probs"]
@@ -106,6 +106,40 @@ class ClasswiseNetwork:
         head = [torch.full_like(log_p, 0.25)] if self.features == "log_probs" else []
         return torch.stack([*head, log_p.exp(), zero, zero], dim=-1)
 
+    def factor(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor | None:
+        r"""What :math:`\phi` is, in units of the network's output, ``(M,)``; None for 1 everywhere."""
+        del log_p, is_label, n_classes
+        return None
+
+    def factor_slope(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        """The derivative of :meth:`factor` with respect to log p, where there is one."""
+        del is_label, n_classes
+        return torch.zeros_like(log_p)
+
+    def raw(self, layers: Layers, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        r""":math:`\phi` before it is made canonical, ``(popsize, M)``.
+
+        Args:
+            layers: of constrained parameters, from :meth:`PopulationMLP.layers`.
+            log_p: log-probabilities from the floor to 0, shape ``(M,)``.
+            is_label: for all of them, or one each.
+            n_classes: the class count.
+        """
+        values = self.mlp.value(layers, self.inputs(log_p, is_label, n_classes))
+        factor = self.factor(log_p, is_label, n_classes)
+        return values if factor is None else values * factor
+
+    def raw_and_slope(
+        self, layers: Layers, log_p: Tensor, is_label: bool | Tensor, counts: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`raw` and its derivative by log p at several class counts, ``(popsize, counts * M)`` each."""
+        rows = torch.cat([self.inputs(log_p, is_label, count) for count in counts])
+        tangents = torch.cat([self.tangents(log_p, is_label, count) for count in counts])
+        values, slopes = self.mlp.value_and_derivative(layers, rows, tangents)
+        factors = [self.factor(log_p, is_label, count) for count in counts]
+        bends = [self.factor_slope(log_p, is_label, count) for count in counts]
+        return _times(values, slopes, factors, bends)
+
     def form(self, params: Tensor, n_classes: int) -> ClasswiseForm:
         """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
         return self.forms(params, (n_classes,))[0]
@@ -113,15 +147,18 @@ class ClasswiseNetwork:
     def forms(self, params: Tensor, counts: Sequence[int]) -> list[ClasswiseForm]:
         """:meth:`form` at several class counts, by one pass through the network."""
         layers = self.mlp.layers(self.constrain(params))
-        rows, tangents = [], []
+        flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
+        rows, tangents, factors, bends = [], [], [], []
         for n_classes in counts:
             uniform = -math.log(n_classes)
             # In the dtype from the start: through float32, a form in float64 would be 1e-7 off.
             log_p = params.new_tensor([uniform, uniform, 0.0, LOG_P_FLOOR, LOG_P_FLOOR])
-            flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
             rows.append(self.inputs(log_p, flag, n_classes))
             tangents.append(self.tangents(log_p, flag, n_classes))
+            factors.append(self.factor(log_p, flag, n_classes))
+            bends.append(self.factor_slope(log_p, flag, n_classes))
         values, slopes = self.mlp.value_and_derivative(layers, torch.cat(rows), torch.cat(tangents))
+        values, slopes = _times(values, slopes, factors, bends)
         return [
             ClasswiseForm(
                 1 / (slopes[:, at + 1 : at + 2] - slopes[:, at : at + 1]),
@@ -157,7 +194,7 @@ class ClasswiseNetwork:
         # where, not a product: for the other classes log p may be -inf.
         below = torch.where(low & is_label, LOG_P_FLOOR - log_p, 0.0)
         flag = is_label.to(log_p.dtype)
-        raw = self.mlp.value(self.mlp.layers(self.constrain(params)), self.inputs(inside, flag, n_classes))
+        raw = self.raw(self.mlp.layers(self.constrain(params)), inside, flag, n_classes)
         offset = form.at_floor + (form.at_certain - form.at_floor) * flag
         return form.scale * (raw - offset - form.tail * below)
 
@@ -194,3 +231,13 @@ class ClasswiseNetwork:
         other = self.phi_other(row, form, flat, n_classes).reshape(log_probs.shape)
         label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
         return other.sum(dim=1, keepdim=True) - other + label
+
+
+def _times(
+    values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], bends: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Values and slopes of a product with factors, piece by piece; None is 1."""
+    if any(each is None for each in factors):
+        return values, slopes
+    factor = torch.cat([each for each in factors if each is not None])
+    return values * factor, slopes * factor + values * torch.cat([*bends])

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
 from evoloss.networks.monotone import MonotoneNetwork
@@ -15,6 +16,7 @@ Network = ClasswiseNetwork | ConcatNetwork
 
 NETWORKS: dict[str, type[Network]] = {
     "classwise": ClasswiseNetwork,
+    "balanced": BalancedNetwork,
     "concat": ConcatNetwork,
     "monotone": MonotoneNetwork,
 }

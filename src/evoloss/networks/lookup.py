@@ -155,8 +155,7 @@ def _errors(
     layers = network.mlp.layers(network.constrain(params))
     exact = []
     for flag in (False, True):
-        inputs = network.inputs(places, flag, n_classes), network.tangents(places, flag, n_classes)
-        value, slope = network.mlp.value_and_derivative(layers, *inputs)
+        value, slope = network.raw_and_slope(layers, places, flag, (n_classes,))
         offset = form.at_certain if flag else form.at_floor
         exact.append(((value - offset) * form.scale, slope * form.scale))
     (other, other_slope), (label, label_slope) = exact

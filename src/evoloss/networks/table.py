@@ -85,6 +85,9 @@ class LossTable:
                 for each in torch.split(network.constrain(params), rows)
             ]
         )
+        factor = _factors(network, n, counts, params.dtype, params.device)
+        if factor is not None:
+            raw = raw * factor
         solve = _coefficients(n, params.dtype, params.device)
         tables = []
         for n_classes, form, values in zip(counts, forms, torch.split(raw, 2 * n, dim=1), strict=True):
@@ -168,6 +171,17 @@ def _inputs(
     """Feature rows of the nodes, as the label and then as another class, for each class count."""
     nodes = _grid(n_grid, dtype, device)
     return torch.cat([network.inputs(nodes, flag, count) for count in counts for flag in (True, False)])
+
+
+@lru_cache(maxsize=64)
+def _factors(
+    network: ClasswiseNetwork, n_grid: int, counts: tuple[int, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor | None:
+    """The network's factors at the rows of :func:`_inputs`, or None where they are 1."""
+    nodes = _grid(n_grid, dtype, device)
+    factors = [network.factor(nodes, flag, count) for count in counts for flag in (True, False)]
+    known = [each for each in factors if each is not None]
+    return torch.cat(known) if len(known) == len(factors) else None
 
 
 def _nearest_node(n_grid: int, n_classes: int) -> int:

@@ -16,9 +16,11 @@ from evoloss._version import __version__
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import CheckpointError, EvolossError
 from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.elites import Elites
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-_FORMAT = 2  # 1: evoloss 0.1.0, whose generations drew other pairs and had other tables
+# 1: evoloss 0.1.0, whose generations drew other pairs; 2: 0.2.0, whose history has other columns.
+_FORMAT = 3
 _ADVICE = "delete the directory and start again"
 
 
@@ -31,18 +33,21 @@ class Checkpoint:
         seconds: time spent on them.
         state: the strategy's state.
         best: the best candidate of the last generation, shape ``(n_params,)``.
+        elites: the means of the search that did best on held-out tasks; none with the ranking fitness.
     """
 
     generation: int
     seconds: float
     state: dict[str, Tensor]
     best: Tensor
+    elites: Elites
 
 
 def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint in ``directory``."""
     tensors = {f"state.{name}": tensor.contiguous() for name, tensor in checkpoint.state.items()}
     tensors["best"] = checkpoint.best.contiguous()
+    tensors |= {f"elites.{name}": value.contiguous() for name, value in vars(checkpoint.elites).items()}
     metadata = {
         "format": str(_FORMAT),
         "evoloss_version": __version__,
@@ -86,6 +91,7 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
             float(metadata["seconds"]),
             {k.removeprefix("state."): v for k, v in tensors.items() if k.startswith("state.")},
             tensors["best"],
+            Elites(*(tensors[f"elites.{name}"] for name in ("params", "scores", "generations"))),
         )
     except CheckpointError:
         raise
@@ -114,7 +120,9 @@ def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
 
 
 def _require_same(path: Path, saved: PretrainConfig, config: PretrainConfig) -> None:
-    free = {"generations", "eval_every", "eval_pairs", "checkpoint_every", "checkpoint_seconds"}
+    free = {"generations", "eval_pairs", "checkpoint_every", "checkpoint_seconds"}
+    if config.fitness == "ranking":  # with learnability the looks at held-out tasks decide what is kept
+        free |= {"eval_every", "eval_groups", "elites"}
     before, now = saved.to_dict(), config.to_dict()
     changed = [f"{k}: {before[k]!r} -> {now[k]!r}" for k in now if k not in free and before[k] != now[k]]
     if changed:

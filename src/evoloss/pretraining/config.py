@@ -13,11 +13,11 @@ from typing import Any, Literal, get_args
 import tomli_w
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.fitness import Objective, RankingConfig
+from evoloss.fitness import LearnabilityConfig, Objective, Prior, RankingConfig, Scoring, named_prior
 from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
 
-FITNESSES = ("ranking",)
+FITNESSES = ("ranking", "learnability")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,10 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal["classwise", "concat", "monotone"] = "classwise"
-    """Loss network: classwise (any class count), monotone (classwise, consistent by construction), or
-    concat (the paper's reading, one class count)."""
+    network: Literal["classwise", "balanced", "concat", "monotone"] = "classwise"
+    """Loss network: classwise (any class count), balanced (classwise, the sum over other classes held alike at
+    all class counts), monotone (classwise, consistent by construction), or concat (the paper's reading, one class
+    count)."""
     hidden: tuple[int, ...] = (8, 8)
     """Widths of the hidden layers."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
@@ -44,8 +45,41 @@ class PretrainConfig:
     features: Literal["log_probs", "probs"] = "log_probs"
     """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
 
-    fitness: Literal["ranking"] = "ranking"
-    """What a candidate is judged by."""
+    start: Literal["random", "cross_entropy", "label_smoothing", "sce"] = "random"
+    """Where the search starts: a random network, or one that imitates a known loss (classwise only)."""
+
+    fitness: Literal["ranking", "learnability"] = "ranking"
+    """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
+    trained with it on synthetic tasks, with ranking consistency as a constraint."""
+    prior: Literal["general", "label-noise", "few-shot"] = "general"
+    """Distribution of the synthetic tasks and students of the learnability fitness."""
+    prior_classes: tuple[int, ...] = ()
+    """Class counts of the tasks, low and high; empty for the prior's own."""
+    prior_samples: tuple[int, ...] = ()
+    """Training samples of a task, low and high; empty for the prior's own."""
+    prior_noise: tuple[float, ...] = ()
+    """Share of wrong training labels, low and high, if every task shall have some; empty for the prior's own."""
+    groups: int = 3
+    """Groups of tasks a generation, each of one shape."""
+    tasks: int = 4
+    """Tasks a group."""
+    scoring: Scoring = "rank"
+    """How candidates are scored on a task: by rank among them, or by points of accuracy over cross-entropy."""
+    nll_weight: float = 0.2
+    """Weight of the students' calibrated negative log-likelihood beside their accuracy."""
+    worst_weight: float = 0.2
+    """Weight of a candidate's worst third of tasks beside the mean over all."""
+    promote: float = 1.0
+    """Share of the candidates, the best ones on short tasks, that long tasks are trained with."""
+    ranking_floor: float = 0.9
+    """Ranking consistency that a candidate of the learnability fitness should have."""
+    ranking_weight: float = 10.0
+    """Fitness lost for each unit of consistency below the floor."""
+    elites: int = 4
+    """The means of the search that did best on held-out tasks are kept, so many, and judged once more at the end."""
+    eval_groups: int = 8
+    """Groups of eight held-out tasks that the mean of the search is judged on, half of them long."""
+
     objective: Objective = "sign"
     """Ranking objective: sign (share of couples in the wrong order), hinge or logistic."""
     margin: float = 0.1
@@ -101,16 +135,27 @@ class PretrainConfig:
         # TOML and the command line give lists.
         self._check_types()
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "classes", tuple(self.classes))
+        for name in ("classes", "prior_classes", "prior_samples", "prior_noise"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         self._check_names()
         self._check_numbers()
         if self.network == "concat" and len(self.classes) != 1:
             raise ConfigError(
                 f"a concat network has one class count, got classes={self.classes}; give one, such as 10"
             )
+        if self.network == "concat" and self.fitness == "learnability":
+            raise ConfigError(
+                "the learnability fitness is for classwise and monotone networks; a concat network has one "
+                "class count and no tables"
+            )
+        if self.start != "random" and self.network not in ("classwise", "balanced"):
+            raise ConfigError(f"start={self.start!r} needs network 'classwise' or 'balanced', got {self.network!r}")
         if self.network == "concat" and self.error == "dominance":
             raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
-        self.ranking  # noqa: B018 - it checks its own fields
+        # They check their own fields.
+        self.ranking  # noqa: B018
+        self.learnability  # noqa: B018
+        self.task_prior  # noqa: B018
         PairsConfig(weights=self.regimes, slots=self.slots)
 
     def _check_types(self) -> None:
@@ -129,6 +174,7 @@ class PretrainConfig:
 
     def _check_numbers(self) -> None:
         at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
+        at_least |= {"elites": 1, "eval_groups": 2}
         for name, least in {**at_least, "checkpoint_every": 1}.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -149,6 +195,19 @@ class PretrainConfig:
             error=self.error,
             couples_per_pair=self.couples_per_pair,
             n_grid=self.n_grid,
+        )
+
+    @property
+    def learnability(self) -> LearnabilityConfig:
+        """The part of the configuration that the learnability fitness reads."""
+        names = [each.name for each in fields(LearnabilityConfig)]
+        return LearnabilityConfig(**{name: getattr(self, name) for name in names})
+
+    @property
+    def task_prior(self) -> Prior:
+        """The distribution of tasks and students."""
+        return named_prior(
+            self.prior, classes=self.prior_classes, samples=self.prior_samples, noise=self.prior_noise
         )
 
     @property

@@ -27,6 +27,10 @@ class GenerationRecord:
         seconds: time since the start of the run, in seconds, earlier parts of a resumed run counted in.
         held_out_consistency: ranking consistency of the search's mean on held-out pairs, lowest over the
             class counts; None where it was not measured or the mean has no canonical form.
+        advantage_best: test accuracy of the students of the best candidate less that of cross-entropy's, in
+            points, on the tasks of this generation; None without students.
+        held_out_advantage: likewise of the search's mean on held-out tasks, where it was measured.
+        held_out_score: what the search's mean is chosen by, on the same tasks.
     """
 
     generation: int
@@ -37,6 +41,9 @@ class GenerationRecord:
     sigma: float | None
     seconds: float
     held_out_consistency: float | None
+    advantage_best: float | None = None
+    held_out_advantage: float | None = None
+    held_out_score: float | None = None
 
 
 class HistoryFile:

@@ -11,14 +11,23 @@ from torch import Tensor
 
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
-from evoloss.fitness import Evaluation, RankingFitness, Workspace
-from evoloss.networks import Network
+from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, Workspace, trainable
+from evoloss.networks import ClasswiseNetwork, Network
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.elites import Elites
 from evoloss.pretraining.held_out import held_out_pairs, score_all
+from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, start_point
+from evoloss.pretraining.parts import (
+    block_length,
+    make_block,
+    make_network,
+    make_strategy,
+    make_units,
+    start_point,
+)
 from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
 from evoloss.random_streams import stream
 
@@ -31,8 +40,9 @@ def pretrain(
     out: str | Path | None = None,
     resume: bool = False,
     on_generation: OnGeneration | None = None,
+    executor: Submits | None = None,
 ) -> PretrainResult:
-    """Evolve a classification loss from synthetic pairs; no data set is read.
+    """Evolve a classification loss from synthetic pairs and tasks; no data set is read.
 
     Args:
         config: everything that decides the result.
@@ -40,6 +50,8 @@ def pretrain(
             summary; nothing is written without it.
         resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
         on_generation: called with each record, for progress.
+        executor: where students are trained, such as one of :mod:`evoloss.executors`; in this process if it
+            is None. The bits are the same on machines of one kind.
 
     Returns:
         The loss, the history and the summary.
@@ -49,7 +61,7 @@ def pretrain(
         CanonicalFormError: if neither the mean nor the best candidate of the last generation can be used.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
     """
-    run = _Run(config, None if out is None else Path(out), resume)
+    run = _Run(config, None if out is None else Path(out), resume, executor)
     try:
         run.finish(on_generation or (lambda record: None))
     except KeyboardInterrupt:
@@ -66,8 +78,10 @@ def pretrain(
 class _Run:
     """A run in progress; ``checkpoint`` is replaced as a whole when a generation is complete."""
 
-    def __init__(self, config: PretrainConfig, out: Path | None, resume: bool) -> None:
-        self.config, self.out = config, out
+    def __init__(
+        self, config: PretrainConfig, out: Path | None, resume: bool, executor: Submits | None
+    ) -> None:
+        self.config, self.out, self.executor = config, out, executor
         self.network: Network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
@@ -88,7 +102,8 @@ class _Run:
 
     def _begin(self) -> Checkpoint:
         mean = start_point(self.config, self.network)
-        return Checkpoint(0, 0.0, self.strategy.init(mean, stream(self.config.seed, "strategy")), mean)
+        state = self.strategy.init(mean, stream(self.config.seed, "strategy"))
+        return Checkpoint(0, 0.0, state, mean, Elites.none(len(mean)))
 
     def _open(self, out: Path, resume: bool) -> None:
         if out.exists() and not out.is_dir():
@@ -115,29 +130,61 @@ class _Run:
 
     def _generation(self, generation: int) -> GenerationRecord:
         config = self.config
-        fitness = self.lookahead.get(generation)
+        fitness = self._fitness(generation)
         candidates, asked = self.strategy.ask(self.checkpoint.state, stream(config.seed, "ask", generation))
         evaluation = fitness.evaluate(candidates)
         state = self.strategy.tell(asked, candidates, evaluation.fitness)
         best = candidates[int(evaluation.fitness.argmin())].clone()
-        record = self._record(generation, evaluation, state)
+        judged = self._judge_mean(generation, state)
+        elites = self.checkpoint.elites
+        if judged is not None:
+            elites = elites.with_one_more(
+                self.strategy.mean(state), judged.score, generation, config.elites
+            )
+        record = self._record(generation, evaluation, state, judged)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:
             self.records.append(record)
         else:
             self.history.append(record)
-        self.checkpoint = Checkpoint(generation, record.seconds, state, best)
+        self.checkpoint = Checkpoint(generation, record.seconds, state, best, elites)
         return record
+
+    def _fitness(self, generation: int) -> RankingFitness | LearnabilityFitness:
+        ranking = self.lookahead.get(generation)
+        if not isinstance(self.network, ClasswiseNetwork) or self.config.fitness == "ranking":
+            return ranking
+        units = make_units(self.config, generation)
+        return LearnabilityFitness(self.config.learnability, self.network, units, ranking, self.executor)
+
+    def _is_due(self, generation: int) -> bool:
+        return generation % self.config.eval_every == 0 or generation == self.config.generations
+
+    def _judge_mean(self, generation: int, state: dict[str, Tensor]) -> HeldOutAdvantage | None:
+        """The search's mean on held-out tasks, where it is due and students can be trained with it."""
+        network, mean = self.network, self.strategy.mean(state)
+        if self.config.fitness == "ranking" or not self._is_due(generation):
+            return None
+        assert isinstance(network, ClasswiseNetwork)  # the configuration saw to that
+        if not bool(trainable(network, mean[None].double())):
+            return None
+        return judge_held_out(self.config, network, mean[None], "stop", self.executor)[0]
 
     def _block(self, block: int, workspaces: Sequence[Workspace]) -> list[RankingFitness]:
         return make_block(self.config, self.network, block, workspaces)
 
-    def _record(self, generation: int, evaluation: Evaluation, state: dict[str, Tensor]) -> GenerationRecord:
+    def _record(
+        self,
+        generation: int,
+        evaluation: Evaluation,
+        state: dict[str, Tensor],
+        judged: HeldOutAdvantage | None,
+    ) -> GenerationRecord:
         accepted = evaluation.fitness.isfinite()
         fitness = evaluation.fitness[accepted]
         best = int(evaluation.fitness.argmin()) if len(fitness) else None
         held_out = None
-        if generation % self.config.eval_every == 0 or generation == self.config.generations:
+        if self._is_due(generation):
             scores = score_all(self.network, self.strategy.mean(state), self.held_out)
             held_out = min(each.consistency for each in scores.values()) if scores else None
         sigma = state.get("sigma")
@@ -150,6 +197,11 @@ class _Run:
             sigma=None if sigma is None else float(sigma.mean()),
             seconds=time.monotonic() - self.began,
             held_out_consistency=held_out,
+            advantage_best=None
+            if best is None or evaluation.advantage is None
+            else float(evaluation.advantage[best]),
+            held_out_advantage=None if judged is None else judged.accuracy,
+            held_out_score=None if judged is None else judged.score,
         )
 
     def save(self) -> None:
@@ -167,9 +219,23 @@ class _Run:
             self.history.close()
 
     def result(self) -> PretrainResult:
-        params = self._choose()
-        scores = score_all(self.network, params, self.held_out)
-        return PretrainResult.of(self.config, self.network, params, list(self.records), scores)
+        advantage, network = None, self.network
+        if self.config.fitness == "learnability" and len(self.checkpoint.elites.params):
+            assert isinstance(network, ClasswiseNetwork)
+            params = self._choose_elite(network)
+            advantage = judge_held_out(self.config, network, params[None], "report", self.executor)[0]
+        else:
+            params = self._choose()
+        scores = score_all(network, params, self.held_out)
+        return PretrainResult.of(self.config, network, params, list(self.records), scores, advantage)
+
+    def _choose_elite(self, network: ClasswiseNetwork) -> Tensor:
+        """The elite that does best on tasks that none of them was kept for."""
+        elites = self.checkpoint.elites.params
+        if len(elites) == 1:
+            return elites[0]
+        judged = judge_held_out(self.config, network, elites, "choose", self.executor)
+        return elites[max(range(len(elites)), key=lambda row: judged[row].score)]
 
     def _choose(self) -> Tensor:
         """The mean of the search or, where it has no canonical form, the last generation's best candidate."""

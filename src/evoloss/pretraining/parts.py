@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from evoloss.fitness import Couples, RankingFitness, Workspace, make_couples, pair_weights, table_of
+from evoloss.fitness import Couples, RankingFitness, Unit, Workspace, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
 from evoloss.networks import NETWORKS, ClasswiseNetwork, Network
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.start import imitate
 from evoloss.random_streams import stream
 from evoloss.strategies import STRATEGIES, Strategy
 
@@ -113,5 +114,23 @@ def training_mixture(config: PretrainConfig, network: Network) -> PairsConfig:
 
 
 def start_point(config: PretrainConfig, network: Network) -> torch.Tensor:
-    """The mean that the search starts from, random, shape ``(n_params,)``."""
-    return network.initial(stream(config.seed, "start"))
+    """The mean that the search starts from, shape ``(n_params,)``.
+
+    Raises:
+        CanonicalFormError: if the network cannot be fitted to the known loss that it is to start from.
+    """
+    start = network.initial(stream(config.seed, "start"))
+    if config.start == "random":
+        return start
+    assert isinstance(network, ClasswiseNetwork)  # the configuration saw to that
+    return imitate(network, start, config.start)
+
+
+def make_units(config: PretrainConfig, generation: int) -> list[Unit]:
+    """The groups of tasks of one generation; which of them are long is drawn by the prior's share."""
+    prior, chance = config.task_prior, stream(config.seed, "long", generation)
+    long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
+    return [
+        Unit(prior, config.seed, ("tasks", generation), group, config.tasks, each)
+        for group, each in enumerate(long)
+    ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from evoloss.fitness import RankingScores
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import Network
 from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.held_out_tasks import HeldOutAdvantage
 from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, history_text
 
 CONFIG_FILE = "pretrain.toml"
@@ -32,7 +35,9 @@ class PretrainResult:
         summary: ``generations``, ``popsize``, ``seconds``, ``generations_per_second``, ``evaluations``,
             ``rejected`` (candidates, over the run), ``ranking_consistency``, ``kendall_tau`` and
             ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if they could not be
-            measured), and ``scores`` by class count.
+            measured), and ``scores`` by class count. With the learnability fitness also ``learnability``:
+            on held-out tasks ``score``, and for ``short``, ``long`` and ``stretched`` tasks the ``mean`` difference
+            to cross-entropy in points of accuracy, its standard error ``se`` and the number of ``tasks``.
     """
 
     loss: EvolvedLoss
@@ -48,12 +53,18 @@ class PretrainResult:
         params: Tensor,
         history: list[GenerationRecord],
         scores: Mapping[int, RankingScores] | None,
+        advantage: HeldOutAdvantage | None = None,
     ) -> PretrainResult:
         """Gather a result; raises CanonicalFormError if the parameters make no usable loss."""
         by_count = {str(count): each._asdict() for count, each in (scores or {}).items()}
-        record = {"pretraining": config.to_dict(), "scores": by_count}
+        record: dict[str, Any] = {"pretraining": config.to_dict(), "scores": by_count}
+        summary = _summary(config, history, by_count)
+        if advantage is not None:
+            summary["learnability"] = _intervals(advantage)
+            record |= {"prior": asdict(config.task_prior), "learnability": summary["learnability"]}
+            record["prior"]["weight_decay"] = {str(k): v for k, v in config.task_prior.weight_decay.items()}
         loss = EvolvedLoss(network, params, record=record)
-        return cls(loss, config, history, _summary(config, history, by_count))
+        return cls(loss, config, history, summary)
 
     def save(self, directory: str | Path) -> None:
         """Write the loss, its configuration, history and summary to a directory.
@@ -66,6 +77,20 @@ class PretrainResult:
         write_text(directory / HISTORY_FILE, history_text(self.history))
         write_text(directory / SUMMARY_FILE, json.dumps(self.summary, indent=2, allow_nan=False) + "\n")
         self.loss.save_pretrained(directory)
+
+
+def _intervals(advantage: HeldOutAdvantage) -> dict[str, Any]:
+    """Mean, standard error and number of the differences to cross-entropy, by kind of task."""
+    found: dict[str, Any] = {"score": advantage.score}
+    for name in ("short", "long", "stretched", "nll"):
+        values = getattr(advantage, name)
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        found[name] = {
+            "mean": statistics.fmean(values),
+            "se": spread / math.sqrt(len(values)),
+            "tasks": len(values),
+        }
+    return found
 
 
 def _summary(

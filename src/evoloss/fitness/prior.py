@@ -1,0 +1,183 @@
+"""Priors: the distributions of synthetic tasks and students that a loss is to be good on.
+
+A prior is the only thing that a learned loss knows of its later use, so it is drawn wide: what it leaves out,
+the loss does not learn (docs/lab-notebook.md has examples). :data:`PRIORS` names those that come with the
+package; a user's own regime is a named one with other class counts, samples or noise
+(:func:`named_prior`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.fitness.student_config import ActivationName, Normalisation
+
+Range = tuple[float, float]
+NoiseKind = Literal["symmetric", "asymmetric", "instance"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """A distribution over tasks, students and how they are trained.
+
+    Ranges are ``(low, high)``; "log" means log-uniform between them, otherwise uniform. Weights need not sum
+    to 1.
+
+    Attributes:
+        classes: class count, log, from 2.
+        samples: training samples of a task, log, but at least two for each class.
+        features: input features, log.
+        separation: mean distance of a class to the nearest other one in units of its spread, log: 2 leaves about a
+            sixth of the points on the wrong side for each neighbour, 6 next to none.
+        noisy: share of tasks with label noise.
+        noise: share of training labels that are wrong in a task with noise.
+        noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
+            (to the nearest other class, the likelier the closer it is).
+        imbalanced: share of tasks with unequal classes, the largest up to 20 times the smallest.
+        depth: hidden layers of a student.
+        width: units of a hidden layer, log.
+        gain: standard deviation of initial weights in units of He et al.'s, log.
+        rate: peak learning rate of SGD with momentum, log.
+        adam: share of groups trained by Adam.
+        adam_rate: its peak learning rate, log.
+        weight_decay: weights of the L2 penalties.
+        activations: weights.
+        norms: weights.
+        batch: sizes of a batch, log.
+        steps: training steps of a short group, log.
+        long_steps: of a long group, log.
+        long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
+        long: share of groups that are long.
+
+    Raises:
+        ConfigError: if a range is empty or out of bounds, or weights are not above 0.
+    """
+
+    classes: tuple[int, int] = (2, 20)
+    samples: tuple[int, int] = (100, 1000)
+    features: tuple[int, int] = (4, 32)
+    separation: Range = (1.5, 8.0)
+    noisy: float = 0.0
+    noise: Range = (0.1, 0.6)
+    noise_kinds: dict[str, float] = field(
+        default_factory=lambda: {"symmetric": 2.0, "asymmetric": 1.0, "instance": 1.0}
+    )
+    imbalanced: float = 0.2
+    depth: tuple[int, int] = (1, 3)
+    width: tuple[int, int] = (16, 64)
+    gain: Range = (0.4, 1.3)
+    rate: Range = (0.02, 0.3)
+    adam: float = 0.15
+    adam_rate: Range = (1e-3, 1e-2)
+    weight_decay: dict[float, float] = field(default_factory=lambda: {0.0: 1.0, 5e-4: 2.0})
+    activations: dict[str, float] = field(default_factory=lambda: {"relu": 3.0, "silu": 1.0, "tanh": 1.0})
+    norms: dict[str, float] = field(default_factory=lambda: {"none": 1.0, "layer": 1.0})
+    batch: tuple[int, int] = (16, 48)
+    steps: tuple[int, int] = (60, 240)
+    long_steps: tuple[int, int] = (400, 1000)
+    long_samples: tuple[int, int] = (80, 300)
+    long: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, least, most in _BOUNDS:
+            low, high = getattr(self, name)
+            if not (math.isfinite(high) and least <= low <= high <= most):
+                raise ConfigError(
+                    f"{name} of a prior must be a range (low, high) with {least} <= low <= high <= {most}, "
+                    f"got {(low, high)}"
+                )
+        for name in ("noisy", "imbalanced", "adam", "long"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
+        for name, known in _WEIGHTS.items():
+            weights = getattr(self, name)
+            if not weights or not all(0 < weight < math.inf for weight in weights.values()):
+                raise ConfigError(f"{name} of a prior must hold weights above 0, got {weights}")
+            for key in weights:
+                if known is not None and key not in known:
+                    raise UnknownNameError.among(f"entry of {name}", str(key), known)
+
+
+_BOUNDS: tuple[tuple[str, float, float], ...] = (
+    ("classes", 2, 1000),
+    ("samples", 4, 100_000),
+    ("features", 2, 4096),
+    ("separation", 1e-3, 1e3),
+    ("noise", 0, 0.95),
+    ("depth", 1, 4),
+    ("width", 2, 4096),
+    ("gain", 1e-3, 1e2),
+    ("rate", 1e-6, 1e2),
+    ("adam_rate", 1e-7, 1.0),
+    ("batch", 1, 4096),
+    ("steps", 1, 1_000_000),
+    ("long_steps", 1, 1_000_000),
+    ("long_samples", 4, 100_000),
+)
+_WEIGHTS: dict[str, tuple[str, ...] | None] = {
+    "noise_kinds": get_args(NoiseKind),
+    "weight_decay": None,
+    "activations": get_args(ActivationName),
+    "norms": get_args(Normalisation),
+}
+
+PRIORS: dict[str, Prior] = {
+    "general": Prior(noisy=0.2, noise=(0.05, 0.4)),
+    "label-noise": Prior(
+        noisy=0.9,
+        noise=(0.15, 0.8),
+        samples=(150, 1000),
+        separation=(2.5, 9.0),
+        long=0.5,
+    ),
+    "few-shot": Prior(
+        samples=(20, 200),
+        long_samples=(20, 200),
+        classes=(2, 20),
+        features=(6, 48),
+        separation=(2.0, 9.0),
+        noisy=0.1,
+        noise=(0.05, 0.2),
+        long=0.4,
+    ),
+}
+"""Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong
+labels), ``few-shot`` (few samples per class)."""
+
+
+def named_prior(
+    name: str,
+    *,
+    classes: tuple[int, ...] = (),
+    samples: tuple[int, ...] = (),
+    noise: tuple[float, ...] = (),
+) -> Prior:
+    """A prior of :data:`PRIORS`, narrowed or moved to a regime.
+
+    Args:
+        name: of a prior.
+        classes: class counts ``(low, high)``; empty for the prior's own.
+        samples: training samples ``(low, high)``, of long tasks too; empty for the prior's own.
+        noise: share of wrong labels ``(low, high)``; every task has noise then, unless both are 0. Empty for
+            the prior's own.
+
+    Raises:
+        UnknownNameError: if there is no such prior.
+        ConfigError: if a range is not one.
+    """
+    if name not in PRIORS:
+        raise UnknownNameError.among("prior", name, PRIORS)
+    prior = PRIORS[name]
+    for label, given in (("classes", classes), ("samples", samples), ("noise", noise)):
+        if len(given) not in (0, 2):
+            raise ConfigError(f"prior_{label} must be a range of two numbers, low and high; got {given}")
+    if classes:
+        prior = replace(prior, classes=(classes[0], classes[1]))
+    if samples:
+        prior = replace(prior, samples=(samples[0], samples[1]), long_samples=(samples[0], samples[1]))
+    if noise:
+        prior = replace(prior, noise=(noise[0], noise[1]), noisy=1.0 if noise[1] > 0 else 0.0)
+    return prior

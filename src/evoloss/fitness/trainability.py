@@ -1,0 +1,67 @@
+r"""Filters that a candidate has to pass before students are trained with it.
+
+All are read off the two slopes of a classwise loss (:mod:`evoloss.fitness.loss_slopes`), in canonical form:
+
+- the form exists at every class count asked for;
+- *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions): gradient
+  descent on one prediction must lead to its label. The pull on the label's logit,
+  :math:`-\partial L / \partial z_y = -(h_1(p_y) - p_y \sum_j h_j)`, must not be negative on the way from a hundredth
+  of the uniform probability up to ``REACH``, be the rest spread over the other classes or on one of them;
+- *no vanishing start*: with p_y at a tenth of the uniform probability the pull must be at least ``LEAST_PULL``,
+  where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform would never leave it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from evoloss.fitness.loss_slopes import network_slopes
+from evoloss.networks import ClasswiseNetwork
+
+CLASS_COUNTS = (2, 10, 100, 1000)
+REACH = 0.5
+_TOLERANCE = 0.02
+LEAST_PULL = 0.02
+_POINTS = 12
+
+
+def trainable(
+    network: ClasswiseNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS
+) -> Tensor:
+    """Which of the candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
+    passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
+    for n_classes in counts:
+        passed &= network.form(params, n_classes).exists
+        spread, single, start = label_pulls(network, params, n_classes)
+        passed &= (spread >= -_TOLERANCE).all(dim=1) & (single >= -_TOLERANCE).all(dim=1)
+        passed &= start >= LEAST_PULL
+    return passed
+
+
+def label_pulls(
+    network: ClasswiseNetwork, params: Tensor, n_classes: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pull on the label's logit of each candidate, ``-dL/dz_y``.
+
+    Returns:
+        ``(popsize, points)`` with the rest of the probability spread over the other classes, the same with the
+        rest on one of them, and ``(popsize,)`` at a tenth of the uniform probability, spread.
+    """
+    low, high = math.log(0.01 / n_classes), math.log(REACH)
+    start = math.log(0.1 / n_classes)
+    label = torch.cat([torch.linspace(low, high, _POINTS), torch.tensor([start])]).to(params)
+    rest = torch.log1p(-label.exp())
+    even = rest - math.log(n_classes - 1)
+    tiny = params.new_tensor([math.log(1e-8)])
+    slopes = network_slopes(network, params, n_classes)(torch.cat([label, even, rest, tiny]))
+    other, own = slopes.unbind(1)
+    n = len(label)
+    h_label = own[:, :n]
+    p = label.exp()
+    spread = p * (h_label + (n_classes - 1) * other[:, n : 2 * n]) - h_label
+    single = p * (h_label + other[:, 2 * n : 3 * n] + (n_classes - 2) * other[:, 3 * n :]) - h_label
+    return spread[:, :-1], single[:, :-1], spread[:, -1]

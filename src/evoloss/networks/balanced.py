@@ -1,0 +1,32 @@
+r"""Balanced loss networks: classwise, with a sum over the other classes that is as large for a thousand as for ten.
+
+:math:`\phi_0 = (1 / C + p) f(\log p, p, 0, \log C)`, :math:`\phi_1 = f(\log p, p, 1, \log C)` with one network f.
+The factor adds up to at most 2 over all classes, so what a change of the network's weights does to the loss
+does not grow with the class count, and a random network need not learn to silence a thousand small terms
+before the label's is heard. Label smoothing, whose terms go as 1 / C, and Brier's, whose go as p^2, are of this form
+with a tame f.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evoloss.networks.classwise import ClasswiseNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancedNetwork(ClasswiseNetwork):
+    """A classwise network whose other classes weigh ``1 / C + p``; attributes as there."""
+
+    def factor(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        """1 for the label, ``1 / C + p`` for the others."""
+        flag = torch.as_tensor(is_label, dtype=torch.bool, device=log_p.device)
+        return torch.where(flag, torch.ones_like(log_p), log_p.exp() + 1 / n_classes)
+
+    def factor_slope(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
+        """The derivative of :meth:`factor` with respect to log p."""
+        flag = torch.as_tensor(is_label, dtype=torch.bool, device=log_p.device)
+        return torch.where(flag, torch.zeros_like(log_p), log_p.exp())

@@ -1,0 +1,84 @@
+"""Where the search starts: at random, or at a network that imitates a known loss."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import CanonicalFormError
+from evoloss.fitness import KNOWN_SLOPES, function_slopes, network_slopes
+from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork
+
+_COUNTS = (2, 3, 5, 10, 30, 100, 1000)
+_POINTS = 48
+_ROUNDS = 20
+_LARGEST_ERROR = 0.3
+
+
+def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
+    """Fit a network to the slopes of a known loss in canonical form, at 2 to 1,000 classes.
+
+    Args:
+        network: what is fitted.
+        start: first parameters, ``(n_params,)``.
+        name: of ``KNOWN_SLOPES``.
+
+    Returns:
+        Parameters ``(n_params,)`` in the dtype of ``start``.
+
+    Raises:
+        CanonicalFormError: if the fit fails: another seed or a larger network may do.
+    """
+    wanted = [(count, *_wanted(name, count)) for count in _COUNTS]
+    params = start.double().clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [params], max_iter=50, history_size=30, line_search_fn="strong_wolfe", tolerance_change=1e-12
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = torch.stack([_misfit(network, params, *each) for each in wanted]).mean()
+        loss = torch.where(loss.isfinite(), loss, 1e6)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    for _ in range(_ROUNDS):
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+    fitted = params.detach()
+    with torch.no_grad():
+        worst = max(float(_misfit(network, fitted, *each)) for each in wanted)
+    if not worst < _LARGEST_ERROR**2:
+        raise CanonicalFormError(
+            f"a network of this kind and seed could not be fitted to {name} (mean squared error of the slopes "
+            f"{worst:.3g}); use another seed, hidden=(8, 8) or more, or start='random'"
+        )
+    return fitted.to(start.dtype)
+
+
+def _grid(n_classes: int) -> Tensor:
+    """Log-probabilities that matter at a class count: near 1, around uniform, and the tail."""
+    near = torch.log1p(-torch.logspace(-4, -0.3, _POINTS // 3, dtype=torch.float64))
+    middle = torch.linspace(-0.7, -math.log(n_classes) - 4, _POINTS // 3, dtype=torch.float64)
+    tail = torch.linspace(-math.log(n_classes) - 4, max(LOG_P_FLOOR, -35.0), _POINTS // 6, dtype=torch.float64)
+    return torch.cat([near, middle, tail])
+
+
+def _wanted(name: str, n_classes: int) -> tuple[Tensor, Tensor]:
+    """Grid and slopes of the known loss, scaled to canonical form: ``(M,)`` and ``(2, M)``."""
+    slopes = function_slopes([KNOWN_SLOPES[name](n_classes)])
+    other, label = slopes(torch.tensor([-math.log(n_classes)], dtype=torch.float64))[0]
+    grid = _grid(n_classes)
+    return grid, slopes(grid)[0] / (other - label)
+
+
+def _misfit(
+    network: ClasswiseNetwork, params: Tensor, n_classes: int, grid: Tensor, wanted: Tensor
+) -> Tensor:
+    """Mean squared error of the network's own slopes; those of the other classes, of which there are many,
+    count more.
+    """
+    error = network_slopes(network, params[None], n_classes, canonical=False)(grid)[0] - wanted
+    weights = error.new_tensor([n_classes**0.75, 1.0])[:, None]
+    return (weights * error).square().mean()
