@@ -59,7 +59,7 @@ class TestElsewhere:
         assert [future.result(60) for future in others] == [0, 1]
 
     def test_a_call_that_always_kills_its_worker_is_given_up(self, executor: Executor) -> None:
-        with pytest.raises(EvolossError, match="3 times.* try fewer workers"):
+        with pytest.raises(EvolossError, match=r"3 times.* try fewer workers"):
             executor.submit(die).result(60)
         assert executor.submit(square, 4).result(60) == 16
 

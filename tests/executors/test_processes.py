@@ -65,17 +65,20 @@ def test_leaving_waits_for_what_was_submitted() -> None:
 
 
 def test_leaving_with_an_exception_ends_what_runs(tmp_path: Path) -> None:
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), ProcessExecutor(1) as executor:
-        running, waiting = (
-            executor.submit(touch_and_nap, tmp_path / "mark", 600.0),
-            executor.submit(nap, 600.0),
-        )
-        assert wait_for((tmp_path / "mark").exists)
-        raise KeyboardInterrupt
+    began, futures = time.monotonic(), []
+
+    def interrupted() -> None:
+        with ProcessExecutor(1) as executor:
+            futures.append(executor.submit(touch_and_nap, tmp_path / "mark", 600.0))
+            futures.append(executor.submit(nap, 600.0))
+            assert wait_for((tmp_path / "mark").exists)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert time.monotonic() - began < 120
-    assert waiting.cancelled()
-    assert isinstance(running.exception(0), EvolossError)
+    assert isinstance(futures[0].exception(0), EvolossError)
+    assert futures[1].cancelled()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")

@@ -174,12 +174,13 @@ class _Sweep:
         if not self.failed:
             return
         run, cause = self.failed[0]
-        names = [f"{run.kind} {run.key}" for run, _ in self.failed[:_FEW]]
-        more = len(self.failed) - len(names)
+        text = " ".join(f"{type(cause).__name__}: {cause}".split())  # one line, as all our errors
+        names = ", ".join(f"{run.kind} {run.key}" for run, _ in self.failed[:_FEW])
+        more = f" and {len(self.failed) - _FEW} more" if len(self.failed) > _FEW else ""
         raise EvolossError(
-            f"{len(self.failed)} of {len(self.failed) + len(self.results)} runs failed: {', '.join(names)}"
-            f"{f' and {more} more' if more else ''}; the others are done. The first cause, of "
-            f"{_canonical(run.config)}: {type(cause).__name__}: {cause}"
+            f"{len(self.failed)} of {len(self.failed) + len(self.results)} runs failed"
+            f"{', the others are done' if self.results else ''}. {text}. That was the first of {names}{more}"
+            f", with the configuration {_canonical(run.config)}"
         ) from cause
 
 
