@@ -86,7 +86,8 @@ MILLISECONDS = {
 }
 """One image in training and in evaluation, one thread, measured with both cores busy."""
 
-DIGITS_GRID = (0.02, 0.05, 0.1, 0.2)
+DIGITS_GRID = (0.01, 0.03, 0.1, 0.3)
+LONG_DIGITS_GRID = (0.001, 0.003, 0.01, 0.03, 0.1)
 CIFAR_GRID = (0.03, 0.1, 0.3)
 
 
@@ -112,11 +113,11 @@ def _cifar(name: str, title: str, *, train_samples: int, epochs: int, **changes:
         train_samples=train_samples,
         epochs=epochs,
         validation=0.04,
-        **{"model": "cnn_small", "seeds": 4, "lr_grid": CIFAR_GRID, **changes},
+        **{"model": "cnn_small", "lr_grid": CIFAR_GRID, **changes},
     )
 
 
-_LONG_DIGITS = {"epochs": 100, "train_samples": 600, "eval_every": 2}
+_LONG_DIGITS = {"epochs": 100, "train_samples": 600, "eval_every": 2, "lr_grid": LONG_DIGITS_GRID}
 _LONG_CIFAR = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
 
 CONDITIONS = (
@@ -141,7 +142,7 @@ CONDITIONS = (
         label_noise=0.4,
         noise_kind="asymmetric",
     ),
-    _cifar("sym40-long", "40 % symmetric noise, to memorisation", label_noise=0.4, core=True, **_LONG_CIFAR),
+    _cifar("sym40-long", "40 % symmetric noise, to memorisation", label_noise=0.4, **_LONG_CIFAR),
     _cifar("sym80-long", "80 % symmetric noise, to memorisation", label_noise=0.8, **_LONG_CIFAR),
     _cifar(
         "resnet8",

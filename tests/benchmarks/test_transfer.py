@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tyro
+
+from benchmarks import transfer
+from benchmarks.transfer import CORE_STAGES, Transfer, describe, main, plan
+from benchmarks.transfer_conditions import CONDITIONS, PAPER, STAGES, available
+from evoloss.cli.compare import CompareCommand
+from evoloss.errors import UnknownNameError
+from evoloss.losses import LOSSES
+from tests.experiments.runs import make_results, make_run
+
+
+def test_every_known_loss_takes_part_once_and_cross_entropy_comes_first() -> None:
+    names = [name for stage in STAGES for name in stage]
+    assert names[0] == "cross_entropy"
+    assert len(names) == len(set(names))
+    assert {*LOSSES, *PAPER, "evolved-base", "evolved-noise", "evolved-small"} == set(names)
+
+
+def test_conditions_are_well_formed() -> None:
+    assert len({each.name for each in CONDITIONS}) == len(CONDITIONS)
+    for each in CONDITIONS:
+        assert list(each.lr_grid) == sorted(each.lr_grid)
+        assert each.seconds > 0
+        assert each.label_noise > 0 or each.noise_kind == "symmetric"
+
+
+def test_the_core_fits_its_budget() -> None:
+    """75 minutes of one core, counted with all losses, shipped or not yet."""
+    seconds = 0.0
+    for each in CONDITIONS:
+        if each.core:
+            runs = len(each.lr_grid) * each.tune_seeds + each.seeds
+            seconds += sum(len(stage) for stage in STAGES[:CORE_STAGES]) * runs * each.seconds
+    assert 40 < seconds / 60 < 75
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each.name)
+def test_each_step_is_a_comparison_that_the_command_line_takes(tmp_path: Path, condition) -> None:
+    step = next(plan(Transfer(only=(condition.name,), out=tmp_path)))
+    arguments = step.command(workers=2)
+    assert arguments[1:4] == ["-m", "evoloss", "compare"]
+    parsed = tyro.cli(CompareCommand, args=arguments[4:])
+    assert parsed.tune_lr
+    assert parsed.losses == step.losses
+    assert parsed.lr_grid == condition.lr_grid
+    assert (parsed.label_noise, parsed.epochs) == (condition.label_noise, condition.epochs)
+    assert (parsed.executor, parsed.workers, parsed.threads) == ("processes", 2, 1)
+    assert parsed.out == tmp_path / condition.name
+    assert "--executor" not in step.command(workers=1)
+
+
+def test_first_losses_have_their_turn_in_every_condition_before_the_others(tmp_path: Path) -> None:
+    steps = list(plan(Transfer(only=("digits-clean", "digits-sym40"), out=tmp_path)))
+    assert [step.condition.name for step in steps] == ["digits-clean", "digits-sym40"] * 3
+    assert steps[0].losses == available(STAGES[0])
+    assert steps[-1].losses == available(tuple(name for stage in STAGES for name in stage))
+
+
+def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> None:
+    losses = {"losses": ["cross_entropy", "gce", "mae"], "seeds": list(range(7))}
+    earlier = make_results(config={**make_results().config, **losses})
+    earlier.write(tmp_path / "digits-50" / "results.json")
+    first = next(plan(Transfer(only=("digits-50",), losses=("focal",), out=tmp_path)))
+    assert first.losses == ("cross_entropy", "gce", "focal", "mae")
+    assert first.seeds == 7
+    assert first.done == 9
+    shown = describe([first])
+    assert str(first.planned) in shown
+    assert " 9 " in shown
+
+
+def test_unknown_condition(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"digits-sym4.*Did you mean"):
+        list(plan(Transfer(only=("digits-sym4",), out=tmp_path)))
+
+
+def test_a_dry_run_runs_nothing(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(transfer.subprocess, "run", lambda *_, **__: pytest.fail("something was run"))
+    assert main(Transfer(dry_run=True, out=tmp_path)) == 0
+    assert "core-minutes" in capsys.readouterr().out
+
+
+def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_left_out(
+    tmp_path: Path, monkeypatch
+) -> None:
+    calls: list[list[str]] = []
+
+    class Done:
+        returncode = 3
+
+    monkeypatch.setattr(transfer.subprocess, "run", lambda command, **_: calls.append(command) or Done())
+    monkeypatch.setattr(transfer, "CONDITIONS", tuple(replace(each, seeds=3) for each in CONDITIONS))
+    settings = Transfer(only=("digits-50",), losses=("gce",), seeds=1, out=tmp_path)
+    assert main(settings) == 3
+    assert len(calls) == 1
+    runs = tuple(make_run(loss, seed) for loss in ("cross_entropy", "gce") for seed in range(5))
+    config = {"losses": ["cross_entropy", "gce"], "seeds": [0]}
+    make_results(runs=runs, config=config).write(tmp_path / "digits-50" / "results.json")
+    assert main(settings) == 0
+    assert len(calls) == 1
