@@ -161,6 +161,7 @@ def evolve(settings: dict[str, Any]) -> dict[str, Any]:
         "kendall_tau": _rounded(None if summary is None else summary["kendall_tau"], 6),
         "usable": summary is not None,
         "seconds": round(history[-1].seconds, 3),
+        "advantage": _rounded(history[-1].held_out_advantage, 4),
     }
 
 
