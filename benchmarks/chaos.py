@@ -31,8 +31,16 @@ from evoloss.experiments.ablate_results import FILE_NAME
 from evoloss.fitness import RankingConfig, RankingFitness, make_couples
 from evoloss.pairs import sample_pairs
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import make_fitness, make_network, make_strategy, start_point
+from evoloss.pretraining.parts import (
+    block_length,
+    make_block,
+    make_fitness,
+    make_network,
+    make_strategy,
+    start_point,
+)
 from evoloss.random_streams import stream
+from evoloss.strategies.shaping import recombination_weights
 
 RESULTS = Path(__file__).parent / "results/chaos"
 SEEDS = tuple(range(30))
@@ -146,6 +154,34 @@ def noise(settings: dict[str, Any], seeds: int = 5) -> dict[str, float]:
     return {str(generation): round(statistics.fmean(values), 4) for generation, values in found.items()}
 
 
+def lengths(sigma: float, seeds: int = 5) -> dict[str, float]:
+    """Which step lengths selection prefers: their mean with recombination weights, less the plain mean.
+
+    In units of a Gaussian step, for random lengths (``logistic step independent``), over the first 20 and the
+    last 50 generations.
+    """
+    settings = {**BASE, **QUIET, "sigma": sigma, "step_control": "none", "mutation": "chaotic"}
+    settings |= {"chaos_drives": "step", "chaos_order": "independent"}
+    early, late = [], []
+    for seed in range(seeds):
+        here = PretrainConfig.from_dict({**settings, "seed": seed})
+        network, strategy = make_network(here), make_strategy(here)
+        state = strategy.init(start_point(here, network), stream(seed, "strategy"))
+        block, length = [], block_length(here, network)
+        for generation in range(100):
+            if generation % length == 0:
+                block = make_block(here, network, generation // length)
+            candidates, asked = strategy.ask(state, stream(seed, "ask", generation))
+            fitness = block[generation % length].evaluate(candidates).fitness
+            steps = (candidates - state["mean"]).double().square().mean(1).sqrt() / sigma
+            weights = recombination_weights(fitness, here.popsize // 2).double()
+            if weights.sum() > 0:
+                chosen = float(weights @ steps / weights.sum() - steps.mean())
+                (early if generation < 20 else late if generation >= 50 else []).append(chosen)
+            state = strategy.tell(asked, candidates, fitness)
+    return {"first 20": round(statistics.fmean(early), 3), "last 50": round(statistics.fmean(late), 3)}
+
+
 def truth(network: Any, candidates: torch.Tensor) -> torch.Tensor:
     """Fitness on 16,384 pairs."""
     config = RankingConfig(couples_per_pair=4)
@@ -170,10 +206,11 @@ def main() -> None:
     parser.add_argument("--address")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    levels = {"quiet": noise(QUIET), "noisy": noise(NOISY)}
-    network = make_network(config("fixed-0.3").base)
-    facts = {"rank_correlation": levels, "n_params": int(network.n_params)}
-    write_text(RESULTS / "noise.json", json.dumps(facts, indent=1) + "\n")
+    facts = {
+        "rank_correlation": {"quiet": noise(QUIET), "noisy": noise(NOISY)},
+        "selected_lengths": {str(sigma): lengths(sigma) for sigma in TUNED_SIGMAS},
+    }
+    write_text(RESULTS / "facts.json", json.dumps(facts, indent=1) + "\n")
     place = make_executor(given.executor, workers=given.workers, address=given.address, threads=1)
     with place as executor:
         for name in given.only:

@@ -205,7 +205,7 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 def levels() -> list[str]:
     """How noisy the fitness is."""
-    content: dict[str, Any] = json.loads((RESULTS / "noise.json").read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
     found = content["rank_correlation"]
     rows = [
         (f"{name}, {pairs} pairs", *(f"{value:.2f}" for value in found[name].values()))
@@ -213,6 +213,17 @@ def levels() -> list[str]:
     ]
     return markdown_rows(
         ("rank correlation with 16,384 pairs", *(f"generation {g}" for g in found["quiet"])), rows
+    )
+
+
+def lengths() -> list[str]:
+    """Which random step lengths are selected."""
+    content: dict[str, Any] = json.loads((RESULTS / "facts.json").read_text(encoding="utf-8"))
+    found = content["selected_lengths"]
+    heads = ("selected step length less the mean one", *(f"sigma {float(s):g}" for s in found))
+    phases = ("first 20", "last 50")
+    return markdown_rows(
+        heads, [(f"{each} generations", *(f"{row[each]:+.3f}" for row in found.values())) for each in phases]
     )
 
 
@@ -236,6 +247,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     "tuned": tuned,
     "kinds": kinds,
     "levels": levels,
+    "lengths": lengths,
     "facts": facts,
 }
 
