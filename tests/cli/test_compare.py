@@ -37,6 +37,37 @@ def test_end_to_end_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (tmp_path / "report" / "run" / "learning_curves.svg").is_file()
 
 
+def test_processes_and_their_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = ["compare", "--out", str(out), *ARGUMENTS, "--losses", "cross_entropy", "--threads", "1"]
+    assert main([*command, "--seeds", "0", "1", "--executor", "processes", "--workers", "2"]) == 0
+    assert len(list((out / "runs").glob("*.json"))) == 2
+    document = json.loads((out / "results.json").read_text())
+    assert document["complete"] is True
+    assert document["created_with"]["threads"] == "1"
+    assert main([*command, "--seeds", "0", "1"]) == 0, "and serially there is nothing left to do"
+    assert json.loads((out / "results.json").read_text())["runs"] == document["runs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "2"], "the serial executor has one worker"),
+        (["--address", "auto"], "are for the ray executor"),
+        (["--executor", "processes", "--gpus-per-run", "0.5"], "are for the ray executor"),
+    ],
+)
+def test_a_choice_without_meaning_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    try:
+        status = main(["compare", "--out", str(tmp_path), *arguments])
+    except SystemExit as exit_:  # the parser reports values itself
+        status = exit_.code
+    assert status == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_a_folder_of_photographs_of_several_sizes(tmp_path: Path) -> None:
     for name, shade in (("dark", 40), ("light", 200)):
         (tmp_path / "photos" / name).mkdir(parents=True)
