@@ -173,7 +173,7 @@ def draw(found: Found, path: Path) -> None:
         for x, name in enumerate(found):
             if name in row:
                 weight = "bold" if row[name].clear else "normal"
-                colour = "white" if abs(row[name].mean) > 12 else "black"
+                colour = "white" if abs(row[name].mean) > 6 else "black"
                 text = f"{row[name].mean:+.1f}"
                 axes.text(x, y, text, ha="center", va="center", fontsize=7, weight=weight, color=colour)
     bar = figure.colorbar(image, ax=axes, ticks=[-50, -10, -1, 0, 1, 10, 50], format="%+d")

@@ -38,7 +38,7 @@ def test_agrees_with_a_search_for_the_lowest_smoothed_nll(
     logits = logits.double() * factor + 3.0  # a shift of all logits has no effect
 
     def cost(log_t: float) -> float:
-        smoothing = 1 / (n + 1)
+        smoothing = 0.1 / (n + 0.1)
         return float(
             torch.nn.functional.cross_entropy(logits / math.exp(log_t), labels, label_smoothing=smoothing)
         )
@@ -52,8 +52,8 @@ def test_agrees_with_a_search_for_the_lowest_smoothed_nll(
 def test_a_split_without_a_mistake_keeps_a_sensible_temperature() -> None:
     logits = 6.0 * torch.nn.functional.one_hot(torch.arange(140) % 10, 10).float()
     found = fit_temperature(logits, torch.arange(140) % 10)
-    # One pseudo-sample among 141: 9/10 of 1/141 of the probability goes to the wrong classes.
-    wrong = 0.9 / 141
+    # A tenth of a sample among 140.1: 9/10 of its share of the probability goes to the wrong classes.
+    wrong = 0.9 * 0.1 / 140.1
     assert found == pytest.approx(6.0 / math.log((1 - wrong) / (wrong / 9)), rel=1e-6)
 
 

@@ -14,6 +14,8 @@ from torch import Tensor
 
 LOWEST, HIGHEST = 0.01, 100.0
 """Where a temperature is looked for."""
+UNCERTAIN = 0.1
+"""Weight of a made-up sample with all classes equally likely, in samples."""
 _HALVINGS = 40
 
 
@@ -21,10 +23,11 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     r"""Find the temperature T with the lowest negative log-likelihood of ``softmax(logits / T)``.
 
     The mean NLL is convex in 1 / T, so the sign of its slope says on which side of the minimum one stands:
-    log T is halved in float64 until it is known to 12 digits. As Platt did, the fit counts one sample more
-    than there are, with all classes equally likely: each label has probability :math:`1 - \epsilon`, and
-    :math:`\epsilon = 1 / (N + 1)` is spread over the C classes. Without it a small split in which every
-    prediction is right would ask for T = 0.
+    log T is halved in float64 until it is known to 12 digits. As with Platt, labels are not quite certain:
+    each has probability :math:`1 - \epsilon`, and :math:`\epsilon = 0.1 / (N + 0.1)` is spread over the C
+    classes, as if a tenth of a sample more had all classes equally likely. Without it a small split in which
+    every prediction is right would ask for T = 0; with a whole sample, as Platt has it, T comes out too high
+    where nearly all predictions are right.
 
     Args:
         logits: ``(N, C)``, N at least 1, finite.
@@ -38,7 +41,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     if not bool(logits.any()):
         return 1.0
     # Centred logits have mean 0, so the uniform part of a target adds nothing to its expected logit.
-    wanted = logits.gather(1, labels[:, None]).mean() * (len(labels) / (len(labels) + 1))
+    wanted = logits.gather(1, labels[:, None]).mean() * (len(labels) / (len(labels) + UNCERTAIN))
     low, high = math.log(LOWEST), math.log(HIGHEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
