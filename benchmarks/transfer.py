@@ -132,11 +132,13 @@ def plan(settings: Transfer) -> Iterator[Step]:
                 yield _step(condition, wanted, settings)
 
 
-def _step(condition: Condition, wanted: Iterable[str], settings: Transfer) -> Step:
+def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> Step:
     """Add what is in the results already: a comparison may grow, not shrink."""
     out = settings.out / condition.name
     earlier = _earlier(out)
     before, n_seeds = ((), 0) if earlier is None else (earlier.config["losses"], len(earlier.config["seeds"]))
+    named = {Path(name).name for name in wanted}
+    before = [name for name in before if name not in named]
     order = {name: place for place, name in enumerate(name for stage in STAGES for name in stage)}
     losses = sorted(dict.fromkeys((*wanted, *before)), key=lambda name: order.get(name, len(order)))
     seeds = max(condition.seeds if settings.seeds is None else settings.seeds, n_seeds)

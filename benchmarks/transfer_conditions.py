@@ -159,7 +159,8 @@ CONDITIONS = (
 
 def available(losses: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out shipped losses that this version does not have."""
-    return tuple(name for name in losses if name in LOSSES or name in SHIPPED or name in PAPER)
+    known = {*LOSSES, *SHIPPED, *PAPER}
+    return tuple(name for name in losses if name in known or Path(name).is_dir())
 
 
 def find(name: str) -> str:

@@ -75,6 +75,16 @@ def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> Non
     assert " 9 " in shown
 
 
+def test_directories_are_losses_too_and_keep_their_place_by_name(tmp_path: Path) -> None:
+    saved = tmp_path / "mine"
+    saved.mkdir()
+    settings = Transfer(only=("digits-50",), losses=(str(saved), "gce"), out=tmp_path)
+    assert next(plan(settings)).losses == ("cross_entropy", "gce", str(saved))
+    config = {**make_results().config, "losses": ["cross_entropy", "gce", "mine"]}
+    make_results(config=config).write(tmp_path / "digits-50" / "results.json")
+    assert next(plan(settings)).losses == ("cross_entropy", "gce", str(saved))
+
+
 def test_unknown_condition(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"digits-sym4.*Did you mean"):
         list(plan(Transfer(only=("digits-sym4",), out=tmp_path)))
