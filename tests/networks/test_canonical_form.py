@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evoloss.networks import (
     LOG_P_FLOOR,
+    BalancedNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
     MonotoneNetwork,
@@ -23,6 +24,7 @@ ANY_COUNT = [
     ClasswiseNetwork(activation="softplus", features="probs"),
     MonotoneNetwork(),
     MonotoneNetwork(activation="tanh", features="probs"),
+    BalancedNetwork(),
 ]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evoloss.errors import ConfigError, EvolossError, UnknownNameError
 from evoloss.networks import (
     NETWORKS,
+    BalancedNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
     MonotoneNetwork,
@@ -24,6 +25,7 @@ features = st.sampled_from(["log_probs", "probs"])
 smooth = st.sampled_from(["softplus", "silu", "tanh"])
 networks = st.one_of(
     st.builds(ClasswiseNetwork, hidden=widths, activation=smooth, features=features),
+    st.builds(BalancedNetwork, hidden=widths, activation=smooth, features=features),
     st.builds(
         MonotoneNetwork, hidden=widths, activation=st.sampled_from(["softplus", "tanh"]), features=features
     ),
@@ -46,7 +48,7 @@ def test_a_description_survives_json(network: Network) -> None:
 
 
 def test_every_kind_is_named() -> None:
-    assert set(NETWORKS) == {"classwise", "concat", "monotone"}
+    assert set(NETWORKS) == {"balanced", "classwise", "concat", "monotone"}
     assert DESCRIPTION == {
         "kind": "classwise",
         "hidden": [8, 8],

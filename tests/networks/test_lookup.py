@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evoloss.losses.artefact import read_artefact
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, LookupTables, MonotoneNetwork, tabulate
+from evoloss.networks import (
+    LOG_P_FLOOR,
+    BalancedNetwork,
+    ClasswiseNetwork,
+    LookupTables,
+    MonotoneNetwork,
+    tabulate,
+)
 from evoloss.zoo import SHIPPED, shipped_path
 from tests.networks.populations import accepted
 
@@ -21,6 +28,7 @@ NETWORKS = {
     "classwise-tanh": ClasswiseNetwork(hidden=(5,), activation="tanh"),
     "classwise-probs": ClasswiseNetwork(hidden=(4,), features="probs"),
     "monotone": MonotoneNetwork(hidden=(5, 4)),
+    "balanced": BalancedNetwork(),
     "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
 }
 every_network = pytest.mark.parametrize("kind", NETWORKS)

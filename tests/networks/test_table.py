@@ -7,11 +7,16 @@ import torch
 from scipy import interpolate
 
 from evoloss.errors import ConfigError
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, LossTable, MonotoneNetwork
+from evoloss.networks import LOG_P_FLOOR, BalancedNetwork, ClasswiseNetwork, LossTable, MonotoneNetwork
 from evoloss.pairs import error_key
 from tests.networks.populations import accepted, pairs_of
 
-NETWORKS = [ClasswiseNetwork(), ClasswiseNetwork(hidden=(6,), activation="tanh"), MonotoneNetwork()]
+NETWORKS = [
+    ClasswiseNetwork(),
+    ClasswiseNetwork(hidden=(6,), activation="tanh"),
+    MonotoneNetwork(),
+    BalancedNetwork(),
+]
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 100])

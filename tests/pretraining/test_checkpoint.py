@@ -13,6 +13,7 @@ import torch
 from evoloss.errors import CheckpointError
 from evoloss.pretraining import Checkpoint, PretrainConfig, read_checkpoint, write_checkpoint
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
+from evoloss.pretraining.elites import Elites
 from tests.pretraining.runs import tiny
 
 STATE = {
@@ -20,7 +21,8 @@ STATE = {
     "mutation.orbit": torch.tensor([[0.25], [1e-300]], dtype=torch.float64),
     "step": torch.tensor(7),
 }
-CHECKPOINT = Checkpoint(4, 1.1, STATE, torch.tensor([1.0, 2.0, 3.0]))
+ELITES = Elites.none(3).with_one_more(torch.tensor([4.0, 5.0, 6.0]), 0.5, 3, keep=2)
+CHECKPOINT = Checkpoint(4, 1.1, STATE, torch.tensor([1.0, 2.0, 3.0]), ELITES)
 CONFIG = tiny()
 
 
@@ -38,6 +40,8 @@ def test_round_trip_keeps_every_bit(tmp_path: Path):
         assert read.state[name].dtype == tensor.dtype
         assert torch.equal(read.state[name], tensor)
     assert torch.equal(read.best, CHECKPOINT.best)
+    for name, tensor in vars(ELITES).items():
+        assert torch.equal(getattr(read.elites, name), tensor)
 
 
 def test_replacing_leaves_nothing_beside_the_file(tmp_path: Path):
@@ -58,6 +62,8 @@ def test_views_are_saved_as_what_they_show(tmp_path: Path):
 FREE: dict[str, Any] = {
     "generations": 99,
     "eval_every": 1,
+    "eval_groups": 2,
+    "elites": 9,
     "eval_pairs": 99,
     "checkpoint_every": 1,
     "checkpoint_seconds": 1.0,
@@ -85,6 +91,20 @@ CHANGED: dict[str, Any] = {
     "mutation": "chaotic",
     "chaotic_map": "tent",
     "chaos_drives": "both",
+    "chaos_order": "shuffled",
+    "start": "sce",
+    "prior": "few-shot",
+    "prior_classes": (2, 4),
+    "prior_samples": (20, 40),
+    "prior_noise": (0.1, 0.2),
+    "groups": 2,
+    "tasks": 3,
+    "scoring": "points",
+    "nll_weight": 0.5,
+    "worst_weight": 0.5,
+    "promote": 0.5,
+    "ranking_floor": 0.5,
+    "ranking_weight": 1.0,
 }
 
 
@@ -97,8 +117,9 @@ def test_what_does_not_change_the_search_may_differ(tmp_path: Path, key: str):
 @pytest.mark.parametrize("key", CHANGED)
 def test_another_configuration_is_refused_with_what_changed(tmp_path: Path, key: str):
     written(tmp_path)
-    changed = replace(CONFIG, **{key: CHANGED[key]})
-    with pytest.raises(CheckpointError, match=f"belongs to another configuration .*{key}: .* -> "):
+    values = {key: CHANGED[key]} | ({"network": "balanced"} if key == "start" else {})
+    changed = replace(CONFIG, **values)
+    with pytest.raises(CheckpointError, match=f"belongs to another configuration .*\\b{key}: .* -> "):
         read_checkpoint(tmp_path, changed)
 
 
@@ -169,7 +190,7 @@ def with_metadata(directory: Path, **changes: str) -> bytes:
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path):
-    text = refused(tmp_path, with_metadata(tmp_path, format="3", evoloss_version="7.0"))
+    text = refused(tmp_path, with_metadata(tmp_path, format="4", evoloss_version="7.0"))
     assert "is from evoloss 7.0; upgrade evoloss" in text
 
 

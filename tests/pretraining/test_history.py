@@ -66,10 +66,18 @@ def test_nothing_to_keep_starts_anew(tmp_path: Path):
 
 
 @settings(deadline=None, max_examples=50)
-@given(values=st.tuples(*[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 4))
+@given(values=st.tuples(*[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 6))
 def test_numbers_keep_every_bit(values: tuple[float | None, ...], tmp_path_factory: pytest.TempPathFactory):
-    best, mean, sigma, held_out = values
-    record = replace(RECORD, fitness_best=best, fitness_mean=mean, sigma=sigma, held_out_consistency=held_out)
+    best, mean, sigma, held_out, advantage, score = values
+    record = replace(
+        RECORD,
+        fitness_best=best,
+        fitness_mean=mean,
+        sigma=sigma,
+        held_out_consistency=held_out,
+        advantage_best=advantage,
+        held_out_score=score,
+    )
     directory = tmp_path_factory.mktemp("history")
     (directory / HISTORY_FILE).write_text(history_text([record]))
     file = HistoryFile(directory, keep=1)

@@ -54,8 +54,8 @@ class LearnabilityConfig:
         groups: groups of tasks a generation.
         tasks: tasks a group.
         scoring: ``"rank"``: the rank of a candidate among all on each task, so that every task counts alike;
-            ``"points"``: the difference to cross-entropy in points of accuracy (cut at 20), so that tasks count by what
-            is at stake.
+            ``"points"``: the difference to cross-entropy in points of accuracy (cut at 20), so that tasks
+            count by what is at stake.
         nll_weight: weight of the calibrated negative log-likelihood beside accuracy, from 0 to 1.
         worst_weight: weight of the mean over a candidate's worst third of tasks beside that over all, 0 to 1.
         promote: share of the candidates, the best ones on the short groups, that the long groups are trained
@@ -153,7 +153,7 @@ class Learnability(NamedTuple):
     advantage: Tensor
 
 
-def learnability(
+def measure_learnability(
     config: LearnabilityConfig,
     network: ClasswiseNetwork,
     params: Tensor,
@@ -203,7 +203,7 @@ def run_units(
     network: ClasswiseNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
 ) -> list[UnitScores]:
     """The scores of each unit, with its chunks of candidates put together."""
-    chunks = params.split(CHUNK)
+    chunks = torch.split(params, CHUNK)
     if executor is None:
         done = [[score_unit(unit, network, chunk) for chunk in chunks] for unit in units]
     else:
@@ -285,7 +285,7 @@ class LearnabilityFitness:
     def evaluate(self, params: Tensor) -> Evaluation:
         """Judge candidates ``(popsize, n_params)``."""
         ranked = self.ranking.evaluate(params)
-        learned = learnability(self.config, self.network, params, self.units, self.executor)
+        learned = measure_learnability(self.config, self.network, params, self.units, self.executor)
         missing = (self.config.ranking_floor - ranked.consistency.double()).clamp(min=0)
         fitness = learned.fitness + self.config.ranking_weight * missing
         fitness = torch.where(fitness.isnan(), torch.inf, fitness)

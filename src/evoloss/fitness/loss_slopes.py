@@ -24,7 +24,7 @@ def cross_entropy_slopes() -> SlopeFunctions:
 
 
 def label_smoothing_slopes(n_classes: int, smoothing: float = 0.1) -> SlopeFunctions:
-    r"""The slopes of label smoothing: :math:`-\varepsilon / C`, and :math:`-(1 - \varepsilon + \varepsilon / C)`."""
+    """The slopes of label smoothing with share e: ``-e / C``, and ``-(1 - e + e / C)``."""
     share = smoothing / n_classes
     return lambda log_p: torch.full_like(log_p, -share), lambda log_p: torch.full_like(
         log_p, -(1 - smoothing + share)
@@ -32,7 +32,7 @@ def label_smoothing_slopes(n_classes: int, smoothing: float = 0.1) -> SlopeFunct
 
 
 def gce_slopes(q: float = 0.7) -> SlopeFunctions:
-    r"""The slopes of generalised cross-entropy :math:`(1 - p_y^q) / q` (arXiv:1805.07836): 0, :math:`-p_y^q`."""
+    """The slopes of generalised cross-entropy, ``(1 - p_y^q) / q`` (arXiv:1805.07836): 0, and ``-p_y^q``."""
     return torch.zeros_like, lambda log_p: -(q * log_p).exp()
 
 
@@ -56,8 +56,8 @@ def network_slopes(
     r"""The exact slopes of candidates ``(popsize, n_params)`` in canonical form at ``n_classes``.
 
     Below the floor :math:`\phi_0` is constant and :math:`\phi_1` linear, as everywhere in this package.
-    Candidates without a canonical form have zeros. With ``canonical=False`` the slopes are those of the network
-    as it is.
+    Candidates without a canonical form have zeros. With ``canonical=False`` the slopes are those of the
+    network as it is.
     """
     form = network.form(params, n_classes)
     layers = network.mlp.layers(network.constrain(params))

@@ -30,8 +30,8 @@ class Prior:
         classes: class count, log, from 2.
         samples: training samples of a task, log, but at least two for each class.
         features: input features, log.
-        separation: mean distance of a class to the nearest other one in units of its spread, log: 2 leaves about a
-            sixth of the points on the wrong side for each neighbour, 6 next to none.
+        separation: mean distance of a class to the nearest other one in units of its spread, log: 2 leaves
+            about a sixth of the points on the wrong side for each neighbour, 6 next to none.
         noisy: share of tasks with label noise.
         noise: share of training labels that are wrong in a task with noise.
         noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
@@ -57,9 +57,9 @@ class Prior:
     """
 
     classes: tuple[int, int] = (2, 20)
-    samples: tuple[int, int] = (100, 1000)
-    features: tuple[int, int] = (4, 32)
-    separation: Range = (1.5, 8.0)
+    samples: tuple[int, int] = (60, 800)
+    features: tuple[int, int] = (6, 48)
+    separation: Range = (2.5, 12.0)
     noisy: float = 0.0
     noise: Range = (0.1, 0.6)
     noise_kinds: dict[str, float] = field(
@@ -69,7 +69,7 @@ class Prior:
     depth: tuple[int, int] = (1, 3)
     width: tuple[int, int] = (16, 64)
     gain: Range = (0.4, 1.3)
-    rate: Range = (0.02, 0.3)
+    rate: Range = (0.03, 0.4)
     adam: float = 0.15
     adam_rate: Range = (1e-3, 1e-2)
     weight_decay: dict[float, float] = field(default_factory=lambda: {0.0: 1.0, 5e-4: 2.0})
@@ -125,20 +125,12 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
 }
 
 PRIORS: dict[str, Prior] = {
-    "general": Prior(noisy=0.2, noise=(0.05, 0.4)),
-    "label-noise": Prior(
-        noisy=0.9,
-        noise=(0.15, 0.8),
-        samples=(150, 1000),
-        separation=(2.5, 9.0),
-        long=0.5,
-    ),
+    "general": Prior(noisy=0.15, noise=(0.05, 0.3)),
+    "label-noise": Prior(noisy=0.9, noise=(0.15, 0.8), long=0.5),
     "few-shot": Prior(
         samples=(20, 200),
         long_samples=(20, 200),
-        classes=(2, 20),
-        features=(6, 48),
-        separation=(2.0, 9.0),
+        features=(6, 64),
         noisy=0.1,
         noise=(0.05, 0.2),
         long=0.4,

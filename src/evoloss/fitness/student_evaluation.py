@@ -12,14 +12,14 @@ from evoloss.fitness.student_network import StudentNetwork
 
 
 class Judgement(NamedTuple):
-    """How good students are, each ``(popsize, tasks)``; NaN for one with a log-probability that is not finite.
+    """How good students are, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
 
     Attributes:
         accuracy: a tie of the label with other classes counts one over their number: a student that says the
             same to everything is as good as chance.
         nll: mean negative log-likelihood of the labels.
-        scaled_nll: the least of it after dividing the logits by one of the temperatures, which leaves out what
-            a temperature can mend; equal to ``nll`` without temperatures.
+        scaled_nll: the least of it after dividing the logits by one of the temperatures, which leaves out
+            what a temperature can mend; equal to ``nll`` without temperatures.
     """
 
     accuracy: Tensor

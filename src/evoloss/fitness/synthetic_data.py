@@ -1,10 +1,10 @@
 r"""Inputs and labels of random classification tasks, made by a generator from nothing.
 
 A point is a class centre plus spread in a space of few dimensions, laid into the feature space by a random
-map. What makes tasks differ, drawn for each one: one to three clusters a class; centres alone or grouped in
-superclasses; normal or heavy-tailed spread, of another shape in each class; how far the classes overlap; a flat or
-a warped embedding with noise in all directions; equal or unequal classes; or labels that a random network
-gives. Tasks of one shape are made at once.
+map. What makes tasks differ, drawn for each one: one to six clusters a class; centres alone or grouped in
+superclasses; normal or heavy-tailed spread, of another shape in each class; how far the classes overlap; a
+flat or a warped embedding with noise in all directions; equal or unequal classes; or labels that a random
+network gives. Tasks of one shape are made at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from evoloss.fitness.prior import Prior
 
-_LARGEST_MODES = 3
+_LARGEST_MODES = 6
 _LARGEST_LATENT = 10
 
 
@@ -95,7 +95,10 @@ def _clusters(prior: Prior, draw: _Draw, y: Tensor, n_classes: int, latent: int)
     centres = torch.where(nested, 0.9 * family + 0.45 * centres, centres)
     between = torch.cdist(centres, centres) + torch.diag(torch.full((n_classes,), math.inf))
     centres = centres / between.amin(dim=2).mean(dim=1)[:, None, None]
-    apart = draw.normal(n_classes, _LARGEST_MODES, latent) * (0.8 / math.sqrt(latent))
+    apart = (
+        draw.normal(n_classes, _LARGEST_MODES, latent)
+        * (draw.uniform(0.5, 1.5) / math.sqrt(latent))[:, None, None, None]
+    )
     modes = draw.integers(1, _LARGEST_MODES)[:, None]
     mode = (draw.uniform(0, 1, n) * modes).long().clamp(max=_LARGEST_MODES - 1)
     apart = torch.where((modes > 1)[..., None, None], apart, 0.0)
@@ -138,7 +141,7 @@ def _embed(draw: _Draw, points: Tensor, features: int) -> Tensor:
     scale = points.std(dim=(1, 2), keepdim=True) + 1e-6
     points = points / scale
     flat = points @ draw.normal(latent, features) / math.sqrt(latent)
-    frequency = draw.uniform(0.5, 2.0)[:, None, None]
+    frequency = draw.log_uniform(0.5, 3.0)[:, None, None]
     phase = draw.uniform(0, 2 * math.pi, 1, features)
     bent = torch.sin(frequency * (points @ draw.normal(latent, features)) + phase)
     x = torch.where(draw.chance(0.5)[:, None, None], bent + draw.uniform(0, 1)[:, None, None] * flat, flat)

@@ -68,16 +68,14 @@ def draw_group(
     steps = max(1, round(draw.whole(prior.long_steps if long else prior.steps) * stretch))
     config = _students(prior, draw)
     made = draw_samples(prior, n_tasks, samples + test_samples, n_classes, features, generator)
-    train, test = made.y.split([samples, test_samples], dim=1)
+    train, test = made.y[:, :samples], made.y[:, samples:]
     noisy = torch.rand(n_tasks, generator=generator) < prior.noisy
     low, high = prior.noise
     rates = torch.where(noisy, low + (high - low) * torch.rand(n_tasks, generator=generator), 0.0)
     weights = torch.tensor([prior.noise_kinds.get(kind, 0.0) for kind in NOISE_KINDS])
     kinds = torch.multinomial(weights, n_tasks, replacement=True, generator=generator)
-    y = corrupt(
-        train, made.rival[:, :samples], made.doubt[:, :samples], n_classes, rates, kinds, generator
-    )
-    x, x_test = made.x.split([samples, test_samples], dim=1)
+    y = corrupt(train, made.rival[:, :samples], made.doubt[:, :samples], n_classes, rates, kinds, generator)
+    x, x_test = made.x[:, :samples], made.x[:, samples:]
     tasks = StudentTasks(
         x=x.contiguous(), y=y, x_test=x_test.contiguous(), y_test=test.contiguous(), n_classes=n_classes
     )
@@ -140,12 +138,13 @@ class _Numbers:
         return self.uniform() < share
 
     def integer(self, low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=self.generator))
+        return int(torch.randint(low, high + 1, (1,), generator=self.generator))
 
     def whole(self, bounds: tuple[int, int]) -> int:
         """A whole number, log-uniform."""
         low, high = bounds
-        return min(high, max(low, round(low * (high / low) ** self.uniform())))
+        exponent: float = self.uniform()
+        return int(min(high, max(low, round(low * math.pow(high / low, exponent)))))
 
     def spread(self, bounds: tuple[float, float], n: int) -> Tensor:
         """Numbers ``(n,)``, log-uniform."""

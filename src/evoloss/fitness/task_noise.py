@@ -20,8 +20,8 @@ def corrupt(
     """Labels of which a share is wrong, each flipped independently.
 
     Symmetric noise moves a label to any other class; asymmetric noise to one fixed other class (a random
-    circle through all classes, so half of a class or more would swap it: rates are cut to 0.45); instance-dependent
-    noise to the point's ``rival``, with a probability in proportion to its ``doubt``.
+    circle through all classes, so half of a class or more would swap it: rates are cut to 0.45);
+    instance-dependent noise to the point's ``rival``, with a probability in proportion to its ``doubt``.
 
     Args:
         y: true labels, int64, ``(tasks, n)``.

@@ -3,12 +3,14 @@ r"""Filters that a candidate has to pass before students are trained with it.
 All are read off the two slopes of a classwise loss (:mod:`evoloss.fitness.loss_slopes`), in canonical form:
 
 - the form exists at every class count asked for;
-- *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions): gradient
-  descent on one prediction must lead to its label. The pull on the label's logit,
-  :math:`-\partial L / \partial z_y = -(h_1(p_y) - p_y \sum_j h_j)`, must not be negative on the way from a hundredth
-  of the uniform probability up to ``REACH``, be the rest spread over the other classes or on one of them;
-- *no vanishing start*: with p_y at a tenth of the uniform probability the pull must be at least ``LEAST_PULL``,
-  where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform would never leave it.
+- *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions):
+  gradient descent on one prediction must lead to its label. The pull on the label's logit,
+  :math:`-\partial L / \partial z_y = -(h_1(p_y) - p_y \sum_j h_j)`, must not be negative on the way from a
+  hundredth of the uniform probability up to ``REACH``, be the rest spread over the other classes or on one of
+  them;
+- *no vanishing start*: with p_y at a tenth of the uniform probability the pull must be at least
+  ``LEAST_PULL``, where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform
+  would never leave it.
 """
 
 from __future__ import annotations
@@ -29,10 +31,8 @@ LEAST_PULL = 0.02
 _POINTS = 12
 
 
-def trainable(
-    network: ClasswiseNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS
-) -> Tensor:
-    """Which of the candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
+def trainable(network: ClasswiseNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
+    """Which candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists
@@ -42,14 +42,12 @@ def trainable(
     return passed
 
 
-def label_pulls(
-    network: ClasswiseNetwork, params: Tensor, n_classes: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def label_pulls(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """The pull on the label's logit of each candidate, ``-dL/dz_y``.
 
     Returns:
-        ``(popsize, points)`` with the rest of the probability spread over the other classes, the same with the
-        rest on one of them, and ``(popsize,)`` at a tenth of the uniform probability, spread.
+        ``(popsize, points)`` with the rest of the probability spread over the other classes, the same with
+        the rest on one of them, and ``(popsize,)`` at a tenth of the uniform probability, spread.
     """
     low, high = math.log(0.01 / n_classes), math.log(REACH)
     start = math.log(0.1 / n_classes)

@@ -1,10 +1,10 @@
-r"""Balanced loss networks: classwise, with a sum over the other classes that is as large for a thousand as for ten.
+r"""Balanced loss networks: classwise, with a sum over the other classes that does not grow with their number.
 
-:math:`\phi_0 = (1 / C + p) f(\log p, p, 0, \log C)`, :math:`\phi_1 = f(\log p, p, 1, \log C)` with one network f.
-The factor adds up to at most 2 over all classes, so what a change of the network's weights does to the loss
-does not grow with the class count, and a random network need not learn to silence a thousand small terms
-before the label's is heard. Label smoothing, whose terms go as 1 / C, and Brier's, whose go as p^2, are of this form
-with a tame f.
+:math:`\phi_0 = (1 / C + p) f(\log p, p, 0, \log C)`, :math:`\phi_1 = f(\log p, p, 1, \log C)` with one
+network f. The factor adds up to at most 2 over all classes, so what a change of the network's weights does to
+the loss does not grow with the class count, and a random network need not learn to silence a thousand small
+terms before the label's is heard. Label smoothing, whose terms go as 1 / C, and Brier's, whose go as p^2, are
+of this form with a tame f.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ class PretrainConfig:
     """Seed of every random stream, at least 0."""
 
     network: Literal["classwise", "balanced", "concat", "monotone"] = "classwise"
-    """Loss network: classwise (any class count), balanced (classwise, the sum over other classes held alike at
-    all class counts), monotone (classwise, consistent by construction), or concat (the paper's reading, one class
-    count)."""
+    """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held alike
+    at all class counts), monotone (classwise, consistent by construction), or concat (the paper's reading,
+    one class count)."""
     hidden: tuple[int, ...] = (8, 8)
     """Widths of the hidden layers."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
@@ -58,13 +58,13 @@ class PretrainConfig:
     prior_samples: tuple[int, ...] = ()
     """Training samples of a task, low and high; empty for the prior's own."""
     prior_noise: tuple[float, ...] = ()
-    """Share of wrong training labels, low and high, if every task shall have some; empty for the prior's own."""
+    """Share of wrong training labels, low and high, for every task; empty for the prior's own."""
     groups: int = 3
     """Groups of tasks a generation, each of one shape."""
     tasks: int = 4
     """Tasks a group."""
     scoring: Scoring = "rank"
-    """How candidates are scored on a task: by rank among them, or by points of accuracy over cross-entropy."""
+    """How candidates are scored on a task: by rank among them, or by points over cross-entropy."""
     nll_weight: float = 0.2
     """Weight of the students' calibrated negative log-likelihood beside their accuracy."""
     worst_weight: float = 0.2
@@ -76,7 +76,7 @@ class PretrainConfig:
     ranking_weight: float = 10.0
     """Fitness lost for each unit of consistency below the floor."""
     elites: int = 4
-    """The means of the search that did best on held-out tasks are kept, so many, and judged once more at the end."""
+    """So many means of the search, the best on held-out tasks, are judged once more at the end."""
     eval_groups: int = 8
     """Groups of eight held-out tasks that the mean of the search is judged on, half of them long."""
 
@@ -149,7 +149,9 @@ class PretrainConfig:
                 "class count and no tables"
             )
         if self.start != "random" and self.network not in ("classwise", "balanced"):
-            raise ConfigError(f"start={self.start!r} needs network 'classwise' or 'balanced', got {self.network!r}")
+            raise ConfigError(
+                f"start={self.start!r} needs network 'classwise' or 'balanced', got {self.network!r}"
+            )
         if self.network == "concat" and self.error == "dominance":
             raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
         # They check their own fields.

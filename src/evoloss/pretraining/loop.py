@@ -138,9 +138,7 @@ class _Run:
         judged = self._judge_mean(generation, state)
         elites = self.checkpoint.elites
         if judged is not None:
-            elites = elites.with_one_more(
-                self.strategy.mean(state), judged.score, generation, config.elites
-            )
+            elites = elites.with_one_more(self.strategy.mean(state), judged.score, generation, config.elites)
         record = self._record(generation, evaluation, state, judged)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:

@@ -36,8 +36,9 @@ class PretrainResult:
             ``rejected`` (candidates, over the run), ``ranking_consistency``, ``kendall_tau`` and
             ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if they could not be
             measured), and ``scores`` by class count. With the learnability fitness also ``learnability``:
-            on held-out tasks ``score``, and for ``short``, ``long`` and ``stretched`` tasks the ``mean`` difference
-            to cross-entropy in points of accuracy, its standard error ``se`` and the number of ``tasks``.
+            on held-out tasks ``score``, and for ``short``, ``long`` and ``stretched`` tasks the ``mean``
+            difference to cross-entropy in points of accuracy, its standard error ``se`` and the number of
+            ``tasks``.
     """
 
     loss: EvolvedLoss

@@ -51,8 +51,8 @@ def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
         worst = max(float(_misfit(network, fitted, *each)) for each in wanted)
     if not worst < _LARGEST_ERROR**2:
         raise CanonicalFormError(
-            f"a network of this kind and seed could not be fitted to {name} (mean squared error of the slopes "
-            f"{worst:.3g}); use another seed, hidden=(8, 8) or more, or start='random'"
+            f"a network of this kind and seed could not be fitted to {name} (mean squared error of its "
+            f"slopes {worst:.3g}); use another seed, hidden=(8, 8) or more, or start='random'"
         )
     return fitted.to(start.dtype)
 
@@ -61,7 +61,9 @@ def _grid(n_classes: int) -> Tensor:
     """Log-probabilities that matter at a class count: near 1, around uniform, and the tail."""
     near = torch.log1p(-torch.logspace(-4, -0.3, _POINTS // 3, dtype=torch.float64))
     middle = torch.linspace(-0.7, -math.log(n_classes) - 4, _POINTS // 3, dtype=torch.float64)
-    tail = torch.linspace(-math.log(n_classes) - 4, max(LOG_P_FLOOR, -35.0), _POINTS // 6, dtype=torch.float64)
+    tail = torch.linspace(
+        -math.log(n_classes) - 4, max(LOG_P_FLOOR, -35.0), _POINTS // 6, dtype=torch.float64
+    )
     return torch.cat([near, middle, tail])
 
 
@@ -76,9 +78,7 @@ def _wanted(name: str, n_classes: int) -> tuple[Tensor, Tensor]:
 def _misfit(
     network: ClasswiseNetwork, params: Tensor, n_classes: int, grid: Tensor, wanted: Tensor
 ) -> Tensor:
-    """Mean squared error of the network's own slopes; those of the other classes, of which there are many,
-    count more.
-    """
+    """Mean squared error of the network's own slopes; those of the many other classes count more."""
     error = network_slopes(network, params[None], n_classes, canonical=False)(grid)[0] - wanted
     weights = error.new_tensor([n_classes**0.75, 1.0])[:, None]
     return (weights * error).square().mean()

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.fitness import (
+    KNOWN_SLOPES,
+    LearnabilityConfig,
+    Prior,
+    Students,
+    Unit,
+    advantages,
+    cross_entropy_slopes,
+    draw_group,
+    measure_learnability,
+    robust_mean,
+    run_units,
+    score_unit,
+    tabulate_functions,
+    task_scores,
+    trainable,
+)
+from evoloss.fitness.learnability import CHUNK, UnitScores
+from evoloss.losses import LOSSES
+from evoloss.networks import BalancedNetwork
+from evoloss.random_streams import stream
+from tests.networks.populations import population
+
+NETWORK = BalancedNetwork(hidden=(5,))
+PRIOR = Prior(
+    classes=(3, 4), samples=(40, 60), long_samples=(40, 40), steps=(12, 20), long_steps=(30, 30), width=(6, 8)
+)
+UNITS = [Unit(PRIOR, 0, ("test",), group, 2, long=group == 1) for group in range(2)]
+
+
+def candidates(n: int) -> torch.Tensor:
+    rows = population(NETWORK, 20 * n, 0, torch.float32)
+    return rows[trainable(NETWORK, rows.double())][:n]
+
+
+class Backwards:
+    """Runs what it is given last to first, when the first result is asked for."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.waiting.append((future, function, args))
+        if len(self.waiting) == 4:
+            for each, call, given in reversed(self.waiting):
+                each.set_result(call(*given))
+        return future
+
+
+def test_units_in_any_order_and_place_give_the_same_bits() -> None:
+    params = candidates(CHUNK + 3)
+    here = run_units(NETWORK, params, UNITS)
+    elsewhere = run_units(NETWORK, params, UNITS, Backwards())
+    for one, other in zip(here, elsewhere, strict=True):
+        assert torch.equal(one.accuracy, other.accuracy)
+        assert torch.equal(one.nll, other.nll)
+        assert one.accuracy.shape[1] == 1 + len(params)
+
+
+def test_the_first_student_is_cross_entropys_on_the_same_task() -> None:
+    unit = UNITS[0]
+    scores = score_unit(unit, NETWORK, candidates(2))
+    group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
+    tables = tabulate_functions([cross_entropy_slopes()], group.tasks.n_classes, like=torch.zeros(1))
+    alone = Students(group.config, group.tasks, group.plan).train(tables)
+    torch.testing.assert_close(scores.accuracy[:, 0], 100 * alone.test_accuracy[:, 0])
+    assert (alone.test_scaled_nll <= alone.test_nll).all()
+
+
+def test_an_imitation_of_cross_entropy_has_no_advantage_and_rank_prefers_the_better() -> None:
+    params = candidates(6)
+    accuracy, nll = advantages(NETWORK, params, UNITS)
+    assert accuracy.shape == nll.shape == (6, 4)
+    config = LearnabilityConfig(nll_weight=0.0, worst_weight=0.0, scoring="points", promote=1.0)
+    found = measure_learnability(config, NETWORK, params, UNITS)
+    torch.testing.assert_close(found.advantage, accuracy.double().mean(dim=1))
+    # The ends count two thirds: the order of both agrees where the ends decide.
+    assert int(found.fitness.argmin()) in accuracy.mean(dim=1).topk(3).indices.tolist()
+
+
+def test_rejected_candidates_are_infinite_and_cost_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = candidates(2)
+    turned = torch.cat([params[:, :-5], -params[:, -5:]], dim=1)
+
+    def fail(*args: Any) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("evoloss.fitness.learnability.score_unit", fail)
+    found = measure_learnability(LearnabilityConfig(), NETWORK, turned, UNITS)
+    assert found.fitness.isposinf().all()
+    assert found.advantage.isnan().all()
+
+
+def test_only_the_promoted_are_trained_long_and_the_others_rank_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained: list[tuple[bool, int]] = []
+
+    def spy(unit: Unit, network: BalancedNetwork, params: torch.Tensor) -> UnitScores:
+        trained.append((bool(unit.long), len(params)))
+        return score_unit(unit, network, params)
+
+    monkeypatch.setattr("evoloss.fitness.learnability.score_unit", spy)
+    params = candidates(8)
+    found = measure_learnability(LearnabilityConfig(promote=0.25), NETWORK, params, UNITS)
+    assert trained == [(False, 8), (True, 2)]
+    short = measure_learnability(LearnabilityConfig(), NETWORK, params, UNITS[:1])
+    promoted = set(short.fitness.argsort()[:2].tolist())
+    assert set(found.fitness.argsort()[:2].tolist()) == promoted
+
+
+def scores(accuracy: list[float], nll: list[float]) -> UnitScores:
+    return UnitScores(torch.tensor(accuracy)[None, :, None], torch.tensor(nll)[None, :, None])
+
+
+def test_scores_by_rank_and_by_points() -> None:
+    part = scores([50.0, 60.0, 50.0, 50.0, 10.0], [1.0, 0.75, 1.0, 2.0, 5.0])
+    ranks = task_scores("rank", 0.0, part).flatten().tolist()
+    assert ranks == pytest.approx([0.5, 0.0, 0.0, -0.5])
+    points = task_scores("points", 0.0, part).flatten().tolist()
+    assert points == pytest.approx([2.0, 0.0, 0.0, -4.0])  # cut at 20 points
+    sharp = task_scores("points", 1.0, part).flatten().tolist()
+    assert sharp == pytest.approx([1.0, 0.0, -4.0, -4.0])
+
+
+def test_along_the_way_counts_a_third() -> None:
+    along = UnitScores(torch.tensor([[50.0, 65.0], [50.0, 50.0]])[:, :, None], torch.zeros(2, 2, 1))
+    assert task_scores("points", 0.0, along).item() == pytest.approx(1.0)
+
+
+def test_worst_third() -> None:
+    values = torch.tensor([[0.0, 1.0, 2.0, 3.0, 4.0, -6.0]])
+    assert robust_mean(values, 0.0).item() == pytest.approx(4 / 6)
+    assert robust_mean(values, 1.0).item() == pytest.approx(-3.0)
+    assert robust_mean(values, 0.5).item() == pytest.approx((4 / 6 - 3) / 2)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"groups": 0},
+        {"tasks": 0},
+        {"nll_weight": 1.5},
+        {"worst_weight": -1},
+        {"promote": 0},
+        {"ranking_floor": 2},
+    ],
+)
+def test_out_of_range(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        replace(LearnabilityConfig(), **values)
+
+
+def test_unknown_scoring() -> None:
+    with pytest.raises(UnknownNameError, match=r"no scoring 'ranks'. Did you mean 'rank'"):
+        LearnabilityConfig(scoring="ranks")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", KNOWN_SLOPES)
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_known_slopes_are_those_of_the_losses(name: str, n_classes: int) -> None:
+    logits = torch.randn(40, n_classes, generator=stream(0, "logits"), dtype=torch.float64).requires_grad_()
+    target = torch.randint(n_classes, (40,), generator=stream(0, "target"))
+    LOSSES[name](reduction="sum")(logits, target).backward()
+    log_p = torch.log_softmax(logits.detach(), dim=1)
+    other, label = KNOWN_SLOPES[name](n_classes)
+    is_label = torch.nn.functional.one_hot(target, n_classes).bool()
+    h = torch.where(is_label, label(log_p), other(log_p))
+    expected = h - log_p.exp() * h.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(logits.grad, expected)
