@@ -2,6 +2,7 @@
 
     python configs/rebuild.py evolved-base            # into src/evoloss/zoo/evolved-base
     python configs/rebuild.py evolved-base --out DIR
+    python configs/rebuild.py evolved-noise --workers 2
 
 ``configs/NAME.toml`` is the configuration, ``configs/NAME.md`` the text of the card.
 """
@@ -16,6 +17,8 @@ import tyro
 
 from evoloss import EvolvedLoss, PretrainConfig, pretrain
 from evoloss.atomic_files import write_text
+from evoloss.executors import make_executor
+from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.zoo import shipped_path
 
 HERE = Path(__file__).parent
@@ -29,13 +32,22 @@ class Rebuild:
     """Name of the loss."""
     out: Path | None = None
     """Where to write it; by default its place in the package."""
+    workers: int = 1
+    """Processes that train students; the bits do not depend on it."""
+    work: Path | None = None
+    """Directory for checkpoints and history; a run that was stopped goes on there."""
 
 
-def rebuild(name: str, out: Path) -> None:
-    """Evolve the loss and write its artefact and configuration."""
+def rebuild(name: str, out: Path, workers: int = 1, work: Path | None = None) -> None:
+    """Evolve the loss and write its artefact, configuration and summary."""
     torch.set_num_threads(1)  # as the command line does
     config = PretrainConfig.from_toml(HERE / f"{name}.toml")
-    result = pretrain(config)
+    resume = work is not None and (work / CHECKPOINT_FILE).exists()
+    if workers == 1:
+        result = pretrain(config, out=work, resume=resume)
+    else:
+        with make_executor("processes", workers=workers, threads=1) as executor:
+            result = pretrain(config, out=work, resume=resume, executor=executor)
     notes = (HERE / f"{name}.md").read_text(encoding="utf-8")
     record = {"title": name, "notes": notes, **result.loss.record}
     EvolvedLoss(result.loss.network, result.loss.params, record=record).save_pretrained(out)
@@ -45,4 +57,4 @@ def rebuild(name: str, out: Path) -> None:
 
 if __name__ == "__main__":
     command = tyro.cli(Rebuild, description=__doc__)
-    rebuild(command.name, command.out or shipped_path(command.name))
+    rebuild(command.name, command.out or shipped_path(command.name), command.workers, command.work)

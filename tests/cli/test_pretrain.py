@@ -199,3 +199,33 @@ def test_defaults_pass_on_errors_of_the_file(tmp_path: Path):
         defaults(["--config", str(tmp_path / "c.toml")])
     with pytest.raises(ConfigError, match="cannot be read"):
         defaults(["--config", str(tmp_path)])
+
+
+def test_students_in_processes_leave_the_same_bits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    settings = tiny(
+        fitness="learnability",
+        prior="few-shot",
+        prior_classes=(2, 3),
+        prior_samples=(20, 24),
+        groups=1,
+        tasks=1,
+        generations=2,
+        eval_every=2,
+        eval_groups=2,
+        elites=1,
+        sigma=0.1,
+    )
+    (tmp_path / "small.toml").write_text(settings.to_toml())
+    for name, more in (("here", []), ("there", ["--executor", "processes", "--workers", "2"])):
+        arguments = ["--config", str(tmp_path / "small.toml"), "--out", str(tmp_path / name), *more]
+        assert main(["pretrain", *arguments]) == 0
+    assert "Held-out synthetic tasks" in capsys.readouterr().out
+    assert torch.equal(saved_params(tmp_path / "here"), saved_params(tmp_path / "there"))
+
+
+def test_an_executor_is_for_students(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["pretrain", "--out", str(tmp_path / "a"), "--executor", "processes", "--workers", "2"]) == 2
+    assert "leave --executor out" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
+from evoloss.executors import Executor, ExecutorConfig, make_executor
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
@@ -27,8 +28,8 @@ _SETTLED = 0.99  # lowest ranking consistency over the class counts below which 
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainCommand(PretrainConfig):
-    """Evolve a loss from synthetic pairs. Settings given here win over those of --config."""
+class PretrainCommand(PretrainConfig, ExecutorConfig):
+    """Evolve a loss from synthetic pairs and tasks. Settings given here win over those of --config."""
 
     out: Path
     """Directory for the loss, its history and checkpoints."""
@@ -41,7 +42,8 @@ class PretrainCommand(PretrainConfig):
     give other bits."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        PretrainConfig.__post_init__(self)
+        ExecutorConfig.__post_init__(self)
         if self.threads < 1:
             raise ConfigError(f"threads must be at least 1, got {self.threads}")
 
@@ -72,10 +74,17 @@ def run(command: PretrainCommand) -> int:
     """Evolve the loss and write it; Ctrl-C or SIGTERM leaves a checkpoint and says how to go on."""
     console = Console()
     config = command.settings()
+    if command.executor != "serial" and config.fitness == "ranking":
+        raise ConfigError(
+            "an executor trains the students of the learnability fitness; the ranking fitness is one "
+            "small product a generation and stays in this process: leave --executor out"
+        )
     torch.set_num_threads(command.threads)
     try:
-        with _terminable(), _progress(console, config) as show:
-            result = pretrain(config, out=command.out, resume=command.resume, on_generation=show)
+        with _terminable(), _executor(command) as executor, _progress(console, config) as show:
+            result = pretrain(
+                config, out=command.out, resume=command.resume, on_generation=show, executor=executor
+            )
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
@@ -83,6 +92,8 @@ def run(command: PretrainCommand) -> int:
         _say(console, f"Stopped; the last complete generation is saved. To go on:\n  {again}")
         return EXIT_INTERRUPTED
     console.print(summary_table(result))
+    if "learnability" in result.summary:
+        console.print(learnability_table(result))
     consistency = result.summary["ranking_consistency"]
     if consistency is not None and consistency < _SETTLED:
         console.print(
@@ -116,6 +127,33 @@ def summary_table(result: PretrainResult) -> Table:
     return table
 
 
+def learnability_table(result: PretrainResult) -> Table:
+    """Students against those of cross-entropy on held-out tasks that nothing was chosen by."""
+    found = result.summary["learnability"]
+    table = Table("tasks", "number", "accuracy over cross-entropy, points", title="Held-out synthetic tasks")
+    for name, line in (("short", "short"), ("long", "long"), ("stretched", "trained ten times longer")):
+        row = found[name]
+        table.add_row(line, str(row["tasks"]), f"{row['mean']:+.2f} ± {row['se']:.2f}")
+    table.caption = "mean ± standard error"
+    return table
+
+
+@contextmanager
+def _executor(command: PretrainCommand) -> Iterator[Executor | None]:
+    """Where students are trained; None for this process."""
+    if command.executor == "serial":
+        yield None
+        return
+    with make_executor(
+        command.executor,
+        workers=command.workers,
+        address=command.address,
+        gpus_per_run=command.gpus_per_run,
+        threads=1,  # as in this process, for the same bits
+    ) as executor:
+        yield executor
+
+
 @contextmanager
 def _progress(console: Console, config: PretrainConfig) -> Iterator[_Show]:
     columns = (
@@ -136,6 +174,7 @@ class _Show:
         self.progress = progress
         self.generations = generations
         self.began: tuple[int, float] | None = None
+        self.held_out = ""
 
     def __call__(self, record: GenerationRecord) -> None:
         if self.began is None:  # a resumed run starts in the middle, and its rate is that of this part
@@ -143,6 +182,9 @@ class _Show:
             self.task = self.progress.add_task("evolving", total=self.generations, status="")
         done, seconds = record.generation - self.began[0], record.seconds - self.began[1]
         status = f"fitness {_number(record.fitness_best)}  consistency {_number(record.consistency_best)}"
+        if record.held_out_advantage is not None:
+            self.held_out = f"  held out {record.held_out_advantage:+.2f}"
+        status += self.held_out
         if seconds > 0:
             status += f"  {done / seconds:.1f} gen/s"
         self.progress.update(self.task, completed=record.generation, status=status)
