@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -20,3 +21,6 @@ def local_ray() -> Iterator[None]:
         )
     yield
     ray.shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray ends its servers without waiting for them
+        gc.collect()

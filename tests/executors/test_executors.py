@@ -12,8 +12,6 @@ from evoloss.executors import Executor, ExecutorName, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from tests.executors.calls import count_threads, die, die_once, fail, nap, square
 
-# Processes that Ray ends are collected after their streams: its own untidiness, not ours.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 NAMES: tuple[ExecutorName, ...] = get_args(ExecutorName)
 ELSEWHERE = ("processes", "ray")

@@ -26,7 +26,7 @@ class ExecutorConfig:
     workers: int | None = None
     """Runs at the same time; by default as many as there are cores, or as the cluster has room for."""
     address: str | None = None
-    """Ray cluster, such as auto or ray://HOST:10001; without one, Ray starts on this machine alone."""
+    """Ray cluster: HOST:6379, or auto on one of its machines; without one, Ray starts on this machine."""
     gpus_per_run: float = 0.0
     """GPUs that Ray reserves for a run; 0.5 lets two runs share one."""
 

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -87,7 +88,8 @@ class ProcessExecutor:
             pass
 
     def _serve(self, worker: _Worker) -> None:
-        worker.start()
+        with suppress(OSError):  # tried again with the first call, which can tell
+            worker.start()
         while (call := self._calls.get()) is not None:
             if call.future.set_running_or_notify_cancel():
                 worker.run(call)
@@ -158,11 +160,12 @@ class _Worker:
                 return None
             if self._pipe is None:
                 context = multiprocessing.get_context("spawn")
-                self._pipe, theirs = context.Pipe()
+                ours, theirs = context.Pipe()
                 # A daemon, so that a program that forgets to shut down can end all the same.
-                self._process = context.Process(target=_work, args=(theirs, self._threads), daemon=True)
-                self._process.start()
+                process = context.Process(target=_work, args=(theirs, self._threads), daemon=True)
+                process.start()
                 theirs.close()
+                self._pipe, self._process = ours, process
             return self._pipe
 
     def _bury(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ import torch
 from evoloss.errors import EvolossError, MissingExtraError
 from evoloss.executors.protocol import ATTEMPTS, IN_FLIGHT_PER_WORKER
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS, _KNOCK_SECONDS = 10.0, 10.0
 
 
 class RayExecutor:
@@ -139,15 +140,24 @@ class RayExecutor:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         own: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": self._workers}
         try:
+            if address:
+                _knock(address)
             self._ray.init(
                 address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, ImportError, RuntimeError, ValueError) as error:
             place = f"at {address!r}" if address else "on this machine"
             raise EvolossError(
-                f"Ray cannot be reached {place}: {error}; `ray start --head` starts a cluster, and without "
-                "an address one is started for the sweep"
+                f"Ray cannot be reached {place} ({str(error).rstrip('.')}); `ray start --head` starts a "
+                "cluster and says its address, and without an address one is started for the sweep"
             ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens; Ray would try for minutes, and then end the process."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _import_ray() -> Any:
