@@ -18,11 +18,13 @@ from evoloss.fitness import (
     advantages,
     cross_entropy_slopes,
     draw_group,
+    join_tables,
     measure_learnability,
     robust_mean,
     run_units,
     score_unit,
     tabulate_functions,
+    tabulate_network,
     task_scores,
     trainable,
 )
@@ -180,3 +182,25 @@ def test_known_slopes_are_those_of_the_losses(name: str, n_classes: int) -> None
     h = torch.where(is_label, label(log_p), other(log_p))
     expected = h - log_p.exp() * h.sum(dim=1, keepdim=True)
     torch.testing.assert_close(logits.grad, expected)
+
+
+def test_each_loss_at_its_own_best_learning_rate() -> None:
+    unit = replace(UNITS[0], rates=3)
+    group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False, rates=3)
+    plain = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
+    assert torch.equal(group.tasks.x[::3], plain.tasks.x)
+    assert torch.equal(group.plan.batches[:, 1::3], plain.plan.batches)
+    torch.testing.assert_close(group.plan.rates[:, 2::3], 9 * plain.plan.rates)
+    params = candidates(4)
+    tuned = score_unit(unit, NETWORK, params)
+    every = Students(group.config, group.tasks, group.plan).train(
+        join_tables(
+            [
+                tabulate_functions([cross_entropy_slopes()], group.tasks.n_classes, like=params),
+                tabulate_network(NETWORK, params, group.tasks.n_classes),
+            ]
+        )
+    )
+    accuracy = 100 * every.test_accuracy[-1].nan_to_num(nan=1 / group.tasks.n_classes)
+    torch.testing.assert_close(tuned.accuracy[-1], accuracy.view(5, 2, 3).amax(dim=2))
+    assert tuned.accuracy.shape == score_unit(UNITS[0], NETWORK, params).accuracy.shape

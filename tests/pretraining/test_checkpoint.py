@@ -99,6 +99,7 @@ CHANGED: dict[str, Any] = {
     "prior_noise": (0.1, 0.2),
     "groups": 2,
     "tasks": 3,
+    "rates": 2,
     "scoring": "points",
     "nll_weight": 0.5,
     "worst_weight": 0.5,

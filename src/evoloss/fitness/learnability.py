@@ -53,6 +53,9 @@ class LearnabilityConfig:
     Attributes:
         groups: groups of tasks a generation.
         tasks: tasks a group.
+        rates: learning rates that every task is trained at; a loss is judged at the best of them, as losses
+            are compared in use. With 1 a loss that needs another rate than cross-entropy looks worse than it
+            is.
         scoring: ``"rank"``: the rank of a candidate among all on each task, so that every task counts alike;
             ``"points"``: the difference to cross-entropy in points of accuracy (cut at 20), so that tasks
             count by what is at stake.
@@ -70,6 +73,7 @@ class LearnabilityConfig:
 
     groups: int = 3
     tasks: int = 4
+    rates: int = 1
     scoring: Scoring = "rank"
     nll_weight: float = 0.2
     worst_weight: float = 0.2
@@ -80,7 +84,7 @@ class LearnabilityConfig:
     def __post_init__(self) -> None:
         if self.scoring not in get_args(Scoring):
             raise UnknownNameError.among("scoring", self.scoring, get_args(Scoring))
-        for name in ("groups", "tasks"):
+        for name in ("groups", "tasks", "rates"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("nll_weight", "worst_weight", "ranking_floor"):
@@ -104,6 +108,7 @@ class Unit:
         tasks: tasks of the group.
         long: whether it is long; None draws it.
         stretch: factor of the training steps.
+        rates: learning rates that every task is trained at.
     """
 
     prior: Prior
@@ -113,6 +118,7 @@ class Unit:
     tasks: int
     long: bool | None = None
     stretch: float = 1.0
+    rates: int = 1
 
 
 class UnitScores(NamedTuple):
@@ -130,14 +136,29 @@ class UnitScores(NamedTuple):
 def score_unit(unit: Unit, network: ClasswiseNetwork, params: Tensor) -> UnitScores:
     """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group."""
     generator = stream(unit.seed, *unit.labels, unit.group)
-    group = draw_group(unit.prior, unit.tasks, generator, long=unit.long, stretch=unit.stretch)
+    group = draw_group(
+        unit.prior, unit.tasks, generator, long=unit.long, stretch=unit.stretch, rates=unit.rates
+    )
     n_classes = group.tasks.n_classes
     like = params.float()
     reference = tabulate_functions([cross_entropy_slopes()], n_classes, like=like)
     tables = join_tables([reference, tabulate_network(network, like, n_classes)])
     scores = Students(group.config, group.tasks, group.plan).train(tables)
     accuracy = 100 * scores.test_accuracy.nan_to_num(nan=1 / n_classes)
-    return UnitScores(accuracy, scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes)))
+    return _at_best_rate(
+        UnitScores(accuracy, scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes))), unit.rates
+    )
+
+
+def _at_best_rate(scores: UnitScores, rates: int) -> UnitScores:
+    """Each loss on each task at the learning rate of its best accuracy at the end, then of its best
+    likelihood.""" if rates == 1:
+        return scores
+    by_rate = [each.unflatten(2, (-1, rates)) for each in scores]
+    # A hundredth of a point for a nat: accuracies are multiples of more than that.
+    best = (by_rate[0][-1] - 0.01 * by_rate[1][-1]).argmax(dim=2)
+    index = best[None, :, :, None].expand(by_rate[0].shape[0], -1, -1, 1)
+    return UnitScores(*(each.gather(3, index).squeeze(3) for each in by_rate))
 
 
 class Learnability(NamedTuple):

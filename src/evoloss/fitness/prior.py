@@ -32,6 +32,7 @@ class Prior:
         features: input features, log.
         separation: mean distance of a class to the nearest other one in units of its spread, log: 2 leaves
             about a sixth of the points on the wrong side for each neighbour, 6 next to none.
+        modes: clusters of a class, uniform, up to 6.
         noisy: share of tasks with label noise.
         noise: share of training labels that are wrong in a task with noise.
         noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
@@ -60,6 +61,7 @@ class Prior:
     samples: tuple[int, int] = (60, 800)
     features: tuple[int, int] = (6, 48)
     separation: Range = (2.5, 12.0)
+    modes: tuple[int, int] = (1, 6)
     noisy: float = 0.0
     noise: Range = (0.1, 0.6)
     noise_kinds: dict[str, float] = field(
@@ -106,6 +108,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("samples", 4, 100_000),
     ("features", 2, 4096),
     ("separation", 1e-3, 1e3),
+    ("modes", 1, 6),
     ("noise", 0, 0.95),
     ("depth", 1, 4),
     ("width", 2, 4096),
@@ -126,14 +129,32 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
 
 PRIORS: dict[str, Prior] = {
     "general": Prior(noisy=0.15, noise=(0.05, 0.3)),
-    "label-noise": Prior(noisy=0.9, noise=(0.15, 0.8), long=0.5),
+    # What can be learned is easy beside the noise, and students can memorise: as with images.
+    "label-noise": Prior(
+        classes=(3, 15),
+        samples=(150, 800),
+        features=(16, 64),
+        separation=(4.0, 12.0),
+        modes=(1, 2),
+        noisy=0.9,
+        noise=(0.15, 0.8),
+        noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
+        width=(24, 64),
+        adam=0.1,
+        long=0.5,
+        long_samples=(80, 300),
+        long_steps=(300, 800),
+    ),
     "few-shot": Prior(
         samples=(20, 200),
         long_samples=(20, 200),
         features=(6, 64),
+        modes=(1, 3),
+        separation=(3.0, 12.0),
         noisy=0.1,
         noise=(0.05, 0.2),
         long=0.4,
+        long_steps=(300, 800),
     ),
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong

@@ -99,7 +99,7 @@ def _clusters(prior: Prior, draw: _Draw, y: Tensor, n_classes: int, latent: int)
         draw.normal(n_classes, _LARGEST_MODES, latent)
         * (draw.uniform(0.5, 1.5) / math.sqrt(latent))[:, None, None, None]
     )
-    modes = draw.integers(1, _LARGEST_MODES)[:, None]
+    modes = draw.integers(*prior.modes)[:, None]
     mode = (draw.uniform(0, 1, n) * modes).long().clamp(max=_LARGEST_MODES - 1)
     apart = torch.where((modes > 1)[..., None, None], apart, 0.0)
     places = (centres[:, :, None] + apart).flatten(1, 2)

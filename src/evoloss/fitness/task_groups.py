@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -18,6 +18,7 @@ from evoloss.fitness.task_noise import NOISE_KINDS, corrupt
 
 _TEST_SAMPLES = 384
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
+RATE_STEP = 3.0
 _SCHEDULES = ("cosine", "one_cycle")
 Key = TypeVar("Key")
 
@@ -48,6 +49,7 @@ def draw_group(
     *,
     long: bool | None = None,
     stretch: float = 1.0,
+    rates: int = 1,
     test_samples: int = _TEST_SAMPLES,
 ) -> TaskGroup:
     """Draw a group of tasks of one shape; the tasks differ in all that a shape leaves open.
@@ -58,6 +60,8 @@ def draw_group(
         generator: the only source of randomness, on the CPU.
         long: whether the group is a long one; drawn by the prior's share if it is None.
         stretch: the training steps are multiplied by it: the same task, trained longer.
+        rates: every task is trained at so many learning rates, each ``RATE_STEP`` times the one before; they
+            stand one after the other, so the group has ``n_tasks * rates`` entries.
         test_samples: clean test samples a task.
     """
     draw = _Numbers(generator)
@@ -71,15 +75,17 @@ def draw_group(
     train, test = made.y[:, :samples], made.y[:, samples:]
     noisy = torch.rand(n_tasks, generator=generator) < prior.noisy
     low, high = prior.noise
-    rates = torch.where(noisy, low + (high - low) * torch.rand(n_tasks, generator=generator), 0.0)
+    shares = torch.where(noisy, low + (high - low) * torch.rand(n_tasks, generator=generator), 0.0)
     weights = torch.tensor([prior.noise_kinds.get(kind, 0.0) for kind in NOISE_KINDS])
     kinds = torch.multinomial(weights, n_tasks, replacement=True, generator=generator)
-    y = corrupt(train, made.rival[:, :samples], made.doubt[:, :samples], n_classes, rates, kinds, generator)
+    y = corrupt(train, made.rival[:, :samples], made.doubt[:, :samples], n_classes, shares, kinds, generator)
     x, x_test = made.x[:, :samples], made.x[:, samples:]
     tasks = StudentTasks(
         x=x.contiguous(), y=y, x_test=x_test.contiguous(), y_test=test.contiguous(), n_classes=n_classes
     )
     plan = _plan(prior, draw, config, tasks, steps)
+    if rates > 1:
+        tasks, plan = _at_rates(tasks, plan, rates)
     return TaskGroup(config, tasks, plan, (y != train).float().mean(dim=1), long)
 
 
@@ -113,6 +119,25 @@ def _plan(
         evaluate_at=tuple(sorted({max(1, round(0.6 * steps)), steps})),
         measure_training=False,
         temperatures=_TEMPERATURES,
+    )
+
+
+def _at_rates(tasks: StudentTasks, plan: StudentPlan, rates: int) -> tuple[StudentTasks, StudentPlan]:
+    """The same tasks, starts and batches at several learning rates."""
+    n_tasks = tasks.n_tasks
+
+    def each(tensor: Tensor, dim: int = 0) -> Tensor:
+        return tensor.repeat_interleave(rates, dim=dim)
+
+    repeated = replace(
+        tasks, x=each(tasks.x), y=each(tasks.y), x_test=each(tasks.x_test), y_test=each(tasks.y_test)
+    )
+    factors = (RATE_STEP ** torch.arange(rates, dtype=torch.float32)).repeat(n_tasks)
+    return repeated, replace(
+        plan,
+        initial=tuple((each(weight), each(bias)) for weight, bias in plan.initial),
+        batches=each(plan.batches, 1),
+        rates=each(plan.rates, 1) * factors,
     )
 
 

@@ -63,6 +63,8 @@ class PretrainConfig:
     """Groups of tasks a generation, each of one shape."""
     tasks: int = 4
     """Tasks a group."""
+    rates: int = 1
+    """Learning rates that every task is trained at; a loss is judged at its best one."""
     scoring: Scoring = "rank"
     """How candidates are scored on a task: by rank among them, or by points over cross-entropy."""
     nll_weight: float = 0.2

@@ -27,14 +27,23 @@ def held_out_units(config: PretrainConfig, purpose: Purpose) -> list[Unit]:
     """The groups of tasks of a set: every second one long, and for two of the sets some trained longer."""
     prior = config.task_prior
     units = [
-        Unit(prior, _HELD_OUT_SEED, (purpose,), group, _TASKS, long=group % 2 == 1)
+        Unit(prior, _HELD_OUT_SEED, (purpose,), group, _TASKS, long=group % 2 == 1, rates=config.rates)
         for group in range(config.eval_groups)
     ]
     if purpose == "stop":
         return units
     stretched = range(config.eval_groups, config.eval_groups + max(2, config.eval_groups // 4))
     return units + [
-        Unit(prior, _HELD_OUT_SEED, (purpose,), group, _TASKS, long=group % 2 == 1, stretch=STRETCH)
+        Unit(
+            prior,
+            _HELD_OUT_SEED,
+            (purpose,),
+            group,
+            _TASKS,
+            long=group % 2 == 1,
+            stretch=STRETCH,
+            rates=config.rates,
+        )
         for group in stretched
     ]
 

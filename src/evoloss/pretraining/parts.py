@@ -131,6 +131,6 @@ def make_units(config: PretrainConfig, generation: int) -> list[Unit]:
     prior, chance = config.task_prior, stream(config.seed, "long", generation)
     long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
     return [
-        Unit(prior, config.seed, ("tasks", generation), group, config.tasks, each)
+        Unit(prior, config.seed, ("tasks", generation), group, config.tasks, each, rates=config.rates)
         for group, each in enumerate(long)
     ]
