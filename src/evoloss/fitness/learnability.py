@@ -151,10 +151,10 @@ def score_unit(unit: Unit, network: ClasswiseNetwork, params: Tensor) -> UnitSco
 
 
 def _at_best_rate(scores: UnitScores, rates: int) -> UnitScores:
-    """Each loss on each task at the learning rate of its best accuracy at the end, then of its best
-    likelihood.""" if rates == 1:
+    """Each loss on each task at the rate with its best accuracy at the end, then its best likelihood."""
+    if rates == 1:
         return scores
-    by_rate = [each.unflatten(2, (-1, rates)) for each in scores]
+    by_rate = [each.reshape(*each.shape[:2], -1, rates) for each in scores]
     # A hundredth of a point for a nat: accuracies are multiples of more than that.
     best = (by_rate[0][-1] - 0.01 * by_rate[1][-1]).argmax(dim=2)
     index = best[None, :, :, None].expand(by_rate[0].shape[0], -1, -1, 1)
