@@ -12,7 +12,6 @@ from evoloss.executors import Executor, ExecutorName, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from tests.executors.calls import count_threads, die, die_once, fail, nap, square
 
-
 NAMES: tuple[ExecutorName, ...] = get_args(ExecutorName)
 ELSEWHERE = ("processes", "ray")
 
