@@ -20,7 +20,7 @@ def card_text(
         table_errors: by class count, how far value and slope of the loss in use are from the network.
     """
     network, record = config["network"], config["record"]
-    shape = "-".join(map(str, network["hidden"]))
+    shape = "-".join(map(str, network["hidden"])) or "none"
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {record.get('title', 'An evolved classification loss')}",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.balanced import BalancedNetwork
+from evoloss.networks.basis import BasisNetwork
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
@@ -21,6 +22,7 @@ __all__ = [
     "MIN_GRID",
     "NETWORKS",
     "BalancedNetwork",
+    "BasisNetwork",
     "ClasswiseForm",
     "ClasswiseNetwork",
     "ConcatForm",

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import UnknownNameError
-from evoloss.networks.mlp import Layers, PopulationMLP
+from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
 
 LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; see the module's docstring
 Features = Literal["log_probs", "probs"]
@@ -73,6 +73,7 @@ class ClasswiseNetwork:
     def __post_init__(self) -> None:
         if self.features not in ("log_probs", "probs"):
             raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
+        require_hidden(self.hidden)
         self.mlp  # noqa: B018 - checks hidden and activation
 
     @property

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks.classwise import LOG_P_FLOOR, Features
-from evoloss.networks.mlp import PopulationMLP
+from evoloss.networks.mlp import PopulationMLP, require_hidden
 
 # Its canonical form takes memory quadratic in the class count; a config must not ask for gigabytes.
 MAX_CONCAT_CLASSES = 2048
@@ -62,6 +62,7 @@ class ConcatNetwork:
             )
         if self.features not in ("log_probs", "probs"):
             raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
+        require_hidden(self.hidden)
         self.mlp  # noqa: B018 - checks hidden and activation
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks.balanced import BalancedNetwork
+from evoloss.networks.basis import BasisNetwork
 from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
 from evoloss.networks.monotone import MonotoneNetwork
@@ -17,6 +18,7 @@ Network = ClasswiseNetwork | ConcatNetwork
 NETWORKS: dict[str, type[Network]] = {
     "classwise": ClasswiseNetwork,
     "balanced": BalancedNetwork,
+    "basis": BasisNetwork,
     "concat": ConcatNetwork,
     "monotone": MonotoneNetwork,
 }

@@ -36,7 +36,8 @@ class PopulationMLP:
 
     Attributes:
         n_inputs: number of features.
-        hidden: widths of the hidden layers, from 1 to ``MAX_LAYERS`` of 1 to ``MAX_WIDTH`` units.
+        hidden: widths of the hidden layers, up to ``MAX_LAYERS`` of 1 to ``MAX_WIDTH`` units; without any the
+            output is linear in the features.
         activation: a name of ``ACTIVATIONS``.
 
     Raises:
@@ -49,9 +50,9 @@ class PopulationMLP:
     activation: str
 
     def __post_init__(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise ConfigError(f"hidden must name at least one layer of width 1 or more, got {self.hidden}")
-        if len(self.hidden) > MAX_LAYERS or max(self.hidden) > MAX_WIDTH:
+        if self.hidden and min(self.hidden) < 1:
+            raise ConfigError(f"hidden must name layers of width 1 or more, got {self.hidden}")
+        if len(self.hidden) > MAX_LAYERS or max(self.hidden, default=1) > MAX_WIDTH:
             raise ConfigError(
                 f"hidden may name up to {MAX_LAYERS} layers of width {MAX_WIDTH}, got {self.hidden}"
             )
@@ -114,6 +115,12 @@ class PopulationMLP:
             both = torch.cat([activate(pre), slope(pre) * product[:, m:]], dim=1)
         values, derivatives = torch.split(_output(layers, both), m, dim=1)
         return values, derivatives
+
+
+def require_hidden(hidden: tuple[int, ...]) -> None:
+    """Raise ConfigError where a network that needs hidden layers has none."""
+    if not hidden or min(hidden) < 1:
+        raise ConfigError(f"hidden must name at least one layer of width 1 or more, got {tuple(hidden)}")
 
 
 def _output(layers: Layers, hidden: Tensor) -> Tensor:

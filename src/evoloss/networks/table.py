@@ -78,7 +78,7 @@ class LossTable:
         forms = network.forms(params, counts)
         inputs = _inputs(network, n, counts, params.dtype, params.device)
         # A layer of all candidates at once would leave the cache: half a megabyte at a time.
-        rows = max(1, _CHUNK_ELEMENTS // (len(inputs) * max(network.hidden)))
+        rows = max(1, _CHUNK_ELEMENTS // (len(inputs) * max(network.hidden, default=1)))
         raw = torch.cat(
             [
                 network.mlp.value(network.mlp.layers(each), inputs)

@@ -18,6 +18,7 @@ from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
 
 FITNESSES = ("ranking", "learnability")
+_STARTS_KNOWN = ("classwise", "balanced", "basis")  # networks that can imitate a known loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +35,18 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal["classwise", "balanced", "concat", "monotone"] = "classwise"
-    """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held alike
-    at all class counts), monotone (classwise, consistent by construction), or concat (the paper's reading,
-    one class count)."""
+    network: Literal["classwise", "balanced", "basis", "concat", "monotone"] = "classwise"
+    """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held
+    alike at all class counts), basis (classwise, ten weights on fixed functions of p), monotone (classwise,
+    consistent by construction), or concat (the paper's reading, one class count)."""
     hidden: tuple[int, ...] = (8, 8)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers; without effect on basis."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Literal["log_probs", "probs"] = "log_probs"
     """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
 
-    start: Literal["random", "cross_entropy", "label_smoothing", "sce"] = "random"
+    start: Literal["random", "cross_entropy", "label_smoothing", "gce", "sce"] = "random"
     """Where the search starts: a random network, or one that imitates a known loss (classwise only)."""
 
     fitness: Literal["ranking", "learnability"] = "ranking"
@@ -150,10 +151,9 @@ class PretrainConfig:
                 "the learnability fitness is for classwise and monotone networks; a concat network has one "
                 "class count and no tables"
             )
-        if self.start != "random" and self.network not in ("classwise", "balanced"):
-            raise ConfigError(
-                f"start={self.start!r} needs network 'classwise' or 'balanced', got {self.network!r}"
-            )
+        if self.start != "random" and self.network not in _STARTS_KNOWN:
+            known = " or ".join(map(repr, _STARTS_KNOWN))
+            raise ConfigError(f"start={self.start!r} needs network {known}, got {self.network!r}")
         if self.network == "concat" and self.error == "dominance":
             raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
         # They check their own fields.

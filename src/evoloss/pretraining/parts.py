@@ -10,7 +10,7 @@ import torch
 
 from evoloss.fitness import Couples, RankingFitness, Unit, Workspace, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
-from evoloss.networks import NETWORKS, ClasswiseNetwork, Network
+from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.start import imitate
@@ -24,6 +24,8 @@ _BLOCK_ROWS, _BLOCK_ELEMENTS = 4096, 1 << 19
 
 def make_network(config: PretrainConfig) -> Network:
     """The loss network whose parameters are evolved."""
+    if config.network == "basis":
+        return BasisNetwork()
     options: dict[str, Any] = {"hidden": config.hidden, "features": config.features}
     if config.activation != "auto":
         options["activation"] = config.activation
