@@ -11,6 +11,7 @@ from torch import Tensor
 from evoloss.networks import (
     LOG_P_FLOOR,
     BalancedNetwork,
+    BasisNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
     MonotoneNetwork,
@@ -25,6 +26,7 @@ ANY_COUNT = [
     MonotoneNetwork(),
     MonotoneNetwork(activation="tanh", features="probs"),
     BalancedNetwork(),
+    BasisNetwork(),
 ]
 
 

@@ -14,6 +14,7 @@ from evoloss.losses.artefact import read_artefact
 from evoloss.networks import (
     LOG_P_FLOOR,
     BalancedNetwork,
+    BasisNetwork,
     ClasswiseNetwork,
     LookupTables,
     MonotoneNetwork,
@@ -29,6 +30,7 @@ NETWORKS = {
     "classwise-probs": ClasswiseNetwork(hidden=(4,), features="probs"),
     "monotone": MonotoneNetwork(hidden=(5, 4)),
     "balanced": BalancedNetwork(),
+    "basis": BasisNetwork(),
     "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
 }
 every_network = pytest.mark.parametrize("kind", NETWORKS)

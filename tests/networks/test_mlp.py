@@ -84,9 +84,9 @@ def test_initial_weights_have_variance_one_over_fan_in_and_biases_are_zero() -> 
     assert not torch.equal(params, mlp.initial(stream(2, "initial")))
 
 
-@pytest.mark.parametrize("hidden", [(), (0,), (4, -1)])
+@pytest.mark.parametrize("hidden", [(0,), (4, -1)])
 def test_wrong_widths(hidden: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match="hidden must name at least one layer of width 1 or more, got"):
+    with pytest.raises(ConfigError, match="hidden must name layers of width 1 or more, got"):
         PopulationMLP(3, hidden, "silu")
 
 

@@ -7,7 +7,14 @@ import torch
 from scipy import interpolate
 
 from evoloss.errors import ConfigError
-from evoloss.networks import LOG_P_FLOOR, BalancedNetwork, ClasswiseNetwork, LossTable, MonotoneNetwork
+from evoloss.networks import (
+    LOG_P_FLOOR,
+    BalancedNetwork,
+    BasisNetwork,
+    ClasswiseNetwork,
+    LossTable,
+    MonotoneNetwork,
+)
 from evoloss.pairs import error_key
 from tests.networks.populations import accepted, pairs_of
 
@@ -16,6 +23,7 @@ NETWORKS = [
     ClasswiseNetwork(hidden=(6,), activation="tanh"),
     MonotoneNetwork(),
     BalancedNetwork(),
+    BasisNetwork(),
 ]
 
 

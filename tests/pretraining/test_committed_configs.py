@@ -21,13 +21,30 @@ def test_they_are_found() -> None:
     assert {"paper", *SHIPPED} <= set(committed())
 
 
-@pytest.mark.parametrize("name", committed())
+def by_fitness(fitness: str) -> list[str]:
+    return [name for name in committed() if read(name).fitness == fitness]
+
+
+def read(name: str) -> PretrainConfig:
+    return PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
+
+
+@pytest.mark.parametrize("name", by_fitness("ranking"))
 def test_a_committed_configuration_runs(name: str) -> None:
-    config = PretrainConfig.from_toml(CONFIGS / f"{name}.toml")
+    config = read(name)
     short = replace(config, generations=40, pairs=64, eval_pairs=64, classes=config.classes[:2])
     result = pretrain(short)
     assert len(result.history) == 40
     assert result.summary["ranking_consistency"] > 0.6, "better than a coin"
+
+
+@pytest.mark.parametrize("name", by_fitness("learnability"))
+def test_a_committed_configuration_with_students_runs(name: str) -> None:
+    small = {"generations": 2, "popsize": 16, "groups": 1, "tasks": 1, "eval_groups": 2, "elites": 1}
+    few = {"prior_samples": (20, 30), "prior_classes": (2, 4), "pairs": 32, "eval_pairs": 32}
+    result = pretrain(replace(read(name), **small, **few))
+    assert len(result.history) == 2
+    assert any(record.advantage_best is not None for record in result.history)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -18,7 +18,7 @@ HINTS = get_type_hints(PretrainConfig)
 NAMES = {name: st.sampled_from(get_args(hint)) for name, hint in HINTS.items() if get_origin(hint) is Literal}
 CONFIGS = st.builds(
     PretrainConfig,
-    **NAMES | {"network": st.sampled_from(["classwise", "monotone"])},
+    **NAMES | {"network": st.sampled_from(["classwise", "balanced", "basis"])},
     generations=st.integers(1, 10**9),
     seed=st.integers(0, 2**60),
     hidden=st.lists(st.integers(1, 99), min_size=1, max_size=3).map(tuple),
@@ -69,7 +69,7 @@ WRONG_TYPES: dict[str, tuple[Any, str]] = {
     "hidden": (8, "a list of int, got 8"),
     "classes": ([2, "10"], "a list of int"),
     "regimes": ([1.0], "a table of numbers"),
-    "network": (3, "one of classwise, concat, monotone, got 3"),
+    "network": (3, "one of classwise, balanced, basis, concat, monotone, got 3"),
 }
 
 

@@ -51,7 +51,7 @@ class PopulationMLP:
 
     def __post_init__(self) -> None:
         if self.hidden and min(self.hidden) < 1:
-            raise ConfigError(f"hidden must name layers of width 1 or more, got {self.hidden}")
+            raise ConfigError(f"hidden must name layers of width 1 or more, got {tuple(self.hidden)}")
         if len(self.hidden) > MAX_LAYERS or max(self.hidden, default=1) > MAX_WIDTH:
             raise ConfigError(
                 f"hidden may name up to {MAX_LAYERS} layers of width {MAX_WIDTH}, got {self.hidden}"
