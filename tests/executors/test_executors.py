@@ -12,6 +12,9 @@ from evoloss.executors import Executor, ExecutorName, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from tests.executors.calls import count_threads, die, die_once, fail, nap, square
 
+# Ray ends its servers without waiting for them, and their objects complain when they are collected.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
 NAMES: tuple[ExecutorName, ...] = get_args(ExecutorName)
 ELSEWHERE = ("processes", "ray")
 
