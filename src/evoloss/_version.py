@@ -1,3 +1,3 @@
 """The version, read by the build and written into every artefact."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -62,3 +62,11 @@ def test_the_card_states_how_far_the_tables_are_from_the_network(tmp_path: Path)
         tables = loss.tables(n_classes)
         assert tables is not None
         assert f"| {n_classes} | {tables.value_error:.1e} | {tables.slope_error:.1e} |" in card
+
+
+def test_held_out_tasks_are_shown_and_a_strangers_do_no_harm():
+    row = {"mean": 1.25, "se": 0.5, "tasks": 32}
+    text = card(learnability={"score": 0.1, "short": row, "long": row, "stretched": row})
+    assert "| short training | 32 | +1.25 | 0.50 |" in text
+    for found in ({"short": None}, {"short": {"mean": "high"}}, [1], "x"):
+        assert card(learnability=found).startswith("# An evolved")

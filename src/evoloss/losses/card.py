@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,7 @@ def card_text(
     if record.get("notes"):
         lines += ["", str(record["notes"]).strip()]
     lines += _tables(table_errors or {})
+    lines += _learnability(record.get("learnability"))
     lines += _scores(record.get("scores"))
     lines += _pretraining(record.get("pretraining"))
     return "\n".join(lines) + "\n"
@@ -59,6 +61,31 @@ def _tables(errors: Mapping[int, tuple[float, float]]) -> list[str]:
         "",
         "| classes | value | slope |",
         "| ---: | ---: | ---: |",
+        *rows,
+    ]
+
+
+def _learnability(found: object) -> list[str]:
+    if not isinstance(found, Mapping) or not found:
+        return []
+    rows = []
+    for name, line in (
+        ("short", "short training"),
+        ("long", "long training, few samples"),
+        ("stretched", "trained ten times longer than in the search"),
+    ):
+        row = found.get(name)
+        numbers = [row.get(key) if isinstance(row, Mapping) else None for key in ("mean", "se", "tasks")]
+        mean, error, tasks = (each if isinstance(each, int | float) else math.nan for each in numbers)
+        rows.append(f"| {line} | {tasks:g} | {mean:+.2f} | {error:.2f} |")
+    return [
+        "",
+        "## On held-out synthetic tasks",
+        "",
+        "Accuracy of students less that of cross-entropy's students, in points; nothing was chosen by them.",
+        "",
+        "| tasks | number | mean | standard error |",
+        "| --- | ---: | ---: | ---: |",
         *rows,
     ]
 
