@@ -15,10 +15,10 @@ PRIOR = Prior(classes=(3, 4), samples=(40, 60), steps=(12, 20), width=(6, 8))
 UNITS = [Unit(PRIOR, 0, ("spread",), group, 2, long=False) for group in range(2)]
 
 
-@pytest.mark.parametrize(
-    "name", ["processes", pytest.param("ray", marks=pytest.mark.usefixtures("local_ray"))]
-)
-def test_units_spread_over_workers(name: ExecutorName) -> None:
+@pytest.mark.parametrize("name", ["processes", "ray"])
+def test_units_spread_over_workers(name: ExecutorName, request: pytest.FixtureRequest) -> None:
+    if name == "ray":
+        request.getfixturevalue("local_ray")
     around = torch.randn(CHUNK + 4, NETWORK.n_params, generator=torch.Generator().manual_seed(0))
     params = torch.tensor([1.0, *[0.0] * 9]) + 0.1 * around
     here = run_units(NETWORK, params, UNITS)
