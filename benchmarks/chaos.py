@@ -110,6 +110,15 @@ CONDITIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 """Settings and variants of each condition, by name."""
 
+TAUGHT = {"fitness": "learnability", "start": "cross_entropy", "groups": 1, "promote": 0.25, "eval_groups": 4}
+OPTIONAL: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "learnability-0.1": (
+        {**QUIET, **TAUGHT, "popsize": 16, "generations": 20, "sigma": 0.1, "step_control": "none"},
+        [*GAUSSIAN, *twins("logistic", orders=("independent",)), chaotic("logistic", "step")],
+    ),
+}
+"""Run only when named: hours where others take minutes. Its endpoint is the advantage on held-out tasks."""
+
 
 def contrasts(variants: list[str]) -> tuple[str, ...]:
     """Every orbit against each of its twins."""
@@ -120,7 +129,7 @@ def contrasts(variants: list[str]) -> tuple[str, ...]:
 
 def config(name: str) -> AblateConfig:
     """The ablation of a condition."""
-    settings, variants = CONDITIONS[name]
+    settings, variants = (CONDITIONS | OPTIONAL)[name]
     return AblateConfig(
         base=PretrainConfig.from_dict({**BASE, **settings}),
         variant=tuple(variants),
@@ -199,7 +208,7 @@ def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    parser.add_argument("--only", nargs="+", choices=[*CONDITIONS, *OPTIONAL], default=list(CONDITIONS))
     parser.add_argument("--work", type=Path, default=Path("out/chaos"), help="where single runs are kept")
     parser.add_argument("--executor", choices=("serial", "processes", "ray"), default="serial")
     parser.add_argument("--workers", type=int)

@@ -35,6 +35,7 @@ from evoloss.report.ablation_table import format_p, markdown_rows
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs/chaos.md"
 FIGURES = HERE.parent / "docs/figures"
+CURVES = ("fixed-0.02", "fixed-0.1", "fixed-0.3", "fixed-1.0", "noisy-0.1", "noisy-0.3")
 SHOWN = ("gaussian", "logistic", "logistic independent", "logistic step", "logistic step independent")
 
 
@@ -90,6 +91,8 @@ def twins(endpoint: str, prefix: str, target: str = "") -> list[str]:
 
 def _matrix(endpoint: str, prefix: str, target: str, chosen: Callable[[Comparison], bool]) -> list[str]:
     columns = under(prefix)
+    if not columns:
+        return ["*Not measured yet.*"]
     cells: dict[str, dict[str, str]] = {}
     for name in columns:
         ablation = load(name).at(float(target)) if target else load(name)
@@ -269,7 +272,7 @@ def draw() -> None:
     from matplotlib import pyplot as plt
 
     drawn, grid = plt.subplots(2, 3, figsize=(13, 7.2), sharex=True, sharey="row", layout="constrained")
-    for axes, name in zip(grid.flat, [*under("fixed")[:3], *under("noisy")[:3]], strict=True):
+    for axes, name in zip(grid.flat, CURVES, strict=True):
         groups = by_variant(load(name).runs)
         for index, variant in enumerate(SHOWN):
             draw_band(axes, groups[variant], variant, index)
