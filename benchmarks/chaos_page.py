@@ -79,6 +79,14 @@ def conditions() -> list[str]:
     return markdown_rows((*heads, "Gaussian at 0.99", "median generations", "final consistency"), rows)
 
 
+def missing() -> list[str]:
+    """Conditions of the plan that have no result."""
+    names = [name for name in CONDITIONS if name not in there()]
+    if not names:
+        return ["Every planned condition was run."]
+    return [f"Planned and not run yet, for want of processor time: {', '.join(names)}."]
+
+
 def differences(endpoint: str, prefix: str, target: str = "") -> list[str]:
     """Each variant minus Gaussian: rows are variants, columns are conditions."""
     return _matrix(endpoint, prefix, target, lambda row: row.reference == "gaussian")
@@ -243,6 +251,7 @@ def facts() -> list[str]:
 
 TABLES: dict[str, Callable[..., list[str]]] = {
     "conditions": conditions,
+    "missing": missing,
     "differences": differences,
     "twins": twins,
     "significant": significant,
