@@ -128,7 +128,8 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
 }
 
 PRIORS: dict[str, Prior] = {
-    "general": Prior(noisy=0.15, noise=(0.05, 0.3)),
+    # Long enough that what helps early and harms late, as label smoothing does, is seen to do so.
+    "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
     # What can be learned is easy beside the noise, and students can memorise: as with images.
     "label-noise": Prior(
         classes=(3, 15),
@@ -154,7 +155,7 @@ PRIORS: dict[str, Prior] = {
         noisy=0.1,
         noise=(0.05, 0.2),
         long=0.4,
-        long_steps=(300, 800),
+        long_steps=(300, 2000),
     ),
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong

@@ -7,7 +7,9 @@ from pathlib import Path
 from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
-    "evolved-base": "ranking consistency alone, any number of classes: a first learned loss for clean data",
+    "evolved-base": "everyday classification with mostly clean labels, short training or long",
+    "evolved-noise": "wrong labels of unknown kind and share; nothing to set",
+    "evolved-small": "few samples per class",
 }
 """Name and one line about every shipped loss."""
 
