@@ -1,0 +1,94 @@
+"""The README's headline table, from the results of ``benchmarks.transfer``.
+
+    python -m benchmarks.headline          # prints it
+    python -m benchmarks.headline --write  # puts it between the marks in README.md
+
+A cell is a loss's accuracy less cross-entropy's, with half its 95 % interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from benchmarks.transfer_conditions import CONDITIONS
+from benchmarks.transfer_page import load
+from evoloss.atomic_files import write_text
+from evoloss.experiments.results import Results
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- headline: python -m benchmarks.headline --write -->", "<!-- headline ends -->"
+ROWS = (
+    "evolved-base",
+    "evolved-noise",
+    "evolved-small",
+    "label_smoothing",
+    "gce",
+    "sce",
+    "nce_rce",
+    "anl_ce",
+    "jal_ce",
+    "paper-concat",
+    "paper-classwise",
+)
+BASELINE = "cross_entropy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Print the table, or write it into the README."""
+
+    write: bool = False
+    """Replace what stands between the marks in README.md."""
+
+
+def table(found: Mapping[str, Results]) -> list[str]:
+    """Cross-entropy's accuracy, and every loss's difference to it with half its 95 % interval."""
+    titles = {each.name: each.title for each in CONDITIONS}
+    names = list(found)
+    lines = [
+        f"| test accuracy, % | {' | '.join(titles[name] for name in names)} |",
+        f"| --- |{' ---: |' * len(names)}",
+    ]
+    means = {
+        name: {row.loss: row.mean_test_accuracy for row in results.losses} for name, results in found.items()
+    }
+    cells = [f"{means[name][BASELINE]:.1f}" for name in names]
+    lines.append(f"| cross-entropy | {' | '.join(cells)} |")
+    for loss in ROWS:
+        cells = [_cell(found[name], loss) for name in names]
+        if any(cells):
+            lines.append(f"| {loss} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(results: Results, loss: str) -> str:
+    for row in results.summary:
+        if row.loss == loss and row.ci_low is not None and row.ci_high is not None:
+            text = f"{row.mean_difference:+.1f} ± {(row.ci_high - row.ci_low) / 2:.1f}"
+            return f"**{text}**" if row.p_holm is not None and row.p_holm < 0.05 else text
+    return ""
+
+
+def filled(readme: str, lines: list[str]) -> str:
+    """The README with the table between its marks."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    body = "\n".join(lines)
+    return f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
+
+
+def main(command: Command) -> None:
+    """Print or write."""
+    lines = table(load())
+    if command.write:
+        write_text(README, filled(README.read_text(encoding="utf-8"), lines))
+    else:
+        print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Command, description=__doc__))

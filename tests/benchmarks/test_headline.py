@@ -1,0 +1,34 @@
+"""The README says what the committed results say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.headline import BASELINE, BEGIN, README, filled, table
+from benchmarks.transfer import OUT
+from benchmarks.transfer_page import load
+
+
+def test_the_readme_holds_the_table_of_the_results() -> None:
+    found = load(OUT)
+    if not found:
+        pytest.skip("no results of the transfer benchmark are here")
+    text = README.read_text(encoding="utf-8")
+    assert text.count(BEGIN) == 1
+    assert filled(text, table(found)) == text
+
+
+def test_a_cell_is_the_difference_of_the_means(tmp_path: Path) -> None:
+    found = load(OUT)
+    if not found:
+        pytest.skip("no results of the transfer benchmark are here")
+    name, results = next(iter(found.items()))
+    means = {row.loss: row.mean_test_accuracy for row in results.losses}
+    lines = table({name: results})
+    assert f"| {means[BASELINE]:.1f} |" in lines[2]
+    for row in results.summary:
+        shown = [line for line in lines if line.startswith(f"| {row.loss} |")]
+        for line in shown:
+            assert f"{means[row.loss] - means[BASELINE]:+.1f}" in line
