@@ -68,7 +68,8 @@ def _least_squares(network: ClasswiseNetwork, name: str) -> Tensor:
         for flag, slopes, weight in ((False, other, n_classes**0.75), (True, label, 1.0)):
             rows.append(weight * network.tangents(grid, flag, n_classes))
             targets.append(weight * slopes)
-    return torch.linalg.lstsq(torch.cat(rows), torch.cat(targets)[:, None]).solution.squeeze(1)
+    fitted: Tensor = torch.linalg.lstsq(torch.cat(rows), torch.cat(targets)[:, None]).solution.squeeze(1)
+    return fitted
 
 
 def _grid(n_classes: int) -> Tensor:
