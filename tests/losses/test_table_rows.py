@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,9 +36,12 @@ def classwise(**arguments: Any) -> EvolvedLoss:
     return EvolvedLoss(network, accepted(network, 1, 3, 2, 10, 100, 1000)[0].float(), **arguments)
 
 
-def shipped(**arguments: Any) -> EvolvedLoss:
-    """A loss that is a function of its label's probability."""
-    loss = EvolvedLoss.from_pretrained("evolved-base", **arguments)
+RANKED = Path(__file__).parents[2] / "benchmarks/results/ranking"
+
+
+def label_only(**arguments: Any) -> EvolvedLoss:
+    """A loss that is a function of its label's probability: evolved by ranking alone."""
+    loss = EvolvedLoss.from_pretrained(RANKED, **arguments)
     assert not loss.tables(10).has_other
     return loss
 
@@ -46,7 +50,7 @@ def smoothing(**arguments: Any) -> ClassificationLoss:
     return LOSSES["label_smoothing"](**arguments)
 
 
-BUILDERS: list[Callable[..., ClassificationLoss]] = [monotone, classwise, shipped, smoothing]
+BUILDERS: list[Callable[..., ClassificationLoss]] = [monotone, classwise, label_only, smoothing]
 every_builder = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 
 
@@ -123,7 +127,7 @@ def test_any_logits(data: st.DataObject) -> None:
     torch.testing.assert_close(gradient.double(), gradient_64, rtol=1e-5, atol=in_slope)
 
 
-MONOTONE, SHIPPED = monotone(reduction="none"), shipped(reduction="none")
+MONOTONE, SHIPPED = monotone(reduction="none"), label_only(reduction="none")
 
 
 @every_builder
@@ -226,7 +230,7 @@ def test_no_more_tensors_of_the_size_of_the_logits_than_cross_entropy(
 def test_half_precision_makes_no_float32_copy() -> None:
     n, c = 64, 8192
     logits, target = batch(n, c)
-    for loss in (monotone(), shipped(), smoothing(), LOSSES["gce"]()):
+    for loss in (monotone(), label_only(), smoothing(), LOSSES["gce"]()):
         leaf = logits.bfloat16().requires_grad_()
         loss(leaf[:1], target[:1])
         with Counter(n * c) as counter:
@@ -265,7 +269,7 @@ def test_tables_follow_the_parameters() -> None:
     assert loss.state_dict().keys() == {"params"}
 
 
-@pytest.mark.parametrize("build", [monotone, shipped], ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", [monotone, label_only], ids=lambda build: build.__name__)
 def test_compiled_from_the_first_call_at_any_class_count(build: Callable[..., EvolvedLoss]) -> None:
     torch.compiler.reset()
     loss = build()

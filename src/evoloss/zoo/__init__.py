@@ -7,7 +7,7 @@ from pathlib import Path
 from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
-    "evolved-base": "everyday classification with mostly clean labels, short training or long",
+    "evolved-base": "everyday classification with mostly clean labels",
     "evolved-noise": "wrong labels of unknown kind and share; nothing to set",
     "evolved-small": "few samples per class",
 }
