@@ -61,7 +61,8 @@ def test_a_command_ends_by_itself_or_is_interrupted(tmp_path: Path) -> None:
     assert run_for([sys.executable, "-c", "raise SystemExit(4)"], 30.0) == 4
     log = tmp_path / "log"
     script = f"""
-import pathlib, time
+import pathlib, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 try:
     pathlib.Path({str(log)!r}).write_text("started")
     time.sleep(60)

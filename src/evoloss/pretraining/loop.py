@@ -79,7 +79,11 @@ class _Run:
     """A run in progress; ``checkpoint`` is replaced as a whole when a generation is complete."""
 
     def __init__(
-        self, config: PretrainConfig, out: Path | None, resume: bool, executor: Submits | None
+        self,
+        config: PretrainConfig,
+        out: Path | None,
+        resume: bool,
+        executor: Submits | None = None,
     ) -> None:
         self.config, self.out, self.executor = config, out, executor
         self.network: Network = make_network(config)
