@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from evoloss.experiments.ablation_statistics import (
     compare_variants,
     summarise,
 )
+from evoloss.experiments.documents import lay_out, parse_document, read_document
 from evoloss.experiments.plain import PlainError, build
 
 SCHEMA = 1
@@ -81,12 +81,7 @@ class Ablation:
             ResultsError: if it is missing, damaged, of another version, or breaks the schema.
         """
         path = path / FILE_NAME if path.is_dir() else path
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise ResultsError(f"{path} does not exist; `evoloss ablate --out DIR` writes one") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ResultsError(f"{path} cannot be read: {error}") from error
+        text = read_document(path, "evoloss ablate --out DIR")
         return _parse(text, str(path))
 
 
@@ -110,39 +105,20 @@ def _dump(ablation: Ablation) -> str:
     """Lay out as JSON with one line a record."""
     names = ("created_with", "base", "variants", "baseline", "contrasts", "target")
     head: dict[str, Any] = {"schema": SCHEMA, **{name: getattr(ablation, name) for name in names}}
-    tables = {name: getattr(ablation, name) for name in ("summary", "comparisons", "runs")}
-    try:
-        lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in head.items()]
-        for key, rows in tables.items():
-            body = ",\n".join("  " + json.dumps(asdict(row), allow_nan=False) for row in rows)
-            lines.append(f"{json.dumps(key)}: [\n{body}\n ]" if rows else f"{json.dumps(key)}: []")
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"this ablation cannot be written as JSON: {error}") from error
-    return "{\n " + ",\n ".join(lines) + "\n}\n"
+    tables = {
+        name: [asdict(row) for row in getattr(ablation, name)] for name in ("summary", "comparisons", "runs")
+    }
+    return lay_out(head, tables, "this ablation")
 
 
 def _parse(text: str, where: str) -> Ablation:
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{where} is not valid JSON: {error}") from error
-    if not isinstance(content, dict) or "schema" not in content:
-        raise ResultsError(f"{where} is not the file of an ablation: it has no entry 'schema'")
-    if content["schema"] != SCHEMA or isinstance(content["schema"], bool):
-        raise ResultsError(
-            f"{where} has schema {content['schema']!r}, this version of evoloss reads {SCHEMA}; "
-            "a newer evoloss may have written it"
-        )
+    content = parse_document(text, where, kind="the file of an ablation", schema=SCHEMA)
     try:
         document = build(_Document, content)
         ablation = _check(document)
     except PlainError as error:
         raise ResultsError(f"{where}: {error}") from error
     return ablation
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check(document: _Document) -> Ablation:

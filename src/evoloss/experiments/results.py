@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
@@ -11,6 +10,7 @@ from typing import Any
 
 from evoloss.atomic_files import write_text
 from evoloss.errors import ResultsError
+from evoloss.experiments.documents import lay_out, parse_document, read_document
 from evoloss.experiments.plain import PlainError, build
 from evoloss.experiments.statistics import (
     Contrast,
@@ -74,12 +74,7 @@ class Results:
             ResultsError: if it is missing, damaged, of a newer version, or breaks the schema.
         """
         path = path / FILE_NAME if path.is_dir() else path
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise ResultsError(f"{path} does not exist; `evoloss compare --out DIR` writes one") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ResultsError(f"{path} cannot be read: {error}") from error
+        text = read_document(path, "evoloss compare --out DIR")
         return _parse(text, str(path))
 
 
@@ -113,28 +108,11 @@ def _dump(results: Results) -> str:
         "runs": [run.as_dict() for run in results.runs],
         "tuning": [run.as_dict() for run in results.tuning],
     }
-    try:
-        lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in head.items()]
-        for key, rows in tables.items():
-            body = ",\n".join("  " + json.dumps(row, allow_nan=False) for row in rows)
-            lines.append(f"{json.dumps(key)}: [\n{body}\n ]" if rows else f"{json.dumps(key)}: []")
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"these results cannot be written as JSON: {error}") from error
-    return "{\n " + ",\n ".join(lines) + "\n}\n"
+    return lay_out(head, tables, "these results")
 
 
 def _parse(text: str, where: str) -> Results:
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{where} is not valid JSON: {error}") from error
-    if not isinstance(content, dict) or "schema" not in content:
-        raise ResultsError(f"{where} is not a results file: it has no entry 'schema'")
-    if content["schema"] != SCHEMA or isinstance(content["schema"], bool):
-        raise ResultsError(
-            f"{where} has schema {content['schema']!r}, this version of evoloss reads {SCHEMA}; "
-            "a newer evoloss may have written it"
-        )
+    content = parse_document(text, where, kind="a results file", schema=SCHEMA)
     try:
         document = build(_Document, content)
         _check(document)
@@ -148,10 +126,6 @@ def _parse(text: str, where: str) -> Results:
         runs=document.runs,
         tuning=document.tuning,
     )
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check(document: _Document) -> None:

@@ -16,6 +16,7 @@ from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import Executor, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from evoloss.experiments.claims import Claims
+from evoloss.experiments.documents import refuse_constant
 
 SCHEMA = 1
 """Version of a run's file."""
@@ -191,7 +192,7 @@ def read_run(path: Path, run: Run) -> dict[str, Any] | None:
         ResultsError: if the file is damaged, of another version, or of another run.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -238,7 +239,3 @@ def _dump(run: Run, result: dict[str, Any]) -> str:
 
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
