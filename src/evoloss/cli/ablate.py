@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
-from evoloss.executors import ExecutorConfig, make_executor
+from evoloss.executors import ExecutorConfig
 from evoloss.experiments.ablate import AblateConfig, OnRun, ablate
 from evoloss.experiments.ablate_results import FILE_NAME
 from evoloss.experiments.variants import parse_settings
@@ -85,13 +85,7 @@ def run(command: AblateCommand) -> int:
     console = Console()
     config = command.settings()
     torch.set_num_threads(command.threads)
-    place = make_executor(
-        command.executor,
-        workers=command.workers,
-        address=command.address,
-        gpus_per_run=command.gpus_per_run,
-        threads=command.threads,
-    )
+    place = command.make(command.threads)
     try:
         with place as executor, _progress(console, shown=not command.quiet) as show:
             ablation = ablate(config, out=command.out, executor=executor, on_run=show)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
-from evoloss.executors import Executor, ExecutorConfig, make_executor
+from evoloss.executors import Executor, ExecutorConfig
 from evoloss.experiments.compare import compare
 from evoloss.experiments.compare_config import CompareConfig
 from evoloss.experiments.results import FILE_NAME
@@ -70,10 +70,4 @@ def run(config: CompareCommand) -> int:
 def _executor(config: CompareCommand) -> AbstractContextManager[Executor | None]:
     if config.executor == "serial":
         return nullcontext()  # in this process, with a progress bar that counts epochs
-    return make_executor(
-        config.executor,
-        workers=config.workers,
-        address=config.address,
-        gpus_per_run=config.gpus_per_run,
-        threads=config.threads,
-    )
+    return config.make(config.threads)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
-from evoloss.executors import Executor, ExecutorConfig, make_executor
+from evoloss.executors import Executor, ExecutorConfig
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
@@ -144,13 +144,7 @@ def _executor(command: PretrainCommand) -> Iterator[Executor | None]:
     if command.executor == "serial":
         yield None
         return
-    with make_executor(
-        command.executor,
-        workers=command.workers,
-        address=command.address,
-        gpus_per_run=command.gpus_per_run,
-        threads=1,  # as in this process, for the same bits
-    ) as executor:
+    with command.make(threads=1) as executor:  # as in this process, for the same bits
         yield executor
 
 

@@ -33,6 +33,16 @@ class ExecutorConfig:
     def __post_init__(self) -> None:
         require_executor(self.executor, self.workers, self.address, self.gpus_per_run)
 
+    def make(self, threads: int | None = None) -> Executor:
+        """The executor, with so many torch threads a worker; see :func:`make_executor`."""
+        return make_executor(
+            self.executor,
+            workers=self.workers,
+            address=self.address,
+            gpus_per_run=self.gpus_per_run,
+            threads=threads,
+        )
+
 
 def make_executor(
     name: ExecutorName = "serial",
