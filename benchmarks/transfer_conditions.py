@@ -88,7 +88,7 @@ MILLISECONDS = {
 
 DIGITS_GRID = (0.01, 0.03, 0.1, 0.3)
 LONG_DIGITS_GRID = (0.001, 0.003, 0.01, 0.03, 0.1)
-CIFAR_GRID = (0.03, 0.1, 0.3)
+CIFAR_GRID = (0.1, 0.3, 1.0)
 
 
 def _digits(
@@ -101,7 +101,7 @@ def _digits(
         model="cnn",
         train_samples=train_samples,
         epochs=epochs,
-        **{"lr_grid": DIGITS_GRID, **changes},
+        **{"lr_grid": DIGITS_GRID, "tune_seeds": 3, **changes},
     )
 
 

@@ -134,6 +134,21 @@ def test_may_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(counter.calls) == 5
 
 
+def test_tuning_seeds_may_be_added_and_not_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = {**QUICK, "tune_lr": True, "lr_grid": (0.02, 0.1), "tune_seeds": 1}
+    compare(CompareConfig(**tuned), out=tmp_path)
+    counter = Counter()
+    monkeypatch.setattr(module, "train", counter)
+    results = compare(CompareConfig(**{**tuned, "tune_seeds": 2}), out=tmp_path)
+    assert len(results.tuning) == 8
+    # Four new tuning runs, and those at rates that are now another loss's choice.
+    assert 4 <= len(counter.calls) <= 8
+    with pytest.raises(ResultsError, match="tune_seeds differ"):
+        compare(CompareConfig(**tuned), out=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -62,6 +62,33 @@ def test_length_can_be_asked_for_and_stretched() -> None:
     assert torch.equal(group.plan.initial[0][0], longer.plan.initial[0][0])
 
 
+def test_long_groups_have_ranges_of_their_own() -> None:
+    prior = Prior(
+        samples=(50, 50),
+        long_samples=(70, 70),
+        separation=(0.01, 0.01),
+        long_separation=(50.0, 50.0),
+        modes=(1, 1),
+        long_modes=(1, 1),
+        imbalanced=0.0,
+    )
+    own = prior.of_long_groups()
+    assert (own.samples, own.separation, own.modes, own.steps) == ((70, 70), (50, 50), (1, 1), (400, 1000))
+    near, far = (draw_group(prior, 8, stream(2, "g"), long=long) for long in (False, True))
+    assert (near.tasks.x.shape[1], far.tasks.x.shape[1]) == (50, 70)
+    assert spread_of_classes(far) > 2 * spread_of_classes(near)
+
+
+def spread_of_classes(group: TaskGroup) -> float:
+    """Variance of class means as a share of all variance, largest over the tasks' features."""
+    x, y = group.tasks.x_test, group.tasks.y_test
+    shares = []
+    for points, labels in zip(x, y, strict=True):
+        means = torch.stack([points[labels == c].mean(dim=0) for c in labels.unique()])
+        shares.append(float((means.var(dim=0) / points.var(dim=0)).max()))
+    return sum(shares) / len(shares)
+
+
 def test_test_labels_stay_clean() -> None:
     prior = replace(PRIORS["label-noise"], noisy=1.0, noise=(0.8, 0.8), noise_kinds={"symmetric": 1.0})
     clean = replace(prior, noisy=0.0)

@@ -27,7 +27,7 @@ from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
 from evoloss.training import RunResult, TrainConfig, train
 
-GROWING = ("losses", "seeds", "lr_grid")
+GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """What a comparison may add when it goes on in the same directory; all else has to stay."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
@@ -42,8 +42,8 @@ def compare(
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
     With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end. Runs
-    found there are not done again, so a comparison that was stopped goes on, losses, seeds and rates can be
-    added, and two processes may work on one comparison.
+    found there are not done again, so a comparison that was stopped goes on, losses, seeds, rates and tuning
+    seeds can be added, and two processes may work on one comparison.
 
     Args:
         config: what to compare.
@@ -248,6 +248,8 @@ def _require_same(
         before, now = earlier.config.get(name), config.get(name)
         if name in GROWING and isinstance(before, list) and isinstance(now, list):
             differing += [name] if any(value not in now for value in before) else []
+        elif name in GROWING and isinstance(before, int) and isinstance(now, int):
+            differing += [name] if before > now else []
         elif name != "baseline" and before != now:
             differing.append(name)
     if differing:

@@ -51,6 +51,8 @@ class Prior:
         steps: training steps of a short group, log.
         long_steps: of a long group, log.
         long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
+        long_separation: ``separation`` of the tasks of a long group, log.
+        long_modes: ``modes`` of the tasks of a long group.
         long: share of groups that are long.
 
     Raises:
@@ -81,6 +83,8 @@ class Prior:
     steps: tuple[int, int] = (60, 240)
     long_steps: tuple[int, int] = (400, 1000)
     long_samples: tuple[int, int] = (80, 300)
+    long_separation: Range = (2.5, 12.0)
+    long_modes: tuple[int, int] = (1, 6)
     long: float = 0.3
 
     def __post_init__(self) -> None:
@@ -102,6 +106,16 @@ class Prior:
                 if known is not None and key not in known:
                     raise UnknownNameError.among(f"entry of {name}", str(key), known)
 
+    def of_long_groups(self) -> Prior:
+        """The distribution of the long groups, with their own ranges in the place of the short groups'."""
+        return replace(
+            self,
+            samples=self.long_samples,
+            separation=self.long_separation,
+            modes=self.long_modes,
+            steps=self.long_steps,
+        )
+
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("classes", 2, 1000),
@@ -119,6 +133,8 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("steps", 1, 1_000_000),
     ("long_steps", 1, 1_000_000),
     ("long_samples", 4, 100_000),
+    ("long_separation", 1e-3, 1e3),
+    ("long_modes", 1, 6),
 )
 _WEIGHTS: dict[str, tuple[str, ...] | None] = {
     "noise_kinds": get_args(NoiseKind),
@@ -128,34 +144,61 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
 }
 
 PRIORS: dict[str, Prior] = {
-    # Long enough that what helps early and harms late, as label smoothing does, is seen to do so.
-    "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
-    # What can be learned is easy beside the noise, and students can memorise: as with images.
+    # Long enough that what helps early and harms late is seen to do so.
+    "general": Prior(
+        classes=(2, 50),
+        samples=(200, 1500),
+        features=(8, 64),
+        modes=(1, 4),
+        noisy=0.25,
+        noise=(0.05, 0.4),
+        width=(24, 64),
+        rate=(0.03, 0.3),
+        adam=0.1,
+        steps=(80, 400),
+        long_samples=(100, 500),
+        long_separation=(3.0, 12.0),
+        long_modes=(1, 3),
+        long_steps=(500, 2000),
+        long=0.4,
+    ),
+    # Short groups are hard to learn, and long ones are easy beside the noise and memorise it: as images do.
     "label-noise": Prior(
         classes=(3, 15),
-        samples=(150, 800),
+        samples=(300, 1500),
         features=(16, 64),
-        separation=(4.0, 12.0),
-        modes=(1, 2),
+        separation=(2.5, 10.0),
+        modes=(1, 6),
         noisy=0.9,
-        noise=(0.15, 0.8),
+        noise=(0.15, 0.75),
         noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
-        width=(24, 64),
+        width=(32, 64),
+        rate=(0.02, 0.3),
         adam=0.1,
+        steps=(80, 300),
+        long_samples=(100, 300),
+        long_separation=(4.0, 12.0),
+        long_modes=(1, 2),
+        long_steps=(400, 800),
         long=0.5,
-        long_samples=(80, 300),
-        long_steps=(300, 800),
     ),
     "few-shot": Prior(
-        samples=(20, 200),
-        long_samples=(20, 200),
-        features=(6, 64),
-        modes=(1, 3),
+        classes=(2, 20),
+        samples=(30, 500),
+        features=(8, 64),
         separation=(3.0, 12.0),
+        modes=(1, 3),
         noisy=0.1,
         noise=(0.05, 0.2),
+        width=(32, 64),
+        rate=(0.03, 0.3),
+        adam=0.1,
+        steps=(80, 400),
+        long_samples=(30, 500),
+        long_separation=(3.0, 12.0),
+        long_modes=(1, 3),
+        long_steps=(400, 1500),
         long=0.4,
-        long_steps=(300, 2000),
     ),
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong

@@ -16,7 +16,7 @@ from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, initial_wei
 from evoloss.fitness.synthetic_data import draw_samples
 from evoloss.fitness.task_noise import NOISE_KINDS, corrupt
 
-_TEST_SAMPLES = 384
+_TEST_SAMPLES = 640
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
 RATE_STEP = 3.0
 _SCHEDULES = ("cosine", "one_cycle")
@@ -67,9 +67,11 @@ def draw_group(
     draw = _Numbers(generator)
     chosen = draw.chance(prior.long)
     long = chosen if long is None else long
+    if long:
+        prior = prior.of_long_groups()
     n_classes, features = draw.whole(prior.classes), draw.whole(prior.features)
-    samples = max(draw.whole(prior.long_samples if long else prior.samples), 2 * n_classes)
-    steps = max(1, round(draw.whole(prior.long_steps if long else prior.steps) * stretch))
+    samples = max(draw.whole(prior.samples), 2 * n_classes)
+    steps = max(1, round(draw.whole(prior.steps) * stretch))
     config = _students(prior, draw)
     made = draw_samples(prior, n_tasks, samples + test_samples, n_classes, features, generator)
     train, test = made.y[:, :samples], made.y[:, samples:]
