@@ -15,7 +15,6 @@ from evoloss.fitness import (
     Prior,
     Students,
     Unit,
-    advantages,
     cross_entropy_slopes,
     draw_group,
     join_tables,
@@ -81,10 +80,11 @@ def test_the_first_student_is_cross_entropys_on_the_same_task() -> None:
     assert (alone.test_scaled_nll <= alone.test_nll).all()
 
 
-def test_an_imitation_of_cross_entropy_has_no_advantage_and_rank_prefers_the_better() -> None:
+def test_the_advantage_is_that_of_the_ends_which_decide_most() -> None:
     params = candidates(6)
-    accuracy, nll = advantages(NETWORK, params, UNITS)
-    assert accuracy.shape == nll.shape == (6, 4)
+    parts = run_units(NETWORK, params, UNITS)
+    accuracy = torch.cat([part.accuracy[-1, 1:] - part.accuracy[-1, :1] for part in parts], dim=1)
+    assert accuracy.shape == (6, 4)
     config = LearnabilityConfig(nll_weight=0.0, worst_weight=0.0, scoring="points", promote=1.0)
     found = measure_learnability(config, NETWORK, params, UNITS)
     torch.testing.assert_close(found.advantage, accuracy.double().mean(dim=1))

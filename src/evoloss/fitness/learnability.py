@@ -208,18 +208,6 @@ def measure_learnability(
     return Learnability(fitness, advantage)
 
 
-def advantages(
-    network: ClasswiseNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
-) -> tuple[Tensor, Tensor]:
-    """Differences to cross-entropy at the end of training: accuracy in points, and calibrated NLL.
-
-    Both ``(popsize, groups * tasks)``, in the order of ``units``.
-    """
-    parts = run_units(network, params, units, executor)
-    accuracy = torch.cat([part.accuracy[-1, 1:] - part.accuracy[-1, :1] for part in parts], dim=1)
-    return accuracy, torch.cat([part.nll[-1, 1:] - part.nll[-1, :1] for part in parts], dim=1)
-
-
 def run_units(
     network: ClasswiseNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
 ) -> list[UnitScores]:
