@@ -14,6 +14,7 @@ from evoloss.networks import (
     BasisNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
+    MixtureNetwork,
     MonotoneNetwork,
     Network,
 )
@@ -27,6 +28,7 @@ ANY_COUNT = [
     MonotoneNetwork(activation="tanh", features="probs"),
     BalancedNetwork(),
     BasisNetwork(),
+    MixtureNetwork(),
 ]
 
 

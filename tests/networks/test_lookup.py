@@ -18,6 +18,7 @@ from evoloss.networks import (
     BasisNetwork,
     ClasswiseNetwork,
     LookupTables,
+    MixtureNetwork,
     MonotoneNetwork,
     tabulate,
 )
@@ -32,6 +33,7 @@ NETWORKS = {
     "monotone": MonotoneNetwork(hidden=(5, 4)),
     "balanced": BalancedNetwork(),
     "basis": BasisNetwork(),
+    "mixture": MixtureNetwork(),
     "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
 }
 every_network = pytest.mark.parametrize("kind", NETWORKS)

@@ -13,6 +13,7 @@ from evoloss.networks import (
     BasisNetwork,
     ClasswiseNetwork,
     LossTable,
+    MixtureNetwork,
     MonotoneNetwork,
 )
 from evoloss.pairs import error_key
@@ -24,6 +25,7 @@ NETWORKS = [
     MonotoneNetwork(),
     BalancedNetwork(),
     BasisNetwork(),
+    MixtureNetwork(),
 ]
 
 

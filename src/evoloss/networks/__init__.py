@@ -11,6 +11,7 @@ from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetw
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
 from evoloss.networks.lookup import LookupTables, tabulate
+from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
@@ -32,6 +33,7 @@ __all__ = [
     "LookupTables",
     "LossNetwork",
     "LossTable",
+    "MixtureNetwork",
     "MonotoneNetwork",
     "Network",
     "PopulationMLP",

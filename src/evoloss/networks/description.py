@@ -11,6 +11,7 @@ from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.basis import BasisNetwork
 from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
+from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.monotone import MonotoneNetwork
 
 Network = ClasswiseNetwork | ConcatNetwork
@@ -20,6 +21,7 @@ NETWORKS: dict[str, type[Network]] = {
     "balanced": BalancedNetwork,
     "basis": BasisNetwork,
     "concat": ConcatNetwork,
+    "mixture": MixtureNetwork,
     "monotone": MonotoneNetwork,
 }
 

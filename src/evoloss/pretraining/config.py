@@ -18,7 +18,7 @@ from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
 
 FITNESSES = ("ranking", "learnability")
-_STARTS_KNOWN = ("classwise", "balanced", "basis")  # networks that can imitate a known loss
+_STARTS_KNOWN = ("classwise", "balanced", "basis", "mixture")  # networks that can imitate a known loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,13 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal["classwise", "balanced", "basis", "concat", "monotone"] = "classwise"
+    network: Literal["classwise", "balanced", "basis", "mixture", "concat", "monotone"] = "classwise"
     """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held
-    alike at all class counts), basis (classwise, ten weights on fixed functions of p), monotone (classwise,
+    alike at all class counts), basis (classwise, ten weights on fixed functions of p), mixture (the same, the
+    label's weights positive and searched by their logarithms), monotone (classwise,
     consistent by construction), or concat (the paper's reading, one class count)."""
     hidden: tuple[int, ...] = (8, 8)
-    """Widths of the hidden layers; without effect on basis."""
+    """Widths of the hidden layers; without effect on basis and mixture."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Literal["log_probs", "probs"] = "log_probs"

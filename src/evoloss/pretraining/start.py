@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from evoloss.errors import CanonicalFormError
 from evoloss.fitness import KNOWN_SLOPES, function_slopes, network_slopes
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork
+from evoloss.networks import LOG_P_FLOOR, BasisNetwork, ClasswiseNetwork, MixtureNetwork
+from evoloss.networks.mixture import N_LABEL
 
 _COUNTS = (2, 3, 5, 10, 30, 100, 1000)
 _POINTS = 48
@@ -31,8 +33,8 @@ def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
     Raises:
         CanonicalFormError: if the fit fails: another seed or a larger network may do.
     """
-    if not network.hidden:
-        return _least_squares(network, name).to(start.dtype)
+    if isinstance(network, BasisNetwork):
+        return _weights(network, name).to(start.dtype)
     wanted = [(count, *_wanted(name, count)) for count in _COUNTS]
     params = start.double().clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -59,8 +61,8 @@ def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
     return fitted.to(start.dtype)
 
 
-def _least_squares(network: ClasswiseNetwork, name: str) -> Tensor:
-    """The parameters of a network that is linear in them; canonical scales, one a class count, come later."""
+def _weights(network: BasisNetwork, name: str) -> Tensor:
+    """The parameters of a network of fixed functions; canonical scales, one a class count, come later."""
     rows, targets = [], []
     for n_classes in _COUNTS:
         grid = _grid(n_classes)
@@ -68,8 +70,24 @@ def _least_squares(network: ClasswiseNetwork, name: str) -> Tensor:
         for flag, slopes, weight in ((False, other, n_classes**0.75), (True, label, 1.0)):
             rows.append(weight * network.tangents(grid, flag, n_classes))
             targets.append(weight * slopes)
-    fitted: Tensor = torch.linalg.lstsq(torch.cat(rows), torch.cat(targets)[:, None]).solution.squeeze(1)
-    return fitted
+    matrix, wanted = torch.cat(rows), torch.cat(targets)
+    if not isinstance(network, MixtureNetwork):
+        return _least_squares(matrix, wanted)[0]
+    # Weights that may not be negative: few enough that every set of them can be tried.
+    best, least = torch.zeros(network.n_params), math.inf
+    for signs in itertools.product((False, True), repeat=N_LABEL):
+        kept = torch.tensor([*signs, *[True] * (network.n_params - N_LABEL)])
+        weights, misfit = _least_squares(matrix[:, kept], wanted)
+        if misfit < least and any(signs) and bool((weights[: sum(signs)] >= 0).all()):
+            best, least = torch.zeros_like(matrix[0]).masked_scatter(kept, weights), misfit
+    return network.at_weights(best)
+
+
+def _least_squares(matrix: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
+    """Weights and sum of squared errors."""
+    # By the decomposition that bears columns which are nearly the same.
+    found = torch.linalg.lstsq(matrix, wanted[:, None], driver="gelsd").solution.squeeze(1)
+    return found, float((matrix @ found - wanted).square().sum())
 
 
 def _grid(n_classes: int) -> Tensor:

@@ -1,0 +1,51 @@
+r"""Mixture networks: a basis network whose label terms have positive weights, searched by their logarithms.
+
+In :mod:`evoloss.networks.basis` :math:`-\delta'` is a sum of rising functions of p with weights of either
+sign. What makes a loss robust to wrong labels is how little of its pull is left at small p, so a weight of
+0.03 beside the others is another loss than one of 0.3, and a search with steps of one size in the weights
+cannot hold the first. Here the label's weights are :math:`e^{\theta}`: a step changes them by a factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evoloss.networks.basis import N_FUNCTIONS, BasisNetwork
+
+N_LABEL = 6
+OTHERS_UNIT = 0.5
+_LARGEST_LOG = 12.0
+_LEAST_WEIGHT = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureNetwork(BasisNetwork):
+    """A basis network with weights ``exp(theta)`` for the label and ``OTHERS_UNIT * theta`` for all classes.
+
+    Fields as there. Logarithms are cut at 12 either way.
+    """
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """Log-weights around -1 and small terms of all classes, ``(n_params,)``."""
+        theta = 0.5 * torch.randn(N_FUNCTIONS, generator=generator)
+        theta[:N_LABEL] -= 1
+        theta[N_LABEL:] *= 0.2
+        return theta
+
+    def at_weights(self, weights: Tensor) -> Tensor:
+        """Parameters for weights ``(n_params,)``, the label's from 0; those near 0 stay within reach.
+
+        From a weight of nothing a search in logarithms would not come back, so the label's are raised to
+        0.03 of the largest.
+        """
+        label = weights[:N_LABEL].clamp(min=0)
+        label = label.clamp(min=_LEAST_WEIGHT * float(label.max()))
+        return torch.cat([label.log(), weights[N_LABEL:] / OTHERS_UNIT])
+
+    def constrain(self, params: Tensor) -> Tensor:
+        """The weights of the basis functions."""
+        label = params[:, :N_LABEL].clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
+        return torch.cat([label, OTHERS_UNIT * params[:, N_LABEL:]], dim=1)
