@@ -4,6 +4,8 @@ In :mod:`evoloss.networks.basis` :math:`-\delta'` is a sum of rising functions o
 sign. What makes a loss robust to wrong labels is how little of its pull is left at small p, so a weight of
 0.03 beside the others is another loss than one of 0.3, and a search with steps of one size in the weights
 cannot hold the first. Here the label's weights are :math:`e^{\theta}`: a step changes them by a factor.
+Those of all classes may have either sign and are :math:`u \sinh\theta`: fine steps near 0, factors away from
+it. The unit u is least for the constant slope, which every class feels at every p.
 """
 
 from __future__ import annotations
@@ -16,23 +18,22 @@ from torch import Tensor
 from evoloss.networks.basis import N_FUNCTIONS, BasisNetwork
 
 N_LABEL = 6
-OTHERS_UNIT = 0.5
-_LARGEST_LOG = 12.0
+UNITS = (0.02, 0.1, 0.1, 0.1)
+_LARGEST = 12.0
 _LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureNetwork(BasisNetwork):
-    """A basis network with weights ``exp(theta)`` for the label and ``OTHERS_UNIT * theta`` for all classes.
+    """A basis network with weights ``exp(theta)`` for the label, ``UNITS * sinh(theta)`` for all classes.
 
-    Fields as there. Logarithms are cut at 12 either way.
+    Fields as there. Parameters are cut at 12 either way.
     """
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Log-weights around -1 and small terms of all classes, ``(n_params,)``."""
         theta = 0.5 * torch.randn(N_FUNCTIONS, generator=generator)
         theta[:N_LABEL] -= 1
-        theta[N_LABEL:] *= 0.2
         return theta
 
     def at_weights(self, weights: Tensor) -> Tensor:
@@ -43,9 +44,10 @@ class MixtureNetwork(BasisNetwork):
         """
         label = weights[:N_LABEL].clamp(min=0)
         label = label.clamp(min=_LEAST_WEIGHT * float(label.max()))
-        return torch.cat([label.log(), weights[N_LABEL:] / OTHERS_UNIT])
+        return torch.cat([label.log(), (weights[N_LABEL:] / weights.new_tensor(UNITS)).asinh()])
 
     def constrain(self, params: Tensor) -> Tensor:
         """The weights of the basis functions."""
-        label = params[:, :N_LABEL].clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
-        return torch.cat([label, OTHERS_UNIT * params[:, N_LABEL:]], dim=1)
+        within = params.clamp(-_LARGEST, _LARGEST)
+        every = within.new_tensor(UNITS) * within[:, N_LABEL:].sinh()
+        return torch.cat([within[:, :N_LABEL].exp(), every], dim=1)
