@@ -19,6 +19,7 @@ from evoloss.fitness import PRIORS, Prior, named_prior
         ({"depth": (1, 5)}, "depth of a prior must be a range"),
         ({"rate": (0.1, float("inf"))}, "rate of a prior must be a range"),
         ({"noisy": 1.5}, "noisy of a prior must be a share"),
+        ({"test_samples": 0}, "test_samples of a prior must be at least 1"),
         ({"norms": {}}, "norms of a prior must hold weights above 0"),
         ({"activations": {"relu": -1.0}}, "activations of a prior must hold weights above 0"),
     ],

@@ -54,6 +54,7 @@ class Prior:
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
         long: share of groups that are long.
+        test_samples: clean test samples of a task.
 
     Raises:
         ConfigError: if a range is empty or out of bounds, or weights are not above 0.
@@ -86,6 +87,7 @@ class Prior:
     long_separation: Range = (2.5, 12.0)
     long_modes: tuple[int, int] = (1, 6)
     long: float = 0.3
+    test_samples: int = 384
 
     def __post_init__(self) -> None:
         for name, least, most in _BOUNDS:
@@ -98,6 +100,8 @@ class Prior:
         for name in ("noisy", "imbalanced", "adam", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
+        if self.test_samples < 1:
+            raise ConfigError(f"test_samples of a prior must be at least 1, got {self.test_samples}")
         for name, known in _WEIGHTS.items():
             weights = getattr(self, name)
             if not weights or not all(0 < weight < math.inf for weight in weights.values()):
@@ -145,23 +149,7 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
 
 PRIORS: dict[str, Prior] = {
     # Long enough that what helps early and harms late is seen to do so.
-    "general": Prior(
-        classes=(2, 50),
-        samples=(200, 1500),
-        features=(8, 64),
-        modes=(1, 4),
-        noisy=0.25,
-        noise=(0.05, 0.4),
-        width=(24, 64),
-        rate=(0.03, 0.3),
-        adam=0.1,
-        steps=(80, 400),
-        long_samples=(100, 500),
-        long_separation=(3.0, 12.0),
-        long_modes=(1, 3),
-        long_steps=(500, 2000),
-        long=0.4,
-    ),
+    "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
     # Short groups are hard to learn, and long ones are easy beside the noise and memorise it: as images do.
     "label-noise": Prior(
         classes=(3, 15),
@@ -181,24 +169,20 @@ PRIORS: dict[str, Prior] = {
         long_modes=(1, 2),
         long_steps=(400, 800),
         long=0.5,
+        test_samples=640,
     ),
     "few-shot": Prior(
-        classes=(2, 20),
-        samples=(30, 500),
-        features=(8, 64),
-        separation=(3.0, 12.0),
+        samples=(20, 200),
+        long_samples=(20, 200),
+        features=(6, 64),
         modes=(1, 3),
+        long_modes=(1, 3),
+        separation=(3.0, 12.0),
+        long_separation=(3.0, 12.0),
         noisy=0.1,
         noise=(0.05, 0.2),
-        width=(32, 64),
-        rate=(0.03, 0.3),
-        adam=0.1,
-        steps=(80, 400),
-        long_samples=(30, 500),
-        long_separation=(3.0, 12.0),
-        long_modes=(1, 3),
-        long_steps=(400, 1500),
         long=0.4,
+        long_steps=(300, 2000),
     ),
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong

@@ -16,7 +16,6 @@ from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, initial_wei
 from evoloss.fitness.synthetic_data import draw_samples
 from evoloss.fitness.task_noise import NOISE_KINDS, corrupt
 
-_TEST_SAMPLES = 640
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
 RATE_STEP = 3.0
 _SCHEDULES = ("cosine", "one_cycle")
@@ -50,7 +49,6 @@ def draw_group(
     long: bool | None = None,
     stretch: float = 1.0,
     rates: int = 1,
-    test_samples: int = _TEST_SAMPLES,
 ) -> TaskGroup:
     """Draw a group of tasks of one shape; the tasks differ in all that a shape leaves open.
 
@@ -62,7 +60,6 @@ def draw_group(
         stretch: the training steps are multiplied by it: the same task, trained longer.
         rates: every task is trained at so many learning rates, each ``RATE_STEP`` times the one before; they
             stand one after the other, so the group has ``n_tasks * rates`` entries.
-        test_samples: clean test samples a task.
     """
     draw = _Numbers(generator)
     chosen = draw.chance(prior.long)
@@ -73,7 +70,7 @@ def draw_group(
     samples = max(draw.whole(prior.samples), 2 * n_classes)
     steps = max(1, round(draw.whole(prior.steps) * stretch))
     config = _students(prior, draw)
-    made = draw_samples(prior, n_tasks, samples + test_samples, n_classes, features, generator)
+    made = draw_samples(prior, n_tasks, samples + prior.test_samples, n_classes, features, generator)
     train, test = made.y[:, :samples], made.y[:, samples:]
     noisy = torch.rand(n_tasks, generator=generator) < prior.noisy
     low, high = prior.noise
