@@ -101,7 +101,7 @@ def _digits(
         model="cnn",
         train_samples=train_samples,
         epochs=epochs,
-        **{"lr_grid": DIGITS_GRID, "tune_seeds": 3, **changes},
+        **{"lr_grid": DIGITS_GRID, "tune_seeds": 2, **changes},
     )
 
 
@@ -117,11 +117,11 @@ def _cifar(name: str, title: str, *, train_samples: int, epochs: int, **changes:
     )
 
 
-_LONG_DIGITS = {"epochs": 100, "train_samples": 600, "eval_every": 2, "lr_grid": LONG_DIGITS_GRID}
+_LONG_DIGITS = {"epochs": 100, "train_samples": 600, "eval_every": 2, "lr_grid": LONG_DIGITS_GRID, "tune_seeds": 1}
 _LONG_CIFAR = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
 
 CONDITIONS = (
-    _digits("clean", "clean labels", core=True),
+    _digits("clean", "clean labels", tune_seeds=3, core=True),
     _digits("sym20", "20 % symmetric noise", label_noise=0.2),
     _digits("sym40", "40 % symmetric noise", label_noise=0.4, core=True),
     _digits("sym60", "60 % symmetric noise", label_noise=0.6),
