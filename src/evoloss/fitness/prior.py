@@ -151,21 +151,19 @@ PRIORS: dict[str, Prior] = {
     # Long enough that what helps early and harms late is seen to do so.
     "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
     # Short groups are hard to learn, and long ones are easy beside the noise and memorise it: as images do.
-    # The rates are low, to be searched with three a task: a low one stands in for stopping early, for any loss.
     "label-noise": Prior(
         classes=(3, 15),
-        samples=(300, 3000),
+        samples=(300, 1500),
         features=(16, 64),
-        separation=(2.0, 8.0),
+        separation=(2.5, 10.0),
         modes=(1, 6),
         noisy=0.9,
         noise=(0.15, 0.75),
         noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
         width=(32, 64),
-        rate=(0.003, 0.03),
+        rate=(0.02, 0.3),
         adam=0.1,
-        adam_rate=(3e-4, 3e-3),
-        steps=(80, 400),
+        steps=(80, 300),
         long_samples=(100, 300),
         long_separation=(4.0, 12.0),
         long_modes=(1, 2),
