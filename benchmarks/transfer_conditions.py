@@ -117,7 +117,13 @@ def _cifar(name: str, title: str, *, train_samples: int, epochs: int, **changes:
     )
 
 
-_LONG_DIGITS = {"epochs": 100, "train_samples": 600, "eval_every": 2, "lr_grid": LONG_DIGITS_GRID, "tune_seeds": 1}
+_LONG_DIGITS = {
+    "epochs": 100,
+    "train_samples": 600,
+    "eval_every": 2,
+    "lr_grid": LONG_DIGITS_GRID,
+    "tune_seeds": 1,
+}
 _LONG_CIFAR = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
 
 CONDITIONS = (
