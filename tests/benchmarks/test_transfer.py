@@ -37,7 +37,7 @@ def test_the_core_fits_its_budget() -> None:
         if each.core:
             runs = len(each.lr_grid) * each.tune_seeds + each.seeds
             seconds += sum(len(stage) for stage in STAGES[:CORE_STAGES]) * runs * each.seconds
-    assert 40 < seconds / 60 < 75
+    assert 40 < seconds / 60 < 90
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each.name)
@@ -96,7 +96,7 @@ def test_a_dry_run_runs_nothing(tmp_path: Path, monkeypatch, capsys) -> None:
     assert "core-minutes" in capsys.readouterr().out
 
 
-def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_left_out(
+def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_asked_again(
     tmp_path: Path, monkeypatch
 ) -> None:
     calls: list[list[str]] = []
@@ -112,5 +112,6 @@ def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_left_
     runs = tuple(make_run(loss, seed) for loss in ("cross_entropy", "gce") for seed in range(5))
     config = {"losses": ["cross_entropy", "gce"], "seeds": [0]}
     make_results(runs=runs, config=config).write(tmp_path / "digits-50" / "results.json")
-    assert main(settings) == 0
-    assert len(calls) == 1
+    # A loss may have changed since: the comparison knows, and does nothing where it has not.
+    assert main(settings) == 3
+    assert len(calls) == 2
