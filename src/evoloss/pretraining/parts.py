@@ -10,7 +10,7 @@ import torch
 
 from evoloss.fitness import Couples, RankingFitness, Unit, Workspace, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
-from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, MixtureNetwork, Network
+from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.start import imitate
@@ -20,19 +20,19 @@ from evoloss.strategies import STRATEGIES, Strategy
 # A block has at most so many pairs, and so many probabilities: from about there on, drawing twice as many
 # takes twice as long.
 _BLOCK_ROWS, _BLOCK_ELEMENTS = 4096, 1 << 19
-_FIXED: dict[str, type[BasisNetwork]] = {"basis": BasisNetwork, "mixture": MixtureNetwork}
 
 
 def make_network(config: PretrainConfig) -> Network:
     """The loss network whose parameters are evolved."""
-    if config.network in _FIXED:
-        return _FIXED[config.network]()
+    kind = NETWORKS[config.network]
+    if issubclass(kind, BasisNetwork):
+        return kind()
     options: dict[str, Any] = {"hidden": config.hidden, "features": config.features}
     if config.activation != "auto":
         options["activation"] = config.activation
     if config.network == "concat":
         options["n_classes"] = config.classes[0]
-    return NETWORKS[config.network](**options)
+    return kind(**options)
 
 
 def make_mutation(config: PretrainConfig) -> Mutation:
