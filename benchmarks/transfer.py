@@ -26,6 +26,10 @@ from benchmarks.transfer_conditions import CONDITIONS, PAPER, RESULTS, STAGES, C
 from evoloss import PretrainConfig, pretrain
 from evoloss.errors import UnknownNameError
 from evoloss.experiments.results import FILE_NAME, Results
+from evoloss.losses import LOSSES
+from evoloss.losses.resolve import resolve_loss
+from evoloss.training.fingerprints import fingerprint_loss
+from evoloss.zoo import SHIPPED
 
 OUT = RESULTS / "transfer"
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -78,10 +82,12 @@ class Step:
 
     @property
     def done(self) -> int:
-        """How many of them are in the results file."""
+        """How many of them are in the results file, with the losses as they are now."""
         earlier = _earlier(self.out)
-        runs = () if earlier is None else (*earlier.runs, *earlier.tuning)
-        return sum(run.loss in {Path(loss).name for loss in self.losses} for run in runs)
+        if earlier is None:
+            return 0
+        present = {Path(loss).name: _fingerprint(find(loss)) for loss in self.losses}
+        return sum(run.loss_fingerprint == present.get(run.loss) for run in (*earlier.runs, *earlier.tuning))
 
     def command(self, workers: int) -> list[str]:
         """The call of ``evoloss compare``."""
@@ -144,6 +150,12 @@ def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> 
     return Step(condition, available(tuple(losses)), seeds, out)
 
 
+def _fingerprint(loss: str) -> str | None:
+    """Of a loss as it is now; None for one of the paper's that has yet to be evolved."""
+    known = loss in LOSSES or loss in SHIPPED or Path(loss).is_dir()
+    return fingerprint_loss(resolve_loss(loss)) if known else None
+
+
 def _earlier(out: Path) -> Results | None:
     return Results.read(out) if (out / FILE_NAME).exists() else None
 
@@ -181,7 +193,8 @@ def main(settings: Transfer) -> int:
     if any(name in PAPER for step in steps for name in step.losses):
         evolve_paper_losses()
     for step in plan(settings):  # anew, since a step adds to what is there
-        # Also where all seems done: a loss may have changed since, which the comparison finds out.
+        if step.done >= step.planned:
+            continue
         print(f"== {step.condition.name}: {', '.join(step.losses)}", flush=True)
         status = subprocess.run(step.command(settings.workers), env={**os.environ, **ALLOCATOR}).returncode
         if status:
