@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -89,20 +90,28 @@ def subject(
     return seconds
 
 
-def spin(steps: int = 20_000_000) -> None:
-    """Keep a core busy with nothing else than itself."""
-    for _ in range(steps):
+def spin(ready: Barrier, done: Barrier, times: int, steps: int = 20_000_000) -> None:
+    """Keep a core busy with nothing else than itself, once everybody is there."""
+    ready.wait()
+    for _ in range(times * steps):
         pass
+    done.wait()
 
 
 def spins(workers: int) -> float:
-    """Seconds of so many spins at once, in processes that are there already."""
+    """Seconds of ``WORKERS`` spins, shared out over processes that are there already."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        pool.map(int, range(workers), chunksize=1)
-        begin = time.perf_counter()
-        pool.map(spin, [20_000_000] * WORKERS, chunksize=1)
-        return time.perf_counter() - begin
+    ready, done = context.Barrier(workers + 1), context.Barrier(workers + 1)
+    processes = [context.Process(target=spin, args=(ready, done, WORKERS // workers)) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    ready.wait()
+    begin = time.perf_counter()
+    done.wait()
+    seconds = time.perf_counter() - begin
+    for process in processes:
+        process.join()
+    return seconds
 
 
 def main(options: SweepScaling) -> None:
