@@ -1,10 +1,12 @@
-"""What known losses do on the synthetic tasks of each prior: do those tell losses apart as real data does?
+"""What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
 
     python -m benchmarks.priors --out benchmarks/results/priors.json
+    python -m benchmarks.priors --on underfit noisy-underfit memorised --rates 3 --groups 8
 
-For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``), with more of
-them if asked for. Every loss is judged at its best of two learning rates. Differences to cross-entropy in
-points of test accuracy, mean and standard error over tasks.
+For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
+:data:`REGIMES`, corners of a prior that show one trait alone, groups of the same kind. Every loss is judged
+at its best of several learning rates. Differences to cross-entropy in points of test accuracy, mean and
+standard error over tasks. What the file has on other priors stays.
 """
 
 from __future__ import annotations
@@ -13,25 +15,38 @@ import json
 import math
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
 
+from evoloss import EvolvedLoss
 from evoloss.atomic_files import write_text
+from evoloss.errors import UnknownNameError
 from evoloss.fitness import (
     KNOWN_SLOPES,
     PRIORS,
+    Prior,
+    SlopeTables,
     Students,
     draw_group,
     tabulate_functions,
 )
 from evoloss.fitness.loss_slopes import SlopeFunctions, gce_slopes, label_smoothing_slopes
+from evoloss.fitness.slope_tables import join_tables, tabulate_network
+from evoloss.networks import ClasswiseNetwork
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
+from evoloss.zoo import SHIPPED
+
+
+def smoothed_log(n_classes: int, share: float) -> SlopeFunctions:
+    """Slopes of ``-log(p + 1 / (share C))``: cross-entropy that gives up below ``1 / (share C)``."""
+    return torch.zeros_like, lambda log_p: -torch.sigmoid(log_p + math.log(share * n_classes))
+
 
 LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
     **KNOWN_SLOPES,
@@ -43,42 +58,72 @@ LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
         lambda log_p: 2 * (2 * log_p).exp(),
         lambda log_p: -2 * (1 - log_p.exp()) * log_p.exp(),
     ),
+    "log(p + 1/C)": lambda n_classes: smoothed_log(n_classes, 1),
+    "log(p + 1/16C)": lambda n_classes: smoothed_log(n_classes, 16),
 }
 """Slopes of classwise losses by name, cross-entropy first."""
+
+_HARD = replace(PRIORS["label-noise"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6))
+_SYMMETRIC: dict[str, Any] = {"noisy": 1.0, "noise": (0.3, 0.5), "noise_kinds": {"symmetric": 1.0}}
+REGIMES: dict[str, Prior] = {
+    "underfit": _HARD,
+    "noisy-underfit": replace(_HARD, **_SYMMETRIC),
+    "memorised": replace(PRIORS["label-noise"], **_SYMMETRIC),
+}
+"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Judge known losses on the priors' tasks."""
+    """Judge known and shipped losses on synthetic tasks."""
 
     out: Path = Path("benchmarks/results/priors.json")
     """Where the results go."""
+    on: tuple[str, ...] = tuple(PRIORS)
+    """Priors and regimes."""
     groups: int = 16
     """Groups of eight tasks a prior, half of them long."""
     rates: int = 2
     """Learning rates to choose from."""
+    losses: tuple[str, ...] = tuple(SHIPPED)
+    """Shipped losses, and directories of others, to judge beside the known ones."""
 
 
-def judge(prior: str, groups: int, rates: int) -> dict[str, Any]:
+def judge(name: str, command: Command) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
-    config = PretrainConfig(fitness="learnability", prior=prior, eval_groups=groups, rates=rates)  # type: ignore[arg-type]
-    found: dict[str, list[torch.Tensor]] = {"short": [], "long": []}
+    config = PretrainConfig(fitness="learnability", eval_groups=command.groups, rates=command.rates)
+    if name in PRIORS:
+        config = replace(config, prior=name)  # type: ignore[arg-type]
+    found: dict[str, list[torch.Tensor]] = {}
     for unit in held_out_units(config, "stop"):
+        prior = REGIMES.get(name, unit.prior)
         generator = stream(unit.seed, *unit.labels, unit.group)
-        group = draw_group(unit.prior, unit.tasks, generator, long=unit.long, rates=rates)
-        n_classes = group.tasks.n_classes
-        tables = tabulate_functions(
-            [make(n_classes) for make in LOSSES.values()], n_classes, like=group.tasks.x, canonical=True
-        )
+        group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
+        tables = _tables(command.losses, group.tasks.n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
-        accuracy = 100 * accuracy.nan_to_num(nan=1 / n_classes)
-        found["long" if unit.long else "short"].append(accuracy.view(len(LOSSES), -1, rates).amax(dim=2))
-    return {kind: _summary(torch.cat(parts, dim=1)) for kind, parts in found.items()}
+        accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
+        best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
+        found.setdefault("long" if unit.long else "short", []).append(best)
+    names = (*LOSSES, *(Path(loss).name for loss in command.losses))
+    kinds = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in sorted(found.items())[::-1]}
+    return {"groups": command.groups, "rates": command.rates, **kinds}
 
 
-def _summary(accuracy: torch.Tensor) -> dict[str, Any]:
+def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> SlopeTables:
+    known = [make(n_classes) for make in LOSSES.values()]
+    tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
+    for loss in losses:
+        evolved = EvolvedLoss.from_pretrained(loss)
+        if not isinstance(evolved.network, ClasswiseNetwork):
+            raise SystemExit(f"{loss} is not classwise: students are trained by the slopes of such losses")
+        params = evolved.params.detach().reshape(1, -1).to(like.dtype)
+        tables.append(tabulate_network(evolved.network, params, n_classes))
+    return join_tables(tables)
+
+
+def _summary(names: tuple[str, ...], accuracy: torch.Tensor) -> dict[str, Any]:
     rows = {}
-    for name, row in zip(LOSSES, accuracy - accuracy[:1], strict=True):
+    for name, row in zip(names, accuracy - accuracy[:1], strict=True):
         values = row.tolist()
         rows[name] = {
             "mean": round(statistics.fmean(values), 3),
@@ -95,15 +140,20 @@ def main(command: Command) -> None:
     """Judge, print, write."""
     assert next(iter(LOSSES)) == "cross_entropy"
     torch.set_num_threads(1)
-    results = {prior: judge(prior, command.groups, command.rates) for prior in PRIORS}
-    for prior, kinds in results.items():
-        for kind, row in kinds.items():
+    known = {**PRIORS, **REGIMES}
+    for name in command.on:
+        if name not in known:
+            raise UnknownNameError.among("prior or regime", name, known)
+    record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
+    for name in command.on:
+        record[name] = judge(name, command)
+        for kind in ("short", "long"):
+            row = record[name][kind]
             differences = "  ".join(
-                f"{name} {each['mean']:+.1f}±{each['se']:.1f}" for name, each in row["difference"].items()
+                f"{loss} {each['mean']:+.1f}±{each['se']:.1f}" for loss, each in row["difference"].items()
             )
-            print(f"{prior}, {kind}: cross-entropy {row['cross_entropy_accuracy']:.1f} %; {differences}")
-    record = {"groups": command.groups, "rates": command.rates, "priors": results}
-    write_text(command.out, json.dumps(record, indent=1, allow_nan=False) + "\n")
+            print(f"{name}, {kind}: cross-entropy {row['cross_entropy_accuracy']:.1f} %; {differences}")
+        write_text(command.out, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evoloss.pretraining import PretrainConfig, pretrain
+from evoloss.pretraining.history import GenerationRecord
 from evoloss.zoo import SHIPPED, shipped_path
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,10 @@ def test_history_and_summary_belong_together(name: str) -> None:
     assert record["learnability"] == summary["learnability"]
 
 
+class _EnoughError(Exception):
+    """One generation is enough."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_first_generation_comes_out_again(name: str) -> None:
@@ -33,6 +37,13 @@ def test_the_first_generation_comes_out_again(name: str) -> None:
     folder = ROOT / "benchmarks/results/zoo" / name
     first = json.loads((folder / "history.jsonl").read_text().splitlines()[0])
     config = PretrainConfig.from_toml(shipped_path(name) / "pretrain.toml")
-    result = pretrain(replace(config, generations=1, eval_groups=2, elites=1))
-    assert result.history[0].rejected == first["rejected"]
-    assert result.history[0].fitness_mean == pytest.approx(first["fitness_mean"], rel=0.05, abs=0.02)
+    seen: list[GenerationRecord] = []
+
+    def stop(record: GenerationRecord) -> None:
+        seen.append(record)
+        raise _EnoughError
+
+    with pytest.raises(_EnoughError):
+        pretrain(config, on_generation=stop)
+    assert seen[0].rejected == first["rejected"]
+    assert seen[0].fitness_mean == pytest.approx(first["fitness_mean"], rel=0.05, abs=0.02)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import priors
+from benchmarks.priors import LOSSES, REGIMES, Command, main, smoothed_log
+from evoloss.errors import UnknownNameError
+from evoloss.fitness import PRIORS
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 100])
+@pytest.mark.parametrize("share", [1, 16])
+def test_slopes_of_a_smoothed_log_are_those_of_the_loss(n_classes: int, share: float) -> None:
+    log_p = torch.linspace(-12, -1e-3, 50, dtype=torch.float64, requires_grad=True)
+    loss = -(log_p.exp() + 1 / (share * n_classes)).log()
+    wanted = torch.autograd.grad(loss.sum(), log_p)[0]
+    other, label = smoothed_log(n_classes, share)
+    torch.testing.assert_close(label(log_p.detach()), wanted)
+    assert not other(log_p.detach()).any()
+
+
+def test_regimes_show_one_trait_each() -> None:
+    assert not REGIMES.keys() & PRIORS.keys()
+    assert REGIMES["underfit"].noisy == 0
+    for name in ("noisy-underfit", "memorised"):
+        assert REGIMES[name].noisy == 1
+        assert set(REGIMES[name].noise_kinds) == {"symmetric"}
+
+
+def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypatch, capsys) -> None:
+    small = {
+        "samples": (40, 40),
+        "long_samples": (40, 40),
+        "steps": (3, 3),
+        "long_steps": (4, 4),
+        "test_samples": 32,
+        "width": (4, 4),
+        "classes": (3, 3),
+    }
+    monkeypatch.setitem(priors.REGIMES, "tiny", replace(REGIMES["underfit"], **small))
+    out = tmp_path / "priors.json"
+    out.write_text('{"general": {"kept": true}}')
+    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=("evolved-base",)))
+    found = json.loads(out.read_text())
+    assert found["general"] == {"kept": True}
+    assert (found["tiny"]["groups"], found["tiny"]["rates"]) == (2, 2)
+    for kind in ("short", "long"):
+        row = found["tiny"][kind]
+        assert list(row["difference"]) == [*LOSSES, "evolved-base"]
+        assert row["difference"]["cross_entropy"] == {"mean": 0.0, "se": 0.0}
+        assert any(each["mean"] for each in row["difference"].values())
+        assert 0 < row["cross_entropy_accuracy"] <= 100
+        assert all(math.isfinite(each["se"]) for each in row["difference"].values())
+        assert row["tasks"] == 8
+    assert "tiny, short: cross-entropy" in capsys.readouterr().out
+
+
+def test_unknown_regime(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="underfi"):
+        main(Command(out=tmp_path / "out.json", on=("underfi",)))
+    assert not (tmp_path / "out.json").exists()
