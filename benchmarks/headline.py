@@ -21,7 +21,7 @@ from evoloss.experiments.results import Results
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- headline: python -m benchmarks.headline --write -->", "<!-- headline ends -->"
-ROWS = (
+LOSSES = (
     "evolved-base",
     "evolved-noise",
     "evolved-small",
@@ -46,22 +46,21 @@ class Command:
 
 
 def table(found: Mapping[str, Results]) -> list[str]:
-    """Cross-entropy's accuracy, and every loss's difference to it with half its 95 % interval."""
-    titles = {each.name: each.title for each in CONDITIONS}
-    names = list(found)
-    lines = [
-        f"| test accuracy, % | {' | '.join(titles[name] for name in names)} |",
-        f"| --- |{' ---: |' * len(names)}",
+    """For each condition cross-entropy's accuracy, and the losses' differences with half their intervals."""
+    losses = [
+        loss
+        for loss in LOSSES
+        if any(row.loss == loss for results in found.values() for row in results.summary)
     ]
-    means = {
-        name: {row.loss: row.mean_test_accuracy for row in results.losses} for name, results in found.items()
-    }
-    cells = [f"{means[name][BASELINE]:.1f}" for name in names]
-    lines.append(f"| cross-entropy | {' | '.join(cells)} |")
-    for loss in ROWS:
-        cells = [_cell(found[name], loss) for name in names]
-        if any(cells):
-            lines.append(f"| {loss} | {' | '.join(cells)} |")
+    lines = [
+        f"| test accuracy, % | cross-entropy | {' | '.join(losses)} |",
+        f"| --- | ---: |{' ---: |' * len(losses)}",
+    ]
+    titles = {each.name: each.title for each in CONDITIONS}
+    for name, results in found.items():
+        mean = next(row.mean_test_accuracy for row in results.losses if row.loss == BASELINE)
+        cells = [f"{mean:.1f}", *(_cell(results, loss) for loss in losses)]
+        lines.append(f"| {titles[name]} | {' | '.join(cells)} |")
     return lines
 
 

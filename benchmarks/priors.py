@@ -1,6 +1,6 @@
 """What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
 
-    python -m benchmarks.priors --out benchmarks/results/priors.json
+    python -m benchmarks.priors --on general label-noise few-shot --rates 2 --groups 8
     python -m benchmarks.priors --on underfit noisy-underfit memorised --rates 3 --groups 8
 
 For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
@@ -34,19 +34,18 @@ from evoloss.fitness import (
     draw_group,
     tabulate_functions,
 )
-from evoloss.fitness.loss_slopes import SlopeFunctions, gce_slopes, label_smoothing_slopes
+from evoloss.fitness.loss_slopes import (
+    SlopeFunctions,
+    gce_slopes,
+    label_smoothing_slopes,
+    smoothed_log_slopes,
+)
 from evoloss.fitness.slope_tables import join_tables, tabulate_network
 from evoloss.networks import ClasswiseNetwork
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
 from evoloss.zoo import SHIPPED
-
-
-def smoothed_log(n_classes: int, share: float) -> SlopeFunctions:
-    """Slopes of ``-log(p + 1 / (share C))``: cross-entropy that gives up below ``1 / (share C)``."""
-    return torch.zeros_like, lambda log_p: -torch.sigmoid(log_p + math.log(share * n_classes))
-
 
 LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
     **KNOWN_SLOPES,
@@ -58,17 +57,19 @@ LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
         lambda log_p: 2 * (2 * log_p).exp(),
         lambda log_p: -2 * (1 - log_p.exp()) * log_p.exp(),
     ),
-    "log(p + 1/C)": lambda n_classes: smoothed_log(n_classes, 1),
-    "log(p + 1/16C)": lambda n_classes: smoothed_log(n_classes, 16),
+    "log(p + 1/C)": smoothed_log_slopes,
+    "log(p + 1/16C)": lambda n_classes: smoothed_log_slopes(n_classes, 16),
 }
 """Slopes of classwise losses by name, cross-entropy first."""
 
-_HARD = replace(PRIORS["label-noise"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6))
+_HARD = replace(
+    PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)
+)
 _SYMMETRIC: dict[str, Any] = {"noisy": 1.0, "noise": (0.3, 0.5), "noise_kinds": {"symmetric": 1.0}}
 REGIMES: dict[str, Prior] = {
     "underfit": _HARD,
     "noisy-underfit": replace(_HARD, **_SYMMETRIC),
-    "memorised": replace(PRIORS["label-noise"], **_SYMMETRIC),
+    "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
 }
 """Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long)."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.headline import BASELINE, BEGIN, README, filled, table
+from benchmarks.headline import BASELINE, BEGIN, LOSSES, README, filled, table
 from benchmarks.transfer import OUT
 from benchmarks.transfer_page import load
 
@@ -26,9 +26,9 @@ def test_a_cell_is_the_difference_of_the_means(tmp_path: Path) -> None:
         pytest.skip("no results of the transfer benchmark are here")
     name, results = next(iter(found.items()))
     means = {row.loss: row.mean_test_accuracy for row in results.losses}
-    lines = table({name: results})
-    assert f"| {means[BASELINE]:.1f} |" in lines[2]
-    for row in results.summary:
-        shown = [line for line in lines if line.startswith(f"| {row.loss} |")]
-        for line in shown:
-            assert f"{means[row.loss] - means[BASELINE]:+.1f}" in line
+    heads, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table({name: results}))
+    cells = dict(zip(heads, row, strict=True))
+    assert cells["cross-entropy"] == f"{means[BASELINE]:.1f}"
+    assert set(heads[2:]) == {loss for loss in LOSSES if loss in means}
+    for loss in heads[2:]:
+        assert f"{means[loss] - means[BASELINE]:+.1f} ±" in cells[loss]

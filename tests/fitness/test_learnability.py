@@ -28,6 +28,7 @@ from evoloss.fitness import (
     trainable,
 )
 from evoloss.fitness.learnability import CHUNK, UnitScores
+from evoloss.fitness.loss_slopes import smoothed_log_slopes
 from evoloss.losses import LOSSES
 from evoloss.networks import BalancedNetwork
 from evoloss.random_streams import stream
@@ -182,6 +183,17 @@ def test_known_slopes_are_those_of_the_losses(name: str, n_classes: int) -> None
     h = torch.where(is_label, label(log_p), other(log_p))
     expected = h - log_p.exp() * h.sum(dim=1, keepdim=True)
     torch.testing.assert_close(logits.grad, expected)
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 100])
+@pytest.mark.parametrize("share", [1, 16])
+def test_slopes_of_a_smoothed_log_are_those_of_the_loss(n_classes: int, share: float) -> None:
+    log_p = torch.linspace(-12, -1e-3, 50, dtype=torch.float64, requires_grad=True)
+    loss = -(log_p.exp() + 1 / (share * n_classes)).log()
+    wanted = torch.autograd.grad(loss.sum(), log_p)[0]
+    other, label = smoothed_log_slopes(n_classes, share)
+    torch.testing.assert_close(label(log_p.detach()), wanted)
+    assert not other(log_p.detach()).any()
 
 
 def test_each_loss_at_its_own_best_learning_rate() -> None:

@@ -14,7 +14,13 @@ from evoloss.fitness.learnability import (
     score_unit,
     task_scores,
 )
-from evoloss.fitness.loss_slopes import KNOWN_SLOPES, cross_entropy_slopes, function_slopes, network_slopes
+from evoloss.fitness.loss_slopes import (
+    KNOWN_SLOPES,
+    START_SLOPES,
+    cross_entropy_slopes,
+    function_slopes,
+    network_slopes,
+)
 from evoloss.fitness.prior import PRIORS, Prior, named_prior
 from evoloss.fitness.ranking import (
     Couples,
@@ -45,6 +51,7 @@ from evoloss.fitness.workspace import Workspace
 __all__ = [
     "KNOWN_SLOPES",
     "PRIORS",
+    "START_SLOPES",
     "Couples",
     "Evaluation",
     "Learnability",

@@ -6,6 +6,7 @@ With :math:`h_j` the slope of class j the gradient by the logits is :math:`h_j -
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -41,6 +42,14 @@ def sce_slopes(alpha: float = 0.1, beta: float = 1.0, log_zero: float = -4.0) ->
     return torch.zeros_like, lambda log_p: -alpha + beta * log_zero * log_p.exp()
 
 
+def smoothed_log_slopes(n_classes: int, share: float = 1.0) -> SlopeFunctions:
+    """The slopes of ``-log(p_y + e)`` with ``e = 1 / (share C)``: 0, and ``-p_y / (p_y + e)``.
+
+    Cross-entropy that gives up on a label where its probability falls below a share of the uniform one.
+    """
+    return torch.zeros_like, lambda log_p: -torch.sigmoid(log_p + math.log(share * n_classes))
+
+
 KNOWN_SLOPES: dict[str, Callable[[int], SlopeFunctions]] = {
     "cross_entropy": lambda n_classes: cross_entropy_slopes(),
     "label_smoothing": label_smoothing_slopes,
@@ -48,6 +57,9 @@ KNOWN_SLOPES: dict[str, Callable[[int], SlopeFunctions]] = {
     "sce": lambda n_classes: sce_slopes(),
 }
 """Slopes of known losses at a class count, by name; with the papers' defaults."""
+
+START_SLOPES = {**KNOWN_SLOPES, "smoothed_log": smoothed_log_slopes}
+"""What a search may start at."""
 
 
 def network_slopes(

@@ -171,6 +171,30 @@ PRIORS: dict[str, Prior] = {
         long=0.5,
         test_samples=640,
     ),
+    # Short groups are hard to learn in the time given, some without noise, so that a loss that learns less
+    # pays for it; long ones are easy beside the noise and memorise it. Rates start low, for several a task
+    # (LearnabilityConfig.rates): a low one is how people keep noise from being memorised.
+    "label-noise-hard": Prior(
+        classes=(3, 15),
+        samples=(500, 3000),
+        features=(16, 64),
+        separation=(1.5, 6.0),
+        modes=(1, 6),
+        noisy=0.75,
+        noise=(0.1, 0.8),
+        noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
+        width=(32, 64),
+        rate=(0.005, 0.05),
+        adam=0.1,
+        adam_rate=(3e-4, 3e-3),
+        steps=(100, 400),
+        long_samples=(100, 300),
+        long_separation=(3.0, 12.0),
+        long_modes=(1, 2),
+        long_steps=(400, 800),
+        long=0.4,
+        test_samples=640,
+    ),
     "few-shot": Prior(
         samples=(20, 200),
         long_samples=(20, 200),
@@ -186,7 +210,8 @@ PRIORS: dict[str, Prior] = {
     ),
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong
-labels), ``few-shot`` (few samples per class)."""
+labels), ``label-noise-hard`` (likewise, with tasks that are hard to learn in the time given, for several
+learning rates a task), ``few-shot`` (few samples per class)."""
 
 
 def named_prior(

@@ -47,13 +47,14 @@ class PretrainConfig:
     features: Literal["log_probs", "probs"] = "log_probs"
     """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
 
-    start: Literal["random", "cross_entropy", "label_smoothing", "gce", "sce"] = "random"
-    """Where the search starts: a random network, or one that imitates a known loss (classwise only)."""
+    start: Literal["random", "cross_entropy", "label_smoothing", "gce", "sce", "smoothed_log"] = "random"
+    """Where the search starts: a random network, or one that imitates a known loss (classwise only).
+    ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: Literal["ranking", "learnability"] = "ranking"
     """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
-    prior: Literal["general", "label-noise", "few-shot"] = "general"
+    prior: Literal["general", "label-noise", "label-noise-hard", "few-shot"] = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
     prior_classes: tuple[int, ...] = ()
     """Class counts of the tasks, low and high; empty for the prior's own."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import CanonicalFormError
-from evoloss.fitness import KNOWN_SLOPES, function_slopes, network_slopes
+from evoloss.fitness import START_SLOPES, function_slopes, network_slopes
 from evoloss.networks import LOG_P_FLOOR, BasisNetwork, ClasswiseNetwork, MixtureNetwork
 from evoloss.networks.mixture import N_LABEL
 
@@ -25,7 +25,7 @@ def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
     Args:
         network: what is fitted.
         start: first parameters, ``(n_params,)``.
-        name: of ``KNOWN_SLOPES``.
+        name: of ``START_SLOPES``.
 
     Returns:
         Parameters ``(n_params,)`` in the dtype of ``start``.
@@ -66,7 +66,7 @@ def _weights(network: BasisNetwork, name: str) -> Tensor:
     rows, targets = [], []
     for n_classes in _COUNTS:
         grid = _grid(n_classes)
-        other, label = function_slopes([KNOWN_SLOPES[name](n_classes)])(grid)[0]
+        other, label = function_slopes([START_SLOPES[name](n_classes)])(grid)[0]
         for flag, slopes, weight in ((False, other, n_classes**0.75), (True, label, 1.0)):
             rows.append(weight * network.tangents(grid, flag, n_classes))
             targets.append(weight * slopes)
@@ -102,7 +102,7 @@ def _grid(n_classes: int) -> Tensor:
 
 def _wanted(name: str, n_classes: int) -> tuple[Tensor, Tensor]:
     """Grid and slopes of the known loss, scaled to canonical form: ``(M,)`` and ``(2, M)``."""
-    slopes = function_slopes([KNOWN_SLOPES[name](n_classes)])
+    slopes = function_slopes([START_SLOPES[name](n_classes)])
     other, label = slopes(torch.tensor([-math.log(n_classes)], dtype=torch.float64))[0]
     grid = _grid(n_classes)
     return grid, slopes(grid)[0] / (other - label)

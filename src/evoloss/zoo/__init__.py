@@ -8,7 +8,7 @@ from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
     "evolved-base": "everyday classification with mostly clean labels",
-    "evolved-noise": "wrong labels of unknown kind and share; nothing to set",
+    "evolved-noise": "wrong labels that would be learned by heart; no noise rate to set",
     "evolved-small": "few samples per class",
 }
 """Name and one line about every shipped loss."""
