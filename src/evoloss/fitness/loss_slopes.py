@@ -45,7 +45,8 @@ def sce_slopes(alpha: float = 0.1, beta: float = 1.0, log_zero: float = -4.0) ->
 def smoothed_log_slopes(n_classes: int, share: float = 1.0) -> SlopeFunctions:
     """The slopes of ``-log(p_y + e)`` with ``e = 1 / (share C)``: 0, and ``-p_y / (p_y + e)``.
 
-    Cross-entropy that gives up on a label where its probability falls below a share of the uniform one.
+    Cross-entropy that gives up on a label where its probability falls below e, the ``share``-th part of the
+    uniform one.
     """
     return torch.zeros_like, lambda log_p: -torch.sigmoid(log_p + math.log(share * n_classes))
 
