@@ -240,10 +240,11 @@ def lengths() -> list[str]:
 
 def facts() -> list[str]:
     """One line on what ran on what."""
-    made = load(there()[0]).created_with
-    versions = " and ".join(sorted({load(name).created_with["evoloss"] for name in there()}))
-    n_runs = sum(len(load(name).runs) for name in there())
-    seconds = sum(run.seconds for name in there() for run in load(name).runs)
+    studies = [load(name) for name in there()]
+    made = studies[0].created_with
+    versions = " and ".join(sorted({study.created_with["evoloss"] for study in studies}))
+    n_runs = sum(len(study.runs) for study in studies)
+    seconds = sum(run.seconds for study in studies for run in study.runs)
     return [
         f"{n_runs:,} searches, {seconds / 60:.0f} minutes in all; evoloss {versions}, torch "
         f"{made['torch']}, {made['platform']}, {made['threads']} thread."

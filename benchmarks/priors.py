@@ -90,23 +90,20 @@ class Command:
     """Shipped losses, and directories of others, to judge beside the known ones."""
 
 
-def judge(name: str, command: Command) -> dict[str, Any]:
+def judge(prior: Prior, command: Command) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
     config = PretrainConfig(fitness="learnability", eval_groups=command.groups, rates=command.rates)
-    if name in PRIORS:
-        config = replace(config, prior=name)  # type: ignore[arg-type]
-    found: dict[str, list[torch.Tensor]] = {}
+    found: dict[str, list[torch.Tensor]] = {"short": [], "long": []}
     for unit in held_out_units(config, "stop"):
-        prior = REGIMES.get(name, unit.prior)
         generator = stream(unit.seed, *unit.labels, unit.group)
         group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
         tables = _tables(command.losses, group.tasks.n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
         accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
         best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
-        found.setdefault("long" if unit.long else "short", []).append(best)
+        found["long" if unit.long else "short"].append(best)
     names = (*LOSSES, *(Path(loss).name for loss in command.losses))
-    kinds = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in sorted(found.items())[::-1]}
+    kinds = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
     return {"groups": command.groups, "rates": command.rates, **kinds}
 
 
@@ -147,7 +144,7 @@ def main(command: Command) -> None:
             raise UnknownNameError.among("prior or regime", name, known)
     record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
     for name in command.on:
-        record[name] = judge(name, command)
+        record[name] = judge(known[name], command)
         for kind in ("short", "long"):
             row = record[name][kind]
             differences = "  ".join(

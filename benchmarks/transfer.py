@@ -26,10 +26,8 @@ from benchmarks.transfer_conditions import CONDITIONS, PAPER, RESULTS, STAGES, C
 from evoloss import PretrainConfig, pretrain
 from evoloss.errors import UnknownNameError
 from evoloss.experiments.results import FILE_NAME, Results
-from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
-from evoloss.zoo import SHIPPED
 
 OUT = RESULTS / "transfer"
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -86,7 +84,8 @@ class Step:
         earlier = _earlier(self.out)
         if earlier is None:
             return 0
-        present = {Path(loss).name: _fingerprint(find(loss)) for loss in self.losses}
+        there = (loss for loss in self.losses if loss not in PAPER or Path(find(loss)).exists())
+        present = {Path(loss).name: fingerprint_loss(resolve_loss(find(loss))) for loss in there}
         return sum(run.loss_fingerprint == present.get(run.loss) for run in (*earlier.runs, *earlier.tuning))
 
     def command(self, workers: int) -> list[str]:
@@ -148,12 +147,6 @@ def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> 
     losses = sorted(dict.fromkeys((*wanted, *before)), key=lambda name: order.get(name, len(order)))
     seeds = max(condition.seeds if settings.seeds is None else settings.seeds, n_seeds)
     return Step(condition, available(tuple(losses)), seeds, out)
-
-
-def _fingerprint(loss: str) -> str | None:
-    """Of a loss as it is now; None for one of the paper's that has yet to be evolved."""
-    known = loss in LOSSES or loss in SHIPPED or Path(loss).is_dir()
-    return fingerprint_loss(resolve_loss(loss)) if known else None
 
 
 def _earlier(out: Path) -> Results | None:

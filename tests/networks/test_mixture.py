@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evoloss.errors import ConfigError
-from evoloss.fitness import START_SLOPES, network_slopes, trainable
+from evoloss.fitness import KNOWN_SLOPES, network_slopes, trainable
 from evoloss.networks import BasisNetwork, MixtureNetwork, build_network, describe_network
 from evoloss.networks.mixture import N_LABEL
 from evoloss.pretraining.start import imitate
@@ -39,16 +39,22 @@ def test_weights_to_parameters_and_back() -> None:
     assert torch.allclose(again, weights.maximum(torch.tensor([0.03] * 6 + [-1.0] * 4)))
 
 
-@pytest.mark.parametrize("name", START_SLOPES)
+@pytest.mark.parametrize("name", KNOWN_SLOPES)
 @pytest.mark.parametrize("n_classes", [3, 100])
 def test_imitations_are_close(name: str, n_classes: int) -> None:
     params = imitate(NETWORK, NETWORK.initial(stream(0, "start")), name)[None].double()
     log_p = torch.linspace(-8, -0.01, 60, dtype=torch.float64)
-    other, label = START_SLOPES[name](n_classes)
+    other, label = KNOWN_SLOPES[name](n_classes)
     found = network_slopes(NETWORK, params, n_classes, canonical=False)(log_p)[0]
     wanted = torch.stack([other(log_p), label(log_p)])
-    # Five weights that should be 0 stand at 0.03 of the largest, which is at least 1 for these losses.
-    assert float((found - wanted).abs().max()) < 0.16 * max(1.0, float(wanted.abs().max()))
+    assert float((found - wanted).abs().max()) < 0.16 * float(wanted.abs().max())
+    assert trainable(NETWORK, params).all()
+
+
+def test_the_smoothed_log_is_one_weight_and_what_others_need_to_come_back() -> None:
+    params = imitate(NETWORK, NETWORK.initial(stream(0, "start")), "smoothed_log")[None].double()
+    wanted = torch.tensor([0.03] * 5 + [1.0] + [0.0] * 4, dtype=torch.float64)
+    torch.testing.assert_close(NETWORK.constrain(params)[0], wanted, rtol=1e-4, atol=1e-5)
     assert trainable(NETWORK, params).all()
 
 

@@ -147,53 +147,45 @@ _WEIGHTS: dict[str, tuple[str, ...] | None] = {
     "norms": get_args(Normalisation),
 }
 
+# Short groups are hard to learn, and long ones are easy beside the noise and memorise it: as images do.
+_LABEL_NOISE = Prior(
+    classes=(3, 15),
+    samples=(300, 1500),
+    features=(16, 64),
+    separation=(2.5, 10.0),
+    modes=(1, 6),
+    noisy=0.9,
+    noise=(0.15, 0.75),
+    noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
+    width=(32, 64),
+    rate=(0.02, 0.3),
+    adam=0.1,
+    steps=(80, 300),
+    long_samples=(100, 300),
+    long_separation=(4.0, 12.0),
+    long_modes=(1, 2),
+    long_steps=(400, 800),
+    long=0.5,
+    test_samples=640,
+)
 PRIORS: dict[str, Prior] = {
     # Long enough that what helps early and harms late is seen to do so.
     "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
-    # Short groups are hard to learn, and long ones are easy beside the noise and memorise it: as images do.
-    "label-noise": Prior(
-        classes=(3, 15),
-        samples=(300, 1500),
-        features=(16, 64),
-        separation=(2.5, 10.0),
-        modes=(1, 6),
-        noisy=0.9,
-        noise=(0.15, 0.75),
-        noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
-        width=(32, 64),
-        rate=(0.02, 0.3),
-        adam=0.1,
-        steps=(80, 300),
-        long_samples=(100, 300),
-        long_separation=(4.0, 12.0),
-        long_modes=(1, 2),
-        long_steps=(400, 800),
-        long=0.5,
-        test_samples=640,
-    ),
+    "label-noise": _LABEL_NOISE,
     # Short groups are hard to learn in the time given, some without noise, so that a loss that learns less
     # pays for it; long ones are easy beside the noise and memorise it. Rates start low, for several a task
     # (LearnabilityConfig.rates): a low one is how people keep noise from being memorised.
-    "label-noise-hard": Prior(
-        classes=(3, 15),
+    "label-noise-hard": replace(
+        _LABEL_NOISE,
         samples=(500, 3000),
-        features=(16, 64),
         separation=(1.5, 6.0),
-        modes=(1, 6),
         noisy=0.75,
         noise=(0.1, 0.8),
-        noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
-        width=(32, 64),
         rate=(0.005, 0.05),
-        adam=0.1,
         adam_rate=(3e-4, 3e-3),
         steps=(100, 400),
-        long_samples=(100, 300),
         long_separation=(3.0, 12.0),
-        long_modes=(1, 2),
-        long_steps=(400, 800),
         long=0.4,
-        test_samples=640,
     ),
     "few-shot": Prior(
         samples=(20, 200),
