@@ -28,6 +28,7 @@ LOSSES = (
     "label_smoothing",
     "gce",
     "sce",
+    "smoothed_log",
     "nce_rce",
     "anl_ce",
     "jal_ce",

@@ -120,6 +120,11 @@ def ngl(logits: list[float], k: int) -> float:
     return sum(terms) / len(terms)
 
 
+def smoothed_log(logits: list[float], k: int, share: float = 1.0) -> float:
+    e = 1 / (share * len(logits))
+    return (1 + 1 / share) * math.log((1 + e) / (softmax(logits)[k] + e))
+
+
 REFERENCES: dict[str, Callable[[list[float], int], float]] = {
     "cross_entropy": cross_entropy,
     "label_smoothing": label_smoothing,
@@ -142,4 +147,6 @@ REFERENCES: dict[str, Callable[[list[float], int], float]] = {
     "bi_tempered-t1=1": lambda logits, k: bi_tempered(logits, k, t1=1 - 1e-9, t2=4.0),
     "maxsup": maxsup,
     "ngl": ngl,
+    "smoothed_log": smoothed_log,
+    "smoothed_log-16": lambda logits, k: smoothed_log(logits, k, share=16.0),
 }

@@ -21,6 +21,7 @@ from evoloss.losses.nce import normalised_cross_entropy
 from tests.losses.cases import (
     LossCase,
     every_loss,
+    every_loss_with_a_potential,
     loss_cases,
     make_indices,
     make_logits,
@@ -32,6 +33,7 @@ from tests.losses.references import REFERENCES, softmax
 NAMES = [
     *("cross_entropy", "label_smoothing", "focal", "poly1", "gce", "sce", "mae", "brier"),
     *("nce_rce", "agce", "anl_ce", "jal_ce", "baikal", "bi_tempered", "maxsup", "ngl"),
+    "smoothed_log",
 ]
 REFERENCED = [case for case in loss_cases() if case.name in REFERENCES]
 
@@ -64,7 +66,7 @@ def test_equals_the_plain_reference(case: LossCase, n_classes: int, data: st.Dat
     assert costs == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
-@every_loss
+@every_loss_with_a_potential
 def test_gradient_agrees_with_finite_differences(case: LossCase):
     logits = make_logits(4, 3).requires_grad_()
     indices, probs = make_indices(4, n_classes=3), make_probs(4, 3).requires_grad_()
@@ -75,7 +77,7 @@ def test_gradient_agrees_with_finite_differences(case: LossCase):
     assert torch.autograd.gradcheck(lambda z: smoothed(z, indices), (logits,))
 
 
-@every_loss
+@every_loss_with_a_potential
 def test_second_derivative_agrees_with_finite_differences(case: LossCase):
     logits = make_logits(2, 3).requires_grad_()
     indices, probs = torch.tensor([0, 2]), make_probs(2, 3)
@@ -105,6 +107,17 @@ def test_generalised_cross_entropy_lies_between_cross_entropy_and_half_the_absol
     torch.testing.assert_close(LOSSES["gce"](q=1.0)(logits, target), LOSSES["mae"]()(logits, target) / 2)
     near = LOSSES["gce"](q=1e-9)(logits, target)
     torch.testing.assert_close(near, F.cross_entropy(logits, target), rtol=1e-6, atol=1e-6)
+
+
+def test_the_smoothed_logarithm_lies_between_cross_entropy_and_the_absolute_error():
+    logits, target = make_logits(6, 5), make_indices(6, n_classes=5)
+    far = LOSSES["smoothed_log"](share=1e6)(logits, target)
+    torch.testing.assert_close(far, F.cross_entropy(logits, target), rtol=1e-4, atol=1e-4)
+    near = LOSSES["smoothed_log"](share=1e-6)(logits, target)
+    torch.testing.assert_close(near, 5 * LOSSES["mae"]()(logits, target) / 2, rtol=1e-4, atol=1e-4)
+    uniform = torch.zeros(1, 5, requires_grad=True)
+    LOSSES["smoothed_log"]()(uniform, target[:1]).backward()
+    assert float(-uniform.grad[0, target[0]]) == pytest.approx(1 - 1 / 5)
 
 
 def test_label_smoothing_without_weights_is_that_of_pytorch():
@@ -215,6 +228,7 @@ def test_losses_found_by_genetic_programming_are_cheapest_before_certainty(name:
         ("bi_tempered", {"t2": 5.0}),
         ("maxsup", {"alpha": -0.1}),
         ("ngl", {"alpha": 11.0}),
+        ("smoothed_log", {"share": 0.0}),
     ],
 )
 def test_parameters_out_of_range_are_refused_by_name(name: str, parameters: dict[str, Any]):

@@ -23,6 +23,7 @@ from evoloss.losses.ngl import NglLoss
 from evoloss.losses.poly1 import Poly1Loss
 from evoloss.losses.sce import SceLoss
 from evoloss.losses.semantics import ClassificationLoss, LabelProbabilityLoss
+from evoloss.losses.smoothed_log import SmoothedLogLoss
 
 __all__ = [
     "LOSSES",
@@ -45,6 +46,7 @@ __all__ = [
     "NglLoss",
     "Poly1Loss",
     "SceLoss",
+    "SmoothedLogLoss",
 ]
 
 LOSSES: dict[str, type[ClassificationLoss]] = {
@@ -64,4 +66,5 @@ LOSSES: dict[str, type[ClassificationLoss]] = {
     "bi_tempered": BiTemperedLoss,
     "maxsup": MaxSupLoss,
     "ngl": NglLoss,
+    "smoothed_log": SmoothedLogLoss,
 }
