@@ -41,7 +41,7 @@ from evoloss.fitness.loss_slopes import (
     smoothed_log_slopes,
 )
 from evoloss.fitness.slope_tables import join_tables, tabulate_network
-from evoloss.networks import ClasswiseNetwork
+from evoloss.networks import ConcatNetwork
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
@@ -86,6 +86,8 @@ class Command:
     """Groups of eight tasks a prior, half of them long."""
     rates: int = 2
     """Learning rates to choose from."""
+    stream: str = "stop"
+    """Name of the random stream that tasks come from; the default is that of a search's held-out tasks."""
     losses: tuple[str, ...] = tuple(SHIPPED)
     """Shipped losses, and directories of others, to judge beside the known ones."""
 
@@ -95,7 +97,7 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
     config = PretrainConfig(fitness="learnability", eval_groups=command.groups, rates=command.rates)
     found: dict[str, list[torch.Tensor]] = {"short": [], "long": []}
     for unit in held_out_units(config, "stop"):
-        generator = stream(unit.seed, *unit.labels, unit.group)
+        generator = stream(unit.seed, command.stream, unit.group)
         group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
         tables = _tables(command.losses, group.tasks.n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
@@ -112,8 +114,10 @@ def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> S
     tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
     for loss in losses:
         evolved = EvolvedLoss.from_pretrained(loss)
-        if not isinstance(evolved.network, ClasswiseNetwork):
-            raise SystemExit(f"{loss} is not classwise: students are trained by the slopes of such losses")
+        if isinstance(evolved.network, ConcatNetwork):
+            raise SystemExit(
+                f"{loss} has a concat network: students are trained by slopes, which it has none of"
+            )
         params = evolved.params.detach().reshape(1, -1).to(like.dtype)
         tables.append(tabulate_network(evolved.network, params, n_classes))
     return join_tables(tables)

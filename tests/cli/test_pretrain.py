@@ -95,6 +95,14 @@ def test_a_search_that_has_not_settled_says_so(tmp_path: Path, capsys: pytest.Ca
     settled = [*run, "--classes", "2", "--network", "monotone"]  # with two classes consistent by construction
     assert main(["pretrain", "--out", str(tmp_path / "monotone"), *settled]) == 0
     assert "not settled" not in " ".join(capsys.readouterr().out.split())
+    # Judged by the order that was asked for: most couples of predictions it does not compare.
+    dominated = [*run, "--classes", "10", "--network", "tempered", "--error", "dominance"]
+    assert main(["pretrain", "--out", str(tmp_path / "tempered"), *dominated]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "under dominance" in printed
+    scores = json.loads((tmp_path / "tempered" / "summary.json").read_text())["scores"]["10"]
+    assert ("not settled" in printed) == (scores["dominance"] < 0.99)
+    assert scores["consistency"] < 0.99
 
 
 def test_resume_goes_on(config_file: Path, tmp_path: Path):

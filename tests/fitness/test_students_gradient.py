@@ -11,13 +11,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evoloss.fitness.logit_gradient import LogitGradient
-from evoloss.fitness.loss_slopes import cross_entropy_slopes, network_slopes
-from evoloss.fitness.slope_tables import SlopeTables, slope_error, tabulate_functions, tabulate_network
+from evoloss.fitness.loss_slopes import cross_entropy_slopes, label_smoothing_slopes, network_slopes
+from evoloss.fitness.slope_tables import (
+    SlopeTables,
+    join_tables,
+    slope_error,
+    tabulate_functions,
+    tabulate_network,
+)
 from evoloss.fitness.student_activations import STUDENT_ACTIVATIONS
 from evoloss.fitness.student_config import ActivationName, Normalisation, StudentConfig
 from evoloss.fitness.student_network import Blocks, Shape, StudentNetwork
 from evoloss.fitness.workspace import Workspace
-from evoloss.networks import ClasswiseNetwork
+from evoloss.networks import ClasswiseNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from tests.networks.populations import accepted
 
@@ -64,6 +70,26 @@ def logit_gradient(logits: Tensor, target: Tensor, tables: SlopeTables) -> Tenso
     made = LogitGradient(tables, torch.empty_like(logits), Workspace())
     made(logits, made.label_cells(target))
     return made._out
+
+
+@pytest.mark.parametrize("n_classes", [2, 7, 50])
+def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(n_classes: int) -> None:
+    network = TemperedNetwork()
+    params = torch.stack([network.initial(stream(seed, "start")) for seed in range(3)]).double()
+    known = tabulate_functions([label_smoothing_slopes(n_classes)], n_classes, like=params)
+    tables = join_tables([known, tabulate_network(network, params, n_classes)])
+    logits = 4 * torch.randn(5, 4, n_classes, 16, generator=stream(0, "logits")).double()
+    target = torch.randint(n_classes, (5, 16), generator=stream(0, "target"))
+    made = logit_gradient(logits.clone(), target, tables)
+    for task, candidate in itertools.product(range(5), range(4)):
+        rows = logits[task, candidate].T.clone().requires_grad_()
+        if candidate == 0:
+            loss = F.cross_entropy(rows, target[task], label_smoothing=0.1, reduction="sum")
+        else:
+            own = params[candidate - 1 : candidate]
+            loss = network.losses(own, torch.log_softmax(rows, 1), target[task]).sum()
+        (wanted,) = torch.autograd.grad(loss, rows)
+        torch.testing.assert_close(made[task, candidate].T, wanted, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", STUDENT_ACTIVATIONS)

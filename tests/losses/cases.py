@@ -27,6 +27,7 @@ def loss_cases() -> list[LossCase]:
     others = {
         "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
         "focal-0": partial(LOSSES["focal"], gamma=0.0),
+        "smoothed_log-16": partial(LOSSES["smoothed_log"], share=16.0),
         "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
         "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
         "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
@@ -36,6 +37,12 @@ def loss_cases() -> list[LossCase]:
 
 
 every_loss = pytest.mark.parametrize("case", loss_cases(), ids=lambda case: case.name)
+
+# A tempered loss weighs its gradient by the certainty of a prediction and does not differentiate through it:
+# its gradient is no derivative of its value. tests/networks/test_tempered.py says what it is.
+every_loss_with_a_potential = pytest.mark.parametrize(
+    "case", [case for case in loss_cases() if case.name != "evolved-tempered"], ids=lambda case: case.name
+)
 
 
 def make_logits(*shape: int, seed: int = 0, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.losses.evolved import CHECKED_CLASSES, EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network, TemperedNetwork
 
 CONCAT_CLASSES = 5
 NETWORKS: dict[str, Network] = {
@@ -17,6 +17,7 @@ NETWORKS: dict[str, Network] = {
     "classwise-probs": ClasswiseNetwork(hidden=(4,), features="probs", activation="tanh"),
     "monotone": MonotoneNetwork(hidden=(4, 4)),
     "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
+    "tempered": TemperedNetwork(),
     "concat": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES),
 }
 ANY_COUNT = [name for name in NETWORKS if name != "concat"]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, TemperedNetwork
 from tests.losses.cases import make_indices, make_logits, make_probs, make_weight
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, NETWORKS, evolved, usable_params
 
@@ -220,8 +220,8 @@ def test_parameters_that_do_not_fit(name: str):
 @every_kind
 def test_a_constant_loss_is_refused(kind: str):
     network = NETWORKS[kind]
-    if isinstance(network, MonotoneNetwork):
-        pytest.skip("a monotone loss cannot be constant")
+    if isinstance(network, MonotoneNetwork | TemperedNetwork):
+        pytest.skip("a monotone or tempered loss cannot be constant")
     with pytest.raises(CanonicalFormError, match=r"no canonical form at \d classes: .*evolve it longer"):
         EvolvedLoss(network, torch.zeros(network.n_params))
 

@@ -5,9 +5,10 @@ import torch
 
 import evoloss.pretraining.held_out as held_out
 from evoloss.fitness import ranking_scores
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, TemperedNetwork
 from evoloss.pairs import PairsConfig, error_key
 from evoloss.pretraining import held_out_pairs, score, score_all
+from evoloss.pretraining.held_out import dominance_consistency
 
 NETWORK = MonotoneNetwork(hidden=(4,))
 
@@ -67,3 +68,16 @@ def test_a_monotone_loss_is_consistent_with_two_classes():
     scores = score_all(NETWORK, start(NETWORK), held_out_pairs((2,), 256))
     assert scores is not None
     assert scores[2].consistency > 0.99
+
+
+def test_consistency_under_dominance_compares_a_pair_with_itself_made_worse(monkeypatch: pytest.MonkeyPatch):
+    pairs, network = held_out_pairs((3, 10), 200), TemperedNetwork()
+    params = start(network)
+    found = dominance_consistency(network, params, pairs)
+    assert found == {3: pytest.approx(1, abs=0.02), 10: pytest.approx(1, abs=0.02)}
+    # Of predictions that dominance does not compare it has an order of its own.
+    by_p = score(network, params, pairs[10])
+    assert by_p is not None
+    assert by_p.consistency < 0.9
+    monkeypatch.setattr(held_out, "_ELEMENTS", 40)
+    assert dominance_consistency(network, params, pairs) == found

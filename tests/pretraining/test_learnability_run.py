@@ -71,6 +71,19 @@ def test_end_to_end(tmp_path: Path) -> None:
     assert any(torch.equal(result.loss.params.float(), row) for row in elites.params)
 
 
+def test_tempered_losses_are_evolved_under_dominance(tmp_path: Path) -> None:
+    settings = config(network="tempered", error="dominance", generations=2, eval_every=1)
+    result = pretrain(settings, out=tmp_path)
+    again = pretrain(settings, out=tmp_path / "again", executor=ThreadPoolExecutor(2))
+    assert same_result(result, again)
+    row = result.summary["scores"]["3"]
+    assert row["dominance"] > 0.95
+    assert row["consistency"] < 1
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "A tempered loss network (7 parameters) for any number of classes" in card
+    assert f"| {row['dominance']:.5f} |" in card
+
+
 def test_stopped_and_resumed_is_the_same_run(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     pretrain(config(), out=whole)

@@ -94,7 +94,10 @@ def run(command: PretrainCommand) -> int:
     console.print(summary_table(result))
     if "learnability" in result.summary:
         console.print(learnability_table(result))
-    consistency = result.summary["ranking_consistency"]
+    scores = result.summary["scores"].values()
+    # The order that was asked for: under dominance most couples of predictions are not compared.
+    order = "dominance" if config.error == "dominance" else "consistency"
+    consistency = min((row[order] for row in scores), default=None)
     if consistency is not None and consistency < _SETTLED:
         console.print(
             f"The search has not settled: {100 * (1 - consistency):.1f} % of the held-out couples are in "
@@ -113,11 +116,16 @@ def _say(console: Console, text: str) -> None:
 def summary_table(result: PretrainResult) -> Table:
     """Ranking on held-out pairs by class count, and the speed."""
     summary = result.summary
-    table = Table(
-        "classes", "ranking consistency", "Kendall's tau-b", "Spearman's rho", title="Held-out pairs"
-    )
+    names = {
+        "consistency": "ranking consistency",
+        "kendall_tau": "Kendall's tau-b",
+        "spearman_rho": "Spearman's rho",
+    }
+    if result.config.error == "dominance":
+        names["dominance"] = "under dominance"
+    table = Table("classes", *names.values(), title="Held-out pairs")
     for n_classes, row in summary["scores"].items():
-        table.add_row(n_classes, *(f"{row[k]:.5f}" for k in ("consistency", "kendall_tau", "spearman_rho")))
+        table.add_row(n_classes, *(f"{row[name]:.5f}" for name in names))
     rate = summary["generations_per_second"]
     table.caption = (
         f"{summary['generations']} generations of {summary['popsize']} in {summary['seconds']:.1f} s"

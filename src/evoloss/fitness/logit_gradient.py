@@ -7,6 +7,7 @@ from torch import Tensor
 
 from evoloss.fitness.slope_tables import Cells, SlopeTables, n_cells
 from evoloss.fitness.student_network import Memory
+from evoloss.networks import Tempering
 
 # The least of a logit less the largest: below LOG_P_FLOOR, and its exponential is a normal number in float32.
 _LOWEST = -80.0
@@ -14,6 +15,8 @@ _LOWEST = -80.0
 
 class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
+
+    Where the tables have a temper t (:mod:`evoloss.networks.tempered`), h is looked up at ``t log p``.
 
     Args:
         tables: one candidate each of the chunk, in the dtype and on the device of the students. For the mean
@@ -37,6 +40,9 @@ class LogitGradient:
         self._total, self._sum = (
             memory.take(name, (tasks, popsize, 1, columns), out) for name in ("total", "sum")
         )
+        self._tempering = None
+        if tables.tempering is not None:
+            self._tempering = Tempering(*(each[:, :, None] for each in tables.tempering))
         self._flat = self._place.view(self._cells.integer).view(-1), out.view(-1), self._factor.view(-1)
 
     def label_cells(self, target: Tensor) -> Tensor:
@@ -58,6 +64,10 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
+        if self._tempering is not None:
+            # The largest probability is 1 / total. Other classes have no slope where t is not 1.
+            certainty = total.reciprocal().mul_(self._n_classes).sub_(1).div_(self._n_classes - 1)
+            log_p.mul_(self._tempering.at(certainty.clamp_(0, 1)))
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork
+from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, TemperedNetwork
 
 # Log-probabilities (M,) to (popsize, 2, M): the slopes of the other classes, then of the label.
 Slopes = Callable[[Tensor], Tensor]
@@ -85,6 +85,20 @@ def network_slopes(
         both = (scale * raw).view(len(params), 2, -1)
         gone = torch.stack([log_p < LOG_P_FLOOR, torch.zeros_like(log_p, dtype=torch.bool)])
         return torch.where(exists & ~gone, both, 0.0)
+
+    return slopes
+
+
+def tempered_slopes(network: TemperedNetwork, params: Tensor, n_classes: int) -> Slopes:
+    """The exact slopes of tempered candidates in canonical form, as functions of ``t log p``.
+
+    Those of the other classes are 0.
+    """
+    scale = network.form(params, n_classes).scale
+
+    def slopes(tempered: Tensor) -> Tensor:
+        label = scale * network.slopes(params, tempered)
+        return torch.stack([torch.zeros_like(label), label], dim=1)
 
     return slopes
 

@@ -14,15 +14,21 @@ are constant, stands for everything below the floor. Between nodes d apart the e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.fitness.loss_slopes import SlopeFunctions, Slopes, function_slopes, network_slopes
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork
+from evoloss.fitness.loss_slopes import (
+    SlopeFunctions,
+    Slopes,
+    function_slopes,
+    network_slopes,
+    tempered_slopes,
+)
+from evoloss.networks import LOG_P_FLOOR, AnyCountNetwork, TemperedNetwork, Tempering
 
 DEFAULT_RESOLUTION = 7  # bits; one more takes an eighth more time to look up and quarters the error
 MAX_RESOLUTION = 12
@@ -42,6 +48,9 @@ class SlopeTables:
         exists: which candidates can be trained with, shape ``(popsize,)``; the rest have zeros.
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
+        tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
+            temper t of each candidate depends on the certainty of a prediction, ``(popsize, 1)`` each; None
+            is t = 1 for all.
     """
 
     intercepts: Tensor
@@ -49,6 +58,7 @@ class SlopeTables:
     exists: Tensor
     n_classes: int
     resolution: int
+    tempering: Tempering | None = None
 
     def __len__(self) -> int:
         return len(self.exists)
@@ -60,6 +70,7 @@ class SlopeTables:
             intercepts=self.intercepts[candidates],
             gradients=self.gradients[candidates],
             exists=self.exists[candidates],
+            tempering=self._tempering(lambda each: each[candidates]),
         )
 
     def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> SlopeTables:
@@ -69,14 +80,18 @@ class SlopeTables:
             intercepts=self.intercepts.to(dtype=dtype, device=device),
             gradients=self.gradients.to(dtype=dtype, device=device),
             exists=self.exists.to(device=device),
+            tempering=self._tempering(lambda each: each.to(dtype=dtype, device=device)),
         )
 
     def times(self, factor: float) -> SlopeTables:
         """The tables of multiples of these losses."""
         return replace(self, intercepts=self.intercepts * factor, gradients=self.gradients * factor)
 
+    def _tempering(self, change: Callable[[Tensor], Tensor]) -> Tempering | None:
+        return None if self.tempering is None else Tempering(*map(change, self.tempering))
+
     def lookup(self, log_p: Tensor) -> Tensor:
-        """Both slopes at log-probabilities ``(M,)``, ``-inf`` allowed, shape ``(popsize, 2, M)``."""
+        """Both slopes at (tempered) log-probabilities ``(M,)``, ``-inf`` allowed, ``(popsize, 2, M)``."""
         log_p = log_p.clamp(min=2 * LOG_P_FLOOR)  # -inf times the gradient 0 would be NaN
         cells = Cells(self.resolution, log_p.dtype, log_p.device)
         cell = cells.locate(log_p, torch.empty_like(log_p)).long() - cells.first
@@ -151,16 +166,20 @@ def tabulate_slopes(
 
 
 def tabulate_network(
-    network: ClasswiseNetwork, params: Tensor, n_classes: int, *, resolution: int = DEFAULT_RESOLUTION
+    network: AnyCountNetwork,
+    params: Tensor,
+    n_classes: int,
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
 ) -> SlopeTables:
     """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``."""
-    return tabulate_slopes(
-        smooth_slopes(network_slopes(network, params, n_classes)),
-        n_classes,
-        like=params,
-        exists=network.form(params, n_classes).exists,
-        resolution=resolution,
-    )
+    exists = network.form(params, n_classes).exists
+    if isinstance(network, TemperedNetwork):
+        slopes = tempered_slopes(network, params, n_classes)
+        tables = tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
+        return replace(tables, tempering=network.tempering(params))
+    slopes = smooth_slopes(network_slopes(network, params, n_classes))
+    return tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
 
 
 def tabulate_functions(
@@ -206,11 +225,17 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
     kinds = {(each.n_classes, each.resolution) for each in tables}
     if len(kinds) != 1:
         raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
+    tempering = None
+    if any(each.tempering is not None for each in tables):
+        # Without tempering t is 1, whatever the certainty.
+        own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
+        tempering = Tempering(*(torch.cat(parts) for parts in zip(*own, strict=True)))
     return SlopeTables(
         torch.cat([each.intercepts for each in tables]),
         torch.cat([each.gradients for each in tables]),
         torch.cat([each.exists for each in tables]),
         *kinds.pop(),
+        tempering,
     )
 
 

@@ -1,6 +1,6 @@
 r"""Filters that a candidate has to pass before students are trained with it.
 
-All are read off the two slopes of a classwise loss (:mod:`evoloss.fitness.loss_slopes`), in canonical form:
+All are read off the slopes of a loss (:mod:`evoloss.fitness.loss_slopes`), in canonical form:
 
 - the form exists at every class count asked for;
 - *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions):
@@ -21,8 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evoloss.fitness.loss_slopes import network_slopes
-from evoloss.networks import ClasswiseNetwork
+from evoloss.fitness.loss_slopes import network_slopes, tempered_slopes
+from evoloss.networks import AnyCountNetwork, ClasswiseNetwork, TemperedNetwork, certainty
 
 CLASS_COUNTS = (2, 10, 100, 1000)
 REACH = 0.5
@@ -31,15 +31,32 @@ LEAST_PULL = 0.02
 _POINTS = 12
 
 
-def trainable(network: ClasswiseNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
+def trainable(network: AnyCountNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
     """Which candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists
+        if isinstance(network, TemperedNetwork):
+            passed &= _tempered_start(network, params, n_classes) >= LEAST_PULL
+            continue
         spread, single, start = label_pulls(network, params, n_classes)
         passed &= (spread >= -_TOLERANCE).all(dim=1) & (single >= -_TOLERANCE).all(dim=1)
         passed &= start >= LEAST_PULL
     return passed
+
+
+def _tempered_start(network: TemperedNetwork, params: Tensor, n_classes: int) -> Tensor:
+    """The pull on the label's logit at a tenth of the uniform probability, the rest spread, ``(popsize,)``.
+
+    Everywhere else it is above 0, and free predictions reach their labels: the slope of the label is
+    negative wherever it is, and the others' are 0.
+    """
+    p = 0.1 / n_classes
+    rest = (1 - p) / (n_classes - 1)
+    log_probs = params.new_tensor([p, *[rest] * (n_classes - 1)]).log()[None]
+    temper = network.tempering(params).at(certainty(log_probs)[None])
+    slopes = tempered_slopes(network, params, n_classes)(temper * math.log(p))[:, 1, 0]
+    return -(1 - p) * slopes
 
 
 def label_pulls(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-_SCORES = ("consistency", "kendall_tau", "spearman_rho")
+_SCORES = {
+    "consistency": "ranking consistency",
+    "kendall_tau": "Kendall's tau-b",
+    "spearman_rho": "Spearman's rho",
+}
 
 
 def card_text(
@@ -21,13 +25,15 @@ def card_text(
         table_errors: by class count, how far value and slope of the loss in use are from the network.
     """
     network, record = config["network"], config["record"]
-    shape = "-".join(map(str, network["hidden"])) or "none"
+    parts = [f"{n_params} parameters"]
+    if "hidden" in network:
+        shape = "-".join(map(str, network["hidden"])) or "none"
+        parts = [f"hidden layers {shape}", network["activation"], f"features {network['features']}", *parts]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {record.get('title', 'An evolved classification loss')}",
         "",
-        f"A {network['kind']} loss network (hidden layers {shape}, {network['activation']}, features "
-        f"{network['features']}, {n_params} parameters) for {classes}, written by evoloss "
+        f"A {network['kind']} loss network ({', '.join(parts)}) for {classes}, written by evoloss "
         f"{config['evoloss_version']}.",
         "",
         "```python",
@@ -93,17 +99,17 @@ def _learnability(found: object) -> list[str]:
 def _scores(scores: object) -> list[str]:
     if not isinstance(scores, Mapping) or not scores:
         return []
-    rows = [_score_row(n_classes, row) for n_classes, row in scores.items()]
-    head = [
-        "| classes | ranking consistency | Kendall's tau-b | Spearman's rho |",
-        "| ---: | ---: | ---: | ---: |",
-    ]
+    names = dict(_SCORES)
+    if any(isinstance(row, Mapping) and "dominance" in row for row in scores.values()):
+        names["dominance"] = "consistency under dominance"
+    rows = [_score_row(n_classes, row, tuple(names)) for n_classes, row in scores.items()]
+    head = [f"| classes | {' | '.join(names.values())} |", "| ---: |" + " ---: |" * len(names)]
     return ["", "## Ranking on held-out synthetic pairs", "", *head, *rows]
 
 
-def _score_row(n_classes: object, row: object) -> str:
+def _score_row(n_classes: object, row: object, names: tuple[str, ...]) -> str:
     # A record may come from a stranger's artefact, and whatever could be loaded can be saved again.
-    numbers = [row.get(name) if isinstance(row, Mapping) else None for name in _SCORES]
+    numbers = [row.get(name) if isinstance(row, Mapping) else None for name in names]
     cells = [f"{number:.5f}" if isinstance(number, int | float) else "-" for number in numbers]
     return f"| {n_classes} | {' | '.join(cells)} |"
 

@@ -17,12 +17,15 @@ from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
+from evoloss.losses.tempered_rows import tempered_labels
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,
     ConcatNetwork,
     LookupTables,
     Network,
+    TemperedCosts,
+    TemperedNetwork,
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
@@ -55,8 +58,8 @@ class EvolvedLoss(ClassificationLoss):
 
     The cost of a prediction p whose label is k is that of the loss network in canonical form: 0 for a
     perfect prediction, and with cross-entropy's gradient, :math:`-\partial L/\partial z_y = 1 - 1/C`, at the
-    uniform prediction, so that a learning rate carries over. Classwise and monotone losses fit any number of
-    classes, a concat loss the one it was evolved for.
+    uniform prediction, so that a learning rate carries over. Classwise, monotone and tempered losses fit any
+    number of classes, a concat loss the one it was evolved for.
 
     Classwise and monotone losses are two functions of one number. On logits of float32 or less they are
     read from tables (:mod:`evoloss.networks.lookup`), in a pass over the logits that costs about what
@@ -110,6 +113,8 @@ class EvolvedLoss(ClassificationLoss):
         self._forms: dict[tuple[int, torch.dtype], ClasswiseForm] = {}
         self._forms_of: tuple[int, int] | None = None
         self._kept: dict[tuple[int, torch.device], _Kept] = {}
+        self._costs: dict[int, TemperedCosts] = {}
+        self._costs_of: tuple[int, int] | None = None
         self.register_buffer("params", params)
 
     @classmethod
@@ -172,7 +177,7 @@ class EvolvedLoss(ClassificationLoss):
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``."""
         params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
-        if isinstance(self.network, ConcatNetwork):
+        if not isinstance(self.network, ClasswiseNetwork):
             return self.network.class_costs(params, log_probs)
         return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
 
@@ -183,11 +188,16 @@ class EvolvedLoss(ClassificationLoss):
         log_probs = F.log_softmax(logits, dim=1)
         pick(log_probs, target)  # raises for an index out of range, as cross-entropy does
         params = self.params.to(logits.dtype)
+        if isinstance(self.network, TemperedNetwork):
+            return self.network.losses(params[None], log_probs, target).squeeze(0)
         form = self._form(self.network, params, logits.shape[1])
         return self.network.losses(params[None], log_probs, target, form).squeeze(0)
 
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
+
+        Tempered losses need no tables; with index targets and no smoothing their cost and its slope are
+        worked out together, in eager mode.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
@@ -197,6 +207,8 @@ class EvolvedLoss(ClassificationLoss):
             return None
         if logits.dtype == torch.float64 or logits.is_meta or self.params.is_meta:
             return None
+        if isinstance(self.network, TemperedNetwork):
+            return self._tempered_rows(self.network, logits, labels)
         if torch.compiler.is_compiling():
             tables = self._traced_tables(n_classes)
         else:
@@ -221,14 +233,31 @@ class EvolvedLoss(ClassificationLoss):
         return looked_up_rows(logits, labels, tables, exact)
 
     def tables(self, n_classes: int) -> LookupTables | None:
-        """The tables at a class count, with their errors; None for a concat loss, which has none.
+        """The tables at a class count, with their errors; None for concat and tempered losses, without any.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        if isinstance(self.network, ConcatNetwork):
+        if not isinstance(self.network, ClasswiseNetwork):
             return None
         return self._tables_at(self.network, n_classes)
+
+    def _tempered_rows(self, network: TemperedNetwork, logits: Tensor, labels: Labels) -> Tensor | None:
+        """What :meth:`row_costs` gives for a tempered loss."""
+        if labels.is_dense or torch.compiler.is_compiling():
+            return None
+        state = (self.params.data_ptr(), self.params._version)
+        if self._costs_of != state:
+            self._costs_of, self._costs = state, {}
+        n_classes = logits.shape[1]
+        if n_classes not in self._costs:
+            self._costs[n_classes] = network.in_use(self.params, n_classes)
+
+        def exact(log_p: Tensor, certain: Tensor) -> Tensor:
+            row = self.params.to(log_p.dtype)[None]
+            return network.costs(row, network.form(row, n_classes), log_p, certain)[0]
+
+        return tempered_labels(logits.float(), labels, self._costs[n_classes], exact)
 
     def _exact_rows(self, logits: Tensor, labels: Labels) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""

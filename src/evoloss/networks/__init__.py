@@ -9,12 +9,19 @@ from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.basis import BasisNetwork
 from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork, Features
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
-from evoloss.networks.description import NETWORKS, Network, build_network, describe_network
+from evoloss.networks.description import (
+    NETWORKS,
+    AnyCountNetwork,
+    Network,
+    build_network,
+    describe_network,
+)
 from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
+from evoloss.networks.tempered import TemperedCosts, TemperedForm, TemperedNetwork, Tempering, certainty
 
 __all__ = [
     "ACTIVATIONS",
@@ -22,6 +29,7 @@ __all__ = [
     "LOG_P_FLOOR",
     "MIN_GRID",
     "NETWORKS",
+    "AnyCountNetwork",
     "BalancedNetwork",
     "BasisNetwork",
     "ClasswiseForm",
@@ -37,7 +45,12 @@ __all__ = [
     "MonotoneNetwork",
     "Network",
     "PopulationMLP",
+    "TemperedCosts",
+    "TemperedForm",
+    "TemperedNetwork",
+    "Tempering",
     "build_network",
+    "certainty",
     "describe_network",
     "tabulate",
 ]

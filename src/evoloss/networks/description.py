@@ -13,8 +13,10 @@ from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.monotone import MonotoneNetwork
+from evoloss.networks.tempered import TemperedNetwork
 
-Network = ClasswiseNetwork | ConcatNetwork
+AnyCountNetwork = ClasswiseNetwork | TemperedNetwork  # blind to the order of classes, for any number of them
+Network = AnyCountNetwork | ConcatNetwork
 
 NETWORKS: dict[str, type[Network]] = {
     "classwise": ClasswiseNetwork,
@@ -23,13 +25,15 @@ NETWORKS: dict[str, type[Network]] = {
     "concat": ConcatNetwork,
     "mixture": MixtureNetwork,
     "monotone": MonotoneNetwork,
+    "tempered": TemperedNetwork,
 }
 
 
 def describe_network(network: Network) -> dict[str, Any]:
     """Name and fields of a network, for JSON."""
     kind = next(name for name, cls in NETWORKS.items() if type(network) is cls)
-    return {"kind": kind, **asdict(network), "hidden": list(network.hidden)}
+    values = asdict(network)
+    return {"kind": kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}}
 
 
 def build_network(description: Mapping[str, Any]) -> Network:
@@ -47,6 +51,8 @@ def build_network(description: Mapping[str, Any]) -> Network:
     expected = {field.name for field in fields(cls)}
     if set(values) != expected:
         raise ConfigError(f"a {kind} network is described by {sorted(expected)}, got {sorted(values)}")
+    if cls is TemperedNetwork:
+        return TemperedNetwork()
     hidden = values["hidden"]
     if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
         raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")

@@ -35,13 +35,16 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal["classwise", "balanced", "basis", "mixture", "concat", "monotone"] = "classwise"
+    network: Literal["classwise", "balanced", "basis", "mixture", "tempered", "concat", "monotone"] = (
+        "classwise"
+    )
     """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held
     alike at all class counts), basis (classwise, ten weights on fixed functions of p), mixture (the same, the
-    label's weights positive and searched by their logarithms), monotone (classwise,
-    consistent by construction), or concat (the paper's reading, one class count)."""
+    label's weights positive and searched by their logarithms), tempered (the label's cost depends on how
+    certain the prediction is, consistent under the error 'dominance' only), monotone (classwise, consistent
+    by construction), or concat (the paper's reading, one class count)."""
     hidden: tuple[int, ...] = (8, 8)
-    """Widths of the hidden layers; without effect on basis and mixture."""
+    """Widths of the hidden layers; without effect on basis, mixture and tempered."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Literal["log_probs", "probs"] = "log_probs"
@@ -150,8 +153,8 @@ class PretrainConfig:
             )
         if self.network == "concat" and self.fitness == "learnability":
             raise ConfigError(
-                "the learnability fitness is for classwise and monotone networks; a concat network has one "
-                "class count and no tables"
+                "the learnability fitness is for networks of any class count; a concat network has "
+                "one, and no tables"
             )
         if self.start != "random" and self.network not in _STARTS_KNOWN:
             known = " or ".join(map(repr, _STARTS_KNOWN))

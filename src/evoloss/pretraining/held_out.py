@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.fitness import RankingScores, ranking_scores
 from evoloss.networks import ConcatNetwork, Network
-from evoloss.pairs import Pairs, PairsConfig, error_key, sample_pairs
+from evoloss.pairs import Pairs, PairsConfig, error_key, move_mass, sample_pairs
 from evoloss.random_streams import stream
 
 # Apart from every training stream, whatever the run's seed: all runs are scored on the same pairs.
@@ -39,16 +39,37 @@ def score(network: Network, params: Tensor, pairs: Pairs) -> RankingScores | Non
     n_classes = pairs.log_probs.shape[1]
     if not network.form(row, n_classes).exists.item():
         return None
-    per_row = n_classes * (n_classes if isinstance(network, ConcatNetwork) else 1)
-    chunk = max(1, _ELEMENTS // per_row)
-    parts = [
-        network.losses(row, pairs.log_probs[start : start + chunk], pairs.target[start : start + chunk])[0]
-        for start in range(0, len(pairs.target), chunk)
-    ]
-    losses = torch.cat(parts)
+    losses = _losses(network, row, pairs.log_probs, pairs.target)
     if not losses.isfinite().all() or (losses == losses[0]).all():
         return None
     return ranking_scores(losses, error_key("one_minus_p", pairs.log_probs, pairs.target))
+
+
+def _losses(network: Network, row: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+    """Losses ``(N,)`` of one candidate ``(1, n_params)``, so many at once as memory has room for."""
+    n_classes = log_probs.shape[1]
+    per_row = n_classes * (n_classes if isinstance(network, ConcatNetwork) else 1)
+    chunk = max(1, _ELEMENTS // per_row)
+    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([network.losses(row, *part)[0] for part in parts])
+
+
+def dominance_consistency(
+    network: Network, params: Tensor, held_out: Mapping[int, Pairs]
+) -> dict[int, float]:
+    """Share of the held-out pairs that cost more with mass moved off their label, by class count.
+
+    A tie counts one half. Predictions that dominance does not compare play no part.
+    """
+    found = {}
+    for count, pairs in held_out.items():
+        moved = move_mass(pairs.log_probs, pairs.target, stream(_HELD_OUT_SEED, "moved mass", count))
+        row = params[None].double()
+        gap = _losses(network, row, moved, pairs.target) - _losses(
+            network, row, pairs.log_probs, pairs.target
+        )
+        found[count] = float(0.5 + 0.5 * gap.sign().mean())
+    return found
 
 
 def score_all(

@@ -12,11 +12,11 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
 from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, Workspace, trainable
-from evoloss.networks import ClasswiseNetwork, Network
+from evoloss.networks import AnyCountNetwork, ConcatNetwork, Network
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
-from evoloss.pretraining.held_out import held_out_pairs, score_all
+from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, score_all
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
@@ -154,7 +154,7 @@ class _Run:
 
     def _fitness(self, generation: int) -> RankingFitness | LearnabilityFitness:
         ranking = self.lookahead.get(generation)
-        if not isinstance(self.network, ClasswiseNetwork) or self.config.fitness == "ranking":
+        if isinstance(self.network, ConcatNetwork) or self.config.fitness == "ranking":
             return ranking
         units = make_units(self.config, generation)
         return LearnabilityFitness(self.config.learnability, self.network, units, ranking, self.executor)
@@ -167,7 +167,7 @@ class _Run:
         network, mean = self.network, self.strategy.mean(state)
         if self.config.fitness == "ranking" or not self._is_due(generation):
             return None
-        assert isinstance(network, ClasswiseNetwork)  # the configuration saw to that
+        assert not isinstance(network, ConcatNetwork)  # the configuration saw to that
         if not bool(trainable(network, mean[None].double())):
             return None
         return judge_held_out(self.config, network, mean[None], "stop", self.executor)[0]
@@ -223,15 +223,18 @@ class _Run:
     def result(self) -> PretrainResult:
         advantage, network = None, self.network
         if self.config.fitness == "learnability" and len(self.checkpoint.elites.params):
-            assert isinstance(network, ClasswiseNetwork)
+            assert not isinstance(network, ConcatNetwork)
             params = self._choose_elite(network)
             advantage = judge_held_out(self.config, network, params[None], "report", self.executor)[0]
         else:
             params = self._choose()
-        scores = score_all(network, params, self.held_out)
-        return PretrainResult.of(self.config, network, params, list(self.records), scores, advantage)
+        scores, dominance = score_all(network, params, self.held_out), None
+        if scores and self.config.error == "dominance":
+            dominance = dominance_consistency(network, params, self.held_out)
+        history = list(self.records)
+        return PretrainResult.of(self.config, network, params, history, scores, advantage, dominance)
 
-    def _choose_elite(self, network: ClasswiseNetwork) -> Tensor:
+    def _choose_elite(self, network: AnyCountNetwork) -> Tensor:
         """The elite that does best on tasks that none of them was kept for."""
         elites = self.checkpoint.elites.params
         if len(elites) == 1:

@@ -10,7 +10,7 @@ import torch
 
 from evoloss.fitness import Couples, RankingFitness, Unit, Workspace, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
-from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network
+from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network, TemperedNetwork
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.start import imitate
@@ -25,7 +25,7 @@ _BLOCK_ROWS, _BLOCK_ELEMENTS = 4096, 1 << 19
 def make_network(config: PretrainConfig) -> Network:
     """The loss network whose parameters are evolved."""
     kind = NETWORKS[config.network]
-    if issubclass(kind, BasisNetwork):
+    if issubclass(kind, BasisNetwork | TemperedNetwork):
         return kind()
     options: dict[str, Any] = {"hidden": config.hidden, "features": config.features}
     if config.activation != "auto":

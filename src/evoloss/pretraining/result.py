@@ -35,7 +35,8 @@ class PretrainResult:
         summary: ``generations``, ``popsize``, ``seconds``, ``generations_per_second``, ``evaluations``,
             ``rejected`` (candidates, over the run), ``ranking_consistency``, ``kendall_tau`` and
             ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if they could not be
-            measured), and ``scores`` by class count. With the learnability fitness also ``learnability``:
+            measured), and ``scores`` by class count, with the error ``dominance`` also the consistency under
+            it. With the learnability fitness also ``learnability``:
             on held-out tasks ``score``, and for ``short``, ``long`` and ``stretched`` tasks the ``mean``
             difference to cross-entropy in points of accuracy, its standard error ``se`` and the number of
             ``tasks``.
@@ -55,9 +56,14 @@ class PretrainResult:
         history: list[GenerationRecord],
         scores: Mapping[int, RankingScores] | None,
         advantage: HeldOutAdvantage | None = None,
+        dominance: Mapping[int, float] | None = None,
     ) -> PretrainResult:
         """Gather a result; raises CanonicalFormError if the parameters make no usable loss."""
-        by_count = {str(count): each._asdict() for count, each in (scores or {}).items()}
+        by_count: dict[str, dict[str, float]] = {
+            str(count): each._asdict() for count, each in (scores or {}).items()
+        }
+        for count, share in (dominance or {}).items():
+            by_count[str(count)]["dominance"] = share
         record: dict[str, Any] = {"pretraining": config.to_dict(), "scores": by_count}
         summary = _summary(config, history, by_count)
         if advantage is not None:

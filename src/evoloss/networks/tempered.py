@@ -1,0 +1,206 @@
+r"""Tempered networks: the label's cost depends on how certain the prediction is, not on p_y alone.
+
+A loss that orders all predictions by :math:`1 - p_y` is a function of p_y, and a function of p_y cannot tell
+a label that is wrong from one that is not learned yet: both have a small p_y. What tells them apart is the
+rest of the prediction. Flat, it has learned nothing; certain of another class, it contradicts the label.
+*Dominance* (a prediction is worse if mass moved from its label to other classes) leaves room for that, since
+it does not compare the two. With the certainty
+
+.. math:: c(p) = \frac{C \max_j p_j - 1}{C - 1} \in [0, 1], \qquad t(p) = a + (1 - a)\, c(p)^\gamma,
+
+the loss is a mixture in the tempered probability :math:`p_k^t`,
+
+.. math:: L(p, k) = \frac1t \sum_i w_i \frac{1 - p_k^{e_i t}}{e_i}, \qquad e = (0, 1/2, 1, 2, 4),
+
+where the term of exponent 0 is its limit :math:`-t \log p_k`. At a flat prediction t is near a, and with a
+near 0 the loss is cross-entropy; at a certain one it is the mixture itself: with weight on e = 0.7 alone it
+would be generalised cross-entropy (arXiv:1805.07836) of an exponent that grows with certainty. t is a weight
+and not a way to a smaller loss: no gradient flows through it, since a student that could lower its loss by
+being certain of anything would. So :math:`-\partial L / \partial \log p_k = \sum_i w_i p_k^{e_i t}`, all
+positive, and the gradient by the logits is cross-entropy's times that number.
+
+Any class count; class costs are O(C).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from evoloss.networks.classwise import LOG_P_FLOOR
+from evoloss.pairs import label_log_probs
+
+EXPONENTS = (0.0, 0.5, 1.0, 2.0, 4.0)
+N_WEIGHTS = len(EXPONENTS)
+_LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
+_LARGEST = 12.0
+_LARGEST_POWER = 4.0
+_START = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
+_START_SPREAD = 0.3
+
+
+class TemperedForm(NamedTuple):
+    r"""The canonical form of a population at one class count.
+
+    Attributes:
+        scale: :math:`1 / (-\partial L / \partial \log p_k)` at the uniform prediction, ``(popsize, 1)``.
+    """
+
+    scale: Tensor
+
+    @property
+    def exists(self) -> Tensor:
+        """Whether the form exists, ``(popsize,)``: always, but for parameters that are not finite."""
+        return ((self.scale > 0) & self.scale.isfinite()).squeeze(1)
+
+
+class Tempering(NamedTuple):
+    """How the temper depends on the certainty of a prediction, ``a + (1 - a) c**power``.
+
+    Attributes:
+        least: a, from 0 to 1.
+        power: above 0.
+    """
+
+    least: Tensor
+    power: Tensor
+
+    def at(self, certainty: Tensor) -> Tensor:
+        """The temper at certainties that broadcast with the attributes."""
+        return torch.lerp(certainty**self.power, torch.ones_like(certainty), self.least).clamp(
+            min=_LEAST_TEMPER
+        )
+
+
+@dataclass(frozen=True)
+class TemperedCosts:
+    """One loss at one class count, as plain numbers: what a loss in use keeps.
+
+    Attributes:
+        weights: of the terms, scaled.
+        tempering: of the temper.
+    """
+
+    weights: tuple[float, ...]
+    tempering: tuple[float, float]
+
+    def temper(self, certainty: Tensor) -> Tensor:
+        """The temper at certainties of any shape."""
+        least, power = self.tempering
+        return certainty.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
+
+    def cost_and_slope(self, log_p: Tensor, temper: Tensor) -> tuple[Tensor, Tensor]:
+        """Costs and their slopes by ``log_p``, of any shape; without autograd."""
+        tempered = log_p.clamp(min=LOG_P_FLOOR).mul_(temper)
+        y = -torch.expm1(tempered / 2)
+        power = 1 - y
+        cost, slope = 2 * self.weights[1] * y, (self.weights[1] * power).add_(self.weights[0])
+        for exponent, weight in zip(EXPONENTS[2:], self.weights[2:], strict=True):
+            y, power = y * (1 + power), power * power
+            cost.add_(y, alpha=weight / exponent)
+            slope.add_(power, alpha=weight)
+        cost.sub_(tempered, alpha=self.weights[0]).div_(temper)
+        below = log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR)
+        return cost.addcmul_(slope, below, value=-1), slope.neg_()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemperedNetwork:
+    r"""See the module's docstring; there is nothing to choose.
+
+    Parameters, ``(popsize, 7)``: the logarithms of the five weights, the logit of a, the logarithm of
+    :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
+    """
+
+    @property
+    def n_params(self) -> int:
+        """Length of a candidate's parameter vector."""
+        return N_WEIGHTS + 2
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """A random starting point, ``(n_params,)``: near cross-entropy where flat, robust where certain."""
+        noise = torch.randn(self.n_params, generator=generator)
+        return torch.tensor(_START) + _START_SPREAD * noise
+
+    def constrain(self, params: Tensor) -> Tensor:
+        """The weights of the terms, ``(popsize, 5)``, all positive."""
+        return params[:, :N_WEIGHTS].clamp(-_LARGEST, _LARGEST).exp()
+
+    def tempering(self, params: Tensor) -> Tempering:
+        """How each candidate's temper depends on certainty, ``(popsize, 1)`` each."""
+        within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
+        bound = math.log(_LARGEST_POWER)
+        return Tempering(within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp())
+
+    def slopes(self, params: Tensor, tempered: Tensor) -> Tensor:
+        r""":math:`\partial L / \partial \log p_k` before scaling, ``(popsize, M)``.
+
+        Args:
+            params: one candidate a row.
+            tempered: ``t log p_k``, ``(M,)`` or ``(popsize, M)``.
+        """
+        weights = self.constrain(params)
+        powers = [(exponent * tempered).exp() for exponent in EXPONENTS]
+        return -sum(weights[:, at : at + 1] * power for at, power in enumerate(powers))  # type: ignore[return-value]
+
+    def form(self, params: Tensor, n_classes: int) -> TemperedForm:
+        """The canonical form of candidates ``(popsize, n_params)``: the scale; the offset is 0 as it is."""
+        uniform = self.tempering(params).at(params.new_zeros(1, 1)) * -math.log(n_classes)
+        return TemperedForm(-1 / self.slopes(params, uniform))
+
+    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, certainty: Tensor) -> Tensor:
+        """Canonical costs of giving labels the log-probabilities ``log_p``, ``(popsize, M)``.
+
+        Args:
+            params: one candidate a row.
+            form: of these candidates.
+            log_p: shape ``(M,)``; below the floor the cost goes on with its slope there.
+            certainty: of the predictions, shape ``(M,)``.
+        """
+        temper = self.tempering(params).at(certainty.detach())
+        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
+        # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
+        y = -torch.expm1(temper * inside / 2)
+        terms = [-temper * inside, 2 * y]
+        distance = y
+        for exponent in EXPONENTS[2:]:
+            distance = distance * (2 - distance)  # 1 - x^2 from 1 - x
+            terms.append(distance / exponent)
+        weights = self.constrain(params)
+        raw = sum(weights[:, at : at + 1] * term for at, term in enumerate(terms)) / temper
+        below = torch.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
+        return form.scale * (raw + self.slopes(params, temper * LOG_P_FLOOR) * below)
+
+    def in_use(self, params: Tensor, n_classes: int) -> TemperedCosts:
+        """One candidate ``(n_params,)`` at a class count as plain numbers."""
+        row = params[None].double()
+        scaled = self.form(row, n_classes).scale * self.constrain(row)
+        least, power = (float(each) for each in self.tempering(row))
+        return TemperedCosts(tuple(scaled[0].tolist()), (least, power))
+
+    def losses(
+        self, params: Tensor, log_probs: Tensor, target: Tensor, form: TemperedForm | None = None
+    ) -> Tensor:
+        """Canonical losses ``(popsize, N)``; arguments as for ``ClasswiseNetwork.losses``."""
+        form = form or self.form(params, log_probs.shape[1])
+        return self.costs(params, form, label_log_probs(log_probs, target), certainty(log_probs))
+
+    def class_costs(self, params: Tensor, log_probs: Tensor, form: TemperedForm | None = None) -> Tensor:
+        """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``."""
+        n_classes = log_probs.shape[1]
+        form = form or self.form(params[None], n_classes)
+        each = certainty(log_probs)[:, None].expand_as(log_probs)
+        return self.costs(params[None], form, log_probs.reshape(-1), each.reshape(-1)).reshape(
+            log_probs.shape
+        )
+
+
+def certainty(log_probs: Tensor) -> Tensor:
+    """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``."""
+    n_classes = log_probs.shape[1]
+    top = log_probs.detach().amax(dim=1).exp()
+    return ((n_classes * top - 1) / max(1, n_classes - 1)).clamp(0, 1)
