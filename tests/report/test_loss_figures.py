@@ -61,6 +61,23 @@ def test_the_axes_and_losses_are_named(curves: dict[str, Curve], tmp_path: Path,
         assert wanted in text
 
 
+def test_a_loss_that_sees_the_other_classes_has_a_second_line(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    import matplotlib
+
+    from evoloss.losses import LOSSES, EvolvedLoss
+
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    for name, loss in (
+        ("gce", LOSSES["gce"](reduction="none")),
+        ("evolved-noise", EvolvedLoss.from_pretrained("evolved-noise", reduction="none")),
+    ):
+        even, rival = (loss_curve(loss, points=61, rest=rest) for rest in ("uniform", "rival"))
+        path = tmp_path / f"{name}.svg"
+        gradient_profiles_figure({name: even}, path, canonical=True, rivals={name: rival})
+        shown = f"{name}, contradicted by one class" in path.read_text()
+        assert shown == (name == "evolved-noise")
+
+
 def test_canonical_scale_leaves_cross_entropy_and_unifies_multiples(curves: dict[str, Curve]) -> None:
     scaled = canonical_scale(curves["cross_entropy"])
     assert scaled.loss == pytest.approx(curves["cross_entropy"].loss, rel=1e-2, abs=1e-7)

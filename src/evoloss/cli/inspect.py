@@ -119,7 +119,8 @@ def write_inspection(
     write_text(record, json.dumps(content, indent=2, allow_nan=False) + "\n")
     title = f"{_short(name)}, {inspection.n_classes} classes"
     loss_curves_figure(curves, losses, title=title, canonical=True)
-    gradient_profiles_figure(curves, gradients, title=title, canonical=True)
+    rivals = {loss: inspection.rival_curve for loss in curves if loss != BASELINE}
+    gradient_profiles_figure(curves, gradients, title=title, canonical=True, rivals=rivals)
     return record, losses, gradients
 
 

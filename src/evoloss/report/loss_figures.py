@@ -26,6 +26,7 @@ BASELINE = "cross_entropy"
 # yellow (too pale on white); line styles change where the colours start again.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _LINES = ("-", "-.", ":")
+_RIVAL = ", contradicted by one class"
 _FORMATS = (".pdf", ".png", ".svg")
 
 
@@ -35,16 +36,21 @@ def canonical_scale(curve: Curve) -> Curve:
     Curves of losses with arbitrary offset and scale become comparable: what is left is the shape. A curve
     whose gradient at uniform is not positive is only shifted.
     """
-    p = np.asarray(curve.p)
-    log_odds = np.log(p) - np.log1p(-p)
-    at_uniform = float(np.interp(-np.log(curve.n_classes - 1), log_odds, curve.gradient))
-    scale = (1 - 1 / curve.n_classes) / at_uniform if at_uniform > 0 else 1.0
+    scale = _scale(curve)
     lowest = min(_finite(curve.loss))
     return replace(
         curve,
         loss=tuple(scale * (value - lowest) for value in curve.loss),
         gradient=tuple(scale * value for value in curve.gradient),
     )
+
+
+def _scale(curve: Curve) -> float:
+    """The factor of :func:`canonical_scale`, from a curve whose other classes share evenly."""
+    p = np.asarray(curve.p)
+    log_odds = np.log(p) - np.log1p(-p)
+    at_uniform = float(np.interp(-np.log(curve.n_classes - 1), log_odds, curve.gradient))
+    return (1 - 1 / curve.n_classes) / at_uniform if at_uniform > 0 else 1.0
 
 
 def loss_curves_figure(
@@ -75,15 +81,33 @@ def loss_curves_figure(
 
 
 def gradient_profiles_figure(
-    curves: Mapping[str, Curve], path: Path, *, title: str = "", canonical: bool = False
+    curves: Mapping[str, Curve],
+    path: Path,
+    *,
+    title: str = "",
+    canonical: bool = False,
+    rivals: Mapping[str, Curve] | None = None,
 ) -> None:
     r"""Draw the pull on the label's logit, :math:`-\partial L / \partial z_y`; cross-entropy's is 1 - p_y.
 
     The right panel is logarithmic in both directions, so a gradient that vanishes as a power of p_y is a
-    straight line downward; where it is not positive it is not drawn there. Arguments and errors as for
+    straight line downward; where it is not positive it is not drawn there. Other arguments and errors as for
     :func:`loss_curves_figure`.
+
+    Args:
+        curves: name of each loss to its curve, the rest of the mass spread evenly.
+        path: file to write.
+        title: above the figure.
+        canonical: draw each curve in :func:`canonical_scale`.
+        rivals: curves of losses of the same names with the rest of the mass on one class. Drawn, dotted,
+            where they differ from the others by more than a hundredth of the largest pull.
     """
     drawn = {name: canonical_scale(curve) if canonical else curve for name, curve in curves.items()}
+    for name, rival in (rivals or {}).items():
+        factor = _scale(curves[name]) if canonical else 1.0
+        pull = tuple(factor * value for value in rival.gradient)
+        if np.abs(np.subtract(pull, drawn[name].gradient)).max() > 0.01 * max(drawn[name].gradient):
+            drawn[f"{name}{_RIVAL}"] = replace(rival, gradient=pull)
     figure, (linear, logarithmic) = _two_panels(drawn, path, title)
     _draw(linear, drawn, lambda curve: curve.gradient)
     _draw(
@@ -125,6 +149,10 @@ def _two_panels(curves: Mapping[str, Curve], path: Path, title: str) -> tuple[Fi
 def _draw(axes: Axes, curves: Mapping[str, Curve], values: Callable[[Curve], tuple[float, ...]]) -> None:
     position = 0
     for name, curve in curves.items():
+        if name.endswith(_RIVAL):
+            colour = next(line.get_color() for line in axes.lines if line.get_label() == name[: -len(_RIVAL)])
+            axes.plot(curve.p, values(curve), label=name, color=colour, linestyle=":", linewidth=2.0)
+            continue
         style = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
         if name != BASELINE:
             line = _LINES[position // len(_COLOURS) % len(_LINES)]
