@@ -196,8 +196,8 @@ class EvolvedLoss(ClassificationLoss):
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
 
-        Tempered losses need no tables; with index targets and no smoothing their cost and its slope are
-        worked out together, in eager mode.
+        Tempered losses need no tables: their costs and slopes are worked out together in eager mode (on
+        CPUs, for dense labels); otherwise they are what autograd makes of the network.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
@@ -244,7 +244,8 @@ class EvolvedLoss(ClassificationLoss):
 
     def _tempered_rows(self, network: TemperedNetwork, logits: Tensor, labels: Labels) -> Tensor | None:
         """What :meth:`row_costs` gives for a tempered loss."""
-        if labels.is_dense or torch.compiler.is_compiling():
+        on_cpu = logits.device.type == "cpu"
+        if torch.compiler.is_compiling() or (labels.is_dense and not on_cpu):
             return None
         state = (self.params.data_ptr(), self.params._version)
         if self._costs_of != state:
@@ -253,11 +254,15 @@ class EvolvedLoss(ClassificationLoss):
         if n_classes not in self._costs:
             self._costs[n_classes] = network.in_use(self.params, n_classes)
 
+        costs = self._costs[n_classes]
+        if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
+            return looked_up_rows(logits, labels, costs, partial(self._exact_rows, labels=labels))
+
         def exact(log_p: Tensor, certain: Tensor) -> Tensor:
             row = self.params.to(log_p.dtype)[None]
             return network.costs(row, network.form(row, n_classes), log_p, certain)[0]
 
-        return tempered_labels(logits.float(), labels, self._costs[n_classes], exact)
+        return tempered_labels(logits.float(), labels, costs, exact)
 
     def _exact_rows(self, logits: Tensor, labels: Labels) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""

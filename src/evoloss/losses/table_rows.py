@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.pick import label_of, pick
-from evoloss.networks import LookupTables
+from evoloss.networks import LookupTables, TemperedCosts, certainty
 
 __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_rows"]
 
@@ -101,7 +101,8 @@ class AffineTerms:
         return self.b * log_p
 
 
-Terms = LookupTables | AffineTerms
+DifferentiableTerms = LookupTables | AffineTerms
+Terms = DifferentiableTerms | TemperedCosts
 
 
 def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallback) -> Tensor:
@@ -110,7 +111,7 @@ def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallb
     Args:
         logits: float32 or narrower, shape ``(N, C)``.
         labels: their labels; with index targets and no smoothing the weight is left to the caller.
-        terms: for C classes, on the same device.
+        terms: for C classes, on the same device; those of a tempered loss are plain numbers.
         fallback: the same costs from the logits by differentiable operations, used for second derivatives.
 
     Returns:
@@ -137,7 +138,7 @@ def looked_up_labels(logits: Tensor, labels: Labels, tables: LookupTables, fallb
     return costs
 
 
-def traced_rows(logits: Tensor, labels: Labels, tables: Terms) -> Tensor:
+def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> Tensor:
     """:func:`looked_up_rows` by differentiable operations, which a compiler makes one loop of.
 
     The place in the table is a constant to differentiation, so what autograd finds is the slope in the table.
@@ -179,7 +180,7 @@ class _LookedUpLabels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_p: Tensor, tables: LookupTables, fallback: Fallback) -> Tensor:
         # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
-        cost, slope = _deltas(log_p, tables)
+        cost, slope = _deltas(log_p, tables, None)
         ctx.save_for_backward(log_p, slope)
         ctx.fallback = fallback
         return cost
@@ -283,7 +284,7 @@ def _one_label(
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
     log_p = pick(log_probs, target)
-    cost, slope = _deltas(log_p, tables)
+    cost, slope = _deltas(log_p, tables, log_probs)
     slopes = None
     if tables.has_other:
         others, slopes = _others(log_probs, tables, scratch)
@@ -297,7 +298,7 @@ def _one_label(
 
 def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
-    value, slope = (each.view_as(log_probs) for each in _deltas(log_probs.view(-1), tables))
+    value, slope = _deltas(log_probs, tables, log_probs)
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
     cost, slopes = value.sum(1), slope.mul_(masses)
@@ -309,17 +310,23 @@ def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tu
     return cost, slopes if wanted else None
 
 
-def _deltas(log_p: Tensor, tables: Terms) -> tuple[Tensor, Tensor]:
-    """Delta and its slope at log-probabilities ``(n,)``."""
+def _deltas(log_p: Tensor, tables: Terms, log_probs: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``, of the predictions ``log_probs``."""
     if isinstance(tables, AffineTerms):
         return tables.b * log_p, torch.full_like(log_p, tables.b)
-    cell = tables.cells(log_p)
-    slope = tables.label_slope.index_select(0, cell)
-    return torch.addcmul(tables.label_value.index_select(0, cell), slope, log_p), slope
+    if isinstance(tables, TemperedCosts):
+        assert log_probs is not None
+        temper = tables.temper(certainty(log_probs))
+        return tables.cost_and_slope(log_p, temper if log_p.dim() == 1 else temper[:, None])
+    cell = tables.cells(log_p).view(-1)
+    slope = tables.label_slope.index_select(0, cell).view_as(log_p)
+    value = tables.label_value.index_select(0, cell).view_as(log_p)
+    return torch.addcmul(value, slope, log_p), slope
 
 
 def _others(log_probs: Tensor, tables: Terms, scratch: _Scratch | None) -> tuple[Tensor, Tensor]:
     """The sum of phi_0 over the classes, ``(n,)``, and its slope at each, ``(n, C)``."""
+    assert not isinstance(tables, TemperedCosts)  # has_other is False
     n = len(log_probs)
     if isinstance(tables, AffineTerms):
         slope = torch.empty_like(log_probs) if scratch is None else scratch.slope[:n]

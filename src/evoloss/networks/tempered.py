@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,10 +83,12 @@ class TemperedCosts:
     Attributes:
         weights: of the terms, scaled.
         tempering: of the temper.
+        has_other: False, there is no sum over the classes; see :class:`LookupTables`.
     """
 
     weights: tuple[float, ...]
     tempering: tuple[float, float]
+    has_other: ClassVar[bool] = False
 
     def temper(self, certainty: Tensor) -> Tensor:
         """The temper at certainties of any shape."""
@@ -94,7 +96,7 @@ class TemperedCosts:
         return certainty.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
 
     def cost_and_slope(self, log_p: Tensor, temper: Tensor) -> tuple[Tensor, Tensor]:
-        """Costs and their slopes by ``log_p``, of any shape; without autograd."""
+        """Costs and their slopes by ``log_p``, of its shape; ``temper`` broadcasts with it. No autograd."""
         tempered = log_p.clamp(min=LOG_P_FLOOR).mul_(temper)
         y = -torch.expm1(tempered / 2)
         power = 1 - y
