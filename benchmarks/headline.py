@@ -24,6 +24,7 @@ BEGIN, END = "<!-- headline: python -m benchmarks.headline --write -->", "<!-- h
 LOSSES = (
     "evolved-base",
     "evolved-noise",
+    "evolved-noise-long",
     "evolved-small",
     "label_smoothing",
     "gce",

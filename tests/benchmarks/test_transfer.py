@@ -14,6 +14,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
+from evoloss.zoo import SHIPPED
 from tests.experiments.runs import make_results, make_run, make_tuning_run
 
 
@@ -21,7 +22,7 @@ def test_every_known_loss_takes_part_once_and_cross_entropy_comes_first() -> Non
     names = [name for stage in STAGES for name in stage]
     assert names[0] == "cross_entropy"
     assert len(names) == len(set(names))
-    assert {*LOSSES, *PAPER, "evolved-base", "evolved-noise", "evolved-small"} == set(names)
+    assert {*LOSSES, *PAPER, *SHIPPED} == set(names)
 
 
 def test_conditions_are_well_formed() -> None:
