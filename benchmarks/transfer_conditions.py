@@ -20,7 +20,7 @@ FIRST = (
     *("cross_entropy", "evolved-base", "evolved-noise", "evolved-noise-long", "evolved-small"),
     *("label_smoothing", "gce"),
 )
-SECOND = ("sce", "smoothed_log", "nce_rce", "anl_ce", "jal_ce", *PAPER)
+SECOND = ("sce", "nce_rce", "anl_ce", "jal_ce", *PAPER)
 STAGES = (FIRST, SECOND, tuple(name for name in LOSSES if name not in (*FIRST, *SECOND)))
 """All losses, those of most interest first: a stop leaves whole rows of these."""
 
