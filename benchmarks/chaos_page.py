@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.chaos import CONDITIONS, RESULTS, TUNED_SIGMAS
+from benchmarks.chaos import CONDITIONS, OPTIONAL, RESULTS, TUNED_SIGMAS
 from evoloss.atomic_files import write_text
 from evoloss.experiments.ablate_results import Ablation
 from evoloss.experiments.ablation_statistics import AblationRun, Comparison, Effect, by_variant
@@ -144,6 +144,28 @@ def significant() -> list[str]:
     return said + markdown_rows(heads, rows)
 
 
+def taught() -> list[str]:
+    """The conditions with students: advantage of the last mean on held-out tasks, and its differences."""
+    rows = []
+    for name in OPTIONAL:
+        if not (RESULTS / name / "ablation.json").exists():
+            continue
+        ablation = load(name)
+        for row in ablation.summary:
+            mean, spread = row.mean_advantage, row.sd_advantage
+            assert mean is not None
+            assert spread is not None
+            rows.append((name, row.variant, f"{mean:+.2f} (sd {spread:.2f})", "", "", ""))
+        for each in ablation.comparisons:
+            effect = each.advantage
+            assert effect is not None
+            size = "" if effect.effect_size is None else f"{effect.effect_size:+.2f}"
+            told = f"{each.variant} - {each.reference}"
+            rows.append((name, told, "", _cell(effect, 1.0), size, format_p(effect.p_holm)))
+    heads = ("condition", "variant", "advantage, points", "difference [95 %]", "d", "p (Holm)")
+    return markdown_rows(heads, rows) if rows else ["*Not measured yet.*"]
+
+
 def sigmas() -> list[str]:
     """Mean generations to the target by step size."""
     rows = []
@@ -257,6 +279,7 @@ TABLES: dict[str, Callable[..., list[str]]] = {
     "differences": differences,
     "twins": twins,
     "significant": significant,
+    "taught": taught,
     "sigmas": sigmas,
     "tuned": tuned,
     "kinds": kinds,

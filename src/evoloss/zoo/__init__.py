@@ -8,7 +8,7 @@ from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
     "evolved-base": "everyday classification with mostly clean labels",
-    "evolved-noise": "wrong labels, in short or long training; no noise rate to set",
+    "evolved-noise": "wrong labels of unknown kind and share; no noise rate to set",
     "evolved-noise-long": "wrong labels that a network learns by heart in many epochs",
     "evolved-small": "few samples per class",
 }
