@@ -40,5 +40,5 @@ def test_a_network_that_cannot_is_told() -> None:
 def test_only_networks_that_can_start_from_a_known_loss() -> None:
     with pytest.raises(ConfigError, match="start='sce' needs network 'classwise' or 'balanced'"):
         tiny(start="sce")
-    with pytest.raises(ConfigError, match="the learnability fitness is for classwise"):
+    with pytest.raises(ConfigError, match="the learnability fitness is for networks of any class count"):
         PretrainConfig(network="concat", classes=(10,), fitness="learnability")
