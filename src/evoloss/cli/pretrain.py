@@ -19,6 +19,7 @@ from rich.table import Table
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig
+from evoloss.losses.card import SCORE_TITLES
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
@@ -116,11 +117,7 @@ def _say(console: Console, text: str) -> None:
 def summary_table(result: PretrainResult) -> Table:
     """Ranking on held-out pairs by class count, and the speed."""
     summary = result.summary
-    names = {
-        "consistency": "ranking consistency",
-        "kendall_tau": "Kendall's tau-b",
-        "spearman_rho": "Spearman's rho",
-    }
+    names = dict(SCORE_TITLES)
     if result.config.error == "dominance":
         names["dominance"] = "under dominance"
     table = Table("classes", *names.values(), title="Held-out pairs")

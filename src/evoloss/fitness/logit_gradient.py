@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evoloss.fitness.slope_tables import Cells, SlopeTables, n_cells
 from evoloss.fitness.student_network import Memory
-from evoloss.networks import Tempering
+from evoloss.networks import Tempering, certainty_of
 
 # The least of a logit less the largest: below LOG_P_FLOOR, and its exponential is a normal number in float32.
 _LOWEST = -80.0
@@ -66,8 +66,7 @@ class LogitGradient:
         log_p.sub_(torch.log(total, out=self._sum))
         if self._tempering is not None:
             # The largest probability is 1 / total. Other classes have no slope where t is not 1.
-            certainty = total.reciprocal().mul_(self._n_classes).sub_(1).div_(self._n_classes - 1)
-            log_p.mul_(self._tempering.at(certainty.clamp_(0, 1)))
+            log_p.mul_(self._tempering.at(certainty_of(total.reciprocal(), self._n_classes)))
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)

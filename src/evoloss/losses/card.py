@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-_SCORES = {
+SCORE_TITLES = {
     "consistency": "ranking consistency",
     "kendall_tau": "Kendall's tau-b",
     "spearman_rho": "Spearman's rho",
@@ -99,7 +99,7 @@ def _learnability(found: object) -> list[str]:
 def _scores(scores: object) -> list[str]:
     if not isinstance(scores, Mapping) or not scores:
         return []
-    names = dict(_SCORES)
+    names = dict(SCORE_TITLES)
     if any(isinstance(row, Mapping) and "dominance" in row for row in scores.values()):
         names["dominance"] = "consistency under dominance"
     rows = [_score_row(n_classes, row, tuple(names)) for n_classes, row in scores.items()]

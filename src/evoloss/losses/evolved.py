@@ -17,7 +17,6 @@ from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
-from evoloss.losses.tempered_rows import tempered_labels
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,
@@ -26,6 +25,7 @@ from evoloss.networks import (
     Network,
     TemperedCosts,
     TemperedNetwork,
+    certainty,
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
@@ -258,11 +258,11 @@ class EvolvedLoss(ClassificationLoss):
         if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
             return looked_up_rows(logits, labels, costs, partial(self._exact_rows, labels=labels))
 
-        def exact(log_p: Tensor, certain: Tensor) -> Tensor:
+        def exact(log_p: Tensor, log_probs: Tensor) -> Tensor:
             row = self.params.to(log_p.dtype)[None]
-            return network.costs(row, network.form(row, n_classes), log_p, certain)[0]
+            return network.costs(row, network.form(row, n_classes), log_p, certainty(log_probs))[0]
 
-        return tempered_labels(logits.float(), labels, costs, exact)
+        return looked_up_labels(logits.float(), labels, costs, exact)
 
     def _exact_rows(self, logits: Tensor, labels: Labels) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""
@@ -272,8 +272,11 @@ class EvolvedLoss(ClassificationLoss):
         masses = labels.masses(slice(None), logits.shape[1])
         return torch.where(masses == 0, 0.0, self.class_costs(logits) * masses).sum(1)
 
-    def _exact_delta(self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor) -> Tensor:
+    def _exact_delta(
+        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, log_probs: Tensor
+    ) -> Tensor:
         """The part of a cost that depends on the label, from the network itself; ``(N,)`` to ``(N,)``."""
+        del log_probs  # the rest of a prediction is nothing to it
         row = self.params.to(log_p.dtype)[None]
         form = self._form(network, row[0], n_classes) or network.form(row, n_classes)
         label = network.phi_label(row, form, log_p, n_classes)

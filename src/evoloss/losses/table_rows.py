@@ -33,6 +33,7 @@ __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "trace
 _CHUNK_ELEMENTS = 1 << 17
 
 Fallback = Callable[[Tensor], Tensor]
+LabelFallback = Callable[[Tensor, Tensor], Tensor]
 
 
 class Labels(NamedTuple):
@@ -124,17 +125,18 @@ def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallb
     return costs
 
 
-def looked_up_labels(logits: Tensor, labels: Labels, tables: LookupTables, fallback: Fallback) -> Tensor:
+def looked_up_labels(logits: Tensor, labels: Labels, terms: Terms, fallback: LabelFallback) -> Tensor:
     """:func:`looked_up_rows` of index targets without a sum over the classes: cross-entropy and a look-up.
 
     Args:
         logits: float32, shape ``(N, C)``.
         labels: index targets without smoothing.
-        tables: with no ``has_other``.
-        fallback: delta at log-probabilities ``(N,)`` by differentiable operations.
+        terms: with no ``has_other``.
+        fallback: delta at log-probabilities ``(N,)`` of predictions ``(N, C)`` by differentiable operations.
     """
-    log_p = pick(F.log_softmax(logits, dim=1), labels.target, labels.ignore_index)
-    costs: Tensor = _LookedUpLabels.apply(log_p, tables, fallback)  # type: ignore[no-untyped-call]
+    log_probs = F.log_softmax(logits, dim=1)
+    log_p = pick(log_probs, labels.target, labels.ignore_index)
+    costs: Tensor = _LookedUpLabels.apply(log_p, log_probs.detach(), terms, fallback)  # type: ignore[no-untyped-call]
     return costs
 
 
@@ -178,21 +180,21 @@ class _LookedUpLabels(torch.autograd.Function):
     """See :func:`looked_up_labels`."""
 
     @staticmethod
-    def forward(ctx: Any, log_p: Tensor, tables: LookupTables, fallback: Fallback) -> Tensor:
+    def forward(ctx: Any, log_p: Tensor, log_probs: Tensor, terms: Terms, fallback: LabelFallback) -> Tensor:
         # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
-        cost, slope = _deltas(log_p, tables, None)
-        ctx.save_for_backward(log_p, slope)
+        cost, slope = _deltas(log_p, terms, log_probs)
+        ctx.save_for_backward(log_p, log_probs, slope)
         ctx.fallback = fallback
         return cost
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None]:
-        log_p, slope = ctx.saved_tensors
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
+        log_p, log_probs, slope = ctx.saved_tensors
         if torch.is_grad_enabled():  # see _LookedUpRows
-            costs = ctx.fallback(log_p)
+            costs = ctx.fallback(log_p, log_probs)
             (made,) = torch.autograd.grad(costs, log_p, incoming, create_graph=True)
-            return made, None, None
-        return incoming * slope, None, None
+            return made, None, None, None
+        return incoming * slope, None, None, None
 
 
 class _LookedUpRows(torch.autograd.Function):
@@ -310,12 +312,11 @@ def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tu
     return cost, slopes if wanted else None
 
 
-def _deltas(log_p: Tensor, tables: Terms, log_probs: Tensor | None) -> tuple[Tensor, Tensor]:
+def _deltas(log_p: Tensor, tables: Terms, log_probs: Tensor) -> tuple[Tensor, Tensor]:
     """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``, of the predictions ``log_probs``."""
     if isinstance(tables, AffineTerms):
         return tables.b * log_p, torch.full_like(log_p, tables.b)
     if isinstance(tables, TemperedCosts):
-        assert log_probs is not None
         temper = tables.temper(certainty(log_probs))
         return tables.cost_and_slope(log_p, temper if log_p.dim() == 1 else temper[:, None])
     cell = tables.cells(log_p).view(-1)

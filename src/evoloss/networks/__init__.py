@@ -21,7 +21,14 @@ from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
-from evoloss.networks.tempered import TemperedCosts, TemperedForm, TemperedNetwork, Tempering, certainty
+from evoloss.networks.tempered import (
+    TemperedCosts,
+    TemperedForm,
+    TemperedNetwork,
+    Tempering,
+    certainty,
+    certainty_of,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -51,6 +58,7 @@ __all__ = [
     "Tempering",
     "build_network",
     "certainty",
+    "certainty_of",
     "describe_network",
     "tabulate",
 ]

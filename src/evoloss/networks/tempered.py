@@ -203,6 +203,9 @@ class TemperedNetwork:
 
 def certainty(log_probs: Tensor) -> Tensor:
     """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``."""
-    n_classes = log_probs.shape[1]
-    top = log_probs.detach().amax(dim=1).exp()
+    return certainty_of(log_probs.detach().amax(dim=1).exp(), log_probs.shape[1])
+
+
+def certainty_of(top: Tensor, n_classes: int) -> Tensor:
+    """:func:`certainty` from the largest probability, of any shape."""
     return ((n_classes * top - 1) / max(1, n_classes - 1)).clamp(0, 1)
