@@ -1,7 +1,7 @@
 """What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
 
     python -m benchmarks.priors --on general label-noise few-shot --rates 2 --groups 8
-    python -m benchmarks.priors --on underfit noisy-underfit memorised --rates 3 --groups 8
+    python -m benchmarks.priors --on underfit noisy-underfit memorised wide wide-noisy --rates 3 --groups 8
 
 For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
 :data:`REGIMES`, corners of a prior that show one trait alone, groups of the same kind. Every loss is judged
@@ -66,12 +66,28 @@ _HARD = replace(
     PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)
 )
 _SYMMETRIC: dict[str, Any] = {"noisy": 1.0, "noise": (0.3, 0.5), "noise_kinds": {"symmetric": 1.0}}
+_WIDE = replace(
+    PRIORS["label-noise-wide"],
+    features=(128, 384),
+    feature_noise=(1.0, 3.0),
+    samples=(1000, 4000),
+    separation=(2.5, 8.0),
+    modes=(1, 4),
+    long_samples=(300, 1000),
+    long_separation=(2.5, 8.0),
+    long_modes=(1, 3),
+    noisy=0.0,
+)
 REGIMES: dict[str, Prior] = {
     "underfit": _HARD,
     "noisy-underfit": replace(_HARD, **_SYMMETRIC),
     "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
+    "wide": _WIDE,
+    "wide-noisy": replace(_WIDE, **_SYMMETRIC),
 }
-"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long)."""
+"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long). ``wide``
+tasks have hundreds of noisy features: in little time, clean, and with 40 % noise, which is memorised in long
+groups from predictions that are still flat."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
     python -m benchmarks.transfer_page
 
 The prose of the page is ``benchmarks/transfer.md.in``; its lines ``<!-- protocol -->``,
-``<!-- conditions -->`` and ``<!-- matrix: VALUE -->`` are replaced by tables of what has been run so far.
+``<!-- conditions -->``, ``<!-- rivals -->`` and ``<!-- matrix: VALUE -->`` are replaced by tables of what has
+been run so far.
 VALUE is accuracy, best_accuracy, nll or nll_scaled.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.transfer import OUT
 from benchmarks.transfer_conditions import CONDITIONS, Condition
+from benchmarks.transfer_rivals import SIGNIFICANT, rivals
 from evoloss.atomic_files import write_text
 from evoloss.experiments.results import FILE_NAME, Results
 from evoloss.experiments.statistics import PairedDifference
@@ -26,7 +28,6 @@ HERE = Path(__file__).parent
 TEMPLATE = HERE / "transfer.md.in"
 PAGE = HERE.parent / "docs/transfer.md"
 FIGURE = HERE.parent / "docs/figures/transfer.png"
-SIGNIFICANT = 0.05
 Found = Mapping[str, Results]
 
 
@@ -144,6 +145,8 @@ def render(found: Found, template: str) -> str:
             lines += protocol()
         elif line == "<!-- conditions -->":
             lines += conditions(found)
+        elif line == "<!-- rivals -->":
+            lines += rivals(found)
         elif match := re.fullmatch(r"<!-- matrix: (accuracy|best_accuracy|nll|nll_scaled) -->", line):
             lines += matrix(found, match[1])
         else:

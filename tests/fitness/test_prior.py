@@ -16,6 +16,7 @@ from evoloss.fitness import PRIORS, Prior, named_prior
         ({"noise": (0.0, 0.99)}, "noise of a prior must be a range"),
         ({"long_modes": (0, 2)}, "long_modes of a prior must be a range"),
         ({"long_separation": (3.0, 2.0)}, "long_separation of a prior must be a range"),
+        ({"feature_noise": (0.0, 1.0)}, "feature_noise of a prior must be a range"),
         ({"depth": (1, 5)}, "depth of a prior must be a range"),
         ({"rate": (0.1, float("inf"))}, "rate of a prior must be a range"),
         ({"noisy": 1.5}, "noisy of a prior must be a share"),

@@ -62,3 +62,18 @@ def test_doubt_is_larger_where_a_simple_classifier_errs() -> None:
     means = is_label.mT @ made.x / is_label.sum(dim=1)[:, :, None].clamp(min=1)
     wrong = torch.cdist(made.x, means).argmin(dim=2) != made.y
     assert float(made.doubt[wrong].mean()) > 1.3 * float(made.doubt[~wrong].mean())
+
+
+def likeness_to_the_nearest_point(noise: float) -> float:
+    """Largest cosine of a point with another one, on average: 1 for twins, near 0 where all are apart."""
+    made = draw_samples(Prior(feature_noise=(noise, noise)), 12, 400, 5, 128, stream(6, "data"))
+    unit = torch.nn.functional.normalize(made.x, dim=2)
+    cosines = unit @ unit.mT - 2 * torch.eye(400)
+    return float(cosines.amax(dim=2).mean())
+
+
+def test_noise_in_many_features_puts_points_apart_in_all_directions() -> None:
+    none, some, much = (likeness_to_the_nearest_point(noise) for noise in (0.02, 1.0, 4.0))
+    assert none > 0.9
+    assert none - 0.2 > some > much + 0.1
+    assert much < 0.4

@@ -33,6 +33,9 @@ class Prior:
         separation: mean distance of a class to the nearest other one in units of its spread, log: 2 leaves
             about a sixth of the points on the wrong side for each neighbour, 6 next to none.
         modes: clusters of a class, uniform, up to 6.
+        feature_noise: standard deviation of the noise of each feature in units of what it owes to the point,
+            log. Much of it in many features puts points far from each other in all directions, as images
+            are: what tells classes apart is found slowly, and a label is learned by heart at once.
         noisy: share of tasks with label noise.
         noise: share of training labels that are wrong in a task with noise.
         noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
@@ -65,6 +68,7 @@ class Prior:
     features: tuple[int, int] = (6, 48)
     separation: Range = (2.5, 12.0)
     modes: tuple[int, int] = (1, 6)
+    feature_noise: Range = (0.02, 0.5)
     noisy: float = 0.0
     noise: Range = (0.1, 0.6)
     noise_kinds: dict[str, float] = field(
@@ -127,6 +131,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("features", 2, 4096),
     ("separation", 1e-3, 1e3),
     ("modes", 1, 6),
+    ("feature_noise", 1e-6, 1e3),
     ("noise", 0, 0.95),
     ("depth", 1, 4),
     ("width", 2, 4096),
@@ -168,24 +173,33 @@ _LABEL_NOISE = Prior(
     long=0.5,
     test_samples=640,
 )
+# Short groups are hard to learn in the time given, some without noise, so that a loss that learns less pays
+# for it; long ones are easy beside the noise and memorise it. Rates start low, for several a task
+# (LearnabilityConfig.rates): a low one is how people keep noise from being memorised.
+_LABEL_NOISE_HARD = replace(
+    _LABEL_NOISE,
+    samples=(500, 3000),
+    separation=(1.5, 6.0),
+    noisy=0.75,
+    noise=(0.1, 0.8),
+    rate=(0.005, 0.05),
+    adam_rate=(3e-4, 3e-3),
+    steps=(100, 400),
+    long_separation=(3.0, 12.0),
+    long=0.4,
+)
 PRIORS: dict[str, Prior] = {
     # Long enough that what helps early and harms late is seen to do so.
     "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
     "label-noise": _LABEL_NOISE,
-    # Short groups are hard to learn in the time given, some without noise, so that a loss that learns less
-    # pays for it; long ones are easy beside the noise and memorise it. Rates start low, for several a task
-    # (LearnabilityConfig.rates): a low one is how people keep noise from being memorised.
-    "label-noise-hard": replace(
-        _LABEL_NOISE,
-        samples=(500, 3000),
-        separation=(1.5, 6.0),
-        noisy=0.75,
-        noise=(0.1, 0.8),
-        rate=(0.005, 0.05),
-        adam_rate=(3e-4, 3e-3),
-        steps=(100, 400),
-        long_separation=(3.0, 12.0),
-        long=0.4,
+    "label-noise-hard": _LABEL_NOISE_HARD,
+    # Up to hundreds of noisy features: noise is memorised there while predictions are still flat.
+    "label-noise-wide": replace(
+        _LABEL_NOISE_HARD,
+        features=(16, 256),
+        feature_noise=(0.1, 2.5),
+        long_samples=(100, 600),
+        long_separation=(2.5, 12.0),
     ),
     "few-shot": Prior(
         samples=(20, 200),
@@ -203,7 +217,8 @@ PRIORS: dict[str, Prior] = {
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong
 labels), ``label-noise-hard`` (likewise, with tasks that are hard to learn in the time given, for several
-learning rates a task), ``few-shot`` (few samples per class)."""
+learning rates a task), ``label-noise-wide`` (likewise, with up to hundreds of noisy features, where labels are
+learned by heart from flat predictions), ``few-shot`` (few samples per class)."""
 
 
 def named_prior(

@@ -50,7 +50,7 @@ def draw_samples(
     scores = _teacher(draw, points, n_classes)
     y = torch.where(taught[:, None], scores.argmax(dim=2), y)
     rival, doubt = _nearest_other(draw, points, y, n_classes, scores, taught)
-    return Samples(_embed(draw, points, features), y, rival, doubt)
+    return Samples(_embed(prior, draw, points, features), y, rival, doubt)
 
 
 class _Draw:
@@ -135,7 +135,7 @@ def _nearest_other(
     return rival, torch.sigmoid(best - own).clamp(min=1e-6)
 
 
-def _embed(draw: _Draw, points: Tensor, features: int) -> Tensor:
+def _embed(prior: Prior, draw: _Draw, points: Tensor, features: int) -> Tensor:
     """Lay the points into the feature space: linear, or warped by sines; with noise in every direction."""
     latent = points.shape[2]
     scale = points.std(dim=(1, 2), keepdim=True) + 1e-6
@@ -145,6 +145,6 @@ def _embed(draw: _Draw, points: Tensor, features: int) -> Tensor:
     phase = draw.uniform(0, 2 * math.pi, 1, features)
     bent = torch.sin(frequency * (points @ draw.normal(latent, features)) + phase)
     x = torch.where(draw.chance(0.5)[:, None, None], bent + draw.uniform(0, 1)[:, None, None] * flat, flat)
-    noise = draw.log_uniform(0.02, 0.5)[:, None, None]
+    noise = draw.log_uniform(*prior.feature_noise)[:, None, None]
     x = x + noise * draw.normal(points.shape[1], features)
     return (x - x.mean(dim=1, keepdim=True)) / (x.std(dim=1, keepdim=True) + 1e-6)
