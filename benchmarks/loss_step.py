@@ -5,9 +5,9 @@
 Every loss has its turn in every round, eagerly and compiled (``fullgraph=True``), against cross-entropy in
 the same mode on the same logits. ``evolved-base`` has a sum over the classes, as ``evolved-loud`` has, a
 monotone loss before any evolution; the cost of ``evolved-noise`` is a function of the label's probability
-and of the largest one. Peak memory is counted from PyTorch's own record of allocations: the largest sum of what a forward
-and backward pass holds beyond the logits. Where CUDA is available, :mod:`benchmarks.gpu_loss_step` does the
-same there.
+and of the largest one. Peak memory is counted from PyTorch's own record of allocations: the largest sum of
+what a forward and backward pass holds beyond the logits. Where CUDA is available,
+:mod:`benchmarks.gpu_loss_step` does the same there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shipped losses against the losses that each was to beat, paired by seed, from what has been run.
 
-``benchmarks.transfer_page`` puts these tables into ``docs/transfer.md``. Everywhere else cross-entropy is what
-losses are compared with; two intervals against it say little about two losses against each other.
+``benchmarks.transfer_page`` puts these tables into ``docs/transfer.md``. Everywhere else cross-entropy is
+what losses are compared with; two intervals against it say little about two losses against each other.
 """
 
 from __future__ import annotations

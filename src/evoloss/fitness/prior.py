@@ -217,8 +217,8 @@ PRIORS: dict[str, Prior] = {
 }
 """Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong
 labels), ``label-noise-hard`` (likewise, with tasks that are hard to learn in the time given, for several
-learning rates a task), ``label-noise-wide`` (likewise, with up to hundreds of noisy features, where labels are
-learned by heart from flat predictions), ``few-shot`` (few samples per class)."""
+learning rates a task), ``label-noise-wide`` (likewise, with up to hundreds of noisy features, where labels
+are learned by heart from flat predictions), ``few-shot`` (few samples per class)."""
 
 
 def named_prior(
