@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
+from evoloss.losses.kept import KeptTables, KeptValues
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
 from evoloss.networks import (
@@ -36,21 +36,6 @@ _WRITTEN_TO = (
     "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
     "call the loss once outside of compiled code"
 )
-
-
-@dataclass
-class _Kept:
-    """Tables, and the parameters they were made of.
-
-    Attributes:
-        tables: at one class count, on one device.
-        params: a copy of the parameters.
-        state: where they lay, and how often that place had been written to, when they were last compared.
-    """
-
-    tables: LookupTables
-    params: Tensor
-    state: tuple[int, int]
 
 
 class EvolvedLoss(ClassificationLoss):
@@ -110,11 +95,9 @@ class EvolvedLoss(ClassificationLoss):
         self.network = network
         self.record = dict(record or {})
         self.exact = exact
-        self._forms: dict[tuple[int, torch.dtype], ClasswiseForm] = {}
-        self._forms_of: tuple[int, int] | None = None
-        self._kept: dict[tuple[int, torch.device], _Kept] = {}
-        self._costs: dict[int, TemperedCosts] = {}
-        self._costs_of: tuple[int, int] | None = None
+        self._forms: KeptValues[tuple[int, torch.dtype], ClasswiseForm] = KeptValues()
+        self._costs: KeptValues[int, TemperedCosts] = KeptValues()
+        self._kept: dict[tuple[int, torch.device], KeptTables] = {}
         self.register_buffer("params", params)
 
     @classmethod
@@ -247,14 +230,8 @@ class EvolvedLoss(ClassificationLoss):
         on_cpu = logits.device.type == "cpu"
         if torch.compiler.is_compiling() or (labels.is_dense and not on_cpu):
             return None
-        state = (self.params.data_ptr(), self.params._version)
-        if self._costs_of != state:
-            self._costs_of, self._costs = state, {}
         n_classes = logits.shape[1]
-        if n_classes not in self._costs:
-            self._costs[n_classes] = network.in_use(self.params, n_classes)
-
-        costs = self._costs[n_classes]
+        costs = self._costs.get(self.params, n_classes, lambda: network.in_use(self.params, n_classes))
         if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
             return looked_up_rows(logits, labels, costs, partial(self._exact_rows, labels=labels))
 
@@ -291,36 +268,26 @@ class EvolvedLoss(ClassificationLoss):
         # A tensor's value cannot be asked for while compiling, nor on the meta device.
         if torch.compiler.is_compiling() or self.params.is_meta:
             return None
-        state = (self.params.data_ptr(), self.params._version)
-        if self._forms_of != state:
-            self._forms_of, self._forms = state, {}
-        key = (n_classes, params.dtype)
-        if key not in self._forms:
+
+        def make() -> ClasswiseForm:
             form = network.constants(params, n_classes)
             # One class is no choice: every loss costs 0 there, and no form is needed.
             if n_classes > 1 and not form.exists.item():
                 raise ValueError(_no_form(n_classes))
-            self._forms[key] = form
-        return self._forms[key]
+            return form
+
+        return self._forms.get(self.params, (n_classes, params.dtype), make)
 
     def _tables_at(self, network: ClasswiseNetwork, n_classes: int) -> LookupTables:
-        """The tables at a class count, worked out once, in some twenty milliseconds."""
+        """The tables at a class count, worked out once."""
         key = (n_classes, self.params.device)
-        kept, state = self._kept.get(key), (self.params.data_ptr(), self.params._version)
-        if kept is not None and kept.state == state:
-            return kept.tables
-        # Written to or moved is not changed: distributed training writes buffers anew in every step.
-        if (
-            kept is not None
-            and kept.params.dtype == self.params.dtype
-            and torch.equal(kept.params, self.params)
-        ):
-            kept.state = state
+        kept = self._kept.get(key)
+        if kept is not None and kept.still_of(self.params):
             return kept.tables
         if not network.form(self.params.double()[None], n_classes).exists.item():
             raise ValueError(_no_form(n_classes))
         tables = tabulate(network, self.params, n_classes)
-        self._kept[key] = _Kept(tables, self.params.detach().clone(), state)
+        self._kept[key] = KeptTables.of(tables, self.params)
         return tables
 
     def _traced_tables(self, n_classes: int) -> LookupTables:
