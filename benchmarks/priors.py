@@ -17,7 +17,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -102,6 +102,8 @@ class Command:
     """Groups of eight tasks a prior, half of them long."""
     rates: int = 2
     """Learning rates to choose from."""
+    kinds: tuple[Literal["short", "long"], ...] = ("short", "long")
+    """Groups to judge on; the others are left out."""
     stream: str = "stop"
     """Name of the random stream that tasks come from; the default is that of a search's held-out tasks."""
     losses: tuple[str, ...] = tuple(SHIPPED)
@@ -111,18 +113,21 @@ class Command:
 def judge(prior: Prior, command: Command) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
     config = PretrainConfig(fitness="learnability", eval_groups=command.groups, rates=command.rates)
-    found: dict[str, list[torch.Tensor]] = {"short": [], "long": []}
+    found: dict[str, list[torch.Tensor]] = {kind: [] for kind in command.kinds}
     for unit in held_out_units(config, "stop"):
+        kind = "long" if unit.long else "short"
+        if kind not in found:
+            continue
         generator = stream(unit.seed, command.stream, unit.group)
         group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
         tables = _tables(command.losses, group.tasks.n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
         accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
         best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
-        found["long" if unit.long else "short"].append(best)
+        found[kind].append(best)
     names = (*LOSSES, *(Path(loss).name for loss in command.losses))
-    kinds = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
-    return {"groups": command.groups, "rates": command.rates, **kinds}
+    rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
+    return {"groups": command.groups, "rates": command.rates, **rows}
 
 
 def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> SlopeTables:
@@ -165,7 +170,7 @@ def main(command: Command) -> None:
     record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
     for name in command.on:
         record[name] = judge(known[name], command)
-        for kind in ("short", "long"):
+        for kind in command.kinds:
             row = record[name][kind]
             differences = "  ".join(
                 f"{loss} {each['mean']:+.1f}±{each['se']:.1f}" for loss, each in row["difference"].items()

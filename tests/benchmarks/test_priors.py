@@ -16,7 +16,9 @@ from evoloss.fitness import PRIORS
 def test_regimes_show_one_trait_each() -> None:
     assert not REGIMES.keys() & PRIORS.keys()
     assert REGIMES["underfit"].noisy == 0
-    for name in ("noisy-underfit", "memorised"):
+    assert REGIMES["wide"].noisy == 0
+    assert REGIMES["wide"].feature_noise[0] > REGIMES["underfit"].feature_noise[1]
+    for name in ("noisy-underfit", "memorised", "wide-noisy"):
         assert REGIMES[name].noisy == 1
         assert set(REGIMES[name].noise_kinds) == {"symmetric"}
 
@@ -47,6 +49,11 @@ def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypat
         assert all(math.isfinite(each["se"]) for each in row["difference"].values())
         assert row["tasks"] == 8
     assert "tiny, short: cross-entropy" in capsys.readouterr().out
+    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",)))
+    only = json.loads(out.read_text())["tiny"]
+    assert "short" not in only
+    assert only["long"]["cross_entropy_accuracy"] == found["tiny"]["long"]["cross_entropy_accuracy"]
+    assert "tiny, short" not in capsys.readouterr().out
 
 
 def test_unknown_regime(tmp_path: Path) -> None:
