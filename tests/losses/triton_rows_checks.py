@@ -283,6 +283,9 @@ def test_one_row_and_a_scalar_gradient() -> None:
     logits = draw(1, 7).requires_grad_()
     check(logits, draw_labels(1, 7), smooth_tables(7))
     row_costs(logits, draw_labels(1, 7), smooth_tables(7)).sum().backward()  # an expanded gradient, stride 0
+    theirs = logits.detach().double().requires_grad_()
+    reference(theirs, draw_labels(1, 7), smooth_tables(7)).sum().backward()
+    torch.testing.assert_close(logits.grad.double(), theirs.grad, rtol=2e-5, atol=2e-6)
 
 
 def test_the_graph_can_be_kept() -> None:
