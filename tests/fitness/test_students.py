@@ -25,10 +25,12 @@ from evoloss.errors import ConfigError
 from evoloss.fitness.loss_slopes import cross_entropy_slopes
 from evoloss.fitness.slope_tables import join_tables, tabulate_functions, tabulate_network
 from evoloss.fitness.student_config import StudentConfig
-from evoloss.fitness.student_tasks import Weights
+from evoloss.fitness.student_tasks import Weights, initial_weights
 from evoloss.fitness.students import Students, StudentScores
 from evoloss.fitness.workspace import Workspace
 from evoloss.networks import ClasswiseNetwork
+from evoloss.random_streams import stream
+from tests.fitness.test_students_gradient import student_module
 from tests.networks.populations import accepted, population
 
 NETWORK = ClasswiseNetwork()
@@ -79,6 +81,35 @@ def test_a_training_is_that_through_the_loss_networks() -> None:
     for layer, other in zip(batched, exact, strict=True):
         for mine, theirs in zip(layer, other, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_students_of_patches_are_trained_as_modules_are(optimizer: str) -> None:
+    config = StudentConfig(hidden=(8, 7), patches=3, optimizer=optimizer, clip=None, weight_decay=1e-3)  # type: ignore[arg-type]
+    initial = initial_weights((2, 8, 7, 5), torch.ones(2, dtype=torch.float64), stream(3, "start"))
+    plan = replace(PLAN, initial=initial, rates=PLAN.rates / (1 if optimizer == "sgd" else 20))
+    reference = tabulate_functions([cross_entropy_slopes()], 5, like=PARAMS)
+    scores = Students(config, TASKS, plan).train(reference, keep_weights=True)
+    assert scores.weights is not None
+    for task in range(2):
+        module = student_module([(weight[task], bias[task]) for weight, bias in initial], patches=3)
+        steps = {
+            "sgd": lambda params: torch.optim.SGD(params, lr=1.0, momentum=0.9, weight_decay=1e-3),
+            "adam": lambda params: torch.optim.Adam(params, lr=1.0, weight_decay=1e-3),
+        }
+        stepper = steps[optimizer](module.parameters())
+        for rate, rows in zip(plan.rates, plan.batches[:, task], strict=True):
+            for group in stepper.param_groups:
+                group["lr"] = float(rate if rate.dim() == 0 else rate[task])
+            stepper.zero_grad()
+            F.cross_entropy(module(TASKS.x[task, rows]), TASKS.y[task, rows]).backward()
+            stepper.step()
+        expected = [layer for layer in module if isinstance(layer, torch.nn.Linear)]
+        for (weight, bias), linear in zip(scores.weights, expected, strict=True):
+            torch.testing.assert_close(weight[0, task], linear.weight.detach().T, rtol=1e-8, atol=1e-10)
+            torch.testing.assert_close(bias[0, task], linear.bias.detach(), rtol=1e-8, atol=1e-10)
+        correct = (module(TASKS.x_test[task]).argmax(1) == TASKS.y_test[task]).double().mean()
+        torch.testing.assert_close(scores.test_accuracy[-1, 0, task], correct)
 
 
 def test_cross_entropy_beside_candidates() -> None:

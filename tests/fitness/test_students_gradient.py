@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import get_args
 
 import pytest
@@ -32,11 +33,29 @@ NETWORK = ClasswiseNetwork()
 MODULES: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU}
 
 
+class Cut(nn.Module):
+    """Inputs ``(n, features)`` to patches ``(n, patches, features of one)``."""
+
+    def __init__(self, patches: int) -> None:
+        super().__init__()
+        self.patches = patches
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (-1, self.patches)).mT
+
+
+class Pool(nn.Module):
+    """The sum over the patches over the root of their number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(1) / math.sqrt(x.shape[1])
+
+
 def student_module(
-    weights: list[tuple[Tensor, Tensor]], activation: str = "relu", norm: str = "none"
+    weights: list[tuple[Tensor, Tensor]], activation: str = "relu", norm: str = "none", patches: int = 1
 ) -> nn.Sequential:
     """One student as an ordinary module, from weights ``(fan_in, fan_out)`` and biases of each layer."""
-    modules: list[nn.Module] = []
+    modules: list[nn.Module] = [Cut(patches)] if patches > 1 else []
     for position, (weight, bias) in enumerate(weights):
         linear = nn.Linear(*weight.shape, dtype=weight.dtype)
         linear.weight, linear.bias = nn.Parameter(weight.T.clone()), nn.Parameter(bias.clone())
@@ -45,6 +64,8 @@ def student_module(
             if norm == "layer":
                 modules.append(nn.LayerNorm(weight.shape[1], elementwise_affine=False))
             modules.append(MODULES[activation]())
+            if position == 0 and patches > 1:
+                modules.append(Pool())
     return nn.Sequential(*modules)
 
 
@@ -58,11 +79,11 @@ def random_network(config: StudentConfig, shape: Shape) -> StudentNetwork:
 def module_of(network: StudentNetwork, config: StudentConfig, candidate: int, task: int) -> nn.Sequential:
     layers = zip(network.params.weights, network.params.biases, strict=True)
     weights = [(weight[task, candidate].T, bias[task, candidate, :, 0]) for weight, bias in layers]
-    return student_module(weights, config.activation, config.norm)
+    return student_module(weights, config.activation, config.norm, config.patches)
 
 
-def batch_of(shape: Shape, n: int) -> tuple[Tensor, Tensor]:
-    x = torch.randn(shape.tasks, n, shape.widths[0], generator=stream(0, "x")).double()
+def batch_of(shape: Shape, n: int, patches: int = 1) -> tuple[Tensor, Tensor]:
+    x = torch.randn(shape.tasks, n, patches * shape.widths[0], generator=stream(0, "x")).double()
     return x, torch.randint(shape.widths[-1], (shape.tasks, n), generator=stream(0, "y"))
 
 
@@ -161,15 +182,17 @@ def test_logit_gradient_of_what_is_not_finite_stays_where_it_is() -> None:
 
 @pytest.mark.parametrize("norm", get_args(Normalisation))
 @pytest.mark.parametrize("activation", STUDENT_ACTIVATIONS)
-@pytest.mark.parametrize("hidden", [(7,), (6, 5), (4, 9, 3, 5)])
+@pytest.mark.parametrize(
+    ("hidden", "patches"), [((7,), 1), ((6, 5), 1), ((4, 9, 3, 5), 1), ((7,), 3), ((6, 5), 4)]
+)
 def test_forward_and_backward_are_those_of_a_module(
-    hidden: tuple[int, ...], activation: ActivationName, norm: Normalisation
+    hidden: tuple[int, ...], patches: int, activation: ActivationName, norm: Normalisation
 ) -> None:
-    config = StudentConfig(hidden=hidden, activation=activation, norm=norm)
+    config = StudentConfig(hidden=hidden, patches=patches, activation=activation, norm=norm)
     shape = Shape(2, 3, (4, *hidden, 5))
     network = random_network(config, shape)
     tables = tabulate_network(NETWORK, accepted(NETWORK, 3, 0, 5), 5)
-    x, target = batch_of(shape, 8)
+    x, target = batch_of(shape, 8, patches)
     inputs = x.mT.contiguous()
     for _ in range(2):  # the second time in memory that was used before
         logits = network.forward(inputs)

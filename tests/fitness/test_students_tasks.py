@@ -29,6 +29,7 @@ TASKS, PLAN = CASE.tasks(), CASE.plan()
         ({"hidden": ()}, ConfigError, "hidden must name 1 to 4 layers of width 1 or more, got ()"),
         ({"hidden": (3, 0)}, ConfigError, "hidden must name 1 to 4 layers of width 1 or more, got (3, 0)"),
         ({"hidden": (3,) * 5}, ConfigError, "hidden must name 1 to 4 layers"),
+        ({"patches": 0}, ConfigError, "patches must be at least 1, got 0"),
         ({"activation": "rleu"}, UnknownNameError, "no activation of students 'rleu'. Did you mean 'relu'?"),
         ({"norm": "batch"}, UnknownNameError, "no normalisation of students 'batch'. Known: none, layer"),
         ({"optimizer": "adm"}, UnknownNameError, "no optimizer of students 'adm'. Did you mean 'adam'?"),
@@ -96,21 +97,23 @@ def test_wrong_plans(changes: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "hidden", "message"),
+    ("plan", "fields", "message"),
     [
-        (replace(PLAN, batches=PLAN.batches[:, :1]), (5,), "batches are for 1 tasks, there are 2"),
+        (replace(PLAN, batches=PLAN.batches[:, :1]), {}, "batches are for 1 tasks, there are 2"),
         (
             replace(PLAN, batches=PLAN.batches + 15),
-            (5,),
+            {},
             "batches must hold positions in [0, 20), got 15 to 3",
         ),
-        (PLAN, (6,), "initial must be weights and biases of shapes [((2, 4, 6), (2, 6))"),
-        (PLAN, (5, 5), "initial must be weights and biases of shapes"),
+        (PLAN, {"hidden": (6,)}, "initial must be weights and biases of shapes [((2, 4, 6), (2, 6))"),
+        (PLAN, {"hidden": (5, 5)}, "initial must be weights and biases of shapes"),
+        (PLAN, {"patches": 2}, "initial must be weights and biases of shapes [((2, 2, 5), (2, 5))"),
+        (PLAN, {"patches": 3}, "inputs of 4 features cannot be cut into 3 equal patches"),
     ],
 )
-def test_plans_that_do_not_fit(plan: StudentPlan, hidden: tuple[int, ...], message: str) -> None:
+def test_plans_that_do_not_fit(plan: StudentPlan, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_plan(TASKS, plan, hidden)
+        check_plan(TASKS, plan, StudentConfig(**{"hidden": (5,), **fields}))
     assert message in str(caught.value)
 
 

@@ -17,10 +17,14 @@ MAX_HIDDEN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class StudentConfig:
-    """A multi-layer perceptron and its optimiser.
+    """A multi-layer perceptron, or a small convolutional network, and its optimiser.
 
     Attributes:
         hidden: widths of the hidden layers, from 1 to ``MAX_HIDDEN`` of them.
+        patches: parts of equal size that an input is made of. The first hidden layer looks at each with the
+            same weights, as a convolution does, and the next layer sees the sum over the parts divided by
+            the root of their number. Feature f of part j stands at ``f * patches + j``. With 1 the first
+            layer is one as any other.
         activation: ``"relu"``, ``"tanh"``, ``"silu"`` or ``"gelu"`` (the exact one).
         norm: ``"layer"`` normalises each hidden layer before its activation, as ``nn.LayerNorm`` without
             affine parameters does; ``"none"`` does not.
@@ -39,6 +43,7 @@ class StudentConfig:
     """
 
     hidden: tuple[int, ...] = (32, 32)
+    patches: int = 1
     activation: ActivationName = "relu"
     norm: Normalisation = "none"
     optimizer: Optimizer = "sgd"
@@ -48,6 +53,10 @@ class StudentConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip: float | None = 5.0
+
+    def widths(self, features: int, n_classes: int) -> tuple[int, ...]:
+        """What each layer reads and the last one gives, for inputs of so many features in all."""
+        return (features // self.patches, *self.hidden, n_classes)
 
     def __post_init__(self) -> None:
         for kind, name, known in (
@@ -61,6 +70,8 @@ class StudentConfig:
             raise ConfigError(
                 f"hidden must name 1 to {MAX_HIDDEN} layers of width 1 or more, got {self.hidden}"
             )
+        if self.patches < 1:
+            raise ConfigError(f"patches must be at least 1, got {self.patches}")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum must be at least 0 and below 1, got {self.momentum}")
         if not (len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)):

@@ -3,6 +3,7 @@
 Everything is laid out ``(tasks, popsize, units, columns)``, a column being a sample: a processor's vectors
 then run along the batch, however few the classes, and since the samples of a task are the same for all its
 students, their first layers together are one matrix, ``(popsize * width, features) @ (features, columns)``.
+Where an input is made of patches, a column of the first layer is one patch of a sample.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Shape(NamedTuple):
     Attributes:
         tasks: number of tasks.
         popsize: number of candidates, each with one student a task.
-        widths: features, hidden widths, classes.
+        widths: features (of a patch), hidden widths, classes.
     """
 
     tasks: int
@@ -111,6 +112,8 @@ class _Layer(NamedTuple):
         units: the same memory as ``(tasks, popsize, units, columns)``.
         before: the same memory as ``(students, units, columns)``, normalised if that is asked for.
         after: what follows the activation, laid out likewise; the same memory again where that is enough.
+        output: what the next layer reads: ``after``, or its sum over the patches.
+        output_grad: its gradient; the memory of ``grad`` where ``output`` is ``after``.
         grad: the gradient of ``before``, laid out likewise.
         grad_product: the same memory, laid out as ``product``.
         grad_units: the same memory, laid out as ``units``.
@@ -125,6 +128,8 @@ class _Layer(NamedTuple):
     units: Tensor
     before: Tensor
     after: Tensor
+    output: Tensor
+    output_grad: Tensor
     grad: Tensor
     grad_product: Tensor
     grad_units: Tensor
@@ -135,7 +140,7 @@ class StudentNetwork:
     """The networks of a chunk of students.
 
     Args:
-        config: activation and normalisation.
+        config: activation, normalisation and patches.
         shape: sizes.
         params: parameters.
         grads: their gradients after :meth:`backward`.
@@ -154,20 +159,22 @@ class StudentNetwork:
     ) -> None:
         self.shape, self.params, self.grads = shape, params, grads
         self._activation = STUDENT_ACTIVATIONS[config.activation]
-        self._normalised = config.norm == "layer"
+        self._normalised, self._patches = config.norm == "layer", config.patches
         self._memory, self._keep = memory, keep
         self._layers: dict[int, list[_Layer]] = {}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(tasks, popsize, classes, n)`` of inputs ``(tasks, features, n)``; overwritten later."""
         *hidden_layers, last = self._layers_for(inputs.shape[2])
-        hidden = inputs
+        hidden = self._cut(inputs)
         for layer in hidden_layers:
             torch.baddbmm(layer.bias, layer.matrix, hidden, out=layer.product)
             if self._normalised:
                 _normalise(layer)
-            hidden = layer.after
-            self._activation.forward(layer.before, hidden)
+            self._activation.forward(layer.before, layer.after)
+            if layer.output is not layer.after:
+                _pool(layer, self._patches)
+            hidden = layer.output
         torch.baddbmm(last.bias, last.matrix, hidden, out=last.product)
         return last.units
 
@@ -179,12 +186,18 @@ class StudentNetwork:
         """Gradients of all parameters from :meth:`grad_logits`, after :meth:`forward` of the same inputs."""
         layers = self._layers_for(inputs.shape[2])
         for layer, below in zip(layers[:0:-1], layers[-2::-1], strict=True):
-            self._collect(layer, layer.grad, below.after)
-            torch.bmm(layer.matrix.mT, layer.grad, out=below.grad)
+            self._collect(layer, layer.grad, below.output)
+            torch.bmm(layer.matrix.mT, layer.grad, out=below.output_grad)
+            if below.output is not below.after:
+                _pool_backward(below, self._patches)
             self._activation.backward(below.grad, below.before, below.after)
             if self._normalised:
                 _normalise_backward(below)
-        self._collect(layers[0], layers[0].grad_product, inputs)
+        self._collect(layers[0], layers[0].grad_product, self._cut(inputs))
+
+    def _cut(self, inputs: Tensor) -> Tensor:
+        """Each patch a column, ``(tasks, features of a patch, patches * n)``; a view of contiguous inputs."""
+        return inputs if self._patches == 1 else inputs.reshape(len(inputs), self.shape.widths[0], -1)
 
     def _collect(self, layer: _Layer, grad: Tensor, hidden: Tensor) -> None:
         """The gradients of one layer's weights and biases."""
@@ -207,12 +220,16 @@ class StudentNetwork:
         matrices = self.shape.students if position else tasks
         weight, weight_grad = self.params.weights[position], self.grads.weights[position]
 
-        def take(name: str, units: int) -> Tensor:
+        pooled = position == 0 and self._patches > 1
+        samples, columns = columns, columns * self._patches if pooled else columns
+
+        def take(name: str, units: int, columns: int = columns) -> Tensor:
             size = (self.shape.students, units, columns)
             return self._memory.take(f"{name} {position}", size, weight)
 
         before, grad = take("before", units), take("grad", units)
         apart = self._activation.before or self._normalised
+        after = take("after", units) if apart else before
         return _Layer(
             matrix=weight.view(matrices, -1, widths[position]),
             matrix_grad=weight_grad.view(matrices, -1, widths[position]),
@@ -221,12 +238,26 @@ class StudentNetwork:
             product=before.view(matrices, -1, columns),
             units=before.view(tasks, popsize, units, columns),
             before=before,
-            after=take("after", units) if apart else before,
+            after=after,
+            output=take("output", units, samples) if pooled else after,
+            output_grad=take("output grad", units, samples) if pooled else grad,
             grad=grad,
             grad_product=grad.view(matrices, -1, columns),
             grad_units=grad.view(tasks, popsize, units, columns),
             spread=take("spread", 1) if self._normalised else before[:, :1],
         )
+
+
+def _pool(layer: _Layer, patches: int) -> None:
+    """The sum over the patches of a sample, divided by the root of their number."""
+    torch.sum(layer.after.unflatten(2, (patches, -1)), dim=2, out=layer.output)
+    layer.output.mul_(patches**-0.5)
+
+
+def _pool_backward(layer: _Layer, patches: int) -> None:
+    """Every patch gets its share of the gradient; ``output_grad`` is used up."""
+    layer.output_grad.mul_(patches**-0.5)
+    layer.grad.unflatten(2, (patches, -1)).copy_(layer.output_grad[:, :, None])
 
 
 def _normalise(layer: _Layer) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.fitness.student_config import StudentConfig
 
 Schedule = Literal["constant", "cosine", "linear", "one_cycle"]
 Weights = tuple[tuple[Tensor, Tensor], ...]  # of each layer (tasks, fan_in, fan_out) and (tasks, fan_out)
@@ -119,13 +120,15 @@ class StudentPlan:
         return self.batches.shape[0]
 
 
-def check_plan(tasks: StudentTasks, plan: StudentPlan, hidden: Sequence[int]) -> None:
-    """Check that a plan fits tasks and the hidden widths.
+def check_plan(tasks: StudentTasks, plan: StudentPlan, config: StudentConfig) -> None:
+    """Check that a plan fits tasks and students.
 
     Raises:
         ConfigError: if it does not.
     """
     n_tasks, samples, features = tasks.x.shape
+    if features % config.patches:
+        raise ConfigError(f"inputs of {features} features cannot be cut into {config.patches} equal patches")
     if plan.batches.shape[1] != n_tasks:
         raise ConfigError(f"batches are for {plan.batches.shape[1]} tasks, there are {n_tasks}")
     if plan.batches.min() < 0 or plan.batches.max() >= samples:
@@ -136,7 +139,7 @@ def check_plan(tasks: StudentTasks, plan: StudentPlan, hidden: Sequence[int]) ->
     shapes = [(tuple(weight.shape), tuple(bias.shape)) for weight, bias in plan.initial]
     wanted = [
         ((n_tasks, fan_in, fan_out), (n_tasks, fan_out))
-        for fan_in, fan_out in itertools.pairwise((features, *hidden, tasks.n_classes))
+        for fan_in, fan_out in itertools.pairwise(config.widths(features, tasks.n_classes))
     ]
     if shapes != wanted:
         raise ConfigError(f"initial must be weights and biases of shapes {wanted}, got {shapes}")
@@ -146,7 +149,7 @@ def initial_weights(widths: Sequence[int], gains: Tensor, generator: torch.Gener
     """Normal weights of standard deviation ``gain * sqrt(2 / fan_in)`` and zero biases.
 
     Args:
-        widths: features, hidden widths, classes.
+        widths: features (of a patch), hidden widths, classes.
         gains: one a task, shape ``(tasks,)``; 1 is the initialisation of He et al. 2015 (arXiv:1502.01852).
             Gives dtype and device of the weights.
         generator: of the same device.

@@ -77,7 +77,7 @@ def functional_step(
 ) -> None:
     """A :class:`TrainingStep` of blocks of parameters and moments, as one function for ``torch.compile``."""
     n_tasks, features, batch = inputs.shape
-    widths = (features, *(block.shape[2] for block in params[::2]))
+    widths = (features // config.patches, *(block.shape[2] for block in params[::2]))
     shape = Shape(n_tasks, params[0].shape[1], widths)
     memory, remembered = _Fresh(), [Blocks(each) for each in moments]
     grads = remembered[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
@@ -97,8 +97,8 @@ class Material:
     def __init__(self, tasks: StudentTasks, plan: StudentPlan, config: StudentConfig) -> None:
         self.plan, self.config = plan, config
         self.like = tasks.x[:0]
-        self.n_tasks, self.samples, features = tasks.x.shape
-        self.widths = (features, *config.hidden, tasks.n_classes)
+        self.n_tasks, self.samples, self.features = tasks.x.shape
+        self.widths = config.widths(self.features, tasks.n_classes)
         self.evaluate_at = plan.evaluate_at or (plan.steps,)
         self.batch = plan.batches.shape[2]
         self.columns = max(self.batch, _EVALUATED)
@@ -106,7 +106,7 @@ class Material:
         rates = rates[:, None] if rates.dim() == 1 else rates
         self.rates = OPTIMIZERS[config.optimizer].rates(config, rates)
         self.initial = [(weight.to(self.like), bias.to(self.like)) for weight, bias in plan.initial]
-        self.rows = tasks.x.reshape(-1, features)
+        self.rows = tasks.x.reshape(-1, self.features)
         self.labels = tasks.y.flatten()
         self.test = (tasks.x_test.to(self.like).mT.contiguous(), tasks.y_test)
         self.train = (tasks.x.mT.contiguous(), tasks.y)
@@ -115,7 +115,8 @@ class Material:
         """Memory that the students of one candidate take while they are trained."""
         shape, config = Shape(self.n_tasks, 1, self.widths), self.config
         blocks = 2 + len(OPTIMIZERS[config.optimizer].MOMENTS)
-        units = 3 * sum(config.hidden) + 7 * self.widths[-1]
+        first = config.hidden[0] * (3 * config.patches + 2) if config.patches > 1 else 3 * config.hidden[0]
+        units = first + 3 * sum(config.hidden[1:]) + 7 * self.widths[-1]
         return self.like.element_size() * self.n_tasks * (blocks * shape.n_params + units * self.columns)
 
     def batches(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
@@ -193,7 +194,7 @@ class StudentChunk:
     def _steps(self, start: int, stop: int) -> None:
         material = self.material
         # Batches are gathered for as many steps at once as stay in cache.
-        block = chunk_rows(material.n_tasks * material.batch * (material.widths[0] + material.widths[-1]))
+        block = chunk_rows(material.n_tasks * material.batch * (material.features + material.widths[-1]))
         for first in range(start, stop, block):
             last = min(stop, first + block)
             inputs, target = material.batches(first, last)

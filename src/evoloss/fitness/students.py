@@ -86,7 +86,7 @@ class Students:
         memory: int | None = None,
         compiled: bool = False,
     ) -> None:
-        check_plan(tasks, plan, config.hidden)
+        check_plan(tasks, plan, config)
         if tasks.x.dtype not in (torch.float32, torch.float64):
             raise ConfigError(f"students are trained in float32 or float64, got inputs of {tasks.x.dtype}")
         self.config, self.tasks, self.plan = config, tasks, plan
