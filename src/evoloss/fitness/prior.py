@@ -36,6 +36,13 @@ class Prior:
         feature_noise: standard deviation of the noise of each feature in units of what it owes to the point,
             log. Much of it in many features puts points far from each other in all directions, as images
             are: what tells classes apart is found slowly, and a label is learned by heart at once.
+        patched: share of groups whose inputs are made of patches, as images are
+            (:mod:`evoloss.fitness.synthetic_patches`), with ``features`` features a patch; their students
+            have a convolutional first layer. ``modes`` are the views of a class there, ``separation`` and
+            ``feature_noise`` say nothing.
+        patches: patches of an input, log.
+        contrast: size of what a patch shows of its class in units of the noise around it, log; of tasks of
+            patches.
         noisy: share of tasks with label noise.
         noise: share of training labels that are wrong in a task with noise.
         noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
@@ -69,6 +76,9 @@ class Prior:
     separation: Range = (2.5, 12.0)
     modes: tuple[int, int] = (1, 6)
     feature_noise: Range = (0.02, 0.5)
+    patched: float = 0.0
+    patches: tuple[int, int] = (6, 24)
+    contrast: Range = (0.4, 1.2)
     noisy: float = 0.0
     noise: Range = (0.1, 0.6)
     noise_kinds: dict[str, float] = field(
@@ -101,7 +111,7 @@ class Prior:
                     f"{name} of a prior must be a range (low, high) with {least} <= low <= high <= {most}, "
                     f"got {(low, high)}"
                 )
-        for name in ("noisy", "imbalanced", "adam", "long"):
+        for name in ("patched", "noisy", "imbalanced", "adam", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
         if self.test_samples < 1:
@@ -132,6 +142,8 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("separation", 1e-3, 1e3),
     ("modes", 1, 6),
     ("feature_noise", 1e-6, 1e3),
+    ("patches", 2, 1024),
+    ("contrast", 1e-3, 1e3),
     ("noise", 0, 0.95),
     ("depth", 1, 4),
     ("width", 2, 4096),
@@ -201,6 +213,26 @@ PRIORS: dict[str, Prior] = {
         long_samples=(100, 600),
         long_separation=(2.5, 12.0),
     ),
+    # What a convolutional network sees of images, most of it with clean labels; the others are as above.
+    "images": Prior(
+        classes=(3, 20),
+        samples=(300, 3000),
+        features=(8, 20),
+        patched=0.75,
+        modes=(1, 5),
+        noisy=0.25,
+        noise=(0.05, 0.4),
+        depth=(1, 2),
+        width=(32, 64),
+        rate=(0.005, 0.05),
+        adam=0.1,
+        adam_rate=(3e-4, 3e-3),
+        steps=(120, 350),
+        long_samples=(150, 600),
+        long_steps=(300, 700),
+        long_modes=(1, 4),
+        test_samples=640,
+    ),
     "few-shot": Prior(
         samples=(20, 200),
         long_samples=(20, 200),
@@ -215,8 +247,9 @@ PRIORS: dict[str, Prior] = {
         long_steps=(300, 2000),
     ),
 }
-"""Every prior by name: ``general`` (mostly clean labels), ``label-noise`` (unknown kind and share of wrong
-labels), ``label-noise-hard`` (likewise, with tasks that are hard to learn in the time given, for several
+"""Every prior by name: ``general`` (mostly clean labels), ``images`` (likewise, most inputs made of patches
+and students convolutional, for several learning rates a task), ``label-noise`` (unknown kind and share of
+wrong labels), ``label-noise-hard`` (likewise, with tasks that are hard to learn in the time given, for several
 learning rates a task), ``label-noise-wide`` (likewise, with up to hundreds of noisy features, where labels
 are learned by heart from flat predictions), ``few-shot`` (few samples per class)."""
 

@@ -250,14 +250,14 @@ class StudentNetwork:
 
 def _pool(layer: _Layer, patches: int) -> None:
     """The sum over the patches of a sample, divided by the root of their number."""
-    torch.sum(layer.after.unflatten(2, (patches, -1)), dim=2, out=layer.output)
+    torch.sum(layer.after.view(*layer.after.shape[:2], patches, -1), dim=2, out=layer.output)
     layer.output.mul_(patches**-0.5)
 
 
 def _pool_backward(layer: _Layer, patches: int) -> None:
     """Every patch gets its share of the gradient; ``output_grad`` is used up."""
     layer.output_grad.mul_(patches**-0.5)
-    layer.grad.unflatten(2, (patches, -1)).copy_(layer.output_grad[:, :, None])
+    layer.grad.view(*layer.grad.shape[:2], patches, -1).copy_(layer.output_grad[:, :, None])
 
 
 def _normalise(layer: _Layer) -> None:

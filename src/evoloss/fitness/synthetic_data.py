@@ -10,40 +10,24 @@ network gives. Tasks of one shape are made at once.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from evoloss.fitness.draws import Draw, Samples, draw_labels
 from evoloss.fitness.prior import Prior
 
 _LARGEST_MODES = 6
 _LARGEST_LATENT = 10
 
 
-class Samples(NamedTuple):
-    """Points of several tasks with their true labels.
-
-    Attributes:
-        x: ``(tasks, n, features)``.
-        y: int64, ``(tasks, n)``.
-        rival: the likeliest wrong class of each point, int64, ``(tasks, n)``.
-        doubt: how close the point is to it, in (0, 1], ``(tasks, n)``.
-    """
-
-    x: Tensor
-    y: Tensor
-    rival: Tensor
-    doubt: Tensor
-
-
 def draw_samples(
     prior: Prior, n_tasks: int, n: int, n_classes: int, features: int, generator: torch.Generator
 ) -> Samples:
     """Draw ``n`` points of each of ``n_tasks`` tasks with ``n_classes`` classes and ``features`` features."""
-    draw = _Draw(n_tasks, generator)
+    draw = Draw(n_tasks, generator)
     latent = int(draw.integers(2, min(_LARGEST_LATENT, features), (1,)))
-    y = _labels(prior, draw, n, n_classes)
+    y = draw_labels(prior, draw, n, n_classes)
     points = _clusters(prior, draw, y, n_classes, latent)
     taught = draw.chance(0.15)
     points = torch.where(taught[:, None, None], draw.normal(n, latent), points)
@@ -53,39 +37,7 @@ def draw_samples(
     return Samples(_embed(prior, draw, points, features), y, rival, doubt)
 
 
-class _Draw:
-    """Random numbers with a first axis of tasks."""
-
-    def __init__(self, n_tasks: int, generator: torch.Generator) -> None:
-        self.n_tasks, self.generator = n_tasks, generator
-
-    def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.n_tasks, *shape, generator=self.generator)
-
-    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(self.n_tasks, *shape, generator=self.generator)
-
-    def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        return self.uniform(math.log(low), math.log(high), *shape).exp()
-
-    def integers(self, low: int, high: int, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Whole numbers from low to high, both included."""
-        size = (self.n_tasks,) if shape is None else shape
-        return torch.randint(low, high + 1, size, generator=self.generator)
-
-    def chance(self, share: float) -> Tensor:
-        return torch.rand(self.n_tasks, generator=self.generator) < share
-
-
-def _labels(prior: Prior, draw: _Draw, n: int, n_classes: int) -> Tensor:
-    """Labels of classes that are equal in some tasks and unequal in others."""
-    ratio = torch.where(draw.chance(prior.imbalanced), draw.log_uniform(2, 20), 1.0)
-    place = draw.uniform(0, 1, n_classes)
-    weights = ratio[:, None] ** -place
-    return torch.multinomial(weights, n, replacement=True, generator=draw.generator)
-
-
-def _clusters(prior: Prior, draw: _Draw, y: Tensor, n_classes: int, latent: int) -> Tensor:
+def _clusters(prior: Prior, draw: Draw, y: Tensor, n_classes: int, latent: int) -> Tensor:
     tasks, n = y.shape
     parents = draw.normal(max(2, round(math.sqrt(n_classes))), latent)
     parent = torch.randint(parents.shape[1], (tasks, n_classes), generator=draw.generator)
@@ -113,7 +65,7 @@ def _clusters(prior: Prior, draw: _Draw, y: Tensor, n_classes: int, latent: int)
     return at * separation + spread
 
 
-def _teacher(draw: _Draw, points: Tensor, n_classes: int) -> Tensor:
+def _teacher(draw: Draw, points: Tensor, n_classes: int) -> Tensor:
     """Scores of the classes by a random network of one hidden layer, each class about equally often first."""
     latent, width = points.shape[2], 24
     first = draw.normal(latent, width) * (draw.uniform(1, 3) / math.sqrt(latent))[:, None, None]
@@ -123,7 +75,7 @@ def _teacher(draw: _Draw, points: Tensor, n_classes: int) -> Tensor:
 
 
 def _nearest_other(
-    draw: _Draw, points: Tensor, y: Tensor, n_classes: int, scores: Tensor, taught: Tensor
+    draw: Draw, points: Tensor, y: Tensor, n_classes: int, scores: Tensor, taught: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The likeliest wrong class and how close it is: by class means, or by the teacher's scores."""
     is_label = torch.nn.functional.one_hot(y, n_classes).to(points.dtype)
@@ -135,7 +87,7 @@ def _nearest_other(
     return rival, torch.sigmoid(best - own).clamp(min=1e-6)
 
 
-def _embed(prior: Prior, draw: _Draw, points: Tensor, features: int) -> Tensor:
+def _embed(prior: Prior, draw: Draw, points: Tensor, features: int) -> Tensor:
     """Lay the points into the feature space: linear, or warped by sines; with noise in every direction."""
     latent = points.shape[2]
     scale = points.std(dim=(1, 2), keepdim=True) + 1e-6

@@ -14,6 +14,7 @@ from evoloss.fitness.prior import Prior
 from evoloss.fitness.student_config import StudentConfig
 from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, initial_weights, learning_rates
 from evoloss.fitness.synthetic_data import draw_samples
+from evoloss.fitness.synthetic_patches import draw_patches
 from evoloss.fitness.task_noise import NOISE_KINDS, corrupt
 
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
@@ -69,8 +70,14 @@ def draw_group(
     n_classes, features = draw.whole(prior.classes), draw.whole(prior.features)
     samples = max(draw.whole(prior.samples), 2 * n_classes)
     steps = max(1, round(draw.whole(prior.steps) * stretch))
-    config = _students(prior, draw)
-    made = draw_samples(prior, n_tasks, samples + prior.test_samples, n_classes, features, generator)
+    # Nothing is drawn where there is nothing to choose: tasks without patches stay what they were.
+    patches = draw.whole(prior.patches) if prior.patched > 0 and draw.chance(prior.patched) else 1
+    config = _students(prior, draw, patches)
+    count = samples + prior.test_samples
+    if patches > 1:
+        made = draw_patches(prior, n_tasks, count, n_classes, features, patches, generator)
+    else:
+        made = draw_samples(prior, n_tasks, count, n_classes, features, generator)
     train, test = made.y[:, :samples], made.y[:, samples:]
     noisy = torch.rand(n_tasks, generator=generator) < prior.noisy
     low, high = prior.noise
@@ -88,12 +95,13 @@ def draw_group(
     return TaskGroup(config, tasks, plan, (y != train).float().mean(dim=1), long)
 
 
-def _students(prior: Prior, draw: _Numbers) -> StudentConfig:
+def _students(prior: Prior, draw: _Numbers, patches: int) -> StudentConfig:
     depth = draw.integer(*prior.depth)
     widths = tuple(draw.whole(prior.width) for _ in range(depth))
     adam = draw.chance(prior.adam)
     return StudentConfig(
         hidden=widths,
+        patches=patches,
         activation=draw.pick(prior.activations),  # type: ignore[arg-type]
         norm=draw.pick(prior.norms),  # type: ignore[arg-type]
         optimizer="adam" if adam else "sgd",
@@ -112,7 +120,7 @@ def _plan(
     peak = draw.spread(prior.adam_rate if config.optimizer == "adam" else prior.rate, n_tasks)
     schedule = _SCHEDULES[draw.integer(0, 1)]
     return StudentPlan(
-        initial=initial_weights((features, *config.hidden, tasks.n_classes), gains, generator),
+        initial=initial_weights(config.widths(features, tasks.n_classes), gains, generator),
         batches=epochs(samples, n_tasks, batch, steps, generator),
         rates=learning_rates(schedule, peak, steps),  # type: ignore[arg-type]
         evaluate_at=tuple(sorted({max(1, round(0.6 * steps)), steps})),
