@@ -1,7 +1,8 @@
 """What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
 
     python -m benchmarks.priors --on general label-noise few-shot --rates 2 --groups 8
-    python -m benchmarks.priors --on underfit noisy-underfit memorised wide wide-noisy --rates 3 --groups 8
+    python -m benchmarks.priors --on underfit noisy-underfit memorised wide wide-noisy patched patched-noisy \
+        --rates 3 --groups 8
 
 For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
 :data:`REGIMES`, corners of a prior that show one trait alone, groups of the same kind. Every loss is judged
@@ -78,16 +79,32 @@ _WIDE = replace(
     long_modes=(1, 3),
     noisy=0.0,
 )
+_PATCHED = replace(
+    PRIORS["images"],
+    classes=(5, 15),
+    patched=1.0,
+    contrast=(0.6, 1.3),
+    noisy=0.0,
+    imbalanced=0.0,
+    samples=(1500, 4000),
+    width=(48, 80),
+    adam=0.0,
+    long_samples=(300, 800),
+    long_steps=(500, 900),
+)
 REGIMES: dict[str, Prior] = {
     "underfit": _HARD,
     "noisy-underfit": replace(_HARD, **_SYMMETRIC),
     "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
     "wide": _WIDE,
     "wide-noisy": replace(_WIDE, **_SYMMETRIC),
+    "patched": _PATCHED,
+    "patched-noisy": replace(_PATCHED, **_SYMMETRIC),
 }
 """Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long). ``wide``
 tasks have hundreds of noisy features: in little time, clean, and with 40 % noise, which is memorised in long
-groups from predictions that are still flat."""
+groups from predictions that are still flat. ``patched`` ones have inputs made of patches and convolutional
+students."""
 
 
 @dataclass(frozen=True, kw_only=True)

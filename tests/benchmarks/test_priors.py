@@ -18,7 +18,8 @@ def test_regimes_show_one_trait_each() -> None:
     assert REGIMES["underfit"].noisy == 0
     assert REGIMES["wide"].noisy == 0
     assert REGIMES["wide"].feature_noise[0] > REGIMES["underfit"].feature_noise[1]
-    for name in ("noisy-underfit", "memorised", "wide-noisy"):
+    assert (REGIMES["patched"].patched, REGIMES["patched"].noisy) == (1, 0)
+    for name in ("noisy-underfit", "memorised", "wide-noisy", "patched-noisy"):
         assert REGIMES[name].noisy == 1
         assert set(REGIMES[name].noise_kinds) == {"symmetric"}
 

@@ -57,9 +57,15 @@ class PretrainConfig:
     fitness: Literal["ranking", "learnability"] = "ranking"
     """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
-    prior: Literal["general", "images", "label-noise", "label-noise-hard", "label-noise-wide", "few-shot"] = (
-        "general"
-    )
+    prior: Literal[
+        "general",
+        "images",
+        "label-noise",
+        "label-noise-hard",
+        "label-noise-wide",
+        "label-noise-images",
+        "few-shot",
+    ] = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
     prior_classes: tuple[int, ...] = ()
     """Class counts of the tasks, low and high; empty for the prior's own."""
