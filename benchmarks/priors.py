@@ -144,7 +144,8 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
         found[kind].append(best)
     names = (*LOSSES, *(Path(loss).name for loss in command.losses))
     rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
-    return {"groups": command.groups, "rates": command.rates, **rows}
+    settings = {"groups": command.groups, "rates": command.rates, "stream": command.stream}
+    return {**settings, **rows}
 
 
 def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> SlopeTables:
@@ -186,7 +187,11 @@ def main(command: Command) -> None:
             raise UnknownNameError.among("prior or regime", name, known)
     record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
     for name in command.on:
-        record[name] = judge(known[name], command)
+        found = judge(known[name], command)
+        earlier = record.get(name, {})
+        if all(earlier.get(key) == found[key] for key in ("groups", "rates", "stream")):
+            found = {**earlier, **found}  # the other kind of groups
+        record[name] = found
         for kind in command.kinds:
             row = record[name][kind]
             differences = "  ".join(

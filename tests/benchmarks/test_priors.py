@@ -52,9 +52,12 @@ def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypat
     assert "tiny, short: cross-entropy" in capsys.readouterr().out
     main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",)))
     only = json.loads(out.read_text())["tiny"]
-    assert "short" not in only
+    assert only["short"] == found["tiny"]["short"]  # of the same tasks, so it stays
+    assert "evolved-base" not in only["long"]["difference"]
     assert only["long"]["cross_entropy_accuracy"] == found["tiny"]["long"]["cross_entropy_accuracy"]
     assert "tiny, short" not in capsys.readouterr().out
+    main(Command(out=out, on=("tiny",), groups=2, rates=1, losses=(), kinds=("long",)))
+    assert "short" not in json.loads(out.read_text())["tiny"]
 
 
 def test_unknown_regime(tmp_path: Path) -> None:
