@@ -25,7 +25,7 @@ from evoloss.errors import ConfigError
 from evoloss.fitness.loss_slopes import cross_entropy_slopes
 from evoloss.fitness.slope_tables import join_tables, tabulate_functions, tabulate_network
 from evoloss.fitness.student_config import StudentConfig
-from evoloss.fitness.student_tasks import Weights, initial_weights
+from evoloss.fitness.student_tasks import StudentPlan, Weights, initial_weights
 from evoloss.fitness.students import Students, StudentScores
 from evoloss.fitness.workspace import Workspace
 from evoloss.networks import ClasswiseNetwork
@@ -48,6 +48,16 @@ def forward(weights: Weights, x: Tensor) -> Tensor:
         product = torch.matmul(hidden, weight) + bias[:, :, None]
         hidden = torch.relu(product) if position + 1 < len(weights) else product
     return hidden
+
+
+def of_patches(plan: StudentPlan, patches: int) -> StudentPlan:
+    """The plan with a first layer that looks at patches."""
+    if patches == 1:
+        return plan
+    widths = (CASE.features // patches, *CASE.hidden, CASE.classes)
+    return replace(
+        plan, initial=initial_weights(widths, torch.ones(2, dtype=torch.float64), stream(3, "start"))
+    )
 
 
 def assert_same(scores: StudentScores, expected: StudentScores, **tolerance: float) -> None:
@@ -86,13 +96,12 @@ def test_a_training_is_that_through_the_loss_networks() -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_students_of_patches_are_trained_as_modules_are(optimizer: str) -> None:
     config = StudentConfig(hidden=(8, 7), patches=3, optimizer=optimizer, clip=None, weight_decay=1e-3)  # type: ignore[arg-type]
-    initial = initial_weights((2, 8, 7, 5), torch.ones(2, dtype=torch.float64), stream(3, "start"))
-    plan = replace(PLAN, initial=initial, rates=PLAN.rates / (1 if optimizer == "sgd" else 20))
+    plan = of_patches(replace(PLAN, rates=PLAN.rates / (1 if optimizer == "sgd" else 20)), 3)
     reference = tabulate_functions([cross_entropy_slopes()], 5, like=PARAMS)
     scores = Students(config, TASKS, plan).train(reference, keep_weights=True)
     assert scores.weights is not None
     for task in range(2):
-        module = student_module([(weight[task], bias[task]) for weight, bias in initial], patches=3)
+        module = student_module([(weight[task], bias[task]) for weight, bias in plan.initial], patches=3)
         steps = {
             "sgd": lambda params: torch.optim.SGD(params, lr=1.0, momentum=0.9, weight_decay=1e-3),
             "adam": lambda params: torch.optim.Adam(params, lr=1.0, weight_decay=1e-3),
@@ -300,24 +309,26 @@ def fresh_compiler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_compiler")
-@pytest.mark.parametrize("clip", [None, 5.0])
-def test_a_step_is_one_graph(monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
+@pytest.mark.parametrize("fields", [{"clip": None}, {"clip": 5.0}, {"patches": 3}])
+def test_a_step_is_one_graph(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]) -> None:
     """Traced with the whole graph or not at all, and run without generating code, which takes its time."""
-    config = replace(CONFIG, clip=clip)
+    config = replace(CONFIG, **fields)
+    plan = of_patches(PLAN, config.patches)
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    eager = Students(config, TASKS, PLAN).train(TABLES)
-    assert_same(Students(config, TASKS, PLAN, compiled=True).train(TABLES), eager, rtol=1e-9, atol=1e-10)
+    eager = Students(config, TASKS, plan).train(TABLES)
+    assert_same(Students(config, TASKS, plan, compiled=True).train(TABLES), eager, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fresh_compiler")
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # the compiler's own
 @pytest.mark.parametrize(
-    "fields", [{}, {"optimizer": "adam", "activation": "silu", "norm": "layer", "weight_decay": 0.01}]
+    "fields",
+    [{}, {"optimizer": "adam", "activation": "silu", "norm": "layer", "weight_decay": 0.01}, {"patches": 2}],
 )
 def test_compiled_steps_are_the_same(fields: dict[str, Any]) -> None:
     config = StudentConfig(hidden=CASE.hidden, **fields)
-    plan = replace(PLAN, evaluate_at=(3, 12))
+    plan = replace(of_patches(PLAN, config.patches), evaluate_at=(3, 12))
     eager = Students(config, TASKS, plan).train(TABLES)
     compiled = Students(config, TASKS, plan, compiled=True).train(TABLES)
     assert_same(compiled, eager, rtol=1e-8, atol=1e-9)
