@@ -54,10 +54,6 @@ class StudentConfig:
     weight_decay: float = 0.0
     clip: float | None = 5.0
 
-    def widths(self, features: int, n_classes: int) -> tuple[int, ...]:
-        """What each layer reads and the last one gives, for inputs of so many features in all."""
-        return (features // self.patches, *self.hidden, n_classes)
-
     def __post_init__(self) -> None:
         for kind, name, known in (
             ("activation of students", self.activation, get_args(ActivationName)),
@@ -84,3 +80,7 @@ class StudentConfig:
             raise ConfigError(f"clip must be above 0 and finite, or None for no limit, got {self.clip}")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ConfigError("nesterov needs optimizer 'sgd' and a momentum above 0; set nesterov=False")
+
+    def widths(self, features: int, n_classes: int) -> tuple[int, ...]:
+        """What each layer reads and the last one gives, for inputs of so many features in all."""
+        return (features // self.patches, *self.hidden, n_classes)
