@@ -7,10 +7,10 @@ from pathlib import Path
 from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
-    "evolved-base": "everyday classification with mostly clean labels",
+    "evolved-base": "everyday classification with mostly clean labels, many or few",
     "evolved-noise": "wrong labels of unknown kind and share; no noise rate to set",
     "evolved-noise-long": "wrong labels that a network learns by heart in many epochs",
-    "evolved-small": "few samples per class",
+    "evolved-small": "few samples per class; evolved-base measured better there",
 }
 """Name and one line about every shipped loss."""
 
