@@ -1,0 +1,85 @@
+"""Which corner of the synthetic tasks orders losses as which real condition does?
+
+    python -m benchmarks.corners
+    python -m benchmarks.corners --priors benchmarks/results/priors-patches.json
+
+From what ``benchmarks.priors`` and ``benchmarks.transfer`` have left: for each corner (column) and condition
+(row) Spearman's rank correlation of the losses' differences to cross-entropy, over the losses that both have,
+cross-entropy with 0 among them. Ranks, because losses that collapse would decide any other measure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from benchmarks.transfer_conditions import RESULTS
+from benchmarks.transfer_page import load
+from evoloss.experiments.results import Results
+
+LEAST = 5
+"""Losses that a correlation is worked out of, at least."""
+SAME = {"log(p + 1/C)": "smoothed_log"}
+"""Losses that ``benchmarks.priors`` calls otherwise."""
+Differences = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Print the table."""
+
+    priors: tuple[Path, ...] = (RESULTS / "priors.json", RESULTS / "priors-patches.json")
+    """Results of ``benchmarks.priors``; of a corner that several have, the last counts."""
+
+
+def corners(paths: tuple[Path, ...]) -> dict[str, Differences]:
+    """Differences by loss on the short and on the long tasks of every prior."""
+    found: dict[str, Differences] = {}
+    for path in paths:
+        for name, record in json.loads(path.read_text(encoding="utf-8")).items():
+            for kind in ("short", "long"):
+                if kind in record:
+                    rows = record[kind]["difference"].items()
+                    found[f"{name}, {kind}"] = {SAME.get(loss, loss): row["mean"] for loss, row in rows}
+    return found
+
+
+def conditions(found: Mapping[str, Results]) -> dict[str, Differences]:
+    """Differences by loss in every condition that has been run."""
+    return {
+        name: {row.loss: row.mean_difference for row in results.summary} for name, results in found.items()
+    }
+
+
+def agreement(one: Differences, other: Differences) -> tuple[float, int] | None:
+    """Spearman's rank correlation and the number of losses; None with fewer than :data:`LEAST`."""
+    from scipy.stats import spearmanr
+
+    both = sorted(one.keys() & other.keys() - {"cross_entropy"})
+    if len(both) + 1 < LEAST:
+        return None
+    pairs = [(0.0, 0.0), *((one[loss], other[loss]) for loss in both)]
+    return float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
+
+
+def table(synthetic: Mapping[str, Differences], real: Mapping[str, Differences]) -> list[str]:
+    """The correlations as a Markdown table."""
+    lines = [f"| condition | {' | '.join(synthetic)} |", "| --- |" + " ---: |" * len(synthetic)]
+    for name, row in real.items():
+        found = [agreement(each, row) for each in synthetic.values()]
+        cells = ["–" if each is None else f"{each[0]:+.2f} ({each[1]})" for each in found]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def main(command: Command) -> None:
+    """Print."""
+    print("\n".join(table(corners(command.priors), conditions(load()))))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Command, description=__doc__))
