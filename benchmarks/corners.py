@@ -62,8 +62,9 @@ def agreement(one: Differences, other: Differences) -> tuple[float, int] | None:
     both = sorted(one.keys() & other.keys() - {"cross_entropy"})
     if len(both) + 1 < LEAST:
         return None
-    pairs = [(0.0, 0.0), *((one[loss], other[loss]) for loss in both)]
-    return float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
+    # Cross-entropy differs from itself by nothing.
+    x, y = [0.0, *(one[loss] for loss in both)], [0.0, *(other[loss] for loss in both)]
+    return float(spearmanr(x, y).statistic), len(x)
 
 
 def table(synthetic: Mapping[str, Differences], real: Mapping[str, Differences]) -> list[str]:
