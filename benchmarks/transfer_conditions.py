@@ -159,7 +159,6 @@ CONDITIONS = (
         train_samples=10_000,
         epochs=10,
         model="resnet8",
-        seeds=3,
         stages=1,
     ),
 )
