@@ -17,7 +17,10 @@ def within(value: float, bounds: tuple[float, float]) -> bool:
 def check(prior: Prior, group: TaskGroup) -> None:
     n_tasks, samples, features = group.tasks.x.shape
     assert within(group.tasks.n_classes, prior.classes)
-    assert within(features, prior.features)
+    patches = group.config.patches
+    assert patches == 1 or within(patches, prior.patches)
+    assert features % patches == 0
+    assert within(features // patches, prior.features)
     low, high = prior.long_samples if group.long else prior.samples
     assert max(low, 2 * group.tasks.n_classes) <= samples <= max(high, 2 * group.tasks.n_classes)
     assert within(group.plan.steps, prior.long_steps if group.long else prior.steps)
@@ -38,7 +41,9 @@ def test_groups_keep_to_their_prior(name: str) -> None:
     for group in groups:
         check(prior, group)
     assert {group.long for group in groups} == {True, False}
-    assert {len(group.config.hidden) for group in groups} == {1, 2, 3}
+    assert {len(group.config.hidden) for group in groups} == set(range(prior.depth[0], prior.depth[1] + 1))
+    patched = [group.config.patches > 1 for group in groups]
+    assert abs(sum(patched) / len(patched) - prior.patched) < 0.2
     assert {group.config.norm for group in groups} == {"none", "layer"}
     assert {group.config.optimizer for group in groups} == {"sgd", "adam"}
     noise = torch.cat([group.noise for group in groups])
