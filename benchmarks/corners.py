@@ -17,9 +17,11 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks.markdown import numbers_table
 from benchmarks.transfer_conditions import RESULTS
 from benchmarks.transfer_page import load
 from evoloss.experiments.results import Results
+from evoloss.report.tables import NOTHING
 
 LEAST = 5
 """Losses that a correlation is worked out of, at least."""
@@ -69,12 +71,12 @@ def agreement(one: Differences, other: Differences) -> tuple[float, int] | None:
 
 def table(synthetic: Mapping[str, Differences], real: Mapping[str, Differences]) -> list[str]:
     """The correlations as a Markdown table."""
-    lines = [f"| condition | {' | '.join(synthetic)} |", "| --- |" + " ---: |" * len(synthetic)]
+    rows = []
     for name, row in real.items():
         found = [agreement(each, row) for each in synthetic.values()]
-        cells = ["–" if each is None else f"{each[0]:+.2f} ({each[1]})" for each in found]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+        cells = [NOTHING if each is None else f"{each[0]:+.2f} ({each[1]})" for each in found]
+        rows.append((name, *cells))
+    return numbers_table(("condition", *synthetic), rows)
 
 
 def main(command: Command) -> None:

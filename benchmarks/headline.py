@@ -14,6 +14,7 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks.markdown import difference_text, numbers_table
 from benchmarks.transfer_conditions import CONDITIONS
 from benchmarks.transfer_page import load
 from evoloss.atomic_files import write_text
@@ -54,23 +55,18 @@ def table(found: Mapping[str, Results]) -> list[str]:
         for loss in LOSSES
         if any(row.loss == loss for results in found.values() for row in results.summary)
     ]
-    lines = [
-        f"| test accuracy, % | cross-entropy | {' | '.join(losses)} |",
-        f"| --- | ---: |{' ---: |' * len(losses)}",
-    ]
+    body = []
     titles = {each.name: each.title for each in CONDITIONS}
     for name, results in found.items():
         mean = next(row.mean_test_accuracy for row in results.losses if row.loss == BASELINE)
-        cells = [f"{mean:.1f}", *(_cell(results, loss) for loss in losses)]
-        lines.append(f"| {titles[name]} | {' | '.join(cells)} |")
-    return lines
+        body.append((titles[name], f"{mean:.1f}", *(_cell(results, loss) for loss in losses)))
+    return numbers_table(("test accuracy, %", "cross-entropy", *losses), body)
 
 
 def _cell(results: Results, loss: str) -> str:
     for row in results.summary:
         if row.loss == loss and row.ci_low is not None and row.ci_high is not None:
-            text = f"{row.mean_difference:+.1f} ± {(row.ci_high - row.ci_low) / 2:.1f}"
-            return f"**{text}**" if row.p_holm is not None and row.p_holm < 0.05 else text
+            return difference_text(row)
     return ""
 
 

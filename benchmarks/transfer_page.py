@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.markdown import is_clear, numbers_table
 from benchmarks.transfer import OUT
 from benchmarks.transfer_conditions import CONDITIONS, Condition
-from benchmarks.transfer_rivals import SIGNIFICANT, rivals
+from benchmarks.transfer_rivals import rivals
 from evoloss.atomic_files import write_text
 from evoloss.experiments.results import FILE_NAME, Results
 from evoloss.experiments.statistics import PairedDifference
@@ -82,13 +83,13 @@ def table(condition: Condition, results: Results) -> list[str]:
     """One condition as a Markdown table; a rate at the end of the grid is marked."""
     kept = [place for place, name in enumerate(HEADERS) if name != "s / run"]
     heads = [HEADERS[place] for place in kept]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+    body = []
     rows = zip(table_rows(results), results.losses, strict=True)
     for cells, loss in sorted(rows, key=lambda row: -row[1].mean_test_accuracy):
         edge = {min(condition.lr_grid): " ↓", max(condition.lr_grid): " ↑"}.get(loss.lr, "")
         shown = [cells[place] + (edge if HEADERS[place] == "lr" else "") for place in kept]
-        lines.append(f"| {' | '.join(shown)} |")
-    return lines
+        body.append(shown)
+    return numbers_table(heads, body)
 
 
 def differences(found: Found, value: str) -> dict[str, dict[str, Cell]]:
@@ -113,7 +114,7 @@ def _cell(row: PairedDifference, value: str) -> Cell | None:
     contrast = row if value == "accuracy" else getattr(row, value)
     if contrast is None:
         return None
-    return Cell(contrast.mean_difference, contrast.p_holm is not None and contrast.p_holm < SIGNIFICANT)
+    return Cell(contrast.mean_difference, is_clear(contrast.p_holm))
 
 
 def matrix(found: Found, value: str) -> list[str]:
@@ -122,13 +123,13 @@ def matrix(found: Found, value: str) -> list[str]:
     if not cells:
         return ["Nothing to compare yet."]
     digits = 3 if value.startswith("nll") else 1
-    lines = [f"| loss | {' | '.join(found)} | mean |", "| --- |" + " ---: |" * (len(found) + 1)]
+    body = []
     for loss, row in cells.items():
         shown = [_show(row.get(name), digits) for name in found]
         mean = f"{statistics.fmean(cell.mean for cell in row.values()):+.{digits}f}"
         missing = "" if len(row) == len(found) else f" (of {len(row)})"
-        lines.append(f"| {loss} | {' | '.join(shown)} | {mean}{missing} |")
-    return lines
+        body.append((loss, *shown, mean + missing))
+    return numbers_table(("loss", *found, "mean"), body)
 
 
 def _show(cell: Cell | None, digits: int) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benchmarks.markdown import difference_text, numbers_table
 from evoloss.experiments.results import Results
 from evoloss.experiments.statistics import PairedDifference, paired_differences
 from evoloss.report.tables import NOTHING
 
-SIGNIFICANT = 0.05
 ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")
 
 
@@ -54,12 +54,8 @@ def rivals(found: Mapping[str, Results]) -> list[str]:
         shown = [name for name in names if rows[name]]
         if not shown:
             continue
-        lines += [f"`{each.loss}` less", "", f"| loss | {' | '.join(shown)} |"]
-        lines.append("| --- |" + " ---: |" * len(shown))
-        for rival in each.rivals:
-            cells = [_cell(rows[name].get(rival)) for name in shown]
-            lines.append(f"| {rival} | {' | '.join(cells)} |")
-        lines.append("")
+        body = [(rival, *(_cell(rows[name].get(rival)) for name in shown)) for rival in each.rivals]
+        lines += [f"`{each.loss}` less", "", *numbers_table(("loss", *shown), body), ""]
     return lines[:-1] or ["Nothing to compare yet."]
 
 
@@ -71,9 +67,4 @@ def _differences(results: Results, each: Rivalry) -> dict[str, PairedDifference]
 
 
 def _cell(row: PairedDifference | None) -> str:
-    if row is None:
-        return NOTHING
-    text = f"{-row.mean_difference:+.1f}"
-    if row.ci_low is not None and row.ci_high is not None:
-        text += f" ± {(row.ci_high - row.ci_low) / 2:.1f}"
-    return f"**{text}**" if row.p_holm is not None and row.p_holm < SIGNIFICANT else text
+    return NOTHING if row is None else difference_text(row, -1)

@@ -6,19 +6,13 @@ import torch
 from evoloss.fitness import Prior
 from evoloss.fitness.synthetic_data import draw_samples
 from evoloss.random_streams import stream
+from tests.fitness.samples import check_samples
 
 
 @pytest.mark.parametrize(("n_classes", "features"), [(2, 4), (7, 2), (100, 32)])
 def test_shapes_ranges_and_standardised_inputs(n_classes: int, features: int) -> None:
     made = draw_samples(Prior(), 3, 600, n_classes, features, stream(0, "data"))
-    assert made.x.shape == (3, 600, features)
-    assert made.y.shape == made.rival.shape == made.doubt.shape == (3, 600)
-    for labels in (made.y, made.rival):
-        assert labels.dtype == torch.int64
-        assert int(labels.min()) >= 0
-        assert int(labels.max()) < n_classes
-    assert not (made.y == made.rival).any()
-    assert ((made.doubt > 0) & (made.doubt <= 1)).all()
+    check_samples(made, 3, 600, features, n_classes)
     torch.testing.assert_close(made.x.mean(dim=1), torch.zeros(3, features), atol=1e-4, rtol=0)
     torch.testing.assert_close(made.x.std(dim=1), torch.ones(3, features), atol=1e-3, rtol=0)
 

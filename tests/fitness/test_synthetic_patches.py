@@ -6,6 +6,7 @@ import torch
 from evoloss.fitness import Prior, draw_group
 from evoloss.fitness.synthetic_patches import draw_patches
 from evoloss.random_streams import stream
+from tests.fitness.samples import check_samples
 
 PRIOR = Prior(patched=1.0, imbalanced=0.0)
 
@@ -13,14 +14,7 @@ PRIOR = Prior(patched=1.0, imbalanced=0.0)
 @pytest.mark.parametrize(("n_classes", "features", "patches"), [(2, 3, 2), (7, 5, 9), (40, 12, 24)])
 def test_shapes_ranges_and_standardised_inputs(n_classes: int, features: int, patches: int) -> None:
     made = draw_patches(PRIOR, 3, 500, n_classes, features, patches, stream(0, "data"))
-    assert made.x.shape == (3, 500, features * patches)
-    assert made.y.shape == made.rival.shape == made.doubt.shape == (3, 500)
-    for labels in (made.y, made.rival):
-        assert labels.dtype == torch.int64
-        assert int(labels.min()) >= 0
-        assert int(labels.max()) < n_classes
-    assert not (made.y == made.rival).any()
-    assert ((made.doubt > 0) & (made.doubt <= 1)).all()
+    check_samples(made, 3, 500, features * patches, n_classes)
     torch.testing.assert_close(made.x.mean(dim=(1, 2)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(made.x.std(dim=(1, 2)), torch.ones(3), atol=1e-3, rtol=0)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness.student_config import ActivationName, Normalisation
@@ -185,17 +185,18 @@ _LABEL_NOISE = Prior(
     long=0.5,
     test_samples=640,
 )
+# Rates that start low, for several a task (LearnabilityConfig.rates): a low one is how people keep noise from
+# being memorised.
+_LOW_RATES: dict[str, Any] = {"rate": (0.005, 0.05), "adam_rate": (3e-4, 3e-3)}
 # Short groups are hard to learn in the time given, some without noise, so that a loss that learns less pays
-# for it; long ones are easy beside the noise and memorise it. Rates start low, for several a task
-# (LearnabilityConfig.rates): a low one is how people keep noise from being memorised.
+# for it; long ones are easy beside the noise and memorise it.
 _LABEL_NOISE_HARD = replace(
     _LABEL_NOISE,
     samples=(500, 3000),
     separation=(1.5, 6.0),
     noisy=0.75,
     noise=(0.1, 0.8),
-    rate=(0.005, 0.05),
-    adam_rate=(3e-4, 3e-3),
+    **_LOW_RATES,
     steps=(100, 400),
     long_separation=(3.0, 12.0),
     long=0.4,
@@ -212,9 +213,8 @@ _IMAGES = Prior(
     noise=(0.05, 0.4),
     depth=(1, 2),
     width=(32, 64),
-    rate=(0.005, 0.05),
     adam=0.1,
-    adam_rate=(3e-4, 3e-3),
+    **_LOW_RATES,
     steps=(120, 350),
     long_samples=(150, 600),
     long_steps=(300, 700),
@@ -244,7 +244,7 @@ PRIORS: dict[str, Prior] = {
         contrast=(0.5, 1.4),
         noisy=0.8,
         noise=(0.1, 0.8),
-        noise_kinds={"symmetric": 3.0, "asymmetric": 1.0, "instance": 1.0},
+        noise_kinds=_LABEL_NOISE.noise_kinds,
         long_samples=(150, 800),
         long_separation=(3.0, 12.0),
         long_modes=(1, 3),
