@@ -24,7 +24,7 @@ from evoloss.fitness.student_activations import STUDENT_ACTIVATIONS
 from evoloss.fitness.student_config import ActivationName, Normalisation, StudentConfig
 from evoloss.fitness.student_network import Blocks, Shape, StudentNetwork
 from evoloss.fitness.workspace import Workspace
-from evoloss.networks import ClasswiseNetwork, TemperedNetwork
+from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from tests.networks.populations import accepted
 
@@ -82,6 +82,9 @@ def module_of(network: StudentNetwork, config: StudentConfig, candidate: int, ta
     return student_module(weights, config.activation, config.norm, config.patches)
 
 
+TEMPERED = {"tempered": TemperedNetwork(), "paced": PacedNetwork()}
+
+
 def batch_of(shape: Shape, n: int, patches: int = 1) -> tuple[Tensor, Tensor]:
     x = torch.randn(shape.tasks, n, patches * shape.widths[0], generator=stream(0, "x")).double()
     return x, torch.randint(shape.widths[-1], (shape.tasks, n), generator=stream(0, "y"))
@@ -94,21 +97,33 @@ def logit_gradient(logits: Tensor, target: Tensor, tables: SlopeTables) -> Tenso
 
 
 @pytest.mark.parametrize("n_classes", [2, 7, 50])
-def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(n_classes: int) -> None:
-    network = TemperedNetwork()
-    params = torch.stack([network.initial(stream(seed, "start")) for seed in range(3)]).double()
-    known = tabulate_functions([label_smoothing_slopes(n_classes)], n_classes, like=params)
-    tables = join_tables([known, tabulate_network(network, params, n_classes)])
-    logits = 4 * torch.randn(5, 4, n_classes, 16, generator=stream(0, "logits")).double()
+@pytest.mark.parametrize("kinds", [("tempered",), ("paced",), ("tempered", "paced")])
+def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
+    kinds: tuple[str, ...], n_classes: int
+) -> None:
+    known = label_smoothing_slopes(n_classes)
+    tables = [tabulate_functions([known], n_classes, like=torch.zeros(1).double())]
+    candidates: list[tuple[TemperedNetwork, Tensor]] = []
+    for network in (TEMPERED[kind] for kind in kinds):
+        params = torch.stack([network.initial(stream(seed, "start")) for seed in range(3)]).double()
+        tables.append(tabulate_network(network, params, n_classes))
+        candidates += [(network, row[None]) for row in params]
+    logits = 4 * torch.randn(5, 1 + len(candidates), n_classes, 16, generator=stream(0, "logits")).double()
     target = torch.randint(n_classes, (5, 16), generator=stream(0, "target"))
-    made = logit_gradient(logits.clone(), target, tables)
-    for task, candidate in itertools.product(range(5), range(4)):
+    # Labels that are learned in part, each task to another degree.
+    learned = F.one_hot(target, n_classes).mT[:, None] * torch.arange(5)[:, None, None, None]
+    logits += learned
+    made = logit_gradient(logits.clone(), target, join_tables(tables))
+    for task, candidate in itertools.product(range(5), range(logits.shape[1])):
         rows = logits[task, candidate].T.clone().requires_grad_()
         if candidate == 0:
             loss = F.cross_entropy(rows, target[task], label_smoothing=0.1, reduction="sum")
         else:
-            own = params[candidate - 1 : candidate]
-            loss = network.losses(own, torch.log_softmax(rows, 1), target[task]).sum()
+            network, own = candidates[candidate - 1]
+            log_probs = torch.log_softmax(rows, 1)
+            p = log_probs.exp().gather(1, target[task][:, None])
+            agreement = ((n_classes * p.mean() - 1) / (n_classes - 1)).clamp(min=0)
+            loss = network.losses(own, log_probs, target[task], agreement=agreement).sum()
         (wanted,) = torch.autograd.grad(loss, rows)
         torch.testing.assert_close(made[task, candidate].T, wanted, rtol=0, atol=2e-4)
 

@@ -36,13 +36,17 @@ def loss_cases() -> list[LossCase]:
     return [LossCase(name, build) for name, build in (LOSSES | others | learned).items()]
 
 
-every_loss = pytest.mark.parametrize("case", loss_cases(), ids=lambda case: case.name)
+def every_loss_but(*names: str) -> pytest.MarkDecorator:
+    cases = [case for case in loss_cases() if case.name not in names]
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
 
-# A tempered loss weighs its gradient by the certainty of a prediction and does not differentiate through it:
-# its gradient is no derivative of its value. tests/networks/test_tempered.py says what it is.
-every_loss_with_a_potential = pytest.mark.parametrize(
-    "case", [case for case in loss_cases() if case.name != "evolved-tempered"], ids=lambda case: case.name
-)
+
+every_loss = every_loss_but()
+# A tempered loss weighs its gradient by the certainty of a prediction, a paced one by the agreement of a
+# batch, and neither differentiates through that: its gradient is no derivative of its value.
+# tests/networks/test_tempered.py and test_paced.py say what it is.
+every_loss_with_a_potential = every_loss_but("evolved-tempered", "evolved-paced")
+every_loss_without_a_batch = every_loss_but("evolved-paced")
 
 
 def make_logits(*shape: int, seed: int = 0, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> Tensor:

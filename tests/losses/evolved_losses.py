@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from evoloss.losses.evolved import CHECKED_CLASSES, EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network, TemperedNetwork
+from evoloss.networks import (
+    ClasswiseNetwork,
+    ConcatNetwork,
+    MonotoneNetwork,
+    Network,
+    PacedNetwork,
+    TemperedNetwork,
+)
 
 CONCAT_CLASSES = 5
 NETWORKS: dict[str, Network] = {
@@ -18,6 +25,7 @@ NETWORKS: dict[str, Network] = {
     "monotone": MonotoneNetwork(hidden=(4, 4)),
     "monotone-tanh": MonotoneNetwork(hidden=(4,), activation="tanh"),
     "tempered": TemperedNetwork(),
+    "paced": PacedNetwork(),
     "concat": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES),
 }
 ANY_COUNT = [name for name in NETWORKS if name != "concat"]

@@ -12,7 +12,13 @@ from torch.nn import functional as F
 
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, TemperedNetwork
+from evoloss.networks import (
+    ClasswiseNetwork,
+    ConcatNetwork,
+    MonotoneNetwork,
+    PacedNetwork,
+    TemperedNetwork,
+)
 from tests.losses.cases import make_indices, make_logits, make_probs, make_weight
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, NETWORKS, evolved, usable_params
 
@@ -32,8 +38,12 @@ def gradient(loss: nn.Module, logits: Tensor, target: Tensor) -> Tensor:
 def test_equals_the_network_in_canonical_form(kind: str):
     logits, target = make_logits(6, C), make_indices(6, n_classes=C)
     loss = evolved(kind, reduction="none")
-    params = loss.params[None].double()
-    expected = NETWORKS[kind].losses(params, logits.log_softmax(1), target)[0]
+    params, network = loss.params[None].double(), NETWORKS[kind]
+    log_probs, others = logits.log_softmax(1), {}
+    if isinstance(network, PacedNetwork):
+        mean = log_probs.exp()[torch.arange(6), target].mean()
+        others["agreement"] = ((C * mean - 1) / (C - 1)).clamp(min=0)
+    expected = network.losses(params, log_probs, target, **others)[0]
     torch.testing.assert_close(loss(logits, target), expected)
     one_hot = F.one_hot(target, C).double()
     torch.testing.assert_close(loss(logits, one_hot), expected)

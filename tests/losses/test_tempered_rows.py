@@ -1,4 +1,4 @@
-"""A tempered loss in use against its network: costs, gradients, second derivatives, changed parameters."""
+"""A tempered or paced loss in use against its network: costs, derivatives, changed parameters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ N, C = 40, 7
 TARGETS = {"indices": make_indices(N, n_classes=C), "probabilities": make_probs(N, C, dtype=torch.float32)}
 every_use = pytest.mark.parametrize("smoothing", [0.0, 0.2])
 every_target = pytest.mark.parametrize("kind", TARGETS)
+every_network = pytest.mark.parametrize("network", ["tempered", "paced"])
 
 
 def cost_and_gradient(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -24,31 +25,33 @@ def cost_and_gradient(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> tupl
     return cost.detach().float(), leaf.grad.float()
 
 
+@every_network
 @every_use
 @every_target
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.bfloat16, 2e-2), (torch.float16, 2e-3)]
 )
 def test_costs_and_gradients_are_the_networks(
-    kind: str, smoothing: float, dtype: torch.dtype, tolerance: float
+    kind: str, smoothing: float, network: str, dtype: torch.dtype, tolerance: float
 ) -> None:
     logits, target = make_logits(N, C, scale=4.0).to(dtype), TARGETS[kind]
     shared = {"reduction": "none", "label_smoothing": smoothing, "weight": make_weight(C, dtype=dtype)}
-    found = cost_and_gradient(evolved("tempered", **shared), logits, target)
+    found = cost_and_gradient(evolved(network, **shared), logits, target)
     shared["weight"] = shared["weight"].float()
-    network = evolved("tempered", **shared)
-    network.exact = True
-    wanted = cost_and_gradient(network, logits.float(), target)
+    exact = evolved(network, **shared)
+    exact.exact = True
+    wanted = cost_and_gradient(exact, logits.float(), target)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
+@every_network
 @every_use
 @every_target
-def test_second_derivatives_are_the_networks(kind: str, smoothing: float) -> None:
+def test_second_derivatives_are_the_networks(kind: str, smoothing: float, network: str) -> None:
     target, made = TARGETS[kind], []
     for exact in (False, True):
-        loss = evolved("tempered", label_smoothing=smoothing)
+        loss = evolved(network, label_smoothing=smoothing)
         loss.exact = exact
         leaf = make_logits(N, C, dtype=torch.float32).requires_grad_()
         (gradient,) = torch.autograd.grad(loss(leaf, target), leaf, create_graph=True)
@@ -57,9 +60,10 @@ def test_second_derivatives_are_the_networks(kind: str, smoothing: float) -> Non
     torch.testing.assert_close(made[0], made[1], rtol=1e-3, atol=1e-6)
 
 
+@every_network
 @every_target
-def test_written_to_parameters_count_at_once(kind: str) -> None:
-    loss, logits, target = evolved("tempered"), make_logits(N, C, dtype=torch.float32), TARGETS[kind]
+def test_written_to_parameters_count_at_once(kind: str, network: str) -> None:
+    loss, logits, target = evolved(network), make_logits(N, C, dtype=torch.float32), TARGETS[kind]
     before = loss(logits, target)
     with torch.no_grad():
         loss.params[0] += 3.0

@@ -69,7 +69,7 @@ WRONG_TYPES: dict[str, tuple[Any, str]] = {
     "hidden": (8, "a list of int, got 8"),
     "classes": ([2, "10"], "a list of int"),
     "regimes": ([1.0], "a table of numbers"),
-    "network": (3, "one of classwise, balanced, basis, mixture, tempered, concat, monotone, got 3"),
+    "network": (3, "one of classwise, balanced, basis, mixture, tempered, paced, concat, monotone, got 3"),
 }
 
 

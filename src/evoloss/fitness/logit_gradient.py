@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evoloss.fitness.slope_tables import Cells, SlopeTables, n_cells
 from evoloss.fitness.student_network import Memory
-from evoloss.networks import Tempering, certainty_of
+from evoloss.networks import certainty_of
 
 # The least of a logit less the largest: below LOG_P_FLOOR, and its exponential is a normal number in float32.
 _LOWEST = -80.0
@@ -16,7 +16,8 @@ _LOWEST = -80.0
 class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
 
-    Where the tables have a temper t (:mod:`evoloss.networks.tempered`), h is looked up at ``t log p``.
+    Where the tables have a temper t (:mod:`evoloss.networks.tempered`), h is looked up at ``t log p``; where
+    it is paced (:mod:`evoloss.networks.paced`), t follows the batch.
 
     Args:
         tables: one candidate each of the chunk, in the dtype and on the device of the students. For the mean
@@ -42,7 +43,7 @@ class LogitGradient:
         )
         self._tempering = None
         if tables.tempering is not None:
-            self._tempering = Tempering(*(each[:, :, None] for each in tables.tempering))
+            self._tempering = tables.tempering.map(lambda each: each[:, :, None])
         self._flat = self._place.view(self._cells.integer).view(-1), out.view(-1), self._factor.view(-1)
 
     def label_cells(self, target: Tensor) -> Tensor:
@@ -65,8 +66,8 @@ class LogitGradient:
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
         if self._tempering is not None:
-            # The largest probability is 1 / total. Other classes have no slope where t is not 1.
-            log_p.mul_(self._tempering.at(certainty_of(total.reciprocal(), self._n_classes)))
+            # Other classes have no slope where t is not 1.
+            log_p.mul_(self._tempering.at(self._measure(label_cells)))
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)
@@ -74,3 +75,16 @@ class LogitGradient:
         out.addcmul_(self._factor, log_p)
         torch.sum(out, dim=2, keepdim=True, out=self._sum)
         out.addcmul_(exps, self._sum.div_(total), value=-1)
+
+    def _measure(self, label_cells: Tensor) -> Tensor:
+        """What tempers follow: ``(tasks, popsize, 1, n)`` from exponentials and their totals."""
+        # The largest probability is 1 / total.
+        certain = certainty_of(self._total.reciprocal(), self._n_classes)
+        paced = self._tempering.paced if self._tempering is not None else None
+        if paced is None:
+            return certain
+        # label_cells is the length of a table at the label and 0 elsewhere.
+        torch.mul(self._exps, label_cells, out=self._factor)
+        torch.sum(self._factor, dim=2, keepdim=True, out=self._sum)
+        p = self._sum.div_(self._total).mean(dim=3, keepdim=True).div_(self._length)
+        return torch.lerp(certain, certainty_of(p, self._n_classes), paced)

@@ -49,8 +49,8 @@ class SlopeTables:
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
         tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
-            temper t of each candidate depends on the certainty of a prediction, ``(popsize, 1)`` each; None
-            is t = 1 for all.
+            temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
+            ``(popsize, 1)`` each; None is t = 1 for all.
     """
 
     intercepts: Tensor
@@ -88,7 +88,7 @@ class SlopeTables:
         return replace(self, intercepts=self.intercepts * factor, gradients=self.gradients * factor)
 
     def _tempering(self, change: Callable[[Tensor], Tensor]) -> Tempering | None:
-        return None if self.tempering is None else Tempering(*map(change, self.tempering))
+        return None if self.tempering is None else self.tempering.map(change)
 
     def lookup(self, log_p: Tensor) -> Tensor:
         """Both slopes at (tempered) log-probabilities ``(M,)``, ``-inf`` allowed, ``(popsize, 2, M)``."""
@@ -229,7 +229,13 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
     if any(each.tempering is not None for each in tables):
         # Without tempering t is 1, whatever the certainty.
         own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
-        tempering = Tempering(*(torch.cat(parts) for parts in zip(*own, strict=True)))
+        least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
+        paced = None
+        if any(each.paced is not None for each in own):
+            paced = torch.cat(
+                [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
+            )
+        tempering = Tempering(least, power, paced)
     return SlopeTables(
         torch.cat([each.intercepts for each in tables]),
         torch.cat([each.gradients for each in tables]),

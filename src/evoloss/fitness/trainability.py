@@ -49,12 +49,14 @@ def _tempered_start(network: TemperedNetwork, params: Tensor, n_classes: int) ->
     """The pull on the label's logit at a tenth of the uniform probability, the rest spread, ``(popsize,)``.
 
     Everywhere else it is above 0, and free predictions reach their labels: the slope of the label is
-    negative wherever it is, and the others' are 0.
+    negative wherever it is, and the others' are 0. A paced loss is asked where training starts, in a batch
+    of uniform predictions.
     """
     p = 0.1 / n_classes
     rest = (1 - p) / (n_classes - 1)
     log_probs = params.new_tensor([p, *[rest] * (n_classes - 1)]).log()[None]
-    temper = network.tempering(params).at(certainty(log_probs)[None])
+    measure = log_probs.new_zeros(1) if network.paced else certainty(log_probs)
+    temper = network.tempering(params).at(measure[None])
     slopes = tempered_slopes(network, params, n_classes)(temper * math.log(p))[:, 1, 0]
     return -(1 - p) * slopes
 

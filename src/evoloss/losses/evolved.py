@@ -16,7 +16,7 @@ from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.kept import KeptTables, KeptValues
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
-from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
+from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_masses, traced_rows
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,
@@ -25,7 +25,7 @@ from evoloss.networks import (
     Network,
     TemperedCosts,
     TemperedNetwork,
-    certainty,
+    agreement_of,
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
@@ -43,14 +43,17 @@ class EvolvedLoss(ClassificationLoss):
 
     The cost of a prediction p whose label is k is that of the loss network in canonical form: 0 for a
     perfect prediction, and with cross-entropy's gradient, :math:`-\partial L/\partial z_y = 1 - 1/C`, at the
-    uniform prediction, so that a learning rate carries over. Classwise, monotone and tempered losses fit any
-    number of classes, a concat loss the one it was evolved for.
+    uniform prediction, so that a learning rate carries over. Concat losses fit the number of classes that
+    they were evolved for, all others any.
 
     Classwise and monotone losses are two functions of one number. On logits of float32 or less they are
     read from tables (:mod:`evoloss.networks.lookup`), in a pass over the logits that costs about what
     cross-entropy costs; :meth:`tables` says how far the tables are from the network. Logits in
     float64 are always given to the network itself, all are with ``exact=True``, and second derivatives are
     the network's.
+
+    A paced loss (:mod:`evoloss.networks.paced`) sees its batch: the cost of a prediction depends on how far
+    the labels of the call are learned, also with ``reduction="none"``.
 
     The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
     nothing to change. They stay in float32 or float64 when the module is cast to half precision.
@@ -157,24 +160,38 @@ class EvolvedLoss(ClassificationLoss):
                 errors[n_classes] = tables.value_error, tables.slope_error
         write_artefact(Path(directory), Artefact(self.network, self.params, self.record), errors)
 
-    def class_costs(self, logits: Tensor) -> Tensor:
-        """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``."""
+    def class_costs(self, logits: Tensor, agreement: Tensor | None = None) -> Tensor:
+        """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``.
+
+        Args:
+            logits: float32 or float64.
+            agreement: of the batch with its labels, a scalar from 0 to 1, for a paced loss; None is 1.
+        """
         params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
-        if not isinstance(self.network, ClasswiseNetwork):
+        if isinstance(self.network, TemperedNetwork):
+            return self.network.class_costs(params, log_probs, agreement=agreement)
+        if isinstance(self.network, ConcatNetwork):
             return self.network.class_costs(params, log_probs)
         return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
 
-    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+    def label_costs(self, logits: Tensor, target: Tensor, agreement: Tensor | None = None) -> Tensor:
+        """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``; see :meth:`class_costs`."""
         if isinstance(self.network, ConcatNetwork):
             return pick(self.class_costs(logits), target)
         log_probs = F.log_softmax(logits, dim=1)
         pick(log_probs, target)  # raises for an index out of range, as cross-entropy does
         params = self.params.to(logits.dtype)
         if isinstance(self.network, TemperedNetwork):
-            return self.network.losses(params[None], log_probs, target).squeeze(0)
+            return self.network.losses(params[None], log_probs, target, agreement=agreement).squeeze(0)
         form = self._form(self.network, params, logits.shape[1])
         return self.network.losses(params[None], log_probs, target, form).squeeze(0)
+
+    def batch_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """Costs of a paced loss from the network itself; None for the others, in which a row stands alone."""
+        if not self._is_paced:
+            return None
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return self._exact_rows(logits, labels, self._agreement(logits, labels))
 
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
@@ -233,27 +250,50 @@ class EvolvedLoss(ClassificationLoss):
         n_classes = logits.shape[1]
         costs = self._costs.get(self.params, n_classes, lambda: network.in_use(self.params, n_classes))
         if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
-            return looked_up_rows(logits, labels, costs, partial(self._exact_rows, labels=labels))
+            agreement = self._agreement(logits, labels) if network.paced else None
+            exact_rows = partial(self._exact_rows, labels=labels, agreement=agreement)
+            return looked_up_rows(logits, labels, costs, exact_rows, agreement)
 
-        def exact(log_p: Tensor, log_probs: Tensor) -> Tensor:
+        def exact(log_p: Tensor, measure: Tensor | None) -> Tensor:
+            assert measure is not None
             row = self.params.to(log_p.dtype)[None]
-            return network.costs(row, network.form(row, n_classes), log_p, certainty(log_probs))[0]
+            return network.costs(row, network.form(row, n_classes), log_p, measure.expand(len(log_p)))[0]
 
         return looked_up_labels(logits.float(), labels, costs, exact)
 
-    def _exact_rows(self, logits: Tensor, labels: Labels) -> Tensor:
+    @property
+    def _is_paced(self) -> bool:
+        return isinstance(self.network, TemperedNetwork) and self.network.paced
+
+    def _agreement(self, logits: Tensor, labels: Labels) -> Tensor:
+        """How far a batch has learned its labels, as they are without smoothing; a scalar."""
+        working = torch.promote_types(logits.dtype, torch.float32)
+        log_probs = torch.log_softmax(logits.detach().to(working), dim=1)
+        n_classes = logits.shape[1]
+        if labels.target.dim() == 2:
+            shares = labels.target.detach()
+            learned = torch.where(shares == 0, 0.0, log_probs.exp() * shares).sum(1)
+            return agreement_of(learned, None, n_classes)
+        learned = pick(log_probs, labels.target, labels.ignore_index).exp()
+        return agreement_of(learned, labels.target != labels.ignore_index, n_classes)
+
+    def _exact_rows(self, logits: Tensor, labels: Labels, agreement: Tensor | None = None) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""
-        logits = logits.float()
-        if not labels.is_dense:
-            return self.label_costs(logits, labels.label)
-        masses = labels.masses(slice(None), logits.shape[1])
-        return torch.where(masses == 0, 0.0, self.class_costs(logits) * masses).sum(1)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if labels.is_dense:
+            masses = traced_masses(labels, logits)
+            costs = torch.where(masses == 0, 0.0, self.class_costs(logits, agreement) * masses).sum(1)
+        else:
+            costs = self.label_costs(logits, labels.label, agreement)
+        if labels.target.dim() == 2:
+            return costs
+        return torch.where(labels.target == labels.ignore_index, 0.0, costs)
 
     def _exact_delta(
-        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, log_probs: Tensor
+        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, measure: Tensor | None
     ) -> Tensor:
         """The part of a cost that depends on the label, from the network itself; ``(N,)`` to ``(N,)``."""
-        del log_probs  # the rest of a prediction is nothing to it
+        del measure  # the rest of a prediction is nothing to it
         row = self.params.to(log_p.dtype)[None]
         form = self._form(network, row[0], n_classes) or network.form(row, n_classes)
         label = network.phi_label(row, form, log_p, n_classes)

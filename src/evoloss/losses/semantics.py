@@ -130,6 +130,18 @@ class ClassificationLoss(nn.Module):
         """
         return None
 
+    def batch_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """Costs of rows that depend on the rest of the batch; None for losses in which a row stands alone.
+
+        Args:
+            logits: of any floating dtype, shape ``(N, C)``.
+            labels: as for :meth:`row_costs`, the weight in float32 or float64.
+
+        Returns:
+            The costs by differentiable operations, shape ``(N,)``; 0 for a target of ``ignore_index``.
+        """
+        return None
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
 
@@ -167,22 +179,31 @@ class ClassificationLoss(nn.Module):
             return _reduce(losses, total, self.reduction).to(dtype)
 
     def _row_losses(self, input: Tensor, target: Tensor, indices: bool) -> tuple[Tensor, Tensor | int] | None:
-        """Losses by :meth:`row_costs`, and what their mean divides by; None where there is no such way."""
-        if type(self).row_costs is ClassificationLoss.row_costs or not _is_plain(target, self.weight):
+        """Losses by :meth:`row_costs` or :meth:`batch_costs`, and what their mean divides by.
+
+        None where there is no such way.
+        """
+        kind = type(self)
+        plain = kind.row_costs is not ClassificationLoss.row_costs and _is_plain(target, self.weight)
+        if not plain and kind.batch_costs is ClassificationLoss.batch_costs:
             return None
         axis = 0 if input.dim() == 1 else 1
         shape = input.shape[:axis] + input.shape[axis + 1 :]
         logits = input if input.dim() == 2 else input.movedim(axis, -1).reshape(-1, input.shape[axis])
-        weight = None if self.weight is None else self.weight.float()
-        if not indices:
-            spread = target if target.dim() == 2 else target.movedim(axis, -1).reshape(logits.shape)
-            costs = self.row_costs(logits, Labels(spread, weight, self._smoothing(), self.ignore_index))
-            return None if costs is None else (costs.reshape(shape), len(logits))
-        target = (target if target.dim() == 1 else target.reshape(-1)).long()
+        working = torch.promote_types(input.dtype, torch.float32)
+        weight = None if self.weight is None else self.weight.to(working)
+        if indices:
+            target = (target if target.dim() == 1 else target.reshape(-1)).long()
+        elif target.dim() != 2:
+            target = target.movedim(axis, -1).reshape(logits.shape)
         labels = Labels(target, weight, self._smoothing(), self.ignore_index)
-        costs = self.row_costs(logits, labels)
+        costs = self.row_costs(logits, labels) if plain else None
+        if costs is None:
+            costs = self.batch_costs(logits, labels)
         if costs is None:
             return None
+        if not indices:
+            return costs.reshape(shape), len(logits)
         total = counts = target != self.ignore_index
         if weight is not None:
             picked = torch.where(counts, weight[labels.label], 0.0)

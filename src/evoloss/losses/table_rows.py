@@ -24,16 +24,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.pick import label_of, pick
-from evoloss.networks import LookupTables, TemperedCosts, certainty
+from evoloss.networks import LookupTables, TemperedCosts, agreement_of, certainty
 
-__all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_rows"]
+__all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_masses", "traced_rows"]
 
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
 _CHUNK_ELEMENTS = 1 << 17
 
 Fallback = Callable[[Tensor], Tensor]
-LabelFallback = Callable[[Tensor, Tensor], Tensor]
+LabelFallback = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class Labels(NamedTuple):
@@ -106,7 +106,9 @@ DifferentiableTerms = LookupTables | AffineTerms
 Terms = DifferentiableTerms | TemperedCosts
 
 
-def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallback) -> Tensor:
+def looked_up_rows(
+    logits: Tensor, labels: Labels, terms: Terms, fallback: Fallback, agreement: Tensor | None = None
+) -> Tensor:
     """Costs of rows, eagerly.
 
     Args:
@@ -114,6 +116,7 @@ def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallb
         labels: their labels; with index targets and no smoothing the weight is left to the caller.
         terms: for C classes, on the same device; those of a tempered loss are plain numbers.
         fallback: the same costs from the logits by differentiable operations, used for second derivatives.
+        agreement: of the batch with its labels, if the terms are paced.
 
     Returns:
         The costs, float32, shape ``(N,)``.
@@ -121,7 +124,7 @@ def looked_up_rows(logits: Tensor, labels: Labels, terms: Terms, fallback: Fallb
     Raises:
         IndexError: if an index target is outside ``[0, C)``.
     """
-    costs: Tensor = _LookedUpRows.apply(logits, labels, terms, fallback)  # type: ignore[no-untyped-call]
+    costs: Tensor = _LookedUpRows.apply(logits, labels, terms, fallback, agreement)  # type: ignore[no-untyped-call]
     return costs
 
 
@@ -132,11 +135,19 @@ def looked_up_labels(logits: Tensor, labels: Labels, terms: Terms, fallback: Lab
         logits: float32, shape ``(N, C)``.
         labels: index targets without smoothing.
         terms: with no ``has_other``.
-        fallback: delta at log-probabilities ``(N,)`` of predictions ``(N, C)`` by differentiable operations.
+        fallback: delta at log-probabilities ``(N,)`` by differentiable operations; its second argument is
+            what tempers follow, None for terms without.
     """
     log_probs = F.log_softmax(logits, dim=1)
     log_p = pick(log_probs, labels.target, labels.ignore_index)
-    costs: Tensor = _LookedUpLabels.apply(log_p, log_probs.detach(), terms, fallback)  # type: ignore[no-untyped-call]
+    measure = None
+    if isinstance(terms, TemperedCosts):
+        measure = (
+            agreement_of(log_p.exp(), labels.target != labels.ignore_index, logits.shape[1])
+            if terms.paced
+            else certainty(log_probs)
+        )
+    costs: Tensor = _LookedUpLabels.apply(log_p, measure, terms, fallback)  # type: ignore[no-untyped-call]
     return costs
 
 
@@ -152,7 +163,7 @@ def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> 
     """
     log_probs = F.log_softmax(logits, dim=1)
     if labels.is_dense:
-        masses = _traced_masses(labels, logits)
+        masses = traced_masses(labels, logits)
         # where, not a product: a class of probability 0 has an infinite cost and, as a label, no share.
         costs = torch.where(masses == 0, 0.0, masses * tables.label(log_probs)).sum(1)
     else:
@@ -166,12 +177,14 @@ def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> 
     )
 
 
-def _traced_masses(labels: Labels, logits: Tensor) -> Tensor:
+def traced_masses(labels: Labels, logits: Tensor) -> Tensor:
+    """:meth:`Labels.masses` of all rows by differentiable operations, in the dtype of the logits."""
     n_classes = logits.shape[1]
     if labels.target.dim() == 2:
-        share = labels.target.float()
+        share = labels.target.to(logits.dtype)
     else:
-        share = F.one_hot(labels.label, n_classes).to(logits.dtype)
+        # What one_hot does, also within a transform of torch.func.
+        share = (labels.label[:, None] == torch.arange(n_classes, device=logits.device)).to(logits.dtype)
     share = (1.0 - labels.smoothing) * share + labels.smoothing / n_classes
     return share if labels.weight is None else share * labels.weight
 
@@ -180,18 +193,20 @@ class _LookedUpLabels(torch.autograd.Function):
     """See :func:`looked_up_labels`."""
 
     @staticmethod
-    def forward(ctx: Any, log_p: Tensor, log_probs: Tensor, terms: Terms, fallback: LabelFallback) -> Tensor:
+    def forward(
+        ctx: Any, log_p: Tensor, measure: Tensor | None, terms: Terms, fallback: LabelFallback
+    ) -> Tensor:
         # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
-        cost, slope = _deltas(log_p, terms, log_probs)
-        ctx.save_for_backward(log_p, log_probs, slope)
+        cost, slope = _deltas(log_p, terms, measure)
+        ctx.save_for_backward(log_p, measure, slope)
         ctx.fallback = fallback
         return cost
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
-        log_p, log_probs, slope = ctx.saved_tensors
+        log_p, measure, slope = ctx.saved_tensors
         if torch.is_grad_enabled():  # see _LookedUpRows
-            costs = ctx.fallback(log_p, log_probs)
+            costs = ctx.fallback(log_p, measure)
             (made,) = torch.autograd.grad(costs, log_p, incoming, create_graph=True)
             return made, None, None, None
         return incoming * slope, None, None, None
@@ -201,10 +216,12 @@ class _LookedUpRows(torch.autograd.Function):
     """See :func:`looked_up_rows`. Keeps the logits, which exist anyway, and the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Labels, tables: Terms, fallback: Fallback) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, labels: Labels, tables: Terms, fallback: Fallback, agreement: Tensor | None
+    ) -> Tensor:
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
-        costs = _costs_and_gradient(logits, labels, tables, gradient)
+        costs = _costs_and_gradient(logits, labels, tables, gradient, agreement)
         # where, not a product: an ignored row may cost NaN.
         ignored = None if labels.target.dim() == 2 else labels.target == labels.ignore_index
         if gradient is not None:
@@ -213,7 +230,7 @@ class _LookedUpRows(torch.autograd.Function):
         return costs if ignored is None else costs.masked_fill_(ignored, 0.0)
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
         logits, gradient, ignored = ctx.saved_tensors
         if ignored is not None:
             incoming = incoming.masked_fill(ignored, 0.0)
@@ -221,19 +238,21 @@ class _LookedUpRows(torch.autograd.Function):
         if torch.is_grad_enabled():
             costs = ctx.fallback(logits)
             (made,) = torch.autograd.grad(costs, logits, incoming, create_graph=True)
-            return made, None, None, None
+            return made, None, None, None, None
         # Out of place: a graph that is kept may be walked again.
         if gradient.dtype == torch.float32:
-            return gradient * incoming[:, None], None, None, None
+            return gradient * incoming[:, None], None, None, None, None
         made = torch.empty_like(gradient)
         chunk = _chunk_rows(gradient.shape[1])
         for start in range(0, len(gradient), chunk):
             rows = slice(start, start + chunk)
             made[rows] = gradient[rows].float() * incoming[rows, None]
-        return made, None, None, None
+        return made, None, None, None, None
 
 
-def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient: Tensor | None) -> Tensor:
+def _costs_and_gradient(
+    logits: Tensor, labels: Labels, tables: Terms, gradient: Tensor | None, agreement: Tensor | None
+) -> Tensor:
     """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
     n, n_classes = logits.shape
     chunk = _chunk_rows(n_classes)
@@ -248,13 +267,17 @@ def _costs_and_gradient(logits: Tensor, labels: Labels, tables: Terms, gradient:
         some = some.float()
         out = None if scratch is None else scratch.log_probs[: len(some)]
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
+        measure = agreement
+        if isinstance(tables, TemperedCosts) and not tables.paced:
+            measure = certainty(log_probs)
         if labels.is_dense:
             if label is not None:  # raises for an index out of range, as cross-entropy does
                 pick(log_probs, label[rows])
-            cost, slopes = _dense(log_probs, labels.masses(rows, n_classes), tables, gradient is not None)
+            masses = labels.masses(rows, n_classes)
+            cost, slopes = _dense(log_probs, masses, tables, gradient is not None, measure)
         else:
             assert label is not None
-            cost, slopes = _one_label(log_probs, label[rows], tables, scratch, gradient is not None)
+            cost, slopes = _one_label(log_probs, label[rows], tables, scratch, gradient is not None, measure)
         parts.append(cost)
         if gradient is not None and slopes is not None:
             into = gradient[rows]
@@ -282,11 +305,16 @@ class _Scratch:
 
 
 def _one_label(
-    log_probs: Tensor, target: Tensor, tables: Terms, scratch: _Scratch | None, wanted: bool
+    log_probs: Tensor,
+    target: Tensor,
+    tables: Terms,
+    scratch: _Scratch | None,
+    wanted: bool,
+    measure: Tensor | None,
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
     log_p = pick(log_probs, target)
-    cost, slope = _deltas(log_p, tables, log_probs)
+    cost, slope = _deltas(log_p, tables, measure)
     slopes = None
     if tables.has_other:
         others, slopes = _others(log_probs, tables, scratch)
@@ -298,9 +326,12 @@ def _one_label(
     return cost, slopes
 
 
-def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tuple[Tensor, Tensor | None]:
+def _dense(
+    log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool, measure: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
-    value, slope = _deltas(log_probs, tables, log_probs)
+    each = measure if measure is None or measure.dim() == 0 else measure[:, None]
+    value, slope = _deltas(log_probs, tables, each)
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
     cost, slopes = value.sum(1), slope.mul_(masses)
@@ -312,13 +343,13 @@ def _dense(log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool) -> tu
     return cost, slopes if wanted else None
 
 
-def _deltas(log_p: Tensor, tables: Terms, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-    """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``, of the predictions ``log_probs``."""
+def _deltas(log_p: Tensor, tables: Terms, measure: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``; tempers follow ``measure``."""
     if isinstance(tables, AffineTerms):
         return tables.b * log_p, torch.full_like(log_p, tables.b)
     if isinstance(tables, TemperedCosts):
-        temper = tables.temper(certainty(log_probs))
-        return tables.cost_and_slope(log_p, temper if log_p.dim() == 1 else temper[:, None])
+        assert measure is not None
+        return tables.cost_and_slope(log_p, tables.temper(measure))
     cell = tables.cells(log_p).view(-1)
     slope = tables.label_slope.index_select(0, cell).view_as(log_p)
     value = tables.label_value.index_select(0, cell).view_as(log_p)

@@ -20,6 +20,7 @@ from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
+from evoloss.networks.paced import PacedNetwork, agreement_of
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered import (
     TemperedCosts,
@@ -51,11 +52,13 @@ __all__ = [
     "MixtureNetwork",
     "MonotoneNetwork",
     "Network",
+    "PacedNetwork",
     "PopulationMLP",
     "TemperedCosts",
     "TemperedForm",
     "TemperedNetwork",
     "Tempering",
+    "agreement_of",
     "build_network",
     "certainty",
     "certainty_of",

@@ -13,6 +13,7 @@ from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.monotone import MonotoneNetwork
+from evoloss.networks.paced import PacedNetwork
 from evoloss.networks.tempered import TemperedNetwork
 
 AnyCountNetwork = ClasswiseNetwork | TemperedNetwork  # blind to the order of classes, for any number of them
@@ -25,6 +26,7 @@ NETWORKS: dict[str, type[Network]] = {
     "concat": ConcatNetwork,
     "mixture": MixtureNetwork,
     "monotone": MonotoneNetwork,
+    "paced": PacedNetwork,
     "tempered": TemperedNetwork,
 }
 
@@ -51,8 +53,8 @@ def build_network(description: Mapping[str, Any]) -> Network:
     expected = {field.name for field in fields(cls)}
     if set(values) != expected:
         raise ConfigError(f"a {kind} network is described by {sorted(expected)}, got {sorted(values)}")
-    if cls is TemperedNetwork:
-        return TemperedNetwork()
+    if issubclass(cls, TemperedNetwork):
+        return cls()
     hidden = values["hidden"]
     if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
         raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")

@@ -25,6 +25,7 @@ Any class count; class costs are O(C).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -39,7 +40,6 @@ N_WEIGHTS = len(EXPONENTS)
 _LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
 _LARGEST = 12.0
 _LARGEST_POWER = 4.0
-_START = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 _START_SPREAD = 0.3
 
 
@@ -59,21 +59,26 @@ class TemperedForm(NamedTuple):
 
 
 class Tempering(NamedTuple):
-    """How the temper depends on the certainty of a prediction, ``a + (1 - a) c**power``.
+    """How the temper depends on what it follows, ``a + (1 - a) c**power``.
 
     Attributes:
         least: a, from 0 to 1.
         power: above 0.
+        paced: 1 for candidates whose temper follows the agreement of a batch (:mod:`evoloss.networks.paced`),
+            0 for those where it follows the certainty of a prediction; None for the latter alone.
     """
 
     least: Tensor
     power: Tensor
+    paced: Tensor | None = None
 
-    def at(self, certainty: Tensor) -> Tensor:
-        """The temper at certainties that broadcast with the attributes."""
-        return torch.lerp(certainty**self.power, torch.ones_like(certainty), self.least).clamp(
-            min=_LEAST_TEMPER
-        )
+    def at(self, measure: Tensor) -> Tensor:
+        """The temper at certainties, or at agreements, that broadcast with the attributes."""
+        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=_LEAST_TEMPER)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
+        """The same with every attribute changed."""
+        return Tempering(*(None if each is None else change(each) for each in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -83,17 +88,19 @@ class TemperedCosts:
     Attributes:
         weights: of the terms, scaled.
         tempering: of the temper.
+        paced: whether the temper follows the agreement of a batch; else the certainty of a prediction.
         has_other: False, there is no sum over the classes; see :class:`LookupTables`.
     """
 
     weights: tuple[float, ...]
     tempering: tuple[float, float]
+    paced: bool = False
     has_other: ClassVar[bool] = False
 
-    def temper(self, certainty: Tensor) -> Tensor:
-        """The temper at certainties of any shape."""
+    def temper(self, measure: Tensor) -> Tensor:
+        """The temper at certainties, or at agreements, of any shape."""
         least, power = self.tempering
-        return certainty.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
+        return measure.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
 
     def cost_and_slope(self, log_p: Tensor, temper: Tensor) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; ``temper`` broadcasts with it. No autograd."""
@@ -118,6 +125,9 @@ class TemperedNetwork:
     :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
     """
 
+    paced: ClassVar[bool] = False
+    _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
+
     @property
     def n_params(self) -> int:
         """Length of a candidate's parameter vector."""
@@ -126,17 +136,18 @@ class TemperedNetwork:
     def initial(self, generator: torch.Generator) -> Tensor:
         """A random starting point, ``(n_params,)``: near cross-entropy where flat, robust where certain."""
         noise = torch.randn(self.n_params, generator=generator)
-        return torch.tensor(_START) + _START_SPREAD * noise
+        return torch.tensor(self._start) + _START_SPREAD * noise
 
     def constrain(self, params: Tensor) -> Tensor:
         """The weights of the terms, ``(popsize, 5)``, all positive."""
         return params[:, :N_WEIGHTS].clamp(-_LARGEST, _LARGEST).exp()
 
     def tempering(self, params: Tensor) -> Tempering:
-        """How each candidate's temper depends on certainty, ``(popsize, 1)`` each."""
+        """How each candidate's temper depends on what it follows, ``(popsize, 1)`` each."""
         within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
         bound = math.log(_LARGEST_POWER)
-        return Tempering(within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp())
+        least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
+        return Tempering(least, power, torch.ones_like(least) if self.paced else None)
 
     def slopes(self, params: Tensor, tempered: Tensor) -> Tensor:
         r""":math:`\partial L / \partial \log p_k` before scaling, ``(popsize, M)``.
@@ -154,16 +165,16 @@ class TemperedNetwork:
         uniform = self.tempering(params).at(params.new_zeros(1, 1)) * -math.log(n_classes)
         return TemperedForm(-1 / self.slopes(params, uniform))
 
-    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, certainty: Tensor) -> Tensor:
+    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, measure: Tensor) -> Tensor:
         """Canonical costs of giving labels the log-probabilities ``log_p``, ``(popsize, M)``.
 
         Args:
             params: one candidate a row.
             form: of these candidates.
             log_p: shape ``(M,)``; below the floor the cost goes on with its slope there.
-            certainty: of the predictions, shape ``(M,)``.
+            measure: what the temper follows, here the certainty of the predictions, shape ``(M,)``.
         """
-        temper = self.tempering(params).at(certainty.detach())
+        temper = self.tempering(params).at(measure.detach())
         inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
         # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
         y = -torch.expm1(temper * inside / 2)
@@ -181,24 +192,51 @@ class TemperedNetwork:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
         row = params[None].double()
         scaled = self.form(row, n_classes).scale * self.constrain(row)
-        least, power = (float(each) for each in self.tempering(row))
-        return TemperedCosts(tuple(scaled[0].tolist()), (least, power))
+        tempering = self.tempering(row)
+        least, power = float(tempering.least), float(tempering.power)
+        return TemperedCosts(tuple(scaled[0].tolist()), (least, power), self.paced)
 
     def losses(
-        self, params: Tensor, log_probs: Tensor, target: Tensor, form: TemperedForm | None = None
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        target: Tensor,
+        form: TemperedForm | None = None,
+        agreement: Tensor | None = None,
     ) -> Tensor:
-        """Canonical losses ``(popsize, N)``; arguments as for ``ClasswiseNetwork.losses``."""
-        form = form or self.form(params, log_probs.shape[1])
-        return self.costs(params, form, label_log_probs(log_probs, target), certainty(log_probs))
+        """Canonical losses ``(popsize, N)``; arguments as for ``ClasswiseNetwork.losses``.
 
-    def class_costs(self, params: Tensor, log_probs: Tensor, form: TemperedForm | None = None) -> Tensor:
+        Args:
+            params: one candidate a row.
+            log_probs: of the predictions, ``(N, C)``.
+            target: class indices, ``(N,)``.
+            form: of these candidates, if it is known already.
+            agreement: of the batch, for a paced network, which takes it for 1 where it is not given.
+        """
+        form = form or self.form(params, log_probs.shape[1])
+        return self.costs(
+            params, form, label_log_probs(log_probs, target), self._measure(log_probs, agreement)
+        )
+
+    def class_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        form: TemperedForm | None = None,
+        agreement: Tensor | None = None,
+    ) -> Tensor:
         """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``."""
         n_classes = log_probs.shape[1]
         form = form or self.form(params[None], n_classes)
-        each = certainty(log_probs)[:, None].expand_as(log_probs)
+        each = self._measure(log_probs, agreement)[:, None].expand_as(log_probs)
         return self.costs(params[None], form, log_probs.reshape(-1), each.reshape(-1)).reshape(
             log_probs.shape
         )
+
+    def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
+        """What the temper of each prediction follows, ``(N,)``."""
+        del agreement
+        return certainty(log_probs)
 
 
 def certainty(log_probs: Tensor) -> Tensor:

@@ -35,16 +35,17 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal["classwise", "balanced", "basis", "mixture", "tempered", "concat", "monotone"] = (
-        "classwise"
-    )
+    network: Literal[
+        "classwise", "balanced", "basis", "mixture", "tempered", "paced", "concat", "monotone"
+    ] = "classwise"
     """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held
     alike at all class counts), basis (classwise, ten weights on fixed functions of p), mixture (the same, the
     label's weights positive and searched by their logarithms), tempered (the label's cost depends on how
-    certain the prediction is, consistent under the error 'dominance' only), monotone (classwise, consistent
-    by construction), or concat (the paper's reading, one class count)."""
+    certain the prediction is, consistent under the error 'dominance' only), paced (it depends on how far the
+    batch has learned its labels), monotone (classwise, consistent by construction), or concat (the paper's
+    reading, one class count)."""
     hidden: tuple[int, ...] = (8, 8)
-    """Widths of the hidden layers; without effect on basis, mixture and tempered."""
+    """Widths of the hidden layers; without effect on basis, mixture, tempered and paced."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Literal["log_probs", "probs"] = "log_probs"
