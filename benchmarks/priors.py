@@ -42,7 +42,8 @@ from evoloss.fitness.loss_slopes import (
     smoothed_log_slopes,
 )
 from evoloss.fitness.slope_tables import join_tables, tabulate_network
-from evoloss.networks import ConcatNetwork
+from evoloss.networks import ConcatNetwork, PacedNetwork, TemperedNetwork
+from evoloss.networks.tempered import EXPONENTS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
@@ -62,6 +63,13 @@ LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
     "log(p + 1/16C)": lambda n_classes: smoothed_log_slopes(n_classes, 16),
 }
 """Slopes of classwise losses by name, cross-entropy first."""
+_OFF = -12.0  # a logarithm or logit that is next to nothing
+HAND: dict[str, tuple[TemperedNetwork, tuple[float, ...]]] = {
+    f"p^{power}{letter}": (network, (*(0.0 if each == power else _OFF for each in EXPONENTS), _OFF, 0.0))
+    for network, letter in ((TemperedNetwork(), "c"), (PacedNetwork(), "A"))
+    for power in (1, 2)
+}
+"""Parameters of losses whose pull is one power of p: of its certainty c, or of the batch's agreement A."""
 
 _HARD = replace(
     PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)
@@ -142,7 +150,7 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
         accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
         best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
         found[kind].append(best)
-    names = (*LOSSES, *(Path(loss).name for loss in command.losses))
+    names = (*LOSSES, *HAND, *(Path(loss).name for loss in command.losses))
     rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
     settings = {"groups": command.groups, "rates": command.rates, "stream": command.stream}
     return {**settings, **rows}
@@ -151,6 +159,8 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
 def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> SlopeTables:
     known = [make(n_classes) for make in LOSSES.values()]
     tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
+    for network, numbers in HAND.values():
+        tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
     for loss in losses:
         evolved = EvolvedLoss.from_pretrained(loss)
         if isinstance(evolved.network, ConcatNetwork):

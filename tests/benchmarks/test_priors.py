@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import priors
-from benchmarks.priors import LOSSES, REGIMES, Command, main
+from benchmarks.priors import HAND, LOSSES, REGIMES, Command, main
 from evoloss.errors import UnknownNameError
 from evoloss.fitness import PRIORS
 
@@ -43,7 +43,7 @@ def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypat
     assert (found["tiny"]["groups"], found["tiny"]["rates"]) == (2, 2)
     for kind in ("short", "long"):
         row = found["tiny"][kind]
-        assert list(row["difference"]) == [*LOSSES, "evolved-base"]
+        assert list(row["difference"]) == [*LOSSES, *HAND, "evolved-base"]
         assert row["difference"]["cross_entropy"] == {"mean": 0.0, "se": 0.0}
         assert any(each["mean"] for each in row["difference"].values())
         assert 0 < row["cross_entropy_accuracy"] <= 100
