@@ -12,6 +12,7 @@ from evoloss.cli.inspect import InspectCommand, readings_table, run, text_plots
 from evoloss.diagnostics import inspect_loss, loss_curve
 from evoloss.errors import ConfigError, UnknownNameError
 from tests.diagnostics import plain_losses
+from tests.losses.evolved_losses import evolved
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,31 @@ def test_out_writes_the_record_and_the_figures(tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr().out
     assert printed.count("wrote") == 3
     assert str(folder / "inspect.json") in printed
+
+
+def test_a_paced_loss_is_drawn_at_several_agreements(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evolved("paced").save_pretrained(tmp_path / "own")
+    command = InspectCommand(loss=str(tmp_path / "own"), classes=4, agreement=0.25, out=tmp_path / "out")
+    assert run(command) == 0
+    printed = capsys.readouterr().out
+    for agreement in ("1", "0.5", "0.25", "0"):
+        assert f"own at A = {agreement} " in printed
+    record = json.loads((tmp_path / "out" / "inspect.json").read_text())
+    held = loss_curve(evolved("paced").at_agreement(0.25), n_classes=4)
+    assert record["curve"]["loss"] == pytest.approx(held.loss)
+    assert record["curve"]["loss"] != pytest.approx(
+        loss_curve(evolved("paced").at_agreement(1.0), n_classes=4).loss
+    )
+
+
+@pytest.mark.parametrize("agreement", [-0.1, 1.5])
+def test_an_agreement_out_of_range_is_refused(agreement: float) -> None:
+    with pytest.raises(ConfigError, match="--agreement must be from 0 to 1"):
+        InspectCommand(loss="gce", agreement=agreement)
+    with pytest.raises(ConfigError, match="agreement must be from 0 to 1"):
+        evolved("paced").at_agreement(agreement)
 
 
 def test_a_directory_goes_by_its_last_name() -> None:

@@ -15,10 +15,12 @@ from torch import nn
 
 from evoloss._version import __version__
 from evoloss.atomic_files import write_text
-from evoloss.diagnostics import Curve, Inspection, inspect_loss, readings
+from evoloss.diagnostics import Curve, Inspection, LossFunction, inspect_loss, loss_curve, readings
 from evoloss.errors import ConfigError
+from evoloss.losses import EvolvedLoss
 
 BASELINE = "cross_entropy"
+_DRAWN = (1.0, 0.5, 0.0)  # agreements at which a paced loss is drawn
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _PLAIN_BARS = " .:-=+*#@"
@@ -35,6 +37,8 @@ class InspectCommand:
     """Class count of the predictions, at least 2."""
     seed: int = 0
     """Seed of the random predictions and label distributions."""
+    agreement: float = 1.0
+    """For a paced loss: how far the batch has learned its labels, from 0 (chance) to 1."""
     out: Path | None = None
     """Folder for inspect.json, loss_curve.png and gradient_profile.png; none: print only."""
 
@@ -42,6 +46,8 @@ class InspectCommand:
         """Check what the command line gave."""
         if self.classes < 2:
             raise ConfigError(f"--classes must be at least 2, got {self.classes}")
+        if not 0 <= self.agreement <= 1:
+            raise ConfigError(f"--agreement must be from 0 to 1, got {self.agreement}")
 
 
 def run(config: InspectCommand) -> int:
@@ -54,20 +60,29 @@ def run(config: InspectCommand) -> int:
     """
     from evoloss.losses.resolve import resolve_loss
 
-    inspection = inspect_loss(
-        resolve_loss(config.loss, reduction="none"), n_classes=config.classes, seed=config.seed
-    )
+    loss: LossFunction = resolve_loss(config.loss, reduction="none")
+    curves, rivals = {}, {}
+    if isinstance(loss, EvolvedLoss) and loss.is_paced:
+        paced, loss = loss, loss.at_agreement(config.agreement)
+        for agreement in sorted({config.agreement, *_DRAWN}, reverse=True):
+            name, held = f"{_short(config.loss)} at A = {agreement:g}", paced.at_agreement(agreement)
+            curves[name] = loss_curve(held, n_classes=config.classes)
+            rivals[name] = loss_curve(held, n_classes=config.classes, rest="rival")
+    inspection = inspect_loss(loss, n_classes=config.classes, seed=config.seed)
+    if not curves:
+        curves, rivals = ({_short(config.loss): each} for each in (inspection.curve, inspection.rival_curve))
     baseline = inspection
     if config.loss != BASELINE:
         cross_entropy = nn.CrossEntropyLoss(reduction="none")
         baseline = inspect_loss(cross_entropy, n_classes=config.classes, seed=config.seed)
     console = Console()
     console.print(readings_table(config.loss, inspection, baseline))
-    curves = {_short(config.loss): inspection.curve, BASELINE: baseline.curve}
+    rivals = {name: rival for name, rival in rivals.items() if name != BASELINE}
+    curves[BASELINE] = baseline.curve
     for line in text_plots(curves, unicode=console.encoding.lower().startswith("utf")):
         console.print(line, highlight=False, markup=False)
     if config.out is not None:
-        for path in write_inspection(config.loss, inspection, curves, config.out):
+        for path in write_inspection(config.loss, inspection, curves, rivals, config.out):
             console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
@@ -103,7 +118,7 @@ def text_plots(curves: dict[str, Curve], *, unicode: bool) -> list[str]:
 
 
 def write_inspection(
-    name: str, inspection: Inspection, curves: dict[str, Curve], folder: Path
+    name: str, inspection: Inspection, curves: dict[str, Curve], rivals: dict[str, Curve], folder: Path
 ) -> tuple[Path, Path, Path]:
     """Write ``inspect.json`` and the two figures, each in full or not at all; return their paths.
 
@@ -119,7 +134,6 @@ def write_inspection(
     write_text(record, json.dumps(content, indent=2, allow_nan=False) + "\n")
     title = f"{_short(name)}, {inspection.n_classes} classes"
     loss_curves_figure(curves, losses, title=title, canonical=True)
-    rivals = {loss: inspection.rival_curve for loss in curves if loss != BASELINE}
     gradient_profiles_figure(curves, gradients, title=title, canonical=True, rivals=rivals)
     return record, losses, gradients
 

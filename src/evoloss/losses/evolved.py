@@ -186,9 +186,29 @@ class EvolvedLoss(ClassificationLoss):
         form = self._form(self.network, params, logits.shape[1])
         return self.network.losses(params[None], log_probs, target, form).squeeze(0)
 
+    def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """This loss with the agreement of the batch held, one cost a row, from the network itself.
+
+        For a look at a paced loss; of one that is not paced it is the loss as it is, without weight,
+        ignore_index or smoothing.
+
+        Args:
+            agreement: from 0, predictions at chance, to 1, labels that are learned.
+
+        Raises:
+            ConfigError: if it is out of range.
+        """
+        if not 0 <= agreement <= 1:
+            raise ConfigError(f"agreement must be from 0 to 1, got {agreement}")
+
+        def costs(logits: Tensor, target: Tensor) -> Tensor:
+            return self.label_costs(logits, target, logits.new_tensor(agreement))
+
+        return costs
+
     def batch_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs of a paced loss from the network itself; None for the others, in which a row stands alone."""
-        if not self._is_paced:
+        if not self.is_paced:
             return None
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return self._exact_rows(logits, labels, self._agreement(logits, labels))
@@ -262,7 +282,8 @@ class EvolvedLoss(ClassificationLoss):
         return looked_up_labels(logits.float(), labels, costs, exact)
 
     @property
-    def _is_paced(self) -> bool:
+    def is_paced(self) -> bool:
+        """Whether the cost of a prediction depends on the rest of its batch."""
         return isinstance(self.network, TemperedNetwork) and self.network.paced
 
     def _agreement(self, logits: Tensor, labels: Labels) -> Tensor:
