@@ -65,19 +65,11 @@ LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
 """Slopes of classwise losses by name, cross-entropy first."""
 _OFF = -12.0  # a logarithm or logit that is next to nothing
 HAND: dict[str, tuple[TemperedNetwork, tuple[float, ...]]] = {
-    f"p^{power}{letters}": (
-        network,
-        (*(0.0 if each == power else _OFF for each in EXPONENTS), _OFF, *tempering),
-    )
-    for network, letters, tempering in (
-        (TemperedNetwork(), "c", (0.0,)),
-        (PacedNetwork(), "A", (_OFF, 0.0)),
-        (PacedNetwork(), "Ac", (0.0, 0.0)),
-    )
-    for power in (1, 2, 4)
+    f"p^{power}{letter}": (network, (*(0.0 if each == power else _OFF for each in EXPONENTS), _OFF, 0.0))
+    for network, letter in ((TemperedNetwork(), "c"), (PacedNetwork(), "A"))
+    for power in (1, 2)
 }
-"""Parameters of losses whose pull is one power of p: with the certainty c, the batch's agreement A (beside it
-c to the 1/16th), or both."""
+"""Parameters of losses whose pull is one power of p: of its certainty c, or of the batch's agreement A."""
 
 _HARD = replace(
     PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)

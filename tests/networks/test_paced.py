@@ -11,7 +11,7 @@ from evoloss import EvolvedLoss
 from evoloss.fitness import trainable
 from evoloss.networks import PacedNetwork, TemperedNetwork, agreement_of, build_network, describe_network
 from evoloss.networks.tempered import EXPONENTS
-from evoloss.pairs import PairsConfig, move_mass, sample_pairs
+from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.random_streams import stream
 
 NETWORK = PacedNetwork()
@@ -32,12 +32,10 @@ def predictions(n_classes: int, learned: float, n: int = 40) -> tuple[Tensor, Te
 def plain(params: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     """The formulas of both modules' docstrings, word for word, scaled to cross-entropy's pull where flat."""
     n_classes = logits.shape[1]
-    weights, least, (power, pace) = params[:5].exp(), params[5].sigmoid(), params[6:].exp()
-    probs = logits.softmax(1)
-    log_p = probs[torch.arange(len(target)), target].log()
-    certain = (n_classes * probs.amax(1) - 1) / (n_classes - 1)
+    weights, least, power = params[:5].exp(), params[5].sigmoid(), params[6].exp()
+    log_p = torch.log_softmax(logits, 1)[torch.arange(len(target)), target]
     agreement = min(1.0, max(0.0, (n_classes * float(log_p.exp().mean()) - 1) / (n_classes - 1)))
-    t = least + (1 - least) * certain**power * agreement**pace
+    t = float(least + (1 - least) * agreement**power)
     cost = -weights[0] * log_p
     for weight, exponent in zip(weights[1:], EXPONENTS[1:], strict=True):
         cost = cost + weight * (1 - (exponent * t * log_p).exp()) / exponent / t
@@ -58,7 +56,7 @@ def test_a_loss_in_use_is_its_formula(n_classes: int, learned: float) -> None:
 
 
 def test_it_starts_as_cross_entropy_and_becomes_robust_as_labels_are_learned() -> None:
-    params = torch.tensor([FAR, FAR, 0.0, FAR, FAR, FAR, 0.0, 0.0], dtype=torch.float64)  # p^Ac
+    params = torch.tensor([FAR, FAR, 0.0, FAR, FAR, FAR, 0.0], dtype=torch.float64)
     loss = EvolvedLoss(NETWORK, params, reduction="sum")
 
     def pull(learned: float) -> float:
@@ -76,7 +74,7 @@ def test_it_starts_as_cross_entropy_and_becomes_robust_as_labels_are_learned() -
 
     assert pull(0.0) > 0.8
     assert pull(0.0) > pull(2.0) > pull(4.0) > pull(12.0)
-    assert pull(12.0) == pytest.approx(0.034, abs=0.002)  # 0.0157 to the power 0.84 * 0.97
+    assert pull(12.0) < 0.03
 
 
 def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_temper_fixed() -> None:
@@ -93,21 +91,12 @@ def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_temper_fixe
 
 
 @pytest.mark.parametrize("agreement", [None, 0.0, 0.3])
-def test_at_one_agreement_it_is_consistent_under_dominance(agreement: float | None) -> None:
+def test_at_one_agreement_a_larger_p_never_costs_more(agreement: float | None) -> None:
     pairs = sample_pairs(PairsConfig(slots=0), 2000, 10, stream(1, "pairs"), torch.float64)
-    worse = move_mass(pairs.log_probs, pairs.target, stream(1, "moved"))
     known = None if agreement is None else torch.tensor(agreement)
-    costs = [NETWORK.losses(some(), each, pairs.target, agreement=known) for each in (worse, pairs.log_probs)]
-    assert (costs[0] > costs[1]).double().mean() > 0.95
-
-
-def test_without_pace_it_is_the_tempered_loss() -> None:
-    logits, target = predictions(10, 1.0)
-    params = some()
-    params[:, 6] = params[:, 6].clamp(min=0)  # powers of certainty are cut elsewhere
-    found = NETWORK.losses(params, logits.log_softmax(1), target, agreement=torch.tensor(1.0))
-    tempered = TemperedNetwork().losses(params[:, :7], logits.log_softmax(1), target)
-    torch.testing.assert_close(found, tempered)
+    losses = NETWORK.losses(some(), pairs.log_probs, pairs.target, agreement=known)
+    p = pairs.log_probs[torch.arange(2000), pairs.target]
+    assert (losses[:, p.argsort()].diff(dim=1) <= 1e-9).all()
 
 
 def test_without_an_agreement_labels_count_as_learned() -> None:
@@ -151,6 +140,4 @@ def test_it_is_trainable_and_described_by_its_name() -> None:
     assert trainable(NETWORK, some()).all()
     assert describe_network(NETWORK) == {"kind": "paced"}
     assert build_network({"kind": "paced"}) == NETWORK != TemperedNetwork()
-    assert NETWORK.n_params == TemperedNetwork().n_params + 1
-    assert NETWORK.paced
-    assert not TemperedNetwork().paced
+    assert NETWORK.n_params == TemperedNetwork().n_params

@@ -49,7 +49,7 @@ class SlopeTables:
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
         tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
-            temper t of each candidate depends on the certainty of a prediction and the agreement of a batch,
+            temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
             ``(popsize, 1)`` each; None is t = 1 for all.
     """
 
@@ -230,12 +230,12 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
         # Without tempering t is 1, whatever the certainty.
         own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
         least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
-        pace = None
-        if any(each.pace is not None for each in own):
-            # The power 0 of an agreement is 1.
-            paces = [torch.zeros_like(each.least) if each.pace is None else each.pace for each in own]
-            pace = torch.cat(paces)
-        tempering = Tempering(least, power, pace)
+        paced = None
+        if any(each.paced is not None for each in own):
+            paced = torch.cat(
+                [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
+            )
+        tempering = Tempering(least, power, paced)
     return SlopeTables(
         torch.cat([each.intercepts for each in tables]),
         torch.cat([each.gradients for each in tables]),

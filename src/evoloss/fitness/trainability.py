@@ -55,7 +55,8 @@ def _tempered_start(network: TemperedNetwork, params: Tensor, n_classes: int) ->
     p = 0.1 / n_classes
     rest = (1 - p) / (n_classes - 1)
     log_probs = params.new_tensor([p, *[rest] * (n_classes - 1)]).log()[None]
-    temper = network.tempering(params).at(certainty(log_probs)[None], log_probs.new_zeros(1, 1))
+    measure = log_probs.new_zeros(1) if network.paced else certainty(log_probs)
+    temper = network.tempering(params).at(measure[None])
     slopes = tempered_slopes(network, params, n_classes)(temper * math.log(p))[:, 1, 0]
     return -(1 - p) * slopes
 

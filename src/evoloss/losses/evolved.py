@@ -274,10 +274,10 @@ class EvolvedLoss(ClassificationLoss):
             exact_rows = partial(self._exact_rows, labels=labels, agreement=agreement)
             return looked_up_rows(logits, labels, costs, exact_rows, agreement)
 
-        def exact(log_p: Tensor, certain: Tensor | None, agreement: Tensor | None) -> Tensor:
-            assert certain is not None
+        def exact(log_p: Tensor, measure: Tensor | None) -> Tensor:
+            assert measure is not None
             row = self.params.to(log_p.dtype)[None]
-            return network.costs(row, network.form(row, n_classes), log_p, certain, agreement)[0]
+            return network.costs(row, network.form(row, n_classes), log_p, measure.expand(len(log_p)))[0]
 
         return looked_up_labels(logits.float(), labels, costs, exact)
 
@@ -311,10 +311,10 @@ class EvolvedLoss(ClassificationLoss):
         return torch.where(labels.target == labels.ignore_index, 0.0, costs)
 
     def _exact_delta(
-        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, *rest: Tensor | None
+        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, measure: Tensor | None
     ) -> Tensor:
         """The part of a cost that depends on the label, from the network itself; ``(N,)`` to ``(N,)``."""
-        del rest  # of the prediction and the batch, which is nothing to it
+        del measure  # the rest of a prediction is nothing to it
         row = self.params.to(log_p.dtype)[None]
         form = self._form(network, row[0], n_classes) or network.form(row, n_classes)
         label = network.phi_label(row, form, log_p, n_classes)

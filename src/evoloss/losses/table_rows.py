@@ -33,7 +33,7 @@ __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "trace
 _CHUNK_ELEMENTS = 1 << 17
 
 Fallback = Callable[[Tensor], Tensor]
-LabelFallback = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
+LabelFallback = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class Labels(NamedTuple):
@@ -135,18 +135,19 @@ def looked_up_labels(logits: Tensor, labels: Labels, terms: Terms, fallback: Lab
         logits: float32, shape ``(N, C)``.
         labels: index targets without smoothing.
         terms: with no ``has_other``.
-        fallback: delta at log-probabilities ``(N,)``, certainties and the agreement by differentiable
-            operations; None for what the terms do not ask for.
+        fallback: delta at log-probabilities ``(N,)`` by differentiable operations; its second argument is
+            what tempers follow, None for terms without.
     """
     log_probs = F.log_softmax(logits, dim=1)
     log_p = pick(log_probs, labels.target, labels.ignore_index)
-    certain = agreement = None
+    measure = None
     if isinstance(terms, TemperedCosts):
-        certain = certainty(log_probs)
-        if terms.paced:
-            counts = labels.target != labels.ignore_index
-            agreement = agreement_of(log_p.exp(), counts, logits.shape[1])
-    costs: Tensor = _LookedUpLabels.apply(log_p, certain, agreement, terms, fallback)  # type: ignore[no-untyped-call]
+        measure = (
+            agreement_of(log_p.exp(), labels.target != labels.ignore_index, logits.shape[1])
+            if terms.paced
+            else certainty(log_probs)
+        )
+    costs: Tensor = _LookedUpLabels.apply(log_p, measure, terms, fallback)  # type: ignore[no-untyped-call]
     return costs
 
 
@@ -193,27 +194,22 @@ class _LookedUpLabels(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        log_p: Tensor,
-        certain: Tensor | None,
-        agreement: Tensor | None,
-        terms: Terms,
-        fallback: LabelFallback,
+        ctx: Any, log_p: Tensor, measure: Tensor | None, terms: Terms, fallback: LabelFallback
     ) -> Tensor:
         # At p = 1, and so in rows to ignore, the cost is 0 to the last digit.
-        cost, slope = _deltas(log_p, terms, certain, agreement)
-        ctx.save_for_backward(log_p, certain, agreement, slope)
+        cost, slope = _deltas(log_p, terms, measure)
+        ctx.save_for_backward(log_p, measure, slope)
         ctx.fallback = fallback
         return cost
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
-        log_p, certain, agreement, slope = ctx.saved_tensors
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None]:
+        log_p, measure, slope = ctx.saved_tensors
         if torch.is_grad_enabled():  # see _LookedUpRows
-            costs = ctx.fallback(log_p, certain, agreement)
+            costs = ctx.fallback(log_p, measure)
             (made,) = torch.autograd.grad(costs, log_p, incoming, create_graph=True)
-            return made, None, None, None, None
-        return incoming * slope, None, None, None, None
+            return made, None, None, None
+        return incoming * slope, None, None, None
 
 
 class _LookedUpRows(torch.autograd.Function):
@@ -271,17 +267,17 @@ def _costs_and_gradient(
         some = some.float()
         out = None if scratch is None else scratch.log_probs[: len(some)]
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
-        certain = certainty(log_probs) if isinstance(tables, TemperedCosts) else None
+        measure = agreement
+        if isinstance(tables, TemperedCosts) and not tables.paced:
+            measure = certainty(log_probs)
         if labels.is_dense:
             if label is not None:  # raises for an index out of range, as cross-entropy does
                 pick(log_probs, label[rows])
             masses = labels.masses(rows, n_classes)
-            cost, slopes = _dense(log_probs, masses, tables, gradient is not None, certain, agreement)
+            cost, slopes = _dense(log_probs, masses, tables, gradient is not None, measure)
         else:
             assert label is not None
-            cost, slopes = _one_label(
-                log_probs, label[rows], tables, scratch, gradient is not None, certain, agreement
-            )
+            cost, slopes = _one_label(log_probs, label[rows], tables, scratch, gradient is not None, measure)
         parts.append(cost)
         if gradient is not None and slopes is not None:
             into = gradient[rows]
@@ -314,12 +310,11 @@ def _one_label(
     tables: Terms,
     scratch: _Scratch | None,
     wanted: bool,
-    certain: Tensor | None,
-    agreement: Tensor | None,
+    measure: Tensor | None,
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of index targets, and the slopes h ``(n, C)``, if wanted."""
     log_p = pick(log_probs, target)
-    cost, slope = _deltas(log_p, tables, certain, agreement)
+    cost, slope = _deltas(log_p, tables, measure)
     slopes = None
     if tables.has_other:
         others, slopes = _others(log_probs, tables, scratch)
@@ -332,16 +327,11 @@ def _one_label(
 
 
 def _dense(
-    log_probs: Tensor,
-    masses: Tensor,
-    tables: Terms,
-    wanted: bool,
-    certain: Tensor | None,
-    agreement: Tensor | None,
+    log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool, measure: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
-    each = None if certain is None else certain[:, None]
-    value, slope = _deltas(log_probs, tables, each, agreement)
+    each = measure if measure is None or measure.dim() == 0 else measure[:, None]
+    value, slope = _deltas(log_probs, tables, each)
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)
     cost, slopes = value.sum(1), slope.mul_(masses)
@@ -353,15 +343,13 @@ def _dense(
     return cost, slopes if wanted else None
 
 
-def _deltas(
-    log_p: Tensor, tables: Terms, certain: Tensor | None, agreement: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``; tempers depend on the rest."""
+def _deltas(log_p: Tensor, tables: Terms, measure: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Delta and its slope at log-probabilities ``(n,)`` or ``(n, C)``; tempers follow ``measure``."""
     if isinstance(tables, AffineTerms):
         return tables.b * log_p, torch.full_like(log_p, tables.b)
     if isinstance(tables, TemperedCosts):
-        assert certain is not None
-        return tables.cost_and_slope(log_p, tables.temper(certain, agreement))
+        assert measure is not None
+        return tables.cost_and_slope(log_p, tables.temper(measure))
     cell = tables.cells(log_p).view(-1)
     slope = tables.label_slope.index_select(0, cell).view_as(log_p)
     value = tables.label_value.index_select(0, cell).view_as(log_p)

@@ -59,25 +59,22 @@ class TemperedForm(NamedTuple):
 
 
 class Tempering(NamedTuple):
-    """How the temper depends on the certainty c and, if paced, the agreement A: ``a + (1 - a) c^g A^h``.
+    """How the temper depends on what it follows, ``a + (1 - a) c**power``.
 
     Attributes:
         least: a, from 0 to 1.
-        power: g, above 0.
-        pace: h, at least 0 (:mod:`evoloss.networks.paced`); None where no candidate asks for the agreement.
+        power: above 0.
+        paced: 1 for candidates whose temper follows the agreement of a batch (:mod:`evoloss.networks.paced`),
+            0 for those where it follows the certainty of a prediction; None for the latter alone.
     """
 
     least: Tensor
     power: Tensor
-    pace: Tensor | None = None
+    paced: Tensor | None = None
 
-    def at(self, certainty: Tensor, agreement: Tensor | None = None) -> Tensor:
-        """The temper at certainties, and agreements for paced candidates, that broadcast with all of it."""
-        share = certainty**self.power
-        if self.pace is not None:
-            assert agreement is not None
-            share = share * agreement**self.pace
-        return torch.lerp(share, torch.ones_like(share), self.least).clamp(min=_LEAST_TEMPER)
+    def at(self, measure: Tensor) -> Tensor:
+        """The temper at certainties, or at agreements, that broadcast with the attributes."""
+        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=_LEAST_TEMPER)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
         """The same with every attribute changed."""
@@ -90,27 +87,20 @@ class TemperedCosts:
 
     Attributes:
         weights: of the terms, scaled.
-        tempering: of the temper, the last of them None unless the loss is paced.
+        tempering: of the temper.
+        paced: whether the temper follows the agreement of a batch; else the certainty of a prediction.
         has_other: False, there is no sum over the classes; see :class:`LookupTables`.
     """
 
     weights: tuple[float, ...]
-    tempering: tuple[float, float, float | None]
+    tempering: tuple[float, float]
+    paced: bool = False
     has_other: ClassVar[bool] = False
 
-    @property
-    def paced(self) -> bool:
-        """Whether the temper depends on the agreement of the batch."""
-        return self.tempering[2] is not None
-
-    def temper(self, certainty: Tensor, agreement: Tensor | None = None) -> Tensor:
-        """The temper at certainties of any shape, and at the agreement of the batch, a scalar."""
-        least, power, pace = self.tempering
-        factor: float | Tensor = 1 - least
-        if pace is not None:
-            assert agreement is not None
-            factor = agreement**pace * factor
-        return certainty.pow(power).mul_(factor).add_(least).clamp_(min=_LEAST_TEMPER)
+    def temper(self, measure: Tensor) -> Tensor:
+        """The temper at certainties, or at agreements, of any shape."""
+        least, power = self.tempering
+        return measure.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
 
     def cost_and_slope(self, log_p: Tensor, temper: Tensor) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; ``temper`` broadcasts with it. No autograd."""
@@ -135,17 +125,13 @@ class TemperedNetwork:
     :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
     """
 
+    paced: ClassVar[bool] = False
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 
     @property
     def n_params(self) -> int:
         """Length of a candidate's parameter vector."""
-        return len(self._start)
-
-    @property
-    def paced(self) -> bool:
-        """Whether a cost depends on the agreement of the batch."""
-        return self.n_params > N_WEIGHTS + 2
+        return N_WEIGHTS + 2
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """A random starting point, ``(n_params,)``: near cross-entropy where flat, robust where certain."""
@@ -157,10 +143,11 @@ class TemperedNetwork:
         return params[:, :N_WEIGHTS].clamp(-_LARGEST, _LARGEST).exp()
 
     def tempering(self, params: Tensor) -> Tempering:
-        """How each candidate's temper depends on certainty, ``(popsize, 1)`` each."""
+        """How each candidate's temper depends on what it follows, ``(popsize, 1)`` each."""
         within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
         bound = math.log(_LARGEST_POWER)
-        return Tempering(within[:, :1].sigmoid(), within[:, 1:2].clamp(-bound, bound).exp())
+        least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
+        return Tempering(least, power, torch.ones_like(least) if self.paced else None)
 
     def slopes(self, params: Tensor, tempered: Tensor) -> Tensor:
         r""":math:`\partial L / \partial \log p_k` before scaling, ``(popsize, M)``.
@@ -175,29 +162,19 @@ class TemperedNetwork:
 
     def form(self, params: Tensor, n_classes: int) -> TemperedForm:
         """The canonical form of candidates ``(popsize, n_params)``: the scale; the offset is 0 as it is."""
-        flat = params.new_zeros(1, 1)
-        uniform = self.tempering(params).at(flat, flat) * -math.log(n_classes)
+        uniform = self.tempering(params).at(params.new_zeros(1, 1)) * -math.log(n_classes)
         return TemperedForm(-1 / self.slopes(params, uniform))
 
-    def costs(
-        self,
-        params: Tensor,
-        form: TemperedForm,
-        log_p: Tensor,
-        certainty: Tensor,
-        agreement: Tensor | None = None,
-    ) -> Tensor:
+    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, measure: Tensor) -> Tensor:
         """Canonical costs of giving labels the log-probabilities ``log_p``, ``(popsize, M)``.
 
         Args:
             params: one candidate a row.
             form: of these candidates.
             log_p: shape ``(M,)``; below the floor the cost goes on with its slope there.
-            certainty: of the predictions, shape ``(M,)``.
-            agreement: of the batch, a scalar, for a paced network, which takes it for 1 if it is not given.
+            measure: what the temper follows, here the certainty of the predictions, shape ``(M,)``.
         """
-        known = certainty.new_ones(()) if agreement is None else agreement.detach().to(certainty.dtype)
-        temper = self.tempering(params).at(certainty.detach(), known)
+        temper = self.tempering(params).at(measure.detach())
         inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
         # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
         y = -torch.expm1(temper * inside / 2)
@@ -215,9 +192,9 @@ class TemperedNetwork:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
         row = params[None].double()
         scaled = self.form(row, n_classes).scale * self.constrain(row)
-        least, power, pace = self.tempering(row)
-        tempering = float(least), float(power), None if pace is None else float(pace)
-        return TemperedCosts(tuple(scaled[0].tolist()), tempering)
+        tempering = self.tempering(row)
+        least, power = float(tempering.least), float(tempering.power)
+        return TemperedCosts(tuple(scaled[0].tolist()), (least, power), self.paced)
 
     def losses(
         self,
@@ -234,11 +211,12 @@ class TemperedNetwork:
             log_probs: of the predictions, ``(N, C)``.
             target: class indices, ``(N,)``.
             form: of these candidates, if it is known already.
-            agreement: as for :meth:`costs`.
+            agreement: of the batch, for a paced network, which takes it for 1 where it is not given.
         """
         form = form or self.form(params, log_probs.shape[1])
-        log_p = label_log_probs(log_probs, target)
-        return self.costs(params, form, log_p, certainty(log_probs), agreement)
+        return self.costs(
+            params, form, label_log_probs(log_probs, target), self._measure(log_probs, agreement)
+        )
 
     def class_costs(
         self,
@@ -250,9 +228,15 @@ class TemperedNetwork:
         """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``."""
         n_classes = log_probs.shape[1]
         form = form or self.form(params[None], n_classes)
-        each = certainty(log_probs)[:, None].expand_as(log_probs).reshape(-1)
-        costs = self.costs(params[None], form, log_probs.reshape(-1), each, agreement)
-        return costs.reshape(log_probs.shape)
+        each = self._measure(log_probs, agreement)[:, None].expand_as(log_probs)
+        return self.costs(params[None], form, log_probs.reshape(-1), each.reshape(-1)).reshape(
+            log_probs.shape
+        )
+
+    def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
+        """What the temper of each prediction follows, ``(N,)``."""
+        del agreement
+        return certainty(log_probs)
 
 
 def certainty(log_probs: Tensor) -> Tensor:
