@@ -62,7 +62,8 @@ def run(config: InspectCommand) -> int:
 
     loss: LossFunction = resolve_loss(config.loss, reduction="none")
     curves, rivals = {}, {}
-    if isinstance(loss, EvolvedLoss) and loss.is_paced:
+    is_paced = isinstance(loss, EvolvedLoss) and loss.is_paced
+    if isinstance(loss, EvolvedLoss) and is_paced:
         paced, loss = loss, loss.at_agreement(config.agreement)
         for agreement in sorted({config.agreement, *_DRAWN}, reverse=True):
             name, held = f"{_short(config.loss)} at A = {agreement:g}", paced.at_agreement(agreement)
@@ -82,7 +83,8 @@ def run(config: InspectCommand) -> int:
     for line in text_plots(curves, unicode=console.encoding.lower().startswith("utf")):
         console.print(line, highlight=False, markup=False)
     if config.out is not None:
-        for path in write_inspection(config.loss, inspection, curves, rivals, config.out):
+        files = write_inspection(config.loss, inspection, curves, rivals, config.out, canonical=not is_paced)
+        for path in files:
             console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
@@ -118,9 +120,23 @@ def text_plots(curves: dict[str, Curve], *, unicode: bool) -> list[str]:
 
 
 def write_inspection(
-    name: str, inspection: Inspection, curves: dict[str, Curve], rivals: dict[str, Curve], folder: Path
+    name: str,
+    inspection: Inspection,
+    curves: dict[str, Curve],
+    rivals: dict[str, Curve],
+    folder: Path,
+    *,
+    canonical: bool = True,
 ) -> tuple[Path, Path, Path]:
     """Write ``inspect.json`` and the two figures, each in full or not at all; return their paths.
+
+    Args:
+        name: of the loss.
+        inspection: goes into ``inspect.json``.
+        curves: name of each loss to its curve.
+        rivals: likewise, with the rest of the mass on one class.
+        folder: where the files go.
+        canonical: draw curves in their own canonical scale; a paced loss has it at agreement 0 alone.
 
     Raises:
         MissingExtraError: if matplotlib is not installed; the JSON is written before.
@@ -133,8 +149,8 @@ def write_inspection(
     )
     write_text(record, json.dumps(content, indent=2, allow_nan=False) + "\n")
     title = f"{_short(name)}, {inspection.n_classes} classes"
-    loss_curves_figure(curves, losses, title=title, canonical=True)
-    gradient_profiles_figure(curves, gradients, title=title, canonical=True, rivals=rivals)
+    loss_curves_figure(curves, losses, title=title, canonical=canonical)
+    gradient_profiles_figure(curves, gradients, title=title, canonical=canonical, rivals=rivals)
     return record, losses, gradients
 
 

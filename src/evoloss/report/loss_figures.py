@@ -27,6 +27,7 @@ BASELINE = "cross_entropy"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _LINES = ("-", "-.", ":")
 _RIVAL = ", contradicted by one class"
+_LEGEND_WIDTH = 125  # letters in a line of the legend; a handle takes about seven
 _FORMATS = (".pdf", ".png", ".svg")
 
 
@@ -168,7 +169,8 @@ def _finish(figure: Figure, with_labels: Axes, path: Path) -> None:
     import matplotlib
 
     handles, labels = with_labels.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False)
+    columns = max(1, min(len(labels), 6, _LEGEND_WIDTH // (max(map(len, labels)) + 7)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     buffer = io.BytesIO()
     # Without the date, the version of the software and random ids, equal curves make equal files.
     metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
