@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
+from evoloss.losses.batch_agreement import batch_agreement
 from evoloss.losses.kept import KeptTables, KeptValues
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_masses, traced_rows
@@ -25,7 +26,6 @@ from evoloss.networks import (
     Network,
     TemperedCosts,
     TemperedNetwork,
-    agreement_of,
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
@@ -211,7 +211,7 @@ class EvolvedLoss(ClassificationLoss):
         if not self.is_paced:
             return None
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return self._exact_rows(logits, labels, self._agreement(logits, labels))
+        return self._exact_rows(logits, labels, batch_agreement(logits, labels))
 
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
@@ -270,7 +270,7 @@ class EvolvedLoss(ClassificationLoss):
         n_classes = logits.shape[1]
         costs = self._costs.get(self.params, n_classes, lambda: network.in_use(self.params, n_classes))
         if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
-            agreement = self._agreement(logits, labels) if network.paced else None
+            agreement = batch_agreement(logits, labels) if network.paced else None
             exact_rows = partial(self._exact_rows, labels=labels, agreement=agreement)
             return looked_up_rows(logits, labels, costs, exact_rows, agreement)
 
@@ -285,18 +285,6 @@ class EvolvedLoss(ClassificationLoss):
     def is_paced(self) -> bool:
         """Whether the cost of a prediction depends on the rest of its batch."""
         return isinstance(self.network, TemperedNetwork) and self.network.paced
-
-    def _agreement(self, logits: Tensor, labels: Labels) -> Tensor:
-        """How far a batch has learned its labels, as they are without smoothing; a scalar."""
-        working = torch.promote_types(logits.dtype, torch.float32)
-        log_probs = torch.log_softmax(logits.detach().to(working), dim=1)
-        n_classes = logits.shape[1]
-        if labels.target.dim() == 2:
-            shares = labels.target.detach()
-            learned = torch.where(shares == 0, 0.0, log_probs.exp() * shares).sum(1)
-            return agreement_of(learned, None, n_classes)
-        learned = pick(log_probs, labels.target, labels.ignore_index).exp()
-        return agreement_of(learned, labels.target != labels.ignore_index, n_classes)
 
     def _exact_rows(self, logits: Tensor, labels: Labels, agreement: Tensor | None = None) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""
