@@ -66,3 +66,8 @@ def make_probs(*shape: int, seed: int = 2, dtype: torch.dtype = torch.float64) -
 def make_weight(n_classes: int, seed: int = 3, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return (0.2 + torch.rand(n_classes, generator=generator, dtype=torch.float64)).to(dtype)
+
+
+def plain_agreement(p: Tensor, n_classes: int) -> Tensor:
+    """The formula of evoloss.networks.paced, from the labels' probabilities ``(N,)``."""
+    return ((n_classes * p.mean() - 1) / (n_classes - 1)).clamp(min=0)

@@ -18,6 +18,7 @@ from tests.losses.cases import (
     make_logits,
     make_probs,
     make_weight,
+    plain_agreement,
 )
 
 C = 5
@@ -36,8 +37,7 @@ def every_cost(case: LossCase, logits: Tensor, labels: Tensor, ignored: set[int]
     loss = case.build(reduction="none")
     if case.name == "evolved-paced":
         kept = [i for i in range(len(labels)) if i not in ignored]
-        mean = (logits.softmax(1) * labels).sum(1)[kept].mean()
-        agreement = ((C * mean - 1) / (C - 1)).clamp(min=0)
+        agreement = plain_agreement((logits.softmax(1) * labels).sum(1)[kept], C)
         return loss.class_costs(logits, agreement)  # type: ignore[call-arg]
     columns = [loss(logits, torch.full((len(logits),), k)) for k in range(logits.shape[1])]
     return torch.stack(columns, dim=1)

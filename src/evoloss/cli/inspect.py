@@ -15,7 +15,7 @@ from torch import nn
 
 from evoloss._version import __version__
 from evoloss.atomic_files import write_text
-from evoloss.diagnostics import Curve, Inspection, LossFunction, inspect_loss, loss_curve, readings
+from evoloss.diagnostics import Curve, Inspection, inspect_loss, loss_curve, readings
 from evoloss.errors import ConfigError
 from evoloss.losses import EvolvedLoss
 
@@ -60,33 +60,43 @@ def run(config: InspectCommand) -> int:
     """
     from evoloss.losses.resolve import resolve_loss
 
-    loss: LossFunction = resolve_loss(config.loss, reduction="none")
-    curves, rivals = {}, {}
-    is_paced = isinstance(loss, EvolvedLoss) and loss.is_paced
-    if isinstance(loss, EvolvedLoss) and is_paced:
-        paced, loss = loss, loss.at_agreement(config.agreement)
-        for agreement in sorted({config.agreement, *_DRAWN}, reverse=True):
-            name, held = f"{_short(config.loss)} at A = {agreement:g}", paced.at_agreement(agreement)
-            curves[name] = loss_curve(held, n_classes=config.classes)
-            rivals[name] = loss_curve(held, n_classes=config.classes, rest="rival")
-    inspection = inspect_loss(loss, n_classes=config.classes, seed=config.seed)
-    if not curves:
-        curves, rivals = ({_short(config.loss): each} for each in (inspection.curve, inspection.rival_curve))
+    loss = resolve_loss(config.loss, reduction="none")
+    paced = loss if isinstance(loss, EvolvedLoss) and loss.is_paced else None
+    inspected = loss if paced is None else paced.at_agreement(config.agreement)
+    inspection = inspect_loss(inspected, n_classes=config.classes, seed=config.seed)
     baseline = inspection
     if config.loss != BASELINE:
         cross_entropy = nn.CrossEntropyLoss(reduction="none")
         baseline = inspect_loss(cross_entropy, n_classes=config.classes, seed=config.seed)
     console = Console()
     console.print(readings_table(config.loss, inspection, baseline))
-    rivals = {name: rival for name, rival in rivals.items() if name != BASELINE}
+    curves, rivals = _curves(config, inspection, paced)
     curves[BASELINE] = baseline.curve
+    rivals.pop(BASELINE, None)
     for line in text_plots(curves, unicode=console.encoding.lower().startswith("utf")):
         console.print(line, highlight=False, markup=False)
     if config.out is not None:
-        files = write_inspection(config.loss, inspection, curves, rivals, config.out, canonical=not is_paced)
-        for path in files:
+        canonical = paced is None
+        for path in write_inspection(
+            config.loss, inspection, curves, rivals, config.out, canonical=canonical
+        ):
             console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _curves(
+    config: InspectCommand, inspection: Inspection, paced: EvolvedLoss | None
+) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """What is drawn of the loss, by name, and the same with one rival; of a paced loss several agreements."""
+    name = _short(config.loss)
+    if paced is None:
+        return {name: inspection.curve}, {name: inspection.rival_curve}
+    curves, rivals = {}, {}
+    for agreement in sorted({config.agreement, *_DRAWN}, reverse=True):
+        title, held = f"{name} at A = {agreement:g}", paced.at_agreement(agreement)
+        curves[title] = loss_curve(held, n_classes=config.classes)
+        rivals[title] = loss_curve(held, n_classes=config.classes, rest="rival")
+    return curves, rivals
 
 
 def readings_table(name: str, inspection: Inspection, baseline: Inspection) -> Table:

@@ -160,6 +160,11 @@ class EvolvedLoss(ClassificationLoss):
                 errors[n_classes] = tables.value_error, tables.slope_error
         write_artefact(Path(directory), Artefact(self.network, self.params, self.record), errors)
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether the cost of a prediction depends on the rest of its batch."""
+        return isinstance(self.network, TemperedNetwork) and self.network.paced
+
     def class_costs(self, logits: Tensor, agreement: Tensor | None = None) -> Tensor:
         """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``.
 
@@ -210,7 +215,6 @@ class EvolvedLoss(ClassificationLoss):
         """Costs of a paced loss from the network itself; None for the others, in which a row stands alone."""
         if not self.is_paced:
             return None
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return self._exact_rows(logits, labels, batch_agreement(logits, labels))
 
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
@@ -280,11 +284,6 @@ class EvolvedLoss(ClassificationLoss):
             return network.costs(row, network.form(row, n_classes), log_p, measure.expand(len(log_p)))[0]
 
         return looked_up_labels(logits.float(), labels, costs, exact)
-
-    @property
-    def is_paced(self) -> bool:
-        """Whether the cost of a prediction depends on the rest of its batch."""
-        return isinstance(self.network, TemperedNetwork) and self.network.paced
 
     def _exact_rows(self, logits: Tensor, labels: Labels, agreement: Tensor | None = None) -> Tensor:
         """What :meth:`row_costs` gives, from the network itself."""

@@ -11,8 +11,8 @@ every label has everything,
 the loss is the mixture of :mod:`evoloss.networks.tempered` in the tempered probability :math:`p_k^t`: near
 cross-entropy at the start of training, and the more robust the better labels are learned. Self-paced learning
 (Kumar, Packer and Koller 2010) sets the order of samples by a schedule; here nothing is scheduled, and no
-step or epoch is counted. No gradient flows through t. With equal batches the loss is the mean of functions of
-p_y alone, so that a larger p_y never costs more.
+step or epoch is counted. No gradient flows through t. At one agreement a cost is a function of p_y alone, so
+that within a batch a larger p_y never costs more.
 
 What a batch is, is what one call of the loss sees: positions to ignore take no part; with several processes
 each has its own. At a batch of one A is that prediction's own.
