@@ -245,7 +245,8 @@ def test_a_polite_signal_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Pat
     config = PretrainConfig(**SMALL, network="monotone", generations=40, checkpoint_every=1000)
     out = tmp_path / "a [red]run"  # space and brackets must survive being pasted into a shell
     process = start(command(out, replace(config, generations=100_000)))
-    printed = signal_at(process, out, 5, 0.0, number)
+    # A generation counts as complete once the next one's line is there: its own is written a moment before.
+    printed = signal_at(process, out, 6, 0.0, number)
     assert process.returncode == 130, printed
     assert "Traceback" not in printed
     saved = loop.read_checkpoint(out, replace(config, generations=100_000))
