@@ -35,11 +35,11 @@ def table(name: str, prefix: str) -> list[str]:
     rows = [row for row in load(name)["rows"] if row["case"].startswith(prefix)]
     if not rows:
         raise ValueError(f"{name}.json has no case that starts with {prefix!r}")
-    lines = ["| case | subject | time | ratio | quartiles | to |", "| --- | --- | ---: | ---: | ---: | --- |"]
+    lines = ["| case | subject | median | ratio | quartiles | to |", "| --- | --- | ---: | ---: | ---: | --- |"]
     for row in rows:
         low, high = row["ratio_quartiles"]
         lines.append(
-            f"| {row['case']} | {row['subject']} | {duration(row['seconds'])} | {figure(row['ratio'])} | "
+            f"| {row['case']} | {row['subject']} | {amount(row)} | {figure(row['ratio'])} | "
             f"{figure(low)} to {figure(high)} | {row['baseline']} |"
         )
     return lines
@@ -78,6 +78,12 @@ def facts(name: str) -> list[str]:
         f"`{content['command']}`: {said['processor'] or said['machine']}, {said['cpus']} cores, "
         f"{said['threads']} thread(s), load {said['load']}, torch {said['torch']}, Python {said['python']}."
     ]
+
+
+def amount(row: dict[str, Any]) -> str:
+    """What a row measured: seconds, unless it says another unit."""
+    unit = row.get("unit")
+    return duration(row["seconds"]) if unit is None else f"{figure(row['seconds'])} {unit}"
 
 
 def duration(seconds: float) -> str:
