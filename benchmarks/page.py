@@ -35,7 +35,10 @@ def table(name: str, prefix: str) -> list[str]:
     rows = [row for row in load(name)["rows"] if row["case"].startswith(prefix)]
     if not rows:
         raise ValueError(f"{name}.json has no case that starts with {prefix!r}")
-    lines = ["| case | subject | median | ratio | quartiles | to |", "| --- | --- | ---: | ---: | ---: | --- |"]
+    lines = [
+        "| case | subject | median | ratio | quartiles | to |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
     for row in rows:
         low, high = row["ratio_quartiles"]
         lines.append(
