@@ -69,7 +69,7 @@ HAND: dict[str, tuple[TemperedNetwork, tuple[float, ...]]] = {
     for network, letter in ((TemperedNetwork(), "c"), (PacedNetwork(), "A"))
     for power in (1, 2)
 }
-"""Parameters of losses whose pull is one power of p: of its certainty c, or of the batch's agreement A."""
+"""Parameters of losses whose pull is one power of p: p^c with its certainty, or p^A with its agreement."""
 
 _HARD = replace(
     PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)
@@ -103,16 +103,17 @@ _PATCHED = replace(
 REGIMES: dict[str, Prior] = {
     "underfit": _HARD,
     "noisy-underfit": replace(_HARD, **_SYMMETRIC),
+    "unequal": replace(_HARD, imbalanced=1.0),
     "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
     "wide": _WIDE,
     "wide-noisy": replace(_WIDE, **_SYMMETRIC),
     "patched": _PATCHED,
     "patched-noisy": replace(_PATCHED, **_SYMMETRIC),
 }
-"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long). ``wide``
-tasks have hundreds of noisy features: in little time, clean, and with 40 % noise, which is memorised in long
-groups from predictions that are still flat. ``patched`` ones have inputs made of patches and convolutional
-students."""
+"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long).
+``unequal`` ones are clean, hard, and some classes are up to 20 times as large as others. ``wide`` tasks have
+hundreds of noisy features: in little time, clean, and with 40 % noise, which is memorised in long groups from
+predictions that are still flat. ``patched`` ones have inputs made of patches and convolutional students."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +134,13 @@ class Command:
     """Name of the random stream that tasks come from; the default is that of a search's held-out tasks."""
     losses: tuple[str, ...] = tuple(SHIPPED)
     """Shipped losses, and directories of others, to judge beside the known ones."""
+    known: tuple[str, ...] = (*LOSSES, *HAND)
+    """Known losses to judge; cross-entropy always is."""
+
+    def __post_init__(self) -> None:
+        for name in self.known:
+            if name not in LOSSES and name not in HAND:
+                raise UnknownNameError.among("known loss", name, (*LOSSES, *HAND))
 
 
 def judge(prior: Prior, command: Command) -> dict[str, Any]:
@@ -145,23 +153,25 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
             continue
         generator = stream(unit.seed, command.stream, unit.group)
         group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
-        tables = _tables(command.losses, group.tasks.n_classes, like=group.tasks.x)
+        tables = _tables(command, group.tasks.n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
         accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
         best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
         found[kind].append(best)
-    names = (*LOSSES, *HAND, *(Path(loss).name for loss in command.losses))
+    known = [name for name in (*LOSSES, *HAND) if name in ("cross_entropy", *command.known)]
+    names = (*known, *(Path(loss).name for loss in command.losses))
     rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
     settings = {"groups": command.groups, "rates": command.rates, "stream": command.stream}
     return {**settings, **rows}
 
 
-def _tables(losses: tuple[str, ...], n_classes: int, *, like: torch.Tensor) -> SlopeTables:
-    known = [make(n_classes) for make in LOSSES.values()]
+def _tables(command: Command, n_classes: int, *, like: torch.Tensor) -> SlopeTables:
+    known = [make(n_classes) for name, make in LOSSES.items() if name in ("cross_entropy", *command.known)]
     tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
-    for network, numbers in HAND.values():
-        tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
-    for loss in losses:
+    for name, (network, numbers) in HAND.items():
+        if name in command.known:
+            tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
+    for loss in command.losses:
         evolved = EvolvedLoss.from_pretrained(loss)
         if isinstance(evolved.network, ConcatNetwork):
             raise SystemExit(

@@ -19,6 +19,7 @@ def test_regimes_show_one_trait_each() -> None:
     assert REGIMES["wide"].noisy == 0
     assert REGIMES["wide"].feature_noise[0] > REGIMES["underfit"].feature_noise[1]
     assert (REGIMES["patched"].patched, REGIMES["patched"].noisy) == (1, 0)
+    assert (REGIMES["unequal"].imbalanced, REGIMES["unequal"].noisy) == (1, 0)
     for name in ("noisy-underfit", "memorised", "wide-noisy", "patched-noisy"):
         assert REGIMES[name].noisy == 1
         assert set(REGIMES[name].noise_kinds) == {"symmetric"}
@@ -56,6 +57,11 @@ def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypat
     assert "evolved-base" not in only["long"]["difference"]
     assert only["long"]["cross_entropy_accuracy"] == found["tiny"]["long"]["cross_entropy_accuracy"]
     assert "tiny, short" not in capsys.readouterr().out
+    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",), known=("p^2A", "gce")))
+    few = json.loads(out.read_text())["tiny"]["long"]
+    assert few["difference"] == {
+        name: only["long"]["difference"][name] for name in ("cross_entropy", "gce", "p^2A")
+    }
     main(Command(out=out, on=("tiny",), groups=2, rates=1, losses=(), kinds=("long",)))
     assert "short" not in json.loads(out.read_text())["tiny"]
 

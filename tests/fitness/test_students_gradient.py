@@ -26,7 +26,7 @@ from evoloss.fitness.student_network import Blocks, Shape, StudentNetwork
 from evoloss.fitness.workspace import Workspace
 from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
-from tests.losses.cases import plain_agreement
+from tests.losses.cases import plain_agreements
 from tests.networks.populations import accepted
 
 LIKE = torch.zeros(0, dtype=torch.float64)
@@ -122,8 +122,10 @@ def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
         else:
             network, own = candidates[candidate - 1]
             log_probs = torch.log_softmax(rows, 1)
-            agreement = plain_agreement(log_probs.exp().gather(1, target[task][:, None]), n_classes)
-            loss = network.losses(own, log_probs, target[task], agreement=agreement).sum()
+            label = target[task][:, None]
+            shares = F.one_hot(target[task], n_classes).double()
+            known = plain_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
+            loss = network.losses(own, log_probs, target[task], agreement=known).sum()
         (wanted,) = torch.autograd.grad(loss, rows)
         torch.testing.assert_close(made[task, candidate].T, wanted, rtol=0, atol=2e-4)
 

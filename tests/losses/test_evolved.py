@@ -19,7 +19,7 @@ from evoloss.networks import (
     PacedNetwork,
     TemperedNetwork,
 )
-from tests.losses.cases import make_indices, make_logits, make_probs, make_weight, plain_agreement
+from tests.losses.cases import make_indices, make_logits, make_probs, make_weight, plain_agreements
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, NETWORKS, evolved, usable_params
 
 C = CONCAT_CLASSES
@@ -41,7 +41,8 @@ def test_equals_the_network_in_canonical_form(kind: str):
     params, network = loss.params[None].double(), NETWORKS[kind]
     log_probs, others = logits.log_softmax(1), {}
     if isinstance(network, PacedNetwork):
-        others["agreement"] = plain_agreement(log_probs.exp()[torch.arange(6), target], C)
+        known = plain_agreements(log_probs.exp(), F.one_hot(target, C).double())
+        others["agreement"] = known[torch.arange(6), target]
     expected = network.losses(params, log_probs, target, **others)[0]
     torch.testing.assert_close(loss(logits, target), expected)
     one_hot = F.one_hot(target, C).double()

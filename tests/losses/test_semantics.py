@@ -18,7 +18,7 @@ from tests.losses.cases import (
     make_logits,
     make_probs,
     make_weight,
-    plain_agreement,
+    plain_agreements,
 )
 
 C = 5
@@ -36,9 +36,9 @@ def every_cost(case: LossCase, logits: Tensor, labels: Tensor, ignored: set[int]
     """L(p, k) for each row and class, asked for one class at a time, or at once where the batch counts."""
     loss = case.build(reduction="none")
     if case.name == "evolved-paced":
-        kept = [i for i in range(len(labels)) if i not in ignored]
-        agreement = plain_agreement((logits.softmax(1) * labels).sum(1)[kept], C)
-        return loss.class_costs(logits, agreement)  # type: ignore[call-arg]
+        kept = torch.tensor([float(i not in ignored) for i in range(len(labels))])
+        known = plain_agreements(logits.softmax(1), labels * kept[:, None])
+        return loss.class_costs(logits, known)  # type: ignore[call-arg]
     columns = [loss(logits, torch.full((len(logits),), k)) for k in range(logits.shape[1])]
     return torch.stack(columns, dim=1)
 

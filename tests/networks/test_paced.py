@@ -9,10 +9,18 @@ from torch.nn import functional as F
 
 from evoloss import EvolvedLoss
 from evoloss.fitness import trainable
-from evoloss.networks import PacedNetwork, TemperedNetwork, agreement_of, build_network, describe_network
+from evoloss.networks import (
+    PacedNetwork,
+    TemperedNetwork,
+    agreements_of,
+    build_network,
+    dense_agreements_of,
+    describe_network,
+)
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.random_streams import stream
+from tests.losses.cases import plain_agreements
 
 NETWORK = PacedNetwork()
 FAR = -30.0  # a logarithm or logit, cut at -12
@@ -30,12 +38,12 @@ def predictions(n_classes: int, learned: float, n: int = 40) -> tuple[Tensor, Te
 
 
 def plain(params: Tensor, logits: Tensor, target: Tensor) -> Tensor:
-    """The formulas of both modules' docstrings, word for word, scaled to cross-entropy's pull where flat."""
+    """The formulas of both modules' docstrings, scaled to cross-entropy's pull where flat."""
     n_classes = logits.shape[1]
     weights, least, power = params[:5].exp(), params[5].sigmoid(), params[6].exp()
     log_p = torch.log_softmax(logits, 1)[torch.arange(len(target)), target]
-    agreement = min(1.0, max(0.0, (n_classes * float(log_p.exp().mean()) - 1) / (n_classes - 1)))
-    t = float(least + (1 - least) * agreement**power)
+    known = plain_agreements(logits.softmax(1), F.one_hot(target, n_classes).double())
+    t = least + (1 - least) * known[torch.arange(len(target)), target] ** power
     cost = -weights[0] * log_p
     for weight, exponent in zip(weights[1:], EXPONENTS[1:], strict=True):
         cost = cost + weight * (1 - (exponent * t * log_p).exp()) / exponent / t
@@ -109,13 +117,53 @@ def test_without_an_agreement_labels_count_as_learned() -> None:
     torch.testing.assert_close(costs[torch.arange(40), target], learned[1])
 
 
+def agreements(
+    p: list[float], target: list[int], n_classes: int, counts: list[bool] | None = None
+) -> list[float]:
+    kept = None if counts is None else torch.tensor(counts)
+    found = agreements_of(torch.tensor(p).double(), torch.tensor(target, dtype=torch.long), kept, n_classes)
+    return [round(each, 6) for each in found.tolist()]
+
+
 def test_agreement_is_0_at_chance_and_below_and_1_where_all_is_learned() -> None:
     for p, wanted in ((0.25, 0.0), (0.1, 0.0), (1.0, 1.0), (0.5, 1 / 3)):
-        assert agreement_of(torch.full((6,), p), None, 4).item() == pytest.approx(wanted)
-    p = torch.tensor([0.5, torch.nan, 0.9])
-    assert agreement_of(p, torch.tensor([True, True, False]), 4).item() == pytest.approx(1 / 3)
-    assert agreement_of(p[:0], None, 4) == 0
-    assert agreement_of(torch.ones(3), None, 1) == 0
+        assert agreements([p] * 6, [0, 0, 0, 1, 1, 2], 4) == [pytest.approx(wanted, abs=1e-6)] * 6
+    assert agreements([], [], 4) == []
+    assert agreements([1.0] * 3, [0] * 3, 1) == [0.0] * 3
+
+
+def test_a_class_that_is_learned_late_is_trusted_longer() -> None:
+    early, late = [0.9] * 8, [0.3] * 8
+    found = agreements(early + late, [0] * 8 + [1] * 8, 2 + 2)
+    assert min(found[:8]) > 0.6 > 0.3 > max(found[8:])
+
+
+def test_a_wrong_label_does_not_vouch_for_itself() -> None:
+    # Of ten samples of class 0 one has a label that is not believed: its agreement is that of the others.
+    found = agreements([0.9] * 9 + [0.0], [0] * 10, 10)
+    alone = (9 * 0.9 + 4 * 0.81) / (9 + 4)
+    assert found[9] == pytest.approx((10 * alone - 1) / 9, abs=1e-6)
+    assert found[9] > max(found[:9])
+
+
+def test_positions_that_do_not_count_take_no_part() -> None:
+    kept = agreements([0.5, 0.9, 0.7], [1, 1, 0], 4)
+    found = agreements([0.5, 0.9, 0.7, 0.1, math.nan], [1, 1, 0, 1, 0], 4, [True, True, True, False, True])
+    assert found[:3] == kept
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 200])
+def test_agreements_are_their_formula(n_classes: int) -> None:
+    logits, target = predictions(n_classes, 3.0)
+    probs, shares = logits.softmax(1), F.one_hot(target, n_classes).double()
+    shares[5] = 0.0  # as an ignored position
+    wanted = plain_agreements(probs, shares)
+    torch.testing.assert_close(dense_agreements_of(probs, shares), wanted)
+    each = torch.arange(len(target))
+    found = agreements_of(probs[each, target], target, shares.sum(1) > 0, n_classes)
+    torch.testing.assert_close(found, wanted[each, target])
+    soft = torch.softmax(logits.flip(0), 1)
+    torch.testing.assert_close(dense_agreements_of(probs, soft), plain_agreements(probs, soft))
 
 
 def test_a_prediction_that_is_no_number_spoils_no_other() -> None:
@@ -134,6 +182,8 @@ def test_a_batch_of_one_has_its_own_agreement() -> None:
     row = some(1)[0]
     loss = EvolvedLoss(NETWORK, row)
     torch.testing.assert_close(loss(logits[3], target[3]), plain(row, logits[3:4], target[3:4])[0])
+    p = float(logits[3].softmax(0)[target[3]])
+    assert agreements([p], [0], 10) == [pytest.approx((10 * p - 1) / 9, abs=1e-6)]
 
 
 def test_it_is_trainable_and_described_by_its_name() -> None:

@@ -38,7 +38,7 @@ class InspectCommand:
     seed: int = 0
     """Seed of the random predictions and label distributions."""
     agreement: float = 1.0
-    """For a paced loss: how far the batch has learned its labels, from 0 (chance) to 1."""
+    """For a paced loss: how far the batch has learned the label's class, from 0 (chance) to 1."""
     out: Path | None = None
     """Folder for inspect.json, loss_curve.png and gradient_profile.png; none: print only."""
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evoloss.fitness.slope_tables import Cells, SlopeTables, n_cells
 from evoloss.fitness.student_network import Memory
-from evoloss.networks import certainty_of
+from evoloss.networks import BATCH_COUNT, certainty_of
 
 # The least of a logit less the largest: below LOG_P_FLOOR, and its exponential is a normal number in float32.
 _LOWEST = -80.0
@@ -84,7 +84,13 @@ class LogitGradient:
         if paced is None:
             return certain
         # label_cells is the length of a table at the label and 0 elsewhere.
-        torch.mul(self._exps, label_cells, out=self._factor)
-        torch.sum(self._factor, dim=2, keepdim=True, out=self._sum)
-        p = self._sum.div_(self._total).mean(dim=3, keepdim=True).div_(self._length)
+        length, dtype = self._length, self._factor.dtype
+        learned = torch.mul(self._exps, label_cells, out=self._factor).div_(self._total)
+        own = torch.sum(learned, dim=2, keepdim=True, out=self._sum)
+        sums = learned.sum(dim=3, keepdim=True)
+        of_class = torch.mul(label_cells, sums, out=self._factor).sum(dim=2, keepdim=True).div_(length)
+        numbers = label_cells * label_cells.sum(dim=3, keepdim=True, dtype=dtype)
+        others = numbers.sum(dim=2, keepdim=True).div_(length**2).add_(BATCH_COUNT - 1)
+        mean = own.mean(dim=3, keepdim=True)
+        p = of_class.sub_(own).add_(mean, alpha=BATCH_COUNT).div_(others).div_(length)
         return torch.lerp(certain, certainty_of(p, self._n_classes), paced)

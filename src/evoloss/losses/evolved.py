@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
-from evoloss.losses.batch_agreement import batch_agreement
+from evoloss.losses.batch_agreement import batch_agreements
 from evoloss.losses.kept import KeptTables, KeptValues
 from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
 from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_masses, traced_rows
@@ -170,7 +170,8 @@ class EvolvedLoss(ClassificationLoss):
 
         Args:
             logits: float32 or float64.
-            agreement: of the batch with its labels, a scalar from 0 to 1, for a paced loss; None is 1.
+            agreement: for a paced loss, from 0 to 1: a scalar, or of each position and class, ``(N, C)``;
+                None is 1.
         """
         params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
         if isinstance(self.network, TemperedNetwork):
@@ -180,7 +181,10 @@ class EvolvedLoss(ClassificationLoss):
         return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
 
     def label_costs(self, logits: Tensor, target: Tensor, agreement: Tensor | None = None) -> Tensor:
-        """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``; see :meth:`class_costs`."""
+        """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``.
+
+        The agreement of a paced loss may be of each position, ``(N,)``; see :meth:`class_costs`.
+        """
         if isinstance(self.network, ConcatNetwork):
             return pick(self.class_costs(logits), target)
         log_probs = F.log_softmax(logits, dim=1)
@@ -215,7 +219,7 @@ class EvolvedLoss(ClassificationLoss):
         """Costs of a paced loss from the network itself; None for the others, in which a row stands alone."""
         if not self.is_paced:
             return None
-        return self._exact_rows(logits, labels, batch_agreement(logits, labels))
+        return self._exact_rows(logits, labels, batch_agreements(logits, labels))
 
     def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
         """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
@@ -274,7 +278,7 @@ class EvolvedLoss(ClassificationLoss):
         n_classes = logits.shape[1]
         costs = self._costs.get(self.params, n_classes, lambda: network.in_use(self.params, n_classes))
         if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
-            agreement = batch_agreement(logits, labels) if network.paced else None
+            agreement = batch_agreements(logits, labels) if network.paced else None
             exact_rows = partial(self._exact_rows, labels=labels, agreement=agreement)
             return looked_up_rows(logits, labels, costs, exact_rows, agreement)
 

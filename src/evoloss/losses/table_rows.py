@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.pick import label_of, pick
-from evoloss.networks import LookupTables, TemperedCosts, agreement_of, certainty
+from evoloss.networks import LookupTables, TemperedCosts, agreements_of, certainty
 
 __all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_masses", "traced_rows"]
 
@@ -60,6 +60,14 @@ class Labels(NamedTuple):
     def is_dense(self) -> bool:
         """Whether more than the label's own class has a share."""
         return self.target.dim() == 2 or self.smoothing > 0.0
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """Each class's share of the labels before smoothing, ``(N, C)``, in the dtype of the logits."""
+        if self.target.dim() == 2:
+            return self.target.to(logits.dtype)
+        # What one_hot does, also within a transform of torch.func.
+        classes = torch.arange(logits.shape[1], device=logits.device)
+        return (self.label[:, None] == classes).to(logits.dtype)
 
     def masses(self, rows: slice, n_classes: int) -> Tensor:
         """The b of the module's docstring for some rows, float32, ``(n, C)``; for dense labels."""
@@ -116,7 +124,7 @@ def looked_up_rows(
         labels: their labels; with index targets and no smoothing the weight is left to the caller.
         terms: for C classes, on the same device; those of a tempered loss are plain numbers.
         fallback: the same costs from the logits by differentiable operations, used for second derivatives.
-        agreement: of the batch with its labels, if the terms are paced.
+        agreement: if the terms are paced, of each position, ``(N,)``, or for dense labels ``(N, C)``.
 
     Returns:
         The costs, float32, shape ``(N,)``.
@@ -143,7 +151,7 @@ def looked_up_labels(logits: Tensor, labels: Labels, terms: Terms, fallback: Lab
     measure = None
     if isinstance(terms, TemperedCosts):
         measure = (
-            agreement_of(log_p.exp(), labels.target != labels.ignore_index, logits.shape[1])
+            agreements_of(log_p.exp(), labels.label, labels.target != labels.ignore_index, logits.shape[1])
             if terms.paced
             else certainty(log_probs)
         )
@@ -179,13 +187,7 @@ def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> 
 
 def traced_masses(labels: Labels, logits: Tensor) -> Tensor:
     """:meth:`Labels.masses` of all rows by differentiable operations, in the dtype of the logits."""
-    n_classes = logits.shape[1]
-    if labels.target.dim() == 2:
-        share = labels.target.to(logits.dtype)
-    else:
-        # What one_hot does, also within a transform of torch.func.
-        share = (labels.label[:, None] == torch.arange(n_classes, device=logits.device)).to(logits.dtype)
-    share = (1.0 - labels.smoothing) * share + labels.smoothing / n_classes
+    share = (1.0 - labels.smoothing) * labels.shares(logits) + labels.smoothing / logits.shape[1]
     return share if labels.weight is None else share * labels.weight
 
 
@@ -267,7 +269,7 @@ def _costs_and_gradient(
         some = some.float()
         out = None if scratch is None else scratch.log_probs[: len(some)]
         log_probs = torch.log_softmax(some, 1) if out is None else torch._log_softmax(some, 1, False, out=out)
-        measure = agreement
+        measure = None if agreement is None else agreement[rows]
         if isinstance(tables, TemperedCosts) and not tables.paced:
             measure = certainty(log_probs)
         if labels.is_dense:
@@ -330,7 +332,7 @@ def _dense(
     log_probs: Tensor, masses: Tensor, tables: Terms, wanted: bool, measure: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """Costs ``(n,)`` of labels with a share of many classes, and the slopes h ``(n, C)``, if wanted."""
-    each = measure if measure is None or measure.dim() == 0 else measure[:, None]
+    each = measure if measure is None or measure.dim() == 2 else measure[:, None]
     value, slope = _deltas(log_probs, tables, each)
     # A class of probability 0 has an infinite cost; where it has no share, that costs nothing.
     value = value.mul_(masses).masked_fill_(masses == 0, 0.0)

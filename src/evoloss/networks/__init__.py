@@ -20,7 +20,7 @@ from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
-from evoloss.networks.paced import PacedNetwork, agreement_of
+from evoloss.networks.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered import (
     TemperedCosts,
@@ -33,6 +33,7 @@ from evoloss.networks.tempered import (
 
 __all__ = [
     "ACTIVATIONS",
+    "BATCH_COUNT",
     "DEFAULT_GRID",
     "LOG_P_FLOOR",
     "MIN_GRID",
@@ -58,10 +59,11 @@ __all__ = [
     "TemperedForm",
     "TemperedNetwork",
     "Tempering",
-    "agreement_of",
+    "agreements_of",
     "build_network",
     "certainty",
     "certainty_of",
+    "dense_agreements_of",
     "describe_network",
     "tabulate",
 ]

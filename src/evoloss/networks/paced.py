@@ -1,18 +1,23 @@
-r"""Paced networks: how much a loss trusts labels depends on how far the batch has learned its labels.
+r"""Paced networks: how much a loss trusts a label depends on how far the batch has learned its class.
 
 A loss that resists wrong labels pulls less on a label of small probability. That is right for a student that
 has learned the classes, whose few contradictions are the wrong labels; for one that has not, every label has
 a small probability, and the loss keeps it from learning. A function of one prediction cannot tell the two
-apart; the batch can. With the agreement of a batch with its labels, 0 for uniform predictions and 1 where
-every label has everything,
+apart; the batch can. With
 
-.. math:: A = \frac{C\, \overline{p_y} - 1}{C - 1} \in [0, 1], \qquad t = a + (1 - a)\, A^\gamma,
+.. math::
 
-the loss is the mixture of :mod:`evoloss.networks.tempered` in the tempered probability :math:`p_k^t`: near
-cross-entropy at the start of training, and the more robust the better labels are learned. Self-paced learning
-(Kumar, Packer and Koller 2010) sets the order of samples by a schedule; here nothing is scheduled, and no
-step or epoch is counted. No gradient flows through t. At one agreement a cost is a function of p_y alone, so
-that within a batch a larger p_y never costs more.
+    \bar p_i = \frac{\sum_{j \ne i,\, y_j = y_i} p_j + m\, \bar p}{\#\{j \ne i : y_j = y_i\} + m},
+    \qquad A_i = \frac{C\, \bar p_i - 1}{C - 1} \in [0, 1], \qquad t_i = a + (1 - a)\, A_i^\gamma,
+
+where :math:`p_j` is what sample j gives to its label, :math:`\bar p` the mean over the batch and m = 4, the
+loss of sample i is the mixture of :mod:`evoloss.networks.tempered` in the tempered probability
+:math:`p_k^{t_i}`. The *agreement* A is how far the other samples of its class are learned, 0 at chance and 1
+where their labels have everything: the loss is near cross-entropy at the start of training, for every class
+that is learned late, and the more robust the better a class is learned. A sample takes no part in its own
+agreement, so that a wrong label cannot vouch for itself; of classes that are rare in the batch, the whole
+batch speaks instead. Self-paced learning (Kumar, Packer and Koller 2010) sets the order of samples by a
+schedule; here nothing is scheduled, no step or epoch is counted, and no gradient flows through t.
 
 What a batch is, is what one call of the loss sees: positions to ignore take no part; with several processes
 each has its own. At a batch of one A is that prediction's own.
@@ -28,6 +33,8 @@ from torch import Tensor
 
 from evoloss.networks.tempered import TemperedNetwork, certainty_of
 
+BATCH_COUNT = 4.0  # m: the mean of the batch counts like so many samples of each class
+
 
 @dataclass(frozen=True, kw_only=True)
 class PacedNetwork(TemperedNetwork):
@@ -42,18 +49,41 @@ class PacedNetwork(TemperedNetwork):
 
     def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
         known = log_probs.new_ones(()) if agreement is None else agreement.detach()
-        return known.to(log_probs.dtype).expand(len(log_probs))
+        return known.to(log_probs.dtype).expand(log_probs.shape[: max(1, known.dim())])
 
 
-def agreement_of(p: Tensor, counts: Tensor | None, n_classes: int) -> Tensor:
-    """The agreement A of a batch with its labels, a scalar; of a batch without positions that count, 0.
+def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> Tensor:
+    """The agreement A of each position of a batch, ``(N,)``.
 
     Args:
         p: probabilities of the labels, ``(N,)``; those that are NaN do not count.
+        target: class indices, ``(N,)``.
         counts: which positions count, ``(N,)``; None for all.
         n_classes: the class count C.
     """
     p = p.detach()
     kept = p.isfinite() if counts is None else p.isfinite() & counts
-    mean = torch.where(kept, p, 0.0).sum() / kept.sum().clamp(min=1)
-    return certainty_of(mean, n_classes)
+    learned, one = torch.where(kept, p, 0.0), kept.to(p.dtype)
+    none = p.new_zeros(n_classes)
+    sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
+    mean = learned.sum() / one.sum().clamp(min=1)
+    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes)
+
+
+def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
+    """The agreement that each position would have with each class as its label, ``(N, C)``.
+
+    Args:
+        probs: predictions, ``(N, C)``; those that are NaN do not count.
+        shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
+    """
+    kept = probs.detach().isfinite().all(dim=1, keepdim=True)
+    shares = torch.where(kept, shares.detach(), 0.0).to(probs.dtype)
+    learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
+    mean = learned.sum() / shares.sum().clamp(min=1)
+    return _of_others(learned.sum(0) - learned, shares.sum(0) - shares, mean, probs.shape[1])
+
+
+def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int) -> Tensor:
+    """Agreements from what the others of a class give to their labels, and how many they are."""
+    return certainty_of((sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT), n_classes)

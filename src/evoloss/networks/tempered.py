@@ -64,7 +64,7 @@ class Tempering(NamedTuple):
     Attributes:
         least: a, from 0 to 1.
         power: above 0.
-        paced: 1 for candidates whose temper follows the agreement of a batch (:mod:`evoloss.networks.paced`),
+        paced: 1 for candidates whose temper follows agreements of a batch (:mod:`evoloss.networks.paced`),
             0 for those where it follows the certainty of a prediction; None for the latter alone.
     """
 
@@ -211,7 +211,8 @@ class TemperedNetwork:
             log_probs: of the predictions, ``(N, C)``.
             target: class indices, ``(N,)``.
             form: of these candidates, if it is known already.
-            agreement: of the batch, for a paced network, which takes it for 1 where it is not given.
+            agreement: for a paced network, which takes it for 1 where it is not given: of each position,
+                ``(N,)``, or a scalar for all.
         """
         form = form or self.form(params, log_probs.shape[1])
         return self.costs(
@@ -225,10 +226,14 @@ class TemperedNetwork:
         form: TemperedForm | None = None,
         agreement: Tensor | None = None,
     ) -> Tensor:
-        """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``."""
+        """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``.
+
+        An agreement may differ from class to class here, ``(N, C)``.
+        """
         n_classes = log_probs.shape[1]
         form = form or self.form(params[None], n_classes)
-        each = self._measure(log_probs, agreement)[:, None].expand_as(log_probs)
+        each = self._measure(log_probs, agreement)
+        each = (each if each.dim() == 2 else each[:, None]).expand_as(log_probs)
         return self.costs(params[None], form, log_probs.reshape(-1), each.reshape(-1)).reshape(
             log_probs.shape
         )

@@ -42,8 +42,8 @@ class PretrainConfig:
     alike at all class counts), basis (classwise, ten weights on fixed functions of p), mixture (the same, the
     label's weights positive and searched by their logarithms), tempered (the label's cost depends on how
     certain the prediction is, consistent under the error 'dominance' only), paced (it depends on how far the
-    batch has learned its labels), monotone (classwise, consistent by construction), or concat (the paper's
-    reading, one class count)."""
+    batch has learned the label's class), monotone (classwise, consistent by construction), or concat (the
+    paper's reading, one class count)."""
     hidden: tuple[int, ...] = (8, 8)
     """Widths of the hidden layers; without effect on basis, mixture, tempered and paced."""
     activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
