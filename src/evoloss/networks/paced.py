@@ -45,7 +45,7 @@ class PacedNetwork(TemperedNetwork):
     """
 
     paced: ClassVar[bool] = True
-    _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, 0.0, -1.0, -4.0, 0.0)
+    _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
 
     def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
         known = log_probs.new_ones(()) if agreement is None else agreement.detach()
