@@ -142,6 +142,11 @@ class Command:
             if name not in LOSSES and name not in HAND:
                 raise UnknownNameError.among("known loss", name, (*LOSSES, *HAND))
 
+    @property
+    def beside(self) -> list[str]:
+        """The known losses that are judged, cross-entropy first."""
+        return [name for name in (*LOSSES, *HAND) if name in ("cross_entropy", *self.known)]
+
 
 def judge(prior: Prior, command: Command) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
@@ -158,19 +163,17 @@ def judge(prior: Prior, command: Command) -> dict[str, Any]:
         accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
         best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
         found[kind].append(best)
-    known = [name for name in (*LOSSES, *HAND) if name in ("cross_entropy", *command.known)]
-    names = (*known, *(Path(loss).name for loss in command.losses))
+    names = (*command.beside, *(Path(loss).name for loss in command.losses))
     rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
     settings = {"groups": command.groups, "rates": command.rates, "stream": command.stream}
     return {**settings, **rows}
 
 
 def _tables(command: Command, n_classes: int, *, like: torch.Tensor) -> SlopeTables:
-    known = [make(n_classes) for name, make in LOSSES.items() if name in ("cross_entropy", *command.known)]
+    known = [LOSSES[name](n_classes) for name in command.beside if name in LOSSES]
     tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
-    for name, (network, numbers) in HAND.items():
-        if name in command.known:
-            tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
+    for network, numbers in (HAND[name] for name in command.beside if name in HAND):
+        tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
     for loss in command.losses:
         evolved = EvolvedLoss.from_pretrained(loss)
         if isinstance(evolved.network, ConcatNetwork):

@@ -69,15 +69,13 @@ def make_weight(n_classes: int, seed: int = 3, dtype: torch.dtype = torch.float6
 
 
 def plain_agreements(probs: Tensor, shares: Tensor) -> Tensor:
-    """The formula of evoloss.networks.paced in plain loops, for each row and class; both ``(N, C)``."""
+    """The formula of evoloss.networks.paced, one row after the other, for each class; all ``(N, C)``."""
     n, n_classes = probs.shape
     learned = (probs * shares).detach()
     mean = float(learned.sum()) / max(1.0, float(shares.sum()))
     agreements = torch.zeros_like(learned)
     for i in range(n):
         others = [j for j in range(n) if j != i]
-        for k in range(n_classes):
-            total = float(learned[others, k].sum()) + 4 * mean
-            known = total / (float(shares[others, k].sum()) + 4)
-            agreements[i, k] = min(1.0, max(0.0, (n_classes * known - 1) / (n_classes - 1)))
+        known = (learned[others].sum(0) + 4 * mean) / (shares[others].sum(0) + 4)
+        agreements[i] = ((n_classes * known - 1) / (n_classes - 1)).clamp(0, 1)
     return agreements

@@ -134,7 +134,7 @@ def test_agreement_is_0_at_chance_and_below_and_1_where_all_is_learned() -> None
 
 def test_a_class_that_is_learned_late_is_trusted_longer() -> None:
     early, late = [0.9] * 8, [0.3] * 8
-    found = agreements(early + late, [0] * 8 + [1] * 8, 2 + 2)
+    found = agreements(early + late, [0] * 8 + [1] * 8, 4)
     assert min(found[:8]) > 0.6 > 0.3 > max(found[8:])
 
 

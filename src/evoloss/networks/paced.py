@@ -48,8 +48,8 @@ class PacedNetwork(TemperedNetwork):
     _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
 
     def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
-        known = log_probs.new_ones(()) if agreement is None else agreement.detach()
-        return known.to(log_probs.dtype).expand(log_probs.shape[: max(1, known.dim())])
+        known = log_probs.new_ones(()) if agreement is None else agreement.detach().to(log_probs.dtype)
+        return known.expand(len(log_probs)) if known.dim() == 0 else known
 
 
 def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> Tensor:
