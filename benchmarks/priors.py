@@ -104,6 +104,7 @@ REGIMES: dict[str, Prior] = {
     "underfit": _HARD,
     "noisy-underfit": replace(_HARD, **_SYMMETRIC),
     "unequal": replace(_HARD, imbalanced=1.0),
+    "few": replace(_HARD, samples=(100, 500), separation=(3.0, 8.0), modes=(1, 3)),
     "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
     "wide": _WIDE,
     "wide-noisy": replace(_WIDE, **_SYMMETRIC),
@@ -111,9 +112,10 @@ REGIMES: dict[str, Prior] = {
     "patched-noisy": replace(_PATCHED, **_SYMMETRIC),
 }
 """Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long).
-``unequal`` ones are clean, hard, and some classes are up to 20 times as large as others. ``wide`` tasks have
-hundreds of noisy features: in little time, clean, and with 40 % noise, which is memorised in long groups from
-predictions that are still flat. ``patched`` ones have inputs made of patches and convolutional students."""
+``unequal`` ones are clean, hard, and some classes are up to 20 times as large as others; ``few`` ones are
+clean and have few samples. ``wide`` tasks have hundreds of noisy features: in little time, clean, and with
+40 % noise, which is memorised in long groups from predictions that are still flat. ``patched`` ones have
+inputs made of patches and convolutional students."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ def test_regimes_show_one_trait_each() -> None:
     assert REGIMES["wide"].feature_noise[0] > REGIMES["underfit"].feature_noise[1]
     assert (REGIMES["patched"].patched, REGIMES["patched"].noisy) == (1, 0)
     assert (REGIMES["unequal"].imbalanced, REGIMES["unequal"].noisy) == (1, 0)
+    assert REGIMES["few"].samples[1] <= REGIMES["underfit"].samples[0]
+    assert REGIMES["few"].noisy == 0
     for name in ("noisy-underfit", "memorised", "wide-noisy", "patched-noisy"):
         assert REGIMES[name].noisy == 1
         assert set(REGIMES[name].noise_kinds) == {"symmetric"}

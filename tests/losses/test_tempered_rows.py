@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.loss_step import peak_memory
 from evoloss import EvolvedLoss
+from evoloss.losses import LOSSES, table_rows
 from tests.losses.cases import make_indices, make_logits, make_probs, make_weight
 from tests.losses.evolved_losses import evolved
 
@@ -70,3 +72,32 @@ def test_written_to_parameters_count_at_once(kind: str, network: str) -> None:
     changed = EvolvedLoss(loss.network, loss.params)
     assert loss(logits, target) == changed(logits, target)
     assert loss(logits, target) != before
+
+
+@every_network
+@every_use
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_taken_a_few_at_a_time_see_the_whole_batch(
+    dtype: torch.dtype, smoothing: float, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, target = make_logits(N, C, scale=4.0).to(dtype), TARGETS["indices"].clone()
+    target[3] = -100
+    loss = evolved(network, reduction="none", label_smoothing=smoothing)
+    whole = cost_and_gradient(loss, logits, target)
+    for rows in (1, 3, N):
+        monkeypatch.setattr(table_rows, "_CHUNK_ELEMENTS", rows * C)
+        found = cost_and_gradient(loss, logits, target)
+        for one, other in zip(found, whole, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+    target[-1] = C
+    monkeypatch.setattr(table_rows, "_CHUNK_ELEMENTS", C)
+    with pytest.raises(IndexError, match="out of bounds"):
+        loss(logits, target)
+
+
+@every_network
+def test_half_precision_needs_the_memory_of_cross_entropy(network: str) -> None:
+    logits = make_logits(64, 32_000).bfloat16().requires_grad_()
+    target = make_indices(64, n_classes=32_000)
+    needed = peak_memory(evolved(network), logits, target)
+    assert needed <= 1.1 * peak_memory(LOSSES["cross_entropy"](), logits, target)

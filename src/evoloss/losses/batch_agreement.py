@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from evoloss.losses.pick import pick
-from evoloss.losses.table_rows import Labels
+from evoloss.losses.table_rows import Labels, chunk_rows
 from evoloss.networks import agreements_of, dense_agreements_of
 
 
@@ -23,12 +23,33 @@ def batch_agreements(logits: Tensor, labels: Labels) -> Tensor:
     Raises:
         IndexError: if an index target is outside ``[0, C)``.
     """
-    working = torch.promote_types(logits.dtype, torch.float32)
-    log_probs = torch.log_softmax(logits.detach().to(working), dim=1)
+    logits = logits.detach()
     if labels.target.dim() == 2:
+        log_probs = _log_softmax(logits)
         return dense_agreements_of(log_probs.exp(), labels.shares(log_probs))
     counts = labels.target != labels.ignore_index
-    p = pick(log_probs, labels.target, labels.ignore_index).exp()  # raises for an index out of range
     if labels.is_dense:
+        log_probs = _log_softmax(logits)
+        pick(log_probs, labels.target, labels.ignore_index)  # raises for an index out of range
         return dense_agreements_of(log_probs.exp(), labels.shares(log_probs) * counts[:, None])
-    return agreements_of(p, labels.label, counts, logits.shape[1])
+    log_p = _label_log_probs(logits, labels)
+    return agreements_of(log_p.exp(), labels.label, counts, logits.shape[1])
+
+
+def _label_log_probs(logits: Tensor, labels: Labels) -> Tensor:
+    """``log p_y`` of each position, ``(N,)``; on a CPU a few rows at a time, so that no copy is made."""
+    n = len(logits)
+    compiling = torch.compiler.is_compiling()
+    step = n if compiling or logits.device.type != "cpu" else min(n, chunk_rows(logits.shape[1]))
+    if step == n:
+        return pick(_log_softmax(logits), labels.target, labels.ignore_index)
+    parts = (slice(start, start + step) for start in range(0, n, step))
+    return torch.cat(
+        [pick(_log_softmax(logits[rows]), labels.target[rows], labels.ignore_index) for rows in parts]
+    )
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """In float32 where logits are narrower."""
+    working = torch.promote_types(logits.dtype, torch.float32)
+    return torch.log_softmax(logits.to(working), dim=1)

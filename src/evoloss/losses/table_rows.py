@@ -26,7 +26,15 @@ from torch import Tensor
 from evoloss.losses.pick import label_of, pick
 from evoloss.networks import LookupTables, TemperedCosts, agreements_of, certainty
 
-__all__ = ["AffineTerms", "Labels", "looked_up_labels", "looked_up_rows", "traced_masses", "traced_rows"]
+__all__ = [
+    "AffineTerms",
+    "Labels",
+    "chunk_rows",
+    "looked_up_labels",
+    "looked_up_rows",
+    "traced_masses",
+    "traced_rows",
+]
 
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
@@ -245,7 +253,7 @@ class _LookedUpRows(torch.autograd.Function):
         if gradient.dtype == torch.float32:
             return gradient * incoming[:, None], None, None, None, None
         made = torch.empty_like(gradient)
-        chunk = _chunk_rows(gradient.shape[1])
+        chunk = chunk_rows(gradient.shape[1])
         for start in range(0, len(gradient), chunk):
             rows = slice(start, start + chunk)
             made[rows] = gradient[rows].float() * incoming[rows, None]
@@ -257,7 +265,7 @@ def _costs_and_gradient(
 ) -> Tensor:
     """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
     n, n_classes = logits.shape
-    chunk = _chunk_rows(n_classes)
+    chunk = chunk_rows(n_classes)
     whole = n <= chunk
     # With several chunks the same memory serves all of them; with one, PyTorch's own is as good.
     scratch = None if whole else _Scratch(chunk, n_classes, logits.device)
@@ -290,7 +298,7 @@ def _costs_and_gradient(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _chunk_rows(n_classes: int) -> int:
+def chunk_rows(n_classes: int) -> int:
     """How many rows to work on at once, at least 1."""
     return max(1, _CHUNK_ELEMENTS // max(1, n_classes))
 
