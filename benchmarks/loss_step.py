@@ -127,14 +127,12 @@ def peak_memory(criterion: Criterion, logits: Tensor, labels: Tensor) -> int:
 
 
 def memory_rows(shape: tuple[int, int], dtype: torch.dtype) -> Rows:
-    """Peak memory of every loss, eager, in the form of rows; ``seconds`` are megabytes there."""
+    """Peak memory of every loss, eager."""
     logits, labels = batch(shape, dtype)
     peaks = {name: [peak_memory(criterion, logits, labels) / 2**20] for name, criterion in criteria().items()}
     precision = str(dtype).removeprefix("torch.")
-    rows = rows_of(f"peak memory {precision} {shape[0]} x {shape[1]}", peaks, BASELINE)
-    for row in rows:
-        row["unit"] = "MiB"
-        print(f"{row['case']:<34} {row['subject']:<26} {row['seconds']:8.1f} MiB  {row['ratio']:.3f} x")
+    rows = rows_of(f"peak memory {precision} {shape[0]} x {shape[1]}", peaks, BASELINE, "mebibytes")
+    print_rows(rows)
     return rows
 
 

@@ -84,9 +84,8 @@ def facts(name: str) -> list[str]:
 
 
 def amount(row: dict[str, Any]) -> str:
-    """What a row measured: seconds, unless it says another unit."""
-    unit = row.get("unit")
-    return duration(row["seconds"]) if unit is None else f"{figure(row['seconds'])} {unit}"
+    """What a row measured, with a unit."""
+    return duration(row["seconds"]) if "seconds" in row else f"{figure(row['mebibytes'])} MiB"
 
 
 def duration(seconds: float) -> str:

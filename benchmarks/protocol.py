@@ -62,20 +62,29 @@ def alternate(subjects: Mapping[str, Subject], *, rounds: int, warmup: int = 1) 
     return seconds
 
 
-def rows_of(case: str, seconds: Mapping[str, Sequence[float]], baseline: str) -> list[dict[str, Any]]:
-    """One row a subject: median seconds, ratio of medians to the baseline, quartiles over rounds."""
+def rows_of(
+    case: str, measured: Mapping[str, Sequence[float]], baseline: str, measure: str = "seconds"
+) -> list[dict[str, Any]]:
+    """One row a subject: median, ratio of medians to the baseline, quartiles over rounds.
+
+    Args:
+        case: what was done.
+        measured: by subject, a number a round.
+        baseline: the subject of the ratios.
+        measure: what the numbers are, one of :data:`benchmarks.results_schema.MEASURES`.
+    """
     rows = []
-    for name, values in seconds.items():
-        within = [mine / theirs for mine, theirs in zip(values, seconds[baseline], strict=True)]
+    for name, values in measured.items():
+        within = [mine / theirs for mine, theirs in zip(values, measured[baseline], strict=True)]
         rows.append(
             {
                 "case": case,
                 "subject": name,
                 "baseline": baseline,
                 "rounds": len(values),
-                "seconds": statistics.median(values),
-                "seconds_quartiles": quartiles(values),
-                "ratio": statistics.median(values) / statistics.median(seconds[baseline]),
+                measure: statistics.median(values),
+                f"{measure}_quartiles": quartiles(values),
+                "ratio": statistics.median(values) / statistics.median(measured[baseline]),
                 "ratio_quartiles": quartiles(within),
             }
         )
@@ -94,8 +103,9 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as an aligned table."""
     for row in rows:
         low, high = row["ratio_quartiles"]
+        amount = f"{1e3 * row['seconds']:11.4f} ms " if "seconds" in row else f"{row['mebibytes']:11.1f} MiB"
         print(
-            f"{row['case']:<34} {row['subject']:<26} {1e3 * row['seconds']:11.4f} ms   "
+            f"{row['case']:<34} {row['subject']:<26} {amount}  "
             f"{row['ratio']:8.3f} x {row['baseline']} [{low:.3f}, {high:.3f}]",
             flush=True,
         )

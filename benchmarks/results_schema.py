@@ -12,8 +12,9 @@ _TOP = {"schema": int, "benchmark": str, "command": str, "facts": dict, "rows": 
 _FACTS = {"evoloss": str, "torch": str, "python": str, "machine": str, "processor": str}
 _FACTS_NUMBERS = ("cpus", "threads", "load")
 _ROW_TEXT = ("case", "subject", "baseline")
-_ROW_NUMBERS = ("rounds", "seconds", "ratio")
-_ROW_SPREADS = ("seconds_quartiles", "ratio_quartiles")
+_ROW_NUMBERS = ("rounds", "ratio")
+MEASURES = ("seconds", "mebibytes")
+"""What a row can have measured."""
 
 
 def check_results(content: Mapping[str, Any]) -> None:
@@ -38,9 +39,12 @@ def check_results(content: Mapping[str, Any]) -> None:
 
 def _check_row(row: Mapping[str, Any], where: str) -> None:
     _require_types(row, dict.fromkeys(_ROW_TEXT, str), where)
-    for name in _ROW_NUMBERS:
+    measures = [name for name in MEASURES if name in row]
+    if len(measures) != 1:
+        raise ValueError(f"{where} must have measured one of {', '.join(MEASURES)}, got {measures}")
+    for name in (*_ROW_NUMBERS, *measures):
         _require_number(row, name, where, least=0, above=True)
-    for name in _ROW_SPREADS:
+    for name in (f"{measures[0]}_quartiles", "ratio_quartiles"):
         spread = row.get(name)
         if not (isinstance(spread, list) and len(spread) == 2 and 0 < spread[0] <= spread[1]):
             raise ValueError(f"{where}: {name} must be two rising positive numbers, got {spread!r}")

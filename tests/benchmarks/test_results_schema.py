@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.protocol import alternate, rows_of, target, write_results
+from benchmarks.protocol import alternate, print_rows, rows_of, target, write_results
 from benchmarks.results_schema import check_results
 
 RESULTS = sorted((Path(__file__).parents[2] / "benchmarks/results/speed").glob("*.json"))
@@ -37,6 +37,14 @@ def test_ratio_of_medians_with_the_quartiles_of_the_rounds(tmp_path: Path) -> No
     assert (theirs["ratio"], theirs["ratio_quartiles"]) == (1.0, [1.0, 1.0])
 
 
+def test_memory_is_measured_in_mebibytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of("a case", {"ours": [3.0], "theirs": [2.0]}, "theirs", "mebibytes")
+    write_results(tmp_path / "r.json", "example", "true", rows)
+    assert (rows[0]["mebibytes"], rows[0]["mebibytes_quartiles"], rows[0]["ratio"]) == (3.0, [3.0, 3.0], 1.5)
+    print_rows(rows)
+    assert "3.0 MiB" in capsys.readouterr().out
+
+
 def test_a_missed_target_needs_a_reason(tmp_path: Path) -> None:
     (missed,) = a_result(tmp_path)["targets"]
     assert not missed["reached"]
@@ -58,6 +66,8 @@ def drop(name: str) -> Callable[[dict[str, Any]], object]:
         (lambda c: c.update(rows=[]), "at least one row"),
         (lambda c: c["facts"].pop("load"), "'load' must be a finite number"),
         (lambda c: c["rows"][0].update(seconds=0.0), "row 0: 'seconds' must be a finite number in range"),
+        (lambda c: c["rows"][0].pop("seconds"), r"must have measured one of seconds, mebibytes, got \[\]"),
+        (lambda c: c["rows"][0].update(mebibytes=1.0), "must have measured one of"),
         (lambda c: c["rows"][1].update(ratio=float("nan")), "row 1: 'ratio' must be a finite number"),
         (lambda c: c["rows"][0].update(ratio_quartiles=[2.0, 1.0]), "two rising positive numbers"),
         (lambda c: c["targets"][0].update(reached=True), "the numbers say False"),
