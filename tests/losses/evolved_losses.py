@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoloss.losses.evolved import CHECKED_CLASSES, EvolvedLoss
+from evoloss.losses.checked_params import CHECKED_CLASSES
+from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import (
     ClasswiseNetwork,
     ConcatNetwork,

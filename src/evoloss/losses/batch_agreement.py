@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from evoloss.losses.labels import Labels
 from evoloss.losses.pick import pick
-from evoloss.losses.table_rows import Labels, chunk_rows
+from evoloss.losses.table_rows import chunk_rows
 from evoloss.networks import agreements_of, dense_agreements_of
 
 

@@ -15,9 +15,12 @@ from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses import triton_rows
 from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
 from evoloss.losses.batch_agreement import batch_agreements
+from evoloss.losses.checked_params import checked_params, no_form
 from evoloss.losses.kept import KeptTables, KeptValues
-from evoloss.losses.semantics import ClassificationLoss, Labels, Reduction, constant_to_compilers, pick
-from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_masses, traced_rows
+from evoloss.losses.labels import Labels
+from evoloss.losses.pick import pick
+from evoloss.losses.semantics import ClassificationLoss, Reduction, constant_to_compilers
+from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,
@@ -29,8 +32,6 @@ from evoloss.networks import (
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
-
-CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
 
 _WRITTEN_TO = (
     "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
@@ -94,7 +95,7 @@ class EvolvedLoss(ClassificationLoss):
         super().__init__(
             weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
         )
-        params = _checked(network, params)
+        params = checked_params(network, params)
         self.network = network
         self.record = dict(record or {})
         self.exact = exact
@@ -293,7 +294,7 @@ class EvolvedLoss(ClassificationLoss):
         """What :meth:`row_costs` gives, from the network itself."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         if labels.is_dense:
-            masses = traced_masses(labels, logits)
+            masses = labels.traced_masses(logits)
             costs = torch.where(masses == 0, 0.0, self.class_costs(logits, agreement) * masses).sum(1)
         else:
             costs = self.label_costs(logits, labels.label, agreement)
@@ -325,7 +326,7 @@ class EvolvedLoss(ClassificationLoss):
             form = network.constants(params, n_classes)
             # One class is no choice: every loss costs 0 there, and no form is needed.
             if n_classes > 1 and not form.exists.item():
-                raise ValueError(_no_form(n_classes))
+                raise ValueError(no_form(n_classes))
             return form
 
         return self._forms.get(self.params, (n_classes, params.dtype), make)
@@ -337,7 +338,7 @@ class EvolvedLoss(ClassificationLoss):
         if kept is not None and kept.still_of(self.params):
             return kept.tables
         if not network.form(self.params.double()[None], n_classes).exists.item():
-            raise ValueError(_no_form(n_classes))
+            raise ValueError(no_form(n_classes))
         tables = tabulate(network, self.params, n_classes)
         self._kept[key] = KeptTables.of(tables, self.params)
         return tables
@@ -351,7 +352,7 @@ class EvolvedLoss(ClassificationLoss):
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
         n_classes = len(range(n_classes))
         if not self._make_tables(n_classes):
-            raise ValueError(_no_form(n_classes))
+            raise ValueError(no_form(n_classes))
         kept = self._kept[n_classes, self.params.device]
         torch._assert_async((kept.params == self.params).all(), _WRITTEN_TO)
         return kept.tables
@@ -387,32 +388,3 @@ class EvolvedLoss(ClassificationLoss):
         if self.params.dtype not in (torch.float32, torch.float64):
             self.params = exact.to(self.params.device)
         return self
-
-
-def _checked(network: Network, params: Tensor) -> Tensor:
-    if params.shape != (network.n_params,):
-        raise ConfigError(
-            f"this network has {network.n_params} parameters, got a tensor of shape {tuple(params.shape)}"
-        )
-    if not params.is_floating_point():
-        raise ConfigError(f"parameters must be floating-point, got {params.dtype}")
-    params = params.detach().clone()
-    if params.dtype not in (torch.float32, torch.float64):
-        params = params.float()
-    if not params.isfinite().all():
-        raise ConfigError("the parameters are not all finite")
-    for n_classes in _counts_of(network):
-        if not network.form(params[None].double(), n_classes).exists.item():
-            raise CanonicalFormError(_no_form(n_classes))
-    return params
-
-
-def _counts_of(network: Network) -> tuple[int, ...]:
-    return (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
-
-
-def _no_form(n_classes: int) -> str:
-    return (
-        f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
-        "gradient does not push the label's probability up; evolve it longer or with another seed"
-    )

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.losses.labels import Labels
 from evoloss.losses.ranges import in_range
-from evoloss.losses.semantics import ClassificationLoss, Labels, SharedArguments
+from evoloss.losses.semantics import ClassificationLoss, SharedArguments
 from evoloss.losses.table_rows import AffineTerms, looked_up_rows, traced_rows
 
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]

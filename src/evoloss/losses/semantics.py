@@ -18,12 +18,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from evoloss.losses.labels import Labels
 from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
 from evoloss.losses.pick import label_of, pick
 from evoloss.losses.precision import autocast_dtype, autocast_off
-from evoloss.losses.table_rows import AffineTerms, Labels, looked_up_rows, traced_rows
+from evoloss.losses.table_rows import AffineTerms, looked_up_rows, traced_rows
 
-__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Labels", "Reduction", "SharedArguments", "pick"]
+__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "SharedArguments"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

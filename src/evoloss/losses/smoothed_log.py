@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.losses.pick import pick
 from evoloss.losses.ranges import in_range
-from evoloss.losses.semantics import ClassificationLoss, SharedArguments, pick
+from evoloss.losses.semantics import ClassificationLoss, SharedArguments
 
 __all__ = ["SmoothedLogLoss", "smoothed_log"]
 

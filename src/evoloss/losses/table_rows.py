@@ -17,22 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.pick import label_of, pick
+from evoloss.losses.labels import Labels
+from evoloss.losses.pick import pick
 from evoloss.networks import LookupTables, TemperedCosts, agreements_of, certainty
 
 __all__ = [
     "AffineTerms",
-    "Labels",
     "chunk_rows",
     "looked_up_labels",
     "looked_up_rows",
-    "traced_masses",
     "traced_rows",
 ]
 
@@ -42,54 +41,6 @@ _CHUNK_ELEMENTS = 1 << 17
 
 Fallback = Callable[[Tensor], Tensor]
 LabelFallback = Callable[[Tensor, Tensor | None], Tensor]
-
-
-class Labels(NamedTuple):
-    """The label distributions of rows, and what multiplies a class.
-
-    Attributes:
-        target: class indices ``(N,)``, int64; or probabilities ``(N, C)``.
-        weight: a factor a class, float32, ``(C,)``; None for all ones.
-        smoothing: share of the uniform distribution in each label's.
-        ignore_index: index target of rows that cost 0, whatever they hold.
-    """
-
-    target: Tensor
-    weight: Tensor | None
-    smoothing: float
-    ignore_index: int
-
-    @property
-    def label(self) -> Tensor:
-        """Index targets, and class 0, which always exists, for rows to ignore; ``(N,)``."""
-        return label_of(self.target, self.ignore_index)
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether more than the label's own class has a share."""
-        return self.target.dim() == 2 or self.smoothing > 0.0
-
-    def shares(self, logits: Tensor) -> Tensor:
-        """Each class's share of the labels before smoothing, ``(N, C)``, in the dtype of the logits."""
-        if self.target.dim() == 2:
-            return self.target.to(logits.dtype)
-        # What one_hot does, also within a transform of torch.func.
-        classes = torch.arange(logits.shape[1], device=logits.device)
-        return (self.label[:, None] == classes).to(logits.dtype)
-
-    def masses(self, rows: slice, n_classes: int) -> Tensor:
-        """The b of the module's docstring for some rows, float32, ``(n, C)``; for dense labels."""
-        target = self.target[rows] if self.target.dim() == 2 else self.label[rows]
-        spread = self.smoothing / n_classes
-        if target.dim() == 2:
-            masses = target.to(torch.float32, copy=True)
-            if self.smoothing > 0.0:
-                masses.mul_(1.0 - self.smoothing).add_(spread)
-        else:
-            masses = torch.full((len(target), n_classes), spread, device=target.device)
-            kept = torch.full_like(masses[:, :1], 1.0 - self.smoothing)
-            masses.scatter_add_(1, target[:, None], kept)
-        return masses if self.weight is None else masses.mul_(self.weight)
 
 
 @dataclass(frozen=True)
@@ -179,7 +130,7 @@ def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> 
     """
     log_probs = F.log_softmax(logits, dim=1)
     if labels.is_dense:
-        masses = traced_masses(labels, logits)
+        masses = labels.traced_masses(logits)
         # where, not a product: a class of probability 0 has an infinite cost and, as a label, no share.
         costs = torch.where(masses == 0, 0.0, masses * tables.label(log_probs)).sum(1)
     else:
@@ -191,12 +142,6 @@ def traced_rows(logits: Tensor, labels: Labels, tables: DifferentiableTerms) -> 
     return (
         costs if labels.target.dim() == 2 else torch.where(labels.target == labels.ignore_index, 0.0, costs)
     )
-
-
-def traced_masses(labels: Labels, logits: Tensor) -> Tensor:
-    """:meth:`Labels.masses` of all rows by differentiable operations, in the dtype of the logits."""
-    share = (1.0 - labels.smoothing) * labels.shares(logits) + labels.smoothing / logits.shape[1]
-    return share if labels.weight is None else share * labels.weight
 
 
 class _LookedUpLabels(torch.autograd.Function):

@@ -1,0 +1,47 @@
+"""Whether parameters make a loss of a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import CanonicalFormError, ConfigError
+from evoloss.networks import ConcatNetwork, Network
+
+CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
+
+
+def checked_params(network: Network, params: Tensor) -> Tensor:
+    """A copy of a network's parameters, in float32 or float64, after checks.
+
+    Raises:
+        ConfigError: if their number or type does not fit the network, or they are not finite.
+        CanonicalFormError: if the loss has no canonical form at the class counts it is for.
+    """
+    if params.shape != (network.n_params,):
+        raise ConfigError(
+            f"this network has {network.n_params} parameters, got a tensor of shape {tuple(params.shape)}"
+        )
+    if not params.is_floating_point():
+        raise ConfigError(f"parameters must be floating-point, got {params.dtype}")
+    params = params.detach().clone()
+    if params.dtype not in (torch.float32, torch.float64):
+        params = params.float()
+    if not params.isfinite().all():
+        raise ConfigError("the parameters are not all finite")
+    for n_classes in _counts_of(network):
+        if not network.form(params[None].double(), n_classes).exists.item():
+            raise CanonicalFormError(no_form(n_classes))
+    return params
+
+
+def _counts_of(network: Network) -> tuple[int, ...]:
+    return (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
+
+
+def no_form(n_classes: int) -> str:
+    """What is wrong with a loss without a canonical form."""
+    return (
+        f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
+        "gradient does not push the label's probability up; evolve it longer or with another seed"
+    )
