@@ -33,7 +33,7 @@ from evoloss.report.tables import caption, markdown_table
 OUT = RESULTS / "cifar10-gpu"
 Part = Literal["clean", "noise40", "noise80", "small"]
 Model = Literal["resnet20", "resnet18"]
-EVOLVED = ("evolved-base", "evolved-noise", "evolved-noise-paced", "evolved-noise-long", "evolved-small")
+EVOLVED = ("evolved-base", "evolved-noise", "evolved-noise-strong", "evolved-noise-long", "evolved-small")
 ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")
 GRACE_SECONDS = 30.0
 """What a part gets to end its workers after its time is over."""

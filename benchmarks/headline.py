@@ -25,7 +25,7 @@ BEGIN, END = "<!-- headline: python -m benchmarks.headline --write -->", "<!-- h
 LOSSES = (
     "evolved-base",
     "evolved-noise",
-    "evolved-noise-paced",
+    "evolved-noise-strong",
     "evolved-noise-long",
     "evolved-small",
     "label_smoothing",

@@ -7,7 +7,8 @@
 
 Each condition is one ``evoloss compare`` in ``benchmarks/results/transfer/NAME``: every loss at its own best
 learning rate of the same grid, chosen on the validation split, and the same seeds for all. It goes on where
-it was stopped. Losses of most interest come first in every condition before the others have their turn.
+it was stopped. Losses of most interest come first in every condition before the others have their turn. A
+loss that is no longer shipped is taken out of a condition's results when that is run again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -153,6 +154,23 @@ def _earlier(out: Path) -> Results | None:
     return Results.read(out) if (out / FILE_NAME).exists() else None
 
 
+def retire(step: Step) -> None:
+    """Take losses that this version does not have out of what is there: a comparison may not shrink."""
+    earlier = _earlier(step.out)
+    names = () if earlier is None else earlier.config["losses"]
+    planned = {Path(name).name for name in step.losses}
+    known = [name for name in names if name in planned]
+    if earlier is None or len(known) == len(names):
+        return
+    print(f"-- {step.condition.name}: without {', '.join(name for name in names if name not in planned)}")
+    replace(
+        earlier,
+        config={**earlier.config, "losses": known},
+        runs=tuple(run for run in earlier.runs if run.loss in known),
+        tuning=tuple(run for run in earlier.tuning if run.loss in known),
+    ).write(step.out / FILE_NAME)
+
+
 def describe(steps: Iterable[Step]) -> str:
     """A table of the conditions with the number of runs and about how long they take on one core."""
     last = {step.condition.name: step for step in steps}
@@ -188,6 +206,7 @@ def main(settings: Transfer) -> int:
     for step in plan(settings):  # anew, since a step adds to what is there
         if step.done >= step.planned:
             continue
+        retire(step)
         print(f"== {step.condition.name}: {', '.join(step.losses)}", flush=True)
         status = subprocess.run(step.command(settings.workers), env={**os.environ, **ALLOCATOR}).returncode
         if status:

@@ -17,7 +17,7 @@ PAPER = {
 """Losses that the published method alone gives, and the file under configs/ that each is evolved from."""
 
 FIRST = (
-    *("cross_entropy", "evolved-base", "evolved-noise", "evolved-noise-paced", "evolved-noise-long"),
+    *("cross_entropy", "evolved-base", "evolved-noise", "evolved-noise-strong", "evolved-noise-long"),
     *("label_smoothing", "gce"),
 )
 SECOND = ("sce", "nce_rce", "anl_ce", "jal_ce", *PAPER)

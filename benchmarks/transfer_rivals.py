@@ -37,7 +37,7 @@ FEW = ("-50",)
 RIVALRIES = (
     Rivalry(loss="evolved-base", rivals=("cross_entropy", "label_smoothing")),
     Rivalry(loss="evolved-noise", rivals=ROBUST, words=NOISY),
-    Rivalry(loss="evolved-noise-paced", rivals=ROBUST, words=NOISY),
+    Rivalry(loss="evolved-noise-strong", rivals=ROBUST, words=NOISY),
     Rivalry(loss="evolved-noise-long", rivals=ROBUST, words=NOISY),
     Rivalry(loss="evolved-small", rivals=("label_smoothing",), words=FEW),
 )

@@ -11,6 +11,7 @@ from benchmarks.transfer import CORE_STAGES, Step, Transfer, describe, main, pla
 from benchmarks.transfer_conditions import CONDITIONS, PAPER, STAGES, available
 from evoloss.cli.compare import CompareCommand
 from evoloss.errors import UnknownNameError
+from evoloss.experiments.results import Results
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
@@ -154,3 +155,22 @@ def test_a_loss_that_has_changed_is_not_done(tmp_path: Path, monkeypatch) -> Non
     assert step.done == step.planned // 2
     assert main(settings) == 0
     assert len(calls) == 1
+
+
+def test_a_loss_that_is_no_longer_shipped_leaves_the_results(tmp_path: Path, monkeypatch, capsys) -> None:
+    class Done:
+        returncode = 0
+
+    monkeypatch.setattr(transfer.subprocess, "run", lambda command, **_: Done())
+    settings = Transfer(only=("digits-50",), losses=("evolved-base",), out=tmp_path)
+    step = next(plan(settings))
+    runs = tuple(make_run(loss, seed) for loss in ("cross_entropy", "gone", "gce") for seed in range(2))
+    tuned = tuple(make_tuning_run(loss, 0.1, 0, 90.0) for loss in ("cross_entropy", "gone"))
+    config = {"losses": ["cross_entropy", "gone", "gce"], "seeds": [0, 1]}
+    make_results(runs=runs, tuning=tuned, config=config).write(step.out / "results.json")
+    assert main(settings) == 0
+    assert "without gone" in capsys.readouterr().out
+    left = Results.read(step.out)
+    assert left.config["losses"] == ["cross_entropy", "gce"]
+    assert {run.loss for run in left.runs} == {"cross_entropy", "gce"}
+    assert {run.loss for run in left.tuning} == {"cross_entropy"}

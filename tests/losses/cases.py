@@ -76,6 +76,6 @@ def plain_agreements(probs: Tensor, shares: Tensor) -> Tensor:
     agreements = torch.zeros_like(learned)
     for i in range(n):
         others = [j for j in range(n) if j != i]
-        known = (learned[others].sum(0) + 4 * mean) / (shares[others].sum(0) + 4)
+        known = (learned[others].sum(0) + mean) / (shares[others].sum(0) + 1)
         agreements[i] = ((n_classes * known - 1) / (n_classes - 1)).clamp(0, 1)
     return agreements

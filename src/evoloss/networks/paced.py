@@ -10,7 +10,7 @@ apart; the batch can. With
     \bar p_i = \frac{\sum_{j \ne i,\, y_j = y_i} p_j + m\, \bar p}{\#\{j \ne i : y_j = y_i\} + m},
     \qquad A_i = \frac{C\, \bar p_i - 1}{C - 1} \in [0, 1], \qquad t_i = a + (1 - a)\, A_i^\gamma,
 
-where :math:`p_j` is what sample j gives to its label, :math:`\bar p` the mean over the batch and m = 4, the
+where :math:`p_j` is what sample j gives to its label, :math:`\bar p` the mean over the batch and m = 1, the
 loss of sample i is the mixture of :mod:`evoloss.networks.tempered` in the tempered probability
 :math:`p_k^{t_i}`. The *agreement* A is how far the other samples of its class are learned, 0 at chance and 1
 where their labels have everything: the loss is near cross-entropy at the start of training, for every class
@@ -33,7 +33,7 @@ from torch import Tensor
 
 from evoloss.networks.tempered import TemperedNetwork, certainty_of
 
-BATCH_COUNT = 4.0  # m: the mean of the batch counts like so many samples of each class
+BATCH_COUNT = 1.0  # m: the mean of the batch counts like one more sample of each class
 
 
 @dataclass(frozen=True, kw_only=True)

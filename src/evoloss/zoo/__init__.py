@@ -9,7 +9,7 @@ from evoloss.errors import UnknownNameError
 SHIPPED: dict[str, str] = {
     "evolved-base": "everyday classification with mostly clean labels, many or few",
     "evolved-noise": "wrong labels of unknown kind and share; no noise rate to set",
-    "evolved-noise-paced": "the same, by how far the batch has learned the class; the one to start with",
+    "evolved-noise-strong": "many wrong labels; costs more where labels are right",
     "evolved-noise-long": "wrong labels that a network learns by heart in many epochs",
     "evolved-small": "few samples per class; evolved-base measured better there",
 }
