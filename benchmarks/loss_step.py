@@ -5,10 +5,9 @@
 Every loss has its turn in every round, eagerly and compiled (``fullgraph=True``), against cross-entropy in
 the same mode on the same logits. ``evolved-base`` has a sum over the classes, as ``evolved-loud`` has, a
 monotone loss before any evolution; the cost of ``evolved-noise`` is a function of the label's probability
-and of the largest one, that of ``evolved-noise-strong`` of the label's and those of its class in the batch.
-Peak memory is counted from PyTorch's own record of allocations: the largest sum of what a forward and
-backward pass holds beyond the logits. Where CUDA is available, :mod:`benchmarks.gpu_loss_step` does the same
-there.
+and of those of its class in the batch. Peak memory is counted from PyTorch's own record of allocations: the
+largest sum of what a forward and backward pass holds beyond the logits. Where CUDA is available,
+:mod:`benchmarks.gpu_loss_step` does the same there.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Rows = list[dict[str, Any]]
 
 BASELINE = "F.cross_entropy"
 SHAPES = ((128, 10), (1024, 10), (1024, 1000), (256, 32000))
-EVOLVED = ("evolved-base", "evolved-noise", "evolved-noise-strong")
+EVOLVED = ("evolved-base", "evolved-noise")
 LOSSES = (*EVOLVED, "cross_entropy", "label_smoothing", "focal", "gce")
 # By mode and shape, for all of LOSSES.
 LIMITS = {

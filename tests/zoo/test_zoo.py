@@ -119,3 +119,26 @@ def test_the_wheel_holds_the_shipped_losses(tmp_path: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"evoloss/zoo/{name}/{file}" for name in SHIPPED for file in FILES} <= names
     assert "evoloss/py.typed" in names
+
+
+@pytest.mark.parametrize(("name", "least"), [("evolved-noise", 0.2), ("evolved-noise-strong", 0.1)])
+def test_a_class_that_is_not_learned_is_not_given_up(name: str, least: float):
+    """Its labels are pulled, though all others are learned; a label of theirs that is contradicted is not."""
+    target = torch.arange(60) % 10
+    probs = torch.full((60, 10), 0.003)
+    probs[torch.arange(60), target] = 0.973
+    for row in (*torch.where(target == 0)[0].tolist(), 1):  # class 0, and one sample of class 1
+        probs[row, :] = 0.003
+        probs[row, target[row]], probs[row, 5] = 0.01, 0.966
+    pulls = []
+    for criterion in (
+        EvolvedLoss.from_pretrained(name, reduction="sum"),
+        torch.nn.CrossEntropyLoss(reduction="sum"),
+    ):
+        logits = probs.log().requires_grad_()
+        criterion(logits, target).backward()
+        assert logits.grad is not None
+        pulls.append(logits.grad[torch.arange(60), target])
+    share = pulls[0] / pulls[1]
+    assert (share[target == 0] > least).all()
+    assert share[1] < 0.05

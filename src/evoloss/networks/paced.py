@@ -15,8 +15,9 @@ loss of sample i is the mixture of :mod:`evoloss.networks.tempered` in the tempe
 :math:`p_k^{t_i}`. The *agreement* A is how far the other samples of its class are learned, 0 at chance and 1
 where their labels have everything: the loss is near cross-entropy at the start of training, for every class
 that is learned late, and the more robust the better a class is learned. A sample takes no part in its own
-agreement, so that a wrong label cannot vouch for itself; of classes that are rare in the batch, the whole
-batch speaks instead. Self-paced learning (Kumar, Packer and Koller 2010) sets the order of samples by a
+agreement, so that a wrong label cannot vouch for itself; where no other sample of its class is in the batch,
+the whole batch speaks instead. m is small, so that a class of which nothing is learned is not given up
+because all others are. Self-paced learning (Kumar, Packer and Koller 2010) sets the order of samples by a
 schedule; here nothing is scheduled, no step or epoch is counted, and no gradient flows through t.
 
 What a batch is, is what one call of the loss sees: positions to ignore take no part; with several processes
