@@ -13,6 +13,7 @@ from evoloss.diagnostics import Curve, loss_curve
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.report.loss_figures import canonical_scale, gradient_profiles_figure, loss_curves_figure
 from tests.diagnostics import plain_losses
+from tests.losses.evolved_losses import evolved
 
 NAMES = ("cross_entropy", "mae", "gce", "smoothed", "negated")
 FIGURES = (loss_curves_figure, gradient_profiles_figure)
@@ -64,18 +65,18 @@ def test_the_axes_and_losses_are_named(curves: dict[str, Curve], tmp_path: Path,
 def test_a_loss_that_sees_the_other_classes_has_a_second_line(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     import matplotlib
 
-    from evoloss.losses import LOSSES, EvolvedLoss
+    from evoloss.losses import LOSSES
 
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
     for name, loss in (
         ("gce", LOSSES["gce"](reduction="none")),
-        ("evolved-noise", EvolvedLoss.from_pretrained("evolved-noise", reduction="none")),
+        ("tempered", evolved("tempered", reduction="none")),
     ):
         even, rival = (loss_curve(loss, points=61, rest=rest) for rest in ("uniform", "rival"))
         path = tmp_path / f"{name}.svg"
         gradient_profiles_figure({name: even}, path, canonical=True, rivals={name: rival})
         shown = f"{name}, contradicted by one class" in path.read_text()
-        assert shown == (name == "evolved-noise")
+        assert shown == (name == "tempered")
 
 
 def test_canonical_scale_leaves_cross_entropy_and_unifies_multiples(curves: dict[str, Curve]) -> None:
