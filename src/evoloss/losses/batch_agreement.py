@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evoloss.losses.labels import Labels
 from evoloss.losses.pick import pick
-from evoloss.losses.table_rows import chunk_rows
+from evoloss.losses.table_rows import row_chunks
 from evoloss.networks import agreements_of, dense_agreements_of
 
 
@@ -39,14 +39,13 @@ def batch_agreements(logits: Tensor, labels: Labels) -> Tensor:
 
 def _label_log_probs(logits: Tensor, labels: Labels) -> Tensor:
     """``log p_y`` of each position, ``(N,)``; on a CPU a few rows at a time, so that no copy is made."""
-    n = len(logits)
-    compiling = torch.compiler.is_compiling()
-    step = n if compiling or logits.device.type != "cpu" else min(n, chunk_rows(logits.shape[1]))
-    if step == n:
+    if torch.compiler.is_compiling() or logits.device.type != "cpu":
         return pick(_log_softmax(logits), labels.target, labels.ignore_index)
-    parts = (slice(start, start + step) for start in range(0, n, step))
     return torch.cat(
-        [pick(_log_softmax(logits[rows]), labels.target[rows], labels.ignore_index) for rows in parts]
+        [
+            pick(_log_softmax(logits[rows]), labels.target[rows], labels.ignore_index)
+            for rows in row_chunks(*logits.shape)
+        ]
     )
 
 

@@ -29,9 +29,9 @@ from evoloss.networks import LookupTables, TemperedCosts, agreements_of, certain
 
 __all__ = [
     "AffineTerms",
-    "chunk_rows",
     "looked_up_labels",
     "looked_up_rows",
+    "row_chunks",
     "traced_rows",
 ]
 
@@ -198,9 +198,7 @@ class _LookedUpRows(torch.autograd.Function):
         if gradient.dtype == torch.float32:
             return gradient * incoming[:, None], None, None, None, None
         made = torch.empty_like(gradient)
-        chunk = chunk_rows(gradient.shape[1])
-        for start in range(0, len(gradient), chunk):
-            rows = slice(start, start + chunk)
+        for rows in row_chunks(*gradient.shape):
             made[rows] = gradient[rows].float() * incoming[rows, None]
         return made, None, None, None, None
 
@@ -210,14 +208,13 @@ def _costs_and_gradient(
 ) -> Tensor:
     """Costs ``(N,)``, and the gradient of each row's cost written to ``gradient``."""
     n, n_classes = logits.shape
-    chunk = chunk_rows(n_classes)
-    whole = n <= chunk
+    chunks = row_chunks(n, n_classes)
+    whole = len(chunks) == 1
     # With several chunks the same memory serves all of them; with one, PyTorch's own is as good.
-    scratch = None if whole else _Scratch(chunk, n_classes, logits.device)
+    scratch = None if whole else _Scratch(chunks[0].stop, n_classes, logits.device)
     parts = []
     label = None if labels.target.dim() == 2 else labels.label
-    for start in range(0, n, chunk) if not whole else (0,):
-        rows = slice(start, start + chunk)
+    for rows in chunks:
         some = logits if whole else logits[rows]
         some = some.float()
         out = None if scratch is None else scratch.log_probs[: len(some)]
@@ -243,9 +240,10 @@ def _costs_and_gradient(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def chunk_rows(n_classes: int) -> int:
-    """How many rows to work on at once, at least 1."""
-    return max(1, _CHUNK_ELEMENTS // max(1, n_classes))
+def row_chunks(n: int, n_classes: int) -> list[slice]:
+    """Slices of n rows to be worked on one after the other; at least one, also of no rows."""
+    step = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
+    return [slice(start, start + step) for start in range(0, max(1, n), step)]
 
 
 class _Scratch:
