@@ -29,11 +29,11 @@ from benchmarks.transfer_conditions import RESULTS, available
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.experiments.results import Results
 from evoloss.report.tables import caption, markdown_table
+from evoloss.zoo import SHIPPED
 
 OUT = RESULTS / "cifar10-gpu"
 Part = Literal["clean", "noise40", "noise80", "small"]
 Model = Literal["resnet20", "resnet18"]
-EVOLVED = ("evolved-base", "evolved-noise", "evolved-noise-strong", "evolved-noise-long", "evolved-small")
 ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")
 GRACE_SECONDS = 30.0
 """What a part gets to end its workers after its time is over."""
@@ -64,26 +64,26 @@ class PartPlan:
 
 PARTS: dict[Part, PartPlan] = {
     "clean": PartPlan(
-        losses=("cross_entropy", *EVOLVED, "label_smoothing", "poly1"),
+        losses=("cross_entropy", *SHIPPED, "label_smoothing", "poly1"),
         seeds=10,
         epochs={"resnet20": 30, "resnet18": 15},
     ),
     "noise40": PartPlan(
-        losses=("cross_entropy", *EVOLVED, "label_smoothing", *ROBUST),
+        losses=("cross_entropy", *SHIPPED, "label_smoothing", *ROBUST),
         seeds=5,
         epochs={"resnet20": 30, "resnet18": 15},
         label_noise=0.4,
         lr_grid=(0.03, 0.1, 0.3, 0.9),
     ),
     "noise80": PartPlan(
-        losses=("cross_entropy", *EVOLVED, "label_smoothing", *ROBUST),
+        losses=("cross_entropy", *SHIPPED, "label_smoothing", *ROBUST),
         seeds=5,
         epochs={"resnet20": 30, "resnet18": 15},
         label_noise=0.8,
         lr_grid=(0.03, 0.1, 0.3, 0.9),
     ),
     "small": PartPlan(
-        losses=("cross_entropy", *EVOLVED, "label_smoothing", "poly1", "gce"),
+        losses=("cross_entropy", *SHIPPED, "label_smoothing", "poly1", "gce"),
         seeds=10,
         epochs={"resnet20": 100, "resnet18": 60},
         train_samples=500,

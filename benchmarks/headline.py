@@ -19,15 +19,12 @@ from benchmarks.transfer_conditions import CONDITIONS
 from benchmarks.transfer_page import load
 from evoloss.atomic_files import write_text
 from evoloss.experiments.results import Results
+from evoloss.zoo import SHIPPED
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- headline: python -m benchmarks.headline --write -->", "<!-- headline ends -->"
 LOSSES = (
-    "evolved-base",
-    "evolved-noise",
-    "evolved-noise-strong",
-    "evolved-noise-long",
-    "evolved-small",
+    *SHIPPED,
     "label_smoothing",
     "gce",
     "sce",
