@@ -109,13 +109,16 @@ REGIMES: dict[str, Prior] = {
     "wide": _WIDE,
     "wide-noisy": replace(_WIDE, **_SYMMETRIC),
     "patched": _PATCHED,
+    "patched-few": replace(
+        _PATCHED, samples=(100, 500), contrast=(0.8, 2.0), long_samples=(100, 500), long_steps=(300, 900)
+    ),
     "patched-noisy": replace(_PATCHED, **_SYMMETRIC),
 }
 """Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long).
 ``unequal`` ones are clean, hard, and some classes are up to 20 times as large as others; ``few`` ones are
 clean and have few samples. ``wide`` tasks have hundreds of noisy features: in little time, clean, and with
 40 % noise, which is memorised in long groups from predictions that are still flat. ``patched`` ones have
-inputs made of patches and convolutional students."""
+inputs made of patches and convolutional students; ``patched-few`` ones are clean and have few samples."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.fitness import PRIORS
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
 
@@ -127,6 +128,10 @@ def test_unknown_names_are_refused_with_the_known_ones(key: str):
     known = get_args(HINTS[key])
     with pytest.raises(UnknownNameError, match=f"no {key} 'nonsense'.*{known[0]}"):
         PretrainConfig(**{key: "nonsense"})
+
+
+def test_every_prior_can_be_chosen():
+    assert set(get_args(get_type_hints(PretrainConfig)["prior"])) == set(PRIORS)
 
 
 def test_unknown_regime_is_refused():

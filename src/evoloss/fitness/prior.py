@@ -264,6 +264,18 @@ PRIORS: dict[str, Prior] = {
         long=0.4,
         long_steps=(300, 2000),
     ),
+    # Patches of good contrast: a hundred images of faint ones teach nothing that losses could differ in.
+    "few-shot-images": replace(
+        _IMAGES,
+        samples=(60, 500),
+        contrast=(0.8, 2.0),
+        modes=(1, 4),
+        noisy=0.1,
+        noise=(0.05, 0.2),
+        long_samples=(60, 500),
+        long_steps=(300, 900),
+        long=0.5,
+    ),
 }
 """Every prior by name:
 
@@ -274,7 +286,8 @@ PRIORS: dict[str, Prior] = {
 - ``label-noise-wide``: likewise, with up to hundreds of noisy features, where labels are learned by heart
   from flat predictions;
 - ``label-noise-images``: likewise, with more than half of the inputs made of patches;
-- ``few-shot``: few samples per class.
+- ``few-shot``: few samples per class;
+- ``few-shot-images``: likewise, most inputs made of patches and students convolutional.
 
 Those with ``hard``, ``wide`` or ``images`` in their name are for several learning rates a task.
 """

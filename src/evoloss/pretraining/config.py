@@ -66,6 +66,7 @@ class PretrainConfig:
         "label-noise-wide",
         "label-noise-images",
         "few-shot",
+        "few-shot-images",
     ] = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
     prior_classes: tuple[int, ...] = ()
