@@ -15,6 +15,7 @@ from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.focal import FocalLoss
 from evoloss.losses.gce import GceLoss
 from evoloss.losses.jal_ce import JalCeLoss
+from evoloss.losses.label_probability import LabelProbabilityLoss
 from evoloss.losses.label_smoothing import LabelSmoothingLoss
 from evoloss.losses.mae import MaeLoss
 from evoloss.losses.maxsup import MaxSupLoss
@@ -22,7 +23,7 @@ from evoloss.losses.nce_rce import NceRceLoss
 from evoloss.losses.ngl import NglLoss
 from evoloss.losses.poly1 import Poly1Loss
 from evoloss.losses.sce import SceLoss
-from evoloss.losses.semantics import ClassificationLoss, LabelProbabilityLoss
+from evoloss.losses.semantics import ClassificationLoss
 from evoloss.losses.smoothed_log import SmoothedLogLoss
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from evoloss.losses.semantics import LabelProbabilityLoss
+from evoloss.losses.label_probability import LabelProbabilityLoss
 
 __all__ = ["CrossEntropyLoss", "cross_entropy"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evoloss.losses.semantics import LabelProbabilityLoss
+from evoloss.losses.label_probability import LabelProbabilityLoss
 
 __all__ = ["MaeLoss", "mae"]
 

@@ -7,8 +7,9 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor
 
+from evoloss.losses.label_probability import LabelProbabilityLoss
 from evoloss.losses.ranges import in_range
-from evoloss.losses.semantics import LabelProbabilityLoss, SharedArguments
+from evoloss.losses.semantics import SharedArguments
 
 __all__ = ["Poly1Loss", "poly1"]
 

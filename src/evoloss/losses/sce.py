@@ -6,9 +6,10 @@ from typing import ClassVar, Unpack
 
 from torch import Tensor
 
+from evoloss.losses.label_probability import LabelProbabilityLoss
 from evoloss.losses.ranges import in_range
 from evoloss.losses.rce import reverse_cross_entropy
-from evoloss.losses.semantics import LabelProbabilityLoss, SharedArguments
+from evoloss.losses.semantics import SharedArguments
 
 __all__ = ["SceLoss", "sce"]
 

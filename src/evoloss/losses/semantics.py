@@ -22,9 +22,8 @@ from evoloss.losses.labels import Labels
 from evoloss.losses.misuse import Reduction, SharedArguments, is_accepted, n_classes, raise_as_cross_entropy
 from evoloss.losses.pick import label_of, pick
 from evoloss.losses.precision import autocast_dtype, autocast_off
-from evoloss.losses.table_rows import AffineTerms, looked_up_rows, traced_rows
 
-__all__ = ["ClassificationLoss", "LabelProbabilityLoss", "Reduction", "SharedArguments"]
+__all__ = ["ClassificationLoss", "Reduction", "SharedArguments"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -290,47 +289,6 @@ class ClassificationLoss(nn.Module):
             return dtype
         dtype = torch.promote_types(dtype, autocast_dtype(target))
         return dtype if self.weight is None else torch.promote_types(dtype, autocast_dtype(self.weight))
-
-
-class LabelProbabilityLoss(ClassificationLoss):
-    """Base of the losses that are a function of log p_y alone; a subclass defines :meth:`cost`.
-
-    With index targets only the costs asked for are evaluated, in any number of dimensions without a copy.
-    """
-
-    def cost(self, log_p: Tensor) -> Tensor:
-        """Cost of giving the label the log-probability ``log_p``.
-
-        Args:
-            log_p: at most 0, float32 or float64, any shape.
-
-        Returns:
-            The costs, of the same shape; finite with a finite derivative wherever ``log_p`` is finite.
-        """
-        raise NotImplementedError
-
-    def class_costs(self, logits: Tensor) -> Tensor:
-        """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
-        return self.cost(F.log_softmax(logits, dim=1))
-
-    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
-        return self.cost(pick(F.log_softmax(logits, dim=1), target))
-
-    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs of half-precision logits without a float32 copy of them; others need no other way."""
-        is_half = logits.dtype in (torch.float16, torch.bfloat16)
-        if not is_half or labels.is_dense or logits.device.type != "cpu" or torch.compiler.is_compiling():
-            return None
-        terms = AffineTerms(0.0, 1.0)
-        log_p = looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))
-        return torch.where(labels.target == labels.ignore_index, 0.0, self.cost(log_p))
-
-    def _all_costs(self, logits: Tensor) -> Tensor:
-        return self.class_costs(logits)
-
-    def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.cost(pick(F.log_softmax(logits, dim=1), target, self.ignore_index))
 
 
 def _is_plain(target: Tensor, weight: Tensor | None) -> bool:
