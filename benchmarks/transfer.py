@@ -33,6 +33,7 @@ from evoloss.training.fingerprints import fingerprint_loss
 OUT = RESULTS / "transfer"
 CONFIGS = Path(__file__).parents[1] / "configs"
 CORE_STAGES = 2
+CORE_SEEDS = 5
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 """Keeps freed memory in the process: without it half of the time of a small network goes to fresh pages."""
 
@@ -44,7 +45,7 @@ class Transfer:
     only: tuple[str, ...] = ()
     """Conditions to run; all by default."""
     core: bool = False
-    """Only the conditions and losses of the main questions."""
+    """Only the conditions and losses of the main questions, five seeds each."""
     losses: tuple[str, ...] = ()
     """Losses to run beside cross_entropy; also directories. By default those of the condition."""
     seeds: int | None = None
@@ -146,7 +147,8 @@ def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> 
     before = [name for name in before if name not in named]
     order = {name: place for place, name in enumerate(name for stage in STAGES for name in stage)}
     losses = sorted(dict.fromkeys((*wanted, *before)), key=lambda name: order.get(name, len(order)))
-    seeds = max(condition.seeds if settings.seeds is None else settings.seeds, n_seeds)
+    own = min(condition.seeds, CORE_SEEDS) if settings.core else condition.seeds
+    seeds = max(own if settings.seeds is None else settings.seeds, n_seeds)
     return Step(condition, available(tuple(losses)), seeds, out)
 
 

@@ -137,11 +137,11 @@ CONDITIONS = (
     _digits("sym60", "60 % symmetric noise", label_noise=0.6),
     _digits("sym80", "80 % symmetric noise", label_noise=0.8, core=True),
     _digits("asym40", "40 % asymmetric noise", label_noise=0.4, noise_kind="asymmetric"),
-    _digits("50", "50 a class", train_samples=500, epochs=20, core=True),
+    _digits("50", "50 a class", train_samples=500, epochs=20, seeds=20, core=True),
     _digits("sym40-long", "40 % symmetric noise, 100 epochs", label_noise=0.4, core=True, **_LONG_DIGITS),
     _digits("sym80-long", "80 % symmetric noise, 100 epochs", label_noise=0.8, **_LONG_DIGITS),
     _cifar("clean", "500 a class", train_samples=5000, epochs=12, core=True),
-    _cifar("50", "50 a class", train_samples=500, epochs=60, eval_every=4),
+    _cifar("50", "50 a class", train_samples=500, epochs=60, eval_every=4, seeds=10),
     _cifar("sym40", "40 % symmetric noise", train_samples=4000, epochs=12, label_noise=0.4, core=True),
     _cifar("sym80", "80 % symmetric noise", train_samples=4000, epochs=12, label_noise=0.8),
     _cifar(
@@ -160,6 +160,7 @@ CONDITIONS = (
         train_samples=10_000,
         epochs=10,
         model="resnet8",
+        seeds=10,
         stages=1,
     ),
 )

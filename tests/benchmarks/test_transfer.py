@@ -7,7 +7,7 @@ import pytest
 import tyro
 
 from benchmarks import transfer
-from benchmarks.transfer import CORE_STAGES, Step, Transfer, describe, main, plan
+from benchmarks.transfer import CORE_SEEDS, CORE_STAGES, Step, Transfer, describe, main, plan
 from benchmarks.transfer_conditions import CONDITIONS, PAPER, STAGES, available
 from evoloss.cli.compare import CompareCommand
 from evoloss.errors import UnknownNameError
@@ -39,7 +39,7 @@ def test_the_core_fits_its_budget() -> None:
     seconds = 0.0
     for each in CONDITIONS:
         if each.core:
-            runs = len(each.lr_grid) * each.tune_seeds + each.seeds
+            runs = len(each.lr_grid) * each.tune_seeds + min(each.seeds, CORE_SEEDS)
             seconds += sum(len(stage) for stage in STAGES[:CORE_STAGES]) * runs * each.seconds
     assert 40 < seconds / 60 < 90
 
@@ -72,14 +72,25 @@ def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> Non
     earlier = replace(
         earlier, runs=tuple(replace(run, loss_fingerprint=_hash(run.loss)) for run in earlier.runs)
     )
-    earlier.write(tmp_path / "digits-50" / "results.json")
-    first = next(plan(Transfer(only=("digits-50",), losses=("focal",), out=tmp_path)))
+    earlier.write(tmp_path / "digits-sym40" / "results.json")
+    first = next(plan(Transfer(only=("digits-sym40",), losses=("focal",), out=tmp_path)))
     assert first.losses == ("cross_entropy", "gce", "focal", "mae")
     assert first.seeds == 7
     assert first.done == 9
     shown = describe([first])
     assert str(first.planned) in shown
     assert " 9 " in shown
+
+
+def test_the_core_has_few_seeds_and_keeps_those_that_are_there(tmp_path: Path) -> None:
+    assert {each.name: each.seeds for each in CONDITIONS}["digits-50"] > CORE_SEEDS
+    settings = Transfer(only=("digits-50",), core=True, out=tmp_path)
+    assert next(plan(settings)).seeds == CORE_SEEDS
+    assert next(plan(replace(settings, seeds=3))).seeds == 3
+    make_results(config={**make_results().config, "seeds": list(range(9))}).write(
+        tmp_path / "digits-50" / "results.json"
+    )
+    assert next(plan(settings)).seeds == 9
 
 
 def test_directories_are_losses_too_and_keep_their_place_by_name(tmp_path: Path) -> None:
