@@ -11,7 +11,7 @@ SHIPPED: dict[str, str] = {
     "evolved-noise": "wrong labels of unknown kind and share; no noise rate to set",
     "evolved-noise-strong": "many wrong labels; costs more where labels are right",
     "evolved-noise-long": "wrong labels that a network learns by heart in many epochs",
-    "evolved-small": "few samples per class; evolved-base measured better there",
+    "evolved-small": "few samples per class, with clean labels",
 }
 """Name and one line about every shipped loss."""
 
