@@ -134,6 +134,10 @@ def judge_loss(name: str, command: Command) -> dict[str, Any]:
         for number in range(command.populations)
     ]
     kept = [each for each in found if each is not None]
+    if not kept:
+        raise SystemExit(
+            f"{name}: no population had both short and long groups; give more --populations or --groups"
+        )
     rows = {}
     for share in dict.fromkeys(f"{share:g}" for share in (1.0, *command.shares)):
         row: dict[str, Any] = {"seconds": statistics.fmean(each[share]["seconds"] for each in kept)}
@@ -161,7 +165,9 @@ def main(command: Command) -> None:
         write_text(command.out, json.dumps({**record, name: found}, indent=1, allow_nan=False) + "\n")
         for share, row in found["shares"].items():
             print(
-                f"{name}, {share}: time {row['seconds']:.2f}, selected quarter {row['points'][0]:+.2f} points"
+                "{}, {}: time {:.2f}, selected quarter {:+.2f} ± {:.2f} points".format(
+                    name, share, row["seconds"], *row["points"]
+                )
             )
 
 
