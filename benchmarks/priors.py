@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -190,14 +190,16 @@ def _tables(command: Command, n_classes: int, *, like: torch.Tensor) -> SlopeTab
     return join_tables(tables)
 
 
+def mean_and_error(values: Sequence[float]) -> dict[str, float]:
+    """Mean and standard error of two values or more, to three digits."""
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return {"mean": round(statistics.fmean(values), 3), "se": round(error, 3)}
+
+
 def _summary(names: tuple[str, ...], accuracy: torch.Tensor) -> dict[str, Any]:
     rows = {}
     for name, row in zip(names, accuracy - accuracy[:1], strict=True):
-        values = row.tolist()
-        rows[name] = {
-            "mean": round(statistics.fmean(values), 3),
-            "se": round(statistics.stdev(values) / math.sqrt(len(values)), 3),
-        }
+        rows[name] = mean_and_error(row.tolist())
     return {
         "tasks": accuracy.shape[1],
         "cross_entropy_accuracy": round(float(accuracy[0].mean()), 2),

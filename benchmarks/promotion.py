@@ -12,7 +12,6 @@ measured for all candidates and counted for those promoted.
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -25,6 +24,8 @@ import torch
 import tyro
 from torch import Tensor
 
+from benchmarks.priors import mean_and_error
+from benchmarks.transfer import CONFIGS
 from evoloss import EvolvedLoss, PretrainConfig
 from evoloss.atomic_files import write_text
 from evoloss.fitness import Unit, measure_learnability
@@ -34,7 +35,6 @@ from evoloss.networks import AnyCountNetwork
 from evoloss.pretraining.parts import make_network, make_units, start_point
 from evoloss.random_streams import stream
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 ELSEWHERE = 1_000_000
 """Added to a population's number: the tasks that it is judged on afterwards."""
 
@@ -45,8 +45,8 @@ class Command:
 
     losses: tuple[str, ...] = ("evolved-noise", "evolved-small")
     """Shipped losses; the configuration of each is taken."""
-    shares: tuple[float, ...] = (1.0, 0.5, 0.25)
-    """Shares of the candidates that are trained on long groups."""
+    shares: tuple[float, ...] = (0.5, 0.25)
+    """Shares of the candidates that are trained on long groups, beside 1."""
     populations: int = 6
     """Populations a loss."""
     groups: int | None = None
@@ -92,7 +92,9 @@ def _key(params: Tensor) -> bytes:
     return params.numpy().tobytes()
 
 
-def judge_population(config: PretrainConfig, mean: Tensor, number: int, shares: Sequence[float]) -> Any:
+def judge_population(
+    config: PretrainConfig, mean: Tensor, number: int, shares: Sequence[float]
+) -> dict[str, dict[str, float]] | None:
     """For each share what it takes, and what the selected quarter gains on other tasks.
 
     Returns:
@@ -129,31 +131,26 @@ def judge_loss(name: str, command: Command) -> dict[str, Any]:
     )
     network = make_network(config)
     means = start_point(config, network).float(), EvolvedLoss.from_pretrained(name).params.detach().float()
+    shares = (1.0, *command.shares)
     found = [
-        judge_population(config, means[number % 2], number, (1.0, *command.shares))
-        for number in range(command.populations)
+        judge_population(config, means[number % 2], number, shares) for number in range(command.populations)
     ]
     kept = [each for each in found if each is not None]
-    if not kept:
+    if len(kept) < 2:
         raise SystemExit(
-            f"{name}: no population had both short and long groups; give more --populations or --groups"
+            f"{name}: {len(kept)} populations had both short and long groups; give more --populations"
         )
     rows = {}
-    for share in dict.fromkeys(f"{share:g}" for share in (1.0, *command.shares)):
+    for share in kept[0]:
         row: dict[str, Any] = {"seconds": statistics.fmean(each[share]["seconds"] for each in kept)}
         for measure in ("points", "fitness"):
             values = [each[share][measure] for each in kept]
             less = [each[share][measure] - each["1"][measure] for each in kept]
-            row[measure] = _mean_and_error(values)
-            row[f"{measure}_less_all"] = _mean_and_error(less)
+            row[measure] = mean_and_error(values)
+            row[f"{measure}_less_all"] = mean_and_error(less)
         rows[share] = row
     sizes = {"popsize": config.popsize, "groups": config.groups, "tasks": config.tasks}
     return {"prior": config.prior, **sizes, "populations": len(kept), "shares": rows}
-
-
-def _mean_and_error(values: Sequence[float]) -> list[float]:
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return [round(statistics.fmean(values), 3), round(error, 3)]
 
 
 def main(command: Command) -> None:
@@ -166,7 +163,7 @@ def main(command: Command) -> None:
         for share, row in found["shares"].items():
             print(
                 "{}, {}: time {:.2f}, selected quarter {:+.2f} ± {:.2f} points".format(
-                    name, share, row["seconds"], *row["points"]
+                    name, share, row["seconds"], *row["points"].values()
                 )
             )
 

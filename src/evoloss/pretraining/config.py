@@ -88,8 +88,8 @@ class PretrainConfig:
     worst_weight: float = 0.2
     """Weight of a candidate's worst third of tasks beside the mean over all."""
     promote: float = 1.0
-    """Share of the candidates, the best ones on short tasks, that long tasks are trained with; 0.5 selects as
-    well as 1, about, in 0.7 of the time."""
+    """Share of the candidates, the best ones on short tasks, that long tasks are trained with
+    (measured by ``benchmarks.promotion``)."""
     ranking_floor: float = 0.9
     """Ranking consistency that a candidate of the learnability fitness should have."""
     ranking_weight: float = 10.0
