@@ -50,22 +50,24 @@ __all__ = [
     "SmoothedLogLoss",
 ]
 
-LOSSES: dict[str, type[ClassificationLoss]] = {
-    "cross_entropy": CrossEntropyLoss,
-    "label_smoothing": LabelSmoothingLoss,
-    "focal": FocalLoss,
-    "poly1": Poly1Loss,
-    "gce": GceLoss,
-    "sce": SceLoss,
-    "mae": MaeLoss,
-    "brier": BrierLoss,
-    "nce_rce": NceRceLoss,
-    "agce": AgceLoss,
-    "anl_ce": AnlCeLoss,
-    "jal_ce": JalCeLoss,
-    "baikal": BaikalLoss,
-    "bi_tempered": BiTemperedLoss,
-    "maxsup": MaxSupLoss,
-    "ngl": NglLoss,
-    "smoothed_log": SmoothedLogLoss,
-}
+_KNOWN: tuple[type[ClassificationLoss], ...] = (
+    CrossEntropyLoss,
+    LabelSmoothingLoss,
+    FocalLoss,
+    Poly1Loss,
+    GceLoss,
+    SceLoss,
+    MaeLoss,
+    BrierLoss,
+    NceRceLoss,
+    AgceLoss,
+    AnlCeLoss,
+    JalCeLoss,
+    BaikalLoss,
+    BiTemperedLoss,
+    MaxSupLoss,
+    NglLoss,
+    SmoothedLogLoss,
+)
+
+LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}

@@ -44,6 +44,7 @@ class AgceLoss(LabelProbabilityLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "agce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("a", "q")
 
     def __init__(self, *, a: float = 6.0, q: float = 1.5, **semantics: Unpack[SharedArguments]) -> None:

@@ -65,6 +65,7 @@ class AnlCeLoss(ClassificationLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "anl_ce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "min_prob")
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +57,8 @@ class BaikalLoss(ClassificationLoss):
     number of classes (the mean over samples is ``reduction``), and the growth at tiny p_y, which a formula
     with 1 / p leaves to whoever computes it.
     """
+
+    name: ClassVar[str] = "baikal"
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`baikal`."""

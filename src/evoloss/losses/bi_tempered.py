@@ -100,6 +100,7 @@ class BiTemperedLoss(ClassificationLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "bi_tempered"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("t1", "t2")
 
     def __init__(self, *, t1: float = 0.8, t2: float = 1.2, **semantics: Unpack[SharedArguments]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,6 +31,8 @@ class BrierLoss(ClassificationLoss):
     Some code has the mean over classes. For a label distribution q the rule of the package gives
     ``sum_j (p_j - q_j)^2 + 1 - sum_j q_j^2``: the squared error to q and a constant.
     """
+
+    name: ClassVar[str] = "brier"
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`brier`."""

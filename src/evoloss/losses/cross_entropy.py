@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from evoloss.losses.label_probability import LabelProbabilityLoss
@@ -23,6 +25,8 @@ class CrossEntropyLoss(LabelProbabilityLoss):
 
     Equals ``nn.CrossEntropyLoss`` in value and gradient; the baseline that goes the way of every other loss.
     """
+
+    name: ClassVar[str] = "cross_entropy"
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`cross_entropy`."""

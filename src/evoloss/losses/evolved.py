@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ from evoloss.networks import (
     Network,
     TemperedCosts,
     TemperedNetwork,
+    describe_network,
     tabulate,
 )
 from evoloss.zoo import SHIPPED, shipped_path
@@ -77,6 +78,8 @@ class EvolvedLoss(ClassificationLoss):
         Xiang and Pei 2026, "Distribution-Free Pretraining of Classification Losses via Evolutionary
         Dynamics", arXiv 2605.03722.
     """
+
+    name: ClassVar[str] = "evolved"
 
     params: Tensor
 
@@ -376,6 +379,10 @@ class EvolvedLoss(ClassificationLoss):
     def __getstate__(self) -> dict[str, Any]:
         # Tables are made again where they are needed: copies and pickles stay small.
         return {**self.__dict__, "_kept": {}}
+
+    def describe(self) -> dict[str, Any]:
+        """The description of the network and the options of the call; the parameters are a tensor."""
+        return {**super().describe(), "network": describe_network(self.network)}
 
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""

@@ -43,6 +43,7 @@ class FocalLoss(LabelProbabilityLoss):
         ConfigError: if ``gamma`` is out of range.
     """
 
+    name: ClassVar[str] = "focal"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("gamma",)
 
     def __init__(self, *, gamma: float = 2.0, **semantics: Unpack[SharedArguments]) -> None:

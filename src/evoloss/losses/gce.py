@@ -39,6 +39,7 @@ class GceLoss(LabelProbabilityLoss):
         ConfigError: if ``q`` is out of range.
     """
 
+    name: ClassVar[str] = "gce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("q",)
 
     def __init__(self, *, q: float = 0.7, **semantics: Unpack[SharedArguments]) -> None:

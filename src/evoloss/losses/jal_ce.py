@@ -61,6 +61,7 @@ class JalCeLoss(ClassificationLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "jal_ce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "a")
 
     def __init__(

@@ -47,6 +47,7 @@ class LabelSmoothingLoss(ClassificationLoss):
         ConfigError: if ``smoothing`` is out of range.
     """
 
+    name: ClassVar[str] = "label_smoothing"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("smoothing",)
 
     def __init__(self, *, smoothing: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:

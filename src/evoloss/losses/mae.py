@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,8 @@ def mae(log_p: Tensor) -> Tensor:
 
 class MaeLoss(LabelProbabilityLoss):
     """Absolute error between predicted and one-hot probabilities; see :func:`mae`. Some code halves it."""
+
+    name: ClassVar[str] = "mae"
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`mae`."""

@@ -44,6 +44,7 @@ class MaxSupLoss(ClassificationLoss):
         ConfigError: if ``alpha`` is out of range.
     """
 
+    name: ClassVar[str] = "maxsup"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def __init__(self, *, alpha: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:

@@ -44,6 +44,7 @@ class NceRceLoss(ClassificationLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "nce_rce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
 
     def __init__(

@@ -48,6 +48,7 @@ class NglLoss(ClassificationLoss):
         ConfigError: if ``alpha`` is out of range.
     """
 
+    name: ClassVar[str] = "ngl"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def __init__(self, *, alpha: float = 2.4092, **semantics: Unpack[SharedArguments]) -> None:

@@ -41,6 +41,7 @@ class Poly1Loss(LabelProbabilityLoss):
         ConfigError: if ``epsilon`` is out of range.
     """
 
+    name: ClassVar[str] = "poly1"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def __init__(self, *, epsilon: float = 2.0, **semantics: Unpack[SharedArguments]) -> None:

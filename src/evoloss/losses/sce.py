@@ -43,6 +43,7 @@ class SceLoss(LabelProbabilityLoss):
         ConfigError: if a parameter is out of range.
     """
 
+    name: ClassVar[str] = "sce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
 
     def __init__(

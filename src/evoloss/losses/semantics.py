@@ -63,6 +63,9 @@ class ClassificationLoss(nn.Module):
     Infinite logits go through the formulas: as with cross-entropy, a row without a finite softmax is NaN.
     """
 
+    name: ClassVar[str]
+    """What the loss is called in :data:`evoloss.losses.LOSSES`; part of its fingerprint, so never changed."""
+
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
 
     weight: Tensor | None
@@ -86,10 +89,23 @@ class ClassificationLoss(nn.Module):
         """The parameters of this loss beyond the shared ones, by name."""
         return {name: getattr(self, name) for name in self._HYPERPARAMETERS}
 
+    def describe(self) -> dict[str, Any]:
+        """What makes this loss what it is, beside its tensors, in JSON values.
+
+        The name of a loss of this package is a literal of its class; that of a subclass made elsewhere is
+        its place, since it may compute something else.
+        """
+        kind = type(self)
+        name = vars(kind).get("name", f"{kind.__module__}.{kind.__qualname__}")
+        return {"loss": name, **self.hyperparameters, **self._options()}
+
     def extra_repr(self) -> str:
         """List the parameters inside ``repr(loss)``."""
-        shared = {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
-        return ", ".join(f"{name}={value!r}" for name, value in (self.hyperparameters | shared).items())
+        values = self.hyperparameters | self._options()
+        return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k.

@@ -48,6 +48,7 @@ class SmoothedLogLoss(ClassificationLoss):
         ConfigError: if ``share`` is out of range.
     """
 
+    name: ClassVar[str] = "smoothed_log"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("share",)
 
     def __init__(self, *, share: float = 1.0, **semantics: Unpack[SharedArguments]) -> None:

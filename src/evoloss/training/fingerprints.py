@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from torch import Tensor, nn
 
 from evoloss.data import Dataset
+from evoloss.losses import ClassificationLoss
 
 LENGTH = 16
 """Hexadecimal digits of a fingerprint."""
 
 
 def fingerprint_loss(loss: nn.Module) -> str:
-    """Hash the class of a loss, its printed form and all its tensors."""
-    digest = hashlib.sha256(f"{type(loss).__module__}.{type(loss).__qualname__} {loss!r}".encode())
-    for name, tensor in sorted(loss.state_dict().items()):
+    """Hash what a loss is: its description (name, parameters, options, network) and all its tensors.
+
+    The module path of a loss of this package does not enter, so that a file may move. Of any other module
+    the class, its place and its printed form stand for the description.
+    """
+    if isinstance(loss, ClassificationLoss):
+        described = json.dumps(loss.describe(), sort_keys=True)
+    else:
+        described = f"{type(loss).__module__}.{type(loss).__qualname__} {loss!r}"
+    digest = hashlib.sha256(described.encode())
+    for name, tensor in sorted([*loss.named_parameters(), *loss.named_buffers()], key=lambda pair: pair[0]):
         _add(digest, name, tensor)
     return digest.hexdigest()[:LENGTH]
 
