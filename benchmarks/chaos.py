@@ -24,10 +24,10 @@ from typing import Any
 
 import torch
 
+from evoloss.ablate.ablation import AblateConfig, ablate
+from evoloss.ablate.results import FILE_NAME
 from evoloss.atomic_files import write_text
 from evoloss.executors import make_executor
-from evoloss.experiments.ablate import AblateConfig, ablate
-from evoloss.experiments.ablate_results import FILE_NAME
 from evoloss.fitness import RankingConfig, RankingFitness, make_couples
 from evoloss.pairs import sample_pairs
 from evoloss.pretraining import PretrainConfig

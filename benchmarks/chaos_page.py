@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from benchmarks.chaos import CONDITIONS, OPTIONAL, RESULTS, TUNED_SIGMAS
+from evoloss.ablate.results import Ablation
+from evoloss.ablate.statistics import AblationRun, Comparison, Effect, by_variant
+from evoloss.ablate.variants import parse_variants
 from evoloss.atomic_files import write_text
-from evoloss.experiments.ablate_results import Ablation
-from evoloss.experiments.ablation_statistics import AblationRun, Comparison, Effect, by_variant
-from evoloss.experiments.statistics import paired_effect_size, signed_rank_test, t_interval
-from evoloss.experiments.variants import parse_variants
+from evoloss.compare.statistics import paired_effect_size, signed_rank_test, t_interval
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.parts import make_mutation
 from evoloss.random_streams import stream

@@ -26,8 +26,8 @@ from typing import Literal, get_args
 import tyro
 
 from benchmarks.transfer_conditions import RESULTS, available
+from evoloss.compare.results import Results
 from evoloss.errors import ConfigError, ResultsError
-from evoloss.experiments.results import Results
 from evoloss.report.tables import caption, markdown_table
 from evoloss.zoo import SHIPPED
 

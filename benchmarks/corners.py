@@ -20,7 +20,7 @@ import tyro
 from benchmarks.markdown import numbers_table
 from benchmarks.transfer_conditions import RESULTS
 from benchmarks.transfer_page import load
-from evoloss.experiments.results import Results
+from evoloss.compare.results import Results
 from evoloss.report.tables import NOTHING
 
 LEAST = 5

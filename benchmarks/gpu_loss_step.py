@@ -26,9 +26,9 @@ from torch.nn import functional as F
 
 from benchmarks.protocol import Subject, alternate, print_rows, rows_of, timed, write_results
 from evoloss.losses import EvolvedLoss
-from evoloss.losses.focal import focal
-from evoloss.losses.gce import gce
-from evoloss.losses.triton_rows import available, label_log_probs, row_costs
+from evoloss.losses.kernels.triton_rows import available, label_log_probs, row_costs
+from evoloss.losses.known.focal import focal
+from evoloss.losses.known.gce import gce
 from evoloss.networks import ClasswiseNetwork, LookupTables, tabulate
 from evoloss.networks.lookup import N_NODES
 

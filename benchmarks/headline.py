@@ -18,7 +18,7 @@ from benchmarks.markdown import difference_text, numbers_table
 from benchmarks.transfer_conditions import CONDITIONS
 from benchmarks.transfer_page import load
 from evoloss.atomic_files import write_text
-from evoloss.experiments.results import Results
+from evoloss.compare.results import Results
 from evoloss.zoo import SHIPPED
 
 README = Path(__file__).parents[1] / "README.md"

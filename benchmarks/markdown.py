@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from evoloss.experiments.statistics import PairedDifference
+from evoloss.compare.statistics import PairedDifference
 
 SIGNIFICANT = 0.05
 

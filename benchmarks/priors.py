@@ -26,27 +26,20 @@ import tyro
 from evoloss import EvolvedLoss
 from evoloss.atomic_files import write_text
 from evoloss.errors import UnknownNameError
-from evoloss.fitness import (
-    KNOWN_SLOPES,
-    PRIORS,
-    Prior,
-    SlopeTables,
-    Students,
-    draw_group,
-    tabulate_functions,
-)
-from evoloss.fitness.loss_slopes import (
-    SlopeFunctions,
-    gce_slopes,
-    label_smoothing_slopes,
-    smoothed_log_slopes,
-)
-from evoloss.fitness.slope_tables import join_tables, tabulate_network
 from evoloss.networks import ConcatNetwork, PacedNetwork, TemperedNetwork
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
+from evoloss.students import KNOWN_SLOPES, SlopeTables, Students, tabulate_functions
+from evoloss.students.loss_slopes import (
+    SlopeFunctions,
+    gce_slopes,
+    label_smoothing_slopes,
+    smoothed_log_slopes,
+)
+from evoloss.students.slope_tables import join_tables, tabulate_network
+from evoloss.tasks import PRIORS, Prior, draw_group
 from evoloss.zoo import SHIPPED
 
 LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {

@@ -1,4 +1,4 @@
-"""Many students at once: the engine of ``evoloss.fitness.students`` against autograd through loss networks.
+"""Many students at once: the engine of ``evoloss.students.students`` against autograd through loss networks.
 
     python -m benchmarks.students --out benchmarks/results/speed/students.json
 
@@ -25,13 +25,13 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from benchmarks.protocol import Subject, alternate, print_rows, rows_of, target, timed, write_results
-from evoloss.fitness.loss_slopes import network_slopes
-from evoloss.fitness.slope_tables import slope_error, tabulate_network
-from evoloss.fitness.student_config import StudentConfig
-from evoloss.fitness.student_tasks import StudentPlan, StudentTasks, Weights, initial_weights
-from evoloss.fitness.students import Students
 from evoloss.networks import ACTIVATIONS, LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
 from evoloss.random_streams import stream
+from evoloss.students.loss_slopes import network_slopes
+from evoloss.students.slope_tables import slope_error, tabulate_network
+from evoloss.students.students import Students
+from evoloss.tasks.student_config import StudentConfig
+from evoloss.tasks.student_plan import StudentPlan, StudentTasks, Weights, initial_weights
 
 POPSIZE = 64
 NETWORK = ClasswiseNetwork(hidden=(16, 16))

@@ -26,13 +26,13 @@ import torch
 import tyro
 
 from benchmarks.protocol import Subject, alternate, print_rows, rows_of, target, write_results
+from evoloss.compare import CompareConfig
+from evoloss.compare.comparison import describe_environment
+from evoloss.compare.training_run import Sources, TrainingRuns, train_run
 from evoloss.data import load_dataset
 from evoloss.executors import Executor, make_executor
-from evoloss.experiments import CompareConfig
-from evoloss.experiments.compare import describe_environment
-from evoloss.experiments.sweep import Run, sweep
-from evoloss.experiments.training_run import Sources, TrainingRuns, train_run
 from evoloss.losses.resolve import resolve_loss
+from evoloss.sweeps.sweep import Run, sweep
 
 WORKERS = 2
 LEAST_SPEED_UP = 1.7

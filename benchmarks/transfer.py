@@ -25,8 +25,8 @@ import tyro
 
 from benchmarks.transfer_conditions import CONDITIONS, PAPER, RESULTS, STAGES, Condition, available, find
 from evoloss import PretrainConfig, pretrain
+from evoloss.compare.results import FILE_NAME, Results
 from evoloss.errors import UnknownNameError
-from evoloss.experiments.results import FILE_NAME, Results
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
 

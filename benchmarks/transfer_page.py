@@ -21,8 +21,8 @@ from benchmarks.transfer import OUT
 from benchmarks.transfer_conditions import CONDITIONS, Condition
 from benchmarks.transfer_rivals import rivals
 from evoloss.atomic_files import write_text
-from evoloss.experiments.results import FILE_NAME, Results
-from evoloss.experiments.statistics import PairedDifference
+from evoloss.compare.results import FILE_NAME, Results
+from evoloss.compare.statistics import PairedDifference
 from evoloss.report.tables import HEADERS, NOTHING, caption, table_rows
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.markdown import difference_text, numbers_table
-from evoloss.experiments.results import Results
-from evoloss.experiments.statistics import PairedDifference, paired_differences
+from evoloss.compare.results import Results
+from evoloss.compare.statistics import PairedDifference, paired_differences
 from evoloss.report.tables import NOTHING
 
 ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")

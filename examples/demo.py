@@ -18,8 +18,8 @@ import tyro
 from rich.console import Console
 
 from evoloss.cli import main as evoloss
+from evoloss.compare.results import Results
 from evoloss.diagnostics import loss_curve
-from evoloss.experiments.results import Results
 from evoloss.losses.resolve import resolve_loss
 from evoloss.pretraining.history import read_history
 from evoloss.report.evolution_figure import evolution_figure

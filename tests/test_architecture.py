@@ -19,16 +19,23 @@ ROOMS: dict[str, set[str]] = {
     "data": set(),
     "models": set(),
     "executors": set(),
+    "tasks": set(),
     "networks": {"pairs"},
     "strategies": {"mutation"},
-    "fitness": {"pairs", "networks"},
+    "students": {"networks", "tasks"},
+    "fitness": {"pairs", "networks", "tasks", "students"},
     "losses": {"networks", "zoo"},
-    "pretraining": {"pairs", "networks", "fitness", "mutation", "strategies", "losses"},
+    "pretraining": {"pairs", "networks", "tasks", "students", "fitness", "mutation", "strategies", "losses"},
     "diagnostics": {"pairs", "fitness", "losses"},
     "training": {"losses", "data", "models"},
-    "experiments": {"losses", "data", "models", "training", "pretraining", "executors", "zoo"},
-    "report": {"training", "experiments", "diagnostics", "pretraining"},
-    "cli": {"executors", "losses", "zoo", "pretraining", "diagnostics", "experiments", "report"},
+    "sweeps": {"executors"},
+    "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
+    "ablate": {"compare", "pretraining", "sweeps", "executors"},
+    "report": {"training", "compare", "ablate", "diagnostics", "pretraining"},
+    "cli": {
+        *("executors", "losses", "zoo", "pretraining", "diagnostics"),
+        *("compare", "ablate", "sweeps", "report"),
+    },
 }
 GROUND = {"errors", "random_streams", "atomic_files", "_version"}
 
@@ -49,7 +56,7 @@ def test_every_room_is_listed() -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_what_it_may(room: str) -> None:
-    for path in (ROOT / room).glob("*.py"):
+    for path in (ROOT / room).rglob("*.py"):
         strangers = imported(path) - GROUND - ROOMS[room] - {room}
         assert not strangers, f"{path.relative_to(ROOT)} imports {sorted(strangers)}"
 

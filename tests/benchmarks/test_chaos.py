@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.chaos import CONDITIONS, OPTIONAL, SEEDS, chaotic, config, contrasts, rank_correlation
 from benchmarks.chaos_page import PAGE, TABLES
-from evoloss.experiments.ablate_results import Ablation
+from evoloss.ablate.results import Ablation
 
 RESULTS = Path(__file__).parents[2] / "benchmarks/results/chaos"
 THERE = [name for name in CONDITIONS if (RESULTS / name).exists()]

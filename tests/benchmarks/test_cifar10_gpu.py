@@ -13,7 +13,7 @@ from benchmarks.cifar10_gpu import PARTS, Cifar10Gpu, Model, Part, command, main
 from evoloss.cli.compare import CompareCommand
 from evoloss.data import load_dataset
 from evoloss.errors import ConfigError, DataError
-from tests.experiments.runs import make_results, make_tuning_run
+from tests.compare.runs import make_results, make_tuning_run
 
 
 def _parsed(**settings) -> CompareCommand:

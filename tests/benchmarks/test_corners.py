@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.corners import LEAST, Command, agreement, conditions, corners, main, table
-from tests.experiments.runs import make_results
+from tests.compare.runs import make_results
 
 
 def test_equal_orders_agree_and_opposite_ones_do_not() -> None:

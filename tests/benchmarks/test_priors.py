@@ -10,7 +10,7 @@ import pytest
 from benchmarks import priors
 from benchmarks.priors import HAND, LOSSES, REGIMES, Command, main
 from evoloss.errors import UnknownNameError
-from evoloss.fitness import PRIORS
+from evoloss.tasks import PRIORS
 
 
 def test_regimes_show_one_trait_each() -> None:

@@ -11,8 +11,9 @@ import torch
 from benchmarks import promotion
 from benchmarks.promotion import Command, Remembered, judge_population, main
 from evoloss import PretrainConfig
-from evoloss.fitness import PRIORS, measure_learnability
+from evoloss.fitness import measure_learnability
 from evoloss.pretraining.parts import make_network, make_units, start_point
+from evoloss.tasks import PRIORS
 
 SMALL = replace(
     PRIORS["general"],

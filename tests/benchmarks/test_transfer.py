@@ -10,13 +10,13 @@ from benchmarks import transfer
 from benchmarks.transfer import CORE_SEEDS, CORE_STAGES, Step, Transfer, describe, main, plan
 from benchmarks.transfer_conditions import CONDITIONS, PAPER, STAGES, available
 from evoloss.cli.compare import CompareCommand
+from evoloss.compare.results import Results
 from evoloss.errors import UnknownNameError
-from evoloss.experiments.results import Results
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
 from evoloss.zoo import SHIPPED
-from tests.experiments.runs import make_results, make_run, make_tuning_run
+from tests.compare.runs import make_results, make_run, make_tuning_run
 
 
 def test_every_known_loss_takes_part_once_and_cross_entropy_comes_first() -> None:

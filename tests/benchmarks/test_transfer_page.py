@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.transfer_page import TEMPLATE, conditions, differences, draw, load, matrix, render
-from evoloss.experiments.results import Results
-from tests.experiments.runs import make_results, make_run
+from evoloss.compare.results import Results
+from tests.compare.runs import make_results, make_run
 
 
 def _condition(**accuracies: tuple[float, ...]) -> Results:

@@ -4,7 +4,7 @@ from benchmarks.transfer_conditions import CONDITIONS
 from benchmarks.transfer_rivals import RIVALRIES, rivals
 from evoloss.losses import LOSSES
 from evoloss.zoo import SHIPPED
-from tests.experiments.runs import make_results, make_run
+from tests.compare.runs import make_results, make_run
 
 
 def _condition(**accuracies: tuple[float, ...]):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from evoloss.executors import ExecutorName, make_executor
-from evoloss.fitness import Prior, Unit, run_units
+from evoloss.fitness import Unit, run_units
 from evoloss.fitness.learnability import CHUNK
 from evoloss.networks import BasisNetwork
+from evoloss.tasks import Prior
 
 NETWORK = BasisNetwork()
 PRIOR = Prior(classes=(3, 4), samples=(40, 60), steps=(12, 20), width=(6, 8))

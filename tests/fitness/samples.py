@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from evoloss.fitness.draws import Samples
+from evoloss.tasks.draws import Samples
 
 
 def check_samples(made: Samples, n_tasks: int, n: int, features: int, n_classes: int) -> None:

@@ -10,28 +10,29 @@ import torch
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import (
-    KNOWN_SLOPES,
     LearnabilityConfig,
-    Prior,
-    Students,
     Unit,
-    cross_entropy_slopes,
-    draw_group,
-    join_tables,
     measure_learnability,
     robust_mean,
     run_units,
     score_unit,
-    tabulate_functions,
-    tabulate_network,
     task_scores,
     trainable,
 )
 from evoloss.fitness.learnability import CHUNK, UnitScores
-from evoloss.fitness.loss_slopes import smoothed_log_slopes
 from evoloss.losses import LOSSES
 from evoloss.networks import BalancedNetwork
 from evoloss.random_streams import stream
+from evoloss.students import (
+    KNOWN_SLOPES,
+    Students,
+    cross_entropy_slopes,
+    join_tables,
+    tabulate_functions,
+    tabulate_network,
+)
+from evoloss.students.loss_slopes import smoothed_log_slopes
+from evoloss.tasks import Prior, draw_group
 from tests.networks.populations import population
 
 NETWORK = BalancedNetwork(hidden=(5,))

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, EvolossError, UnknownNameError
-from evoloss.fitness import Couples, RankingConfig, RankingFitness, Workspace, make_couples
+from evoloss.fitness import Couples, RankingConfig, RankingFitness, make_couples
 from evoloss.networks import ClasswiseNetwork, ConcatNetwork, LossNetwork, MonotoneNetwork
 from evoloss.pairs import Pairs, PairsConfig, dominates, sample_pairs
 from evoloss.random_streams import stream
+from evoloss.students import Workspace
 
 NETWORK = ClasswiseNetwork()
 

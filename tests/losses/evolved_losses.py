@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoloss.losses.checked_params import CHECKED_CLASSES
+from evoloss.losses.artefact.validation import CHECKED_CLASSES
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import (
     ClasswiseNetwork,

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from evoloss.errors import ConfigError
-from evoloss.fitness import START_SLOPES, network_slopes
 from evoloss.losses import LOSSES
 from evoloss.networks import BasisNetwork, build_network, describe_network
 from evoloss.pretraining.start import imitate
 from evoloss.random_streams import stream
+from evoloss.students import START_SLOPES, network_slopes
 
 NETWORK = BasisNetwork()
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from evoloss.losses.artefact import read_artefact
+from evoloss.losses.artefact.format import read_artefact
 from evoloss.networks import (
     LOG_P_FLOOR,
     BalancedNetwork,

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from evoloss.errors import ConfigError
-from evoloss.fitness import KNOWN_SLOPES, network_slopes, trainable
+from evoloss.fitness import trainable
 from evoloss.networks import BasisNetwork, MixtureNetwork, build_network, describe_network
 from evoloss.networks.mixture import N_LABEL
 from evoloss.pretraining.start import imitate
 from evoloss.random_streams import stream
+from evoloss.students import KNOWN_SLOPES, network_slopes
 
 NETWORK = MixtureNetwork()
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.fitness import PRIORS
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
+from evoloss.tasks import PRIORS
 
 POSITIVE = st.floats(1e-6, 1e6)
 WEIGHTS = st.dictionaries(st.sampled_from(sorted(REGIMES)), st.floats(0.1, 10), min_size=1)

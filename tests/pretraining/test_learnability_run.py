@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from evoloss.errors import CheckpointError
-from evoloss.fitness import PRIORS
 from evoloss.pretraining import PretrainConfig, pretrain, read_checkpoint
 from evoloss.pretraining.elites import Elites
 from evoloss.pretraining.held_out_tasks import held_out_units, judge_held_out
 from evoloss.pretraining.parts import make_network, make_units
+from evoloss.tasks import PRIORS
 from tests.pretraining.runs import plain, same_files, same_result
 
 SMALL = PRIORS["general"]

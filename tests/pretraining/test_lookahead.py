@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from evoloss.fitness import RankingFitness, Workspace
+from evoloss.fitness import RankingFitness
 from evoloss.pretraining import pretrain
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.parts import (
@@ -18,6 +18,7 @@ from evoloss.pretraining.parts import (
     start_point,
 )
 from evoloss.random_streams import stream
+from evoloss.students import Workspace
 from tests.pretraining.runs import tiny
 
 

@@ -22,7 +22,9 @@ BLOCKED = (
     "ray",
     "evoloss.data",
     "evoloss.training",
-    "evoloss.experiments",
+    "evoloss.compare",
+    "evoloss.ablate",
+    "evoloss.sweeps",
     "evoloss.models",
     "evoloss.report",
 )

@@ -16,7 +16,7 @@ from evoloss.report.ablation_table import (
     rich_ablation,
     summary_rows,
 )
-from tests.experiments.ablations import make_ablation, make_ablation_run
+from tests.ablate.ablations import make_ablation, make_ablation_run
 
 
 def test_files_and_formats(tmp_path: Path) -> None:

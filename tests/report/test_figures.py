@@ -12,7 +12,7 @@ from evoloss.report.figures import (
     write_figures,
 )
 from evoloss.training import History
-from tests.experiments.runs import make_results, make_run
+from tests.compare.runs import make_results, make_run
 
 
 def test_writes_every_figure_in_every_format(tmp_path: Path) -> None:

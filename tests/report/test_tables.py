@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from evoloss.report.tables import HEADERS, markdown_table, rich_table, table_rows
-from tests.experiments.runs import make_results, make_run, make_tuning_run
+from tests.compare.runs import make_results, make_run, make_tuning_run
 
 
 def _printed(results, width: int = 80) -> str:

@@ -14,7 +14,7 @@ from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.training import RunResult, TrainConfig, identify_run, train
 from evoloss.training.learner import Learner
-from tests.experiments.runs import ADDED_VALUES, TEST_VALUES
+from tests.compare.runs import ADDED_VALUES, TEST_VALUES
 from tests.training.blobs import feature_blobs, image_blobs
 
 QUICK: dict[str, Any] = {"epochs": 4, "batch_size": 16, "lr": 0.05, "accelerator": "cpu"}

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from evoloss.errors import UnknownNameError
-from evoloss.losses.artefact import read_artefact
+from evoloss.losses.artefact.format import read_artefact
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.pretraining import PretrainConfig, held_out_pairs, score_all
 from evoloss.pretraining.held_out import dominance_consistency

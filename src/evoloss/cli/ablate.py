@@ -12,12 +12,12 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from evoloss.ablate.ablation import AblateConfig, OnRun, ablate
+from evoloss.ablate.results import FILE_NAME
+from evoloss.ablate.variants import parse_settings
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.executors import ExecutorConfig
-from evoloss.experiments.ablate import AblateConfig, OnRun, ablate
-from evoloss.experiments.ablate_results import FILE_NAME
-from evoloss.experiments.variants import parse_settings
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.config import read_toml
 from evoloss.report.ablation_figure import write_ablation_figures

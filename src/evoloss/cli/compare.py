@@ -11,11 +11,11 @@ import torch
 from rich.console import Console
 
 from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.compare.comparison import compare
+from evoloss.compare.config import CompareConfig
+from evoloss.compare.results import FILE_NAME
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig
-from evoloss.experiments.compare import compare
-from evoloss.experiments.compare_config import CompareConfig
-from evoloss.experiments.results import FILE_NAME
 from evoloss.report.tables import rich_table
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig
-from evoloss.losses.card import SCORE_TITLES
+from evoloss.losses.artefact.card import SCORE_TITLES
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml

@@ -9,8 +9,8 @@ import tyro
 from rich.console import Console
 
 from evoloss.atomic_files import write_text
+from evoloss.compare.results import FILE_NAME, Results
 from evoloss.errors import ConfigError
-from evoloss.experiments.results import FILE_NAME, Results
 from evoloss.report.figures import write_figures
 from evoloss.report.tables import markdown_table, rich_table
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import EvolossError
-from evoloss.losses.semantics import ClassificationLoss
+from evoloss.losses.base import ClassificationLoss
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """``criterion(logits (N, C), target (N,)) -> (N,)``, what ``reduction="none"`` gives."""

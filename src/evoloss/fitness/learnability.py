@@ -1,6 +1,6 @@
 r"""Learnability: how well students generalise that were trained with a candidate on random synthetic tasks.
 
-A generation has a few groups of tasks (:mod:`evoloss.fitness.task_groups`), short and long ones; all
+A generation has a few groups of tasks (:mod:`evoloss.tasks.groups`), short and long ones; all
 candidates train the same students on the same tasks from the same start with the same batches, and
 cross-entropy beside them. A candidate's score on a task is made of the students' test accuracy and calibrated
 negative log-likelihood, along the way and at the end; scores are put together over tasks by a mean and the
@@ -22,15 +22,15 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.fitness.loss_slopes import cross_entropy_slopes
-from evoloss.fitness.prior import Prior
 from evoloss.fitness.ranking import Evaluation, RankingFitness
-from evoloss.fitness.slope_tables import join_tables, tabulate_functions, tabulate_network
-from evoloss.fitness.students import Students
-from evoloss.fitness.task_groups import draw_group
 from evoloss.fitness.trainability import trainable
 from evoloss.networks import AnyCountNetwork
 from evoloss.random_streams import stream
+from evoloss.students.loss_slopes import cross_entropy_slopes
+from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
+from evoloss.students.students import Students
+from evoloss.tasks.groups import draw_group
+from evoloss.tasks.prior import Prior
 
 Scoring = Literal["rank", "points"]
 CHUNK = 16  # candidates of a unit

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.fitness.workspace import Workspace, chunk_rows
 from evoloss.networks import DEFAULT_GRID, MIN_GRID, ClasswiseNetwork, LossNetwork, LossTable
 from evoloss.pairs import ERROR_KINDS, ErrorKind, Pairs, error_key, move_mass
+from evoloss.students.workspace import Workspace, chunk_rows
 
 Objective = Literal["sign", "hinge", "logistic"]
 

@@ -1,6 +1,6 @@
 r"""Filters that a candidate has to pass before students are trained with it.
 
-All are read off the slopes of a loss (:mod:`evoloss.fitness.loss_slopes`), in canonical form:
+All are read off the slopes of a loss (:mod:`evoloss.students.loss_slopes`), in canonical form:
 
 - the form exists at every class count asked for;
 - *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions):
@@ -21,8 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evoloss.fitness.loss_slopes import network_slopes, tempered_slopes
 from evoloss.networks import AnyCountNetwork, ClasswiseNetwork, TemperedNetwork, certainty
+from evoloss.students.loss_slopes import network_slopes, tempered_slopes
 
 CLASS_COUNTS = (2, 10, 100, 1000)
 REACH = 0.5

@@ -5,26 +5,26 @@
 
 from __future__ import annotations
 
-from evoloss.losses.agce import AgceLoss
-from evoloss.losses.anl_ce import AnlCeLoss
-from evoloss.losses.baikal import BaikalLoss
-from evoloss.losses.bi_tempered import BiTemperedLoss
-from evoloss.losses.brier import BrierLoss
-from evoloss.losses.cross_entropy import CrossEntropyLoss
+from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.losses.focal import FocalLoss
-from evoloss.losses.gce import GceLoss
-from evoloss.losses.jal_ce import JalCeLoss
-from evoloss.losses.label_probability import LabelProbabilityLoss
-from evoloss.losses.label_smoothing import LabelSmoothingLoss
-from evoloss.losses.mae import MaeLoss
-from evoloss.losses.maxsup import MaxSupLoss
-from evoloss.losses.nce_rce import NceRceLoss
-from evoloss.losses.ngl import NglLoss
-from evoloss.losses.poly1 import Poly1Loss
-from evoloss.losses.sce import SceLoss
-from evoloss.losses.semantics import ClassificationLoss
-from evoloss.losses.smoothed_log import SmoothedLogLoss
+from evoloss.losses.known.agce import AgceLoss
+from evoloss.losses.known.anl_ce import AnlCeLoss
+from evoloss.losses.known.baikal import BaikalLoss
+from evoloss.losses.known.bi_tempered import BiTemperedLoss
+from evoloss.losses.known.brier import BrierLoss
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.focal import FocalLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.losses.known.jal_ce import JalCeLoss
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.mae import MaeLoss
+from evoloss.losses.known.maxsup import MaxSupLoss
+from evoloss.losses.known.nce_rce import NceRceLoss
+from evoloss.losses.known.ngl import NglLoss
+from evoloss.losses.known.poly1 import Poly1Loss
+from evoloss.losses.known.sce import SceLoss
+from evoloss.losses.known.smoothed_log import SmoothedLogLoss
 
 __all__ = [
     "LOSSES",

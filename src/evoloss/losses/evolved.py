@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
-from evoloss.losses import triton_rows
-from evoloss.losses.artefact import Artefact, read_artefact, write_artefact
-from evoloss.losses.batch_agreement import batch_agreements
-from evoloss.losses.checked_params import checked_params, no_form
-from evoloss.losses.kept import KeptTables, KeptValues
-from evoloss.losses.labels import Labels
-from evoloss.losses.pick import pick
-from evoloss.losses.semantics import ClassificationLoss, Reduction, constant_to_compilers
-from evoloss.losses.table_rows import looked_up_labels, looked_up_rows, traced_rows
+from evoloss.losses.artefact.format import Artefact, read_artefact, write_artefact
+from evoloss.losses.artefact.validation import checked_params, no_form
+from evoloss.losses.base import ClassificationLoss, Reduction, constant_to_compilers
+from evoloss.losses.call.gather import pick
+from evoloss.losses.call.labels import Labels
+from evoloss.losses.kernels import triton_rows
+from evoloss.losses.kernels.agreement import batch_agreements
+from evoloss.losses.kernels.cache import KeptTables, KeptValues
+from evoloss.losses.kernels.cpu_rows import looked_up_labels, looked_up_rows, traced_rows
 from evoloss.networks import (
     ClasswiseForm,
     ClasswiseNetwork,

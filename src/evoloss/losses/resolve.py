@@ -7,8 +7,8 @@ from typing import Any
 
 from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES
+from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.losses.semantics import ClassificationLoss
 from evoloss.zoo import SHIPPED
 
 

@@ -13,9 +13,10 @@ from typing import Any, Literal, get_args
 import tomli_w
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.fitness import LearnabilityConfig, Objective, Prior, RankingConfig, Scoring, named_prior
+from evoloss.fitness import LearnabilityConfig, Objective, RankingConfig, Scoring
 from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+from evoloss.tasks import Prior, named_prior
 
 FITNESSES = ("ranking", "learnability")
 _STARTS_KNOWN = ("classwise", "balanced", "basis", "mixture")  # networks that can imitate a known loss

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from evoloss.fitness import RankingFitness, Workspace
+from evoloss.fitness import RankingFitness
+from evoloss.students import Workspace
 
 Block = list[RankingFitness]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
-from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, Workspace, trainable
+from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, trainable
 from evoloss.networks import AnyCountNetwork, ConcatNetwork, Network
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
@@ -30,6 +30,7 @@ from evoloss.pretraining.parts import (
 )
 from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
 from evoloss.random_streams import stream
+from evoloss.students import Workspace
 
 OnGeneration = Callable[[GenerationRecord], None]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from evoloss.fitness import Couples, RankingFitness, Unit, Workspace, make_couples, pair_weights, table_of
+from evoloss.fitness import Couples, RankingFitness, Unit, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
 from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network, TemperedNetwork
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
@@ -16,6 +16,7 @@ from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.start import imitate
 from evoloss.random_streams import stream
 from evoloss.strategies import STRATEGIES, Strategy
+from evoloss.students import Workspace
 
 # A block has at most so many pairs, and so many probabilities: from about there on, drawing twice as many
 # takes twice as long.

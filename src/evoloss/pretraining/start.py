@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import CanonicalFormError
-from evoloss.fitness import START_SLOPES, function_slopes, network_slopes
 from evoloss.networks import LOG_P_FLOOR, BasisNetwork, ClasswiseNetwork, MixtureNetwork
 from evoloss.networks.mixture import N_LABEL
+from evoloss.students import START_SLOPES, function_slopes, network_slopes
 
 _COUNTS = (2, 3, 5, 10, 30, 100, 1000)
 _POINTS = 48

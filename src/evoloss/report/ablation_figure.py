@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evoloss.ablate.results import Ablation
+from evoloss.ablate.statistics import CHANCE, AblationRun, Effect, by_variant, quantile
 from evoloss.errors import ConfigError, MissingExtraError, UnknownNameError
-from evoloss.experiments.ablate_results import Ablation
-from evoloss.experiments.ablation_statistics import CHANCE, AblationRun, Effect, by_variant, quantile
 from evoloss.report.figures import COLOURS, FORMATS, LINES
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from evoloss.experiments.ablate_results import Ablation
-from evoloss.experiments.ablation_statistics import Comparison, Effect, VariantSummary
+from evoloss.ablate.results import Ablation
+from evoloss.ablate.statistics import Comparison, Effect, VariantSummary
 
 NOTHING = "–"
 SUMMARY_HEADERS = (

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evoloss.compare.results import Results
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.experiments.results import Results
 from evoloss.training import RunResult
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from evoloss.experiments.results import Results
-from evoloss.experiments.statistics import LossSummary, PairedDifference
+from evoloss.compare.results import Results
+from evoloss.compare.statistics import LossSummary, PairedDifference
 
 NOTHING = "–"
 HEADERS = (

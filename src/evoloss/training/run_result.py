@@ -126,6 +126,6 @@ class RunResult(RunIdentity):
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> RunResult:
-        """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.experiments.results`` for files."""
+        """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.compare.results`` for files."""
         history = {name: tuple(values) for name, values in plain["history"].items()}
         return cls(**{**plain, "history": History(**history)})

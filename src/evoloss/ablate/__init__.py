@@ -1,0 +1,1 @@
+"""Ablations: pretraining with parts exchanged, over paired seeds."""

@@ -1,0 +1,175 @@
+"""The file of an ablation: what is in it, written in one piece and checked on the way in and out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evoloss.ablate.statistics import (
+    AblationRun,
+    Comparison,
+    VariantSummary,
+    compare_variants,
+    summarise,
+)
+from evoloss.atomic_files import write_text
+from evoloss.errors import ResultsError
+from evoloss.sweeps.documents import lay_out, parse_document, read_document
+from evoloss.sweeps.plain import PlainError, build
+
+SCHEMA = 1
+"""Version of the layout; a reader refuses another."""
+FILE_NAME = "ablation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """All that an ablation found.
+
+    Attributes:
+        created_with: versions of evoloss, torch and Python, kind of machine.
+        base: the pretraining configuration that all variants share.
+        variants: settings of each variant that differ from the base.
+        baseline: the variant that others are compared with.
+        contrasts: further pairs that are compared, the second one being the reference.
+        target: held-out consistency whose first reaching is timed.
+        runs: one record a pretraining.
+    """
+
+    created_with: dict[str, str]
+    base: dict[str, Any]
+    variants: dict[str, dict[str, Any]]
+    baseline: str
+    contrasts: tuple[tuple[str, ...], ...]
+    target: float
+    runs: tuple[AblationRun, ...]
+
+    @cached_property
+    def summary(self) -> list[VariantSummary]:
+        """Every variant over its seeds."""
+        return summarise(self.runs, self.target)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Every variant against the baseline, then the contrasts."""
+        pairs = [(first, second) for first, second in self.contrasts]
+        return compare_variants(self.runs, self.target, self.baseline, pairs)
+
+    def at(self, target: float) -> Ablation:
+        """The same runs, timed to another target."""
+        return replace(self, target=target)
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically.
+
+        Raises:
+            ResultsError: if something in it breaks the schema; then nothing is written.
+        """
+        text = _dump(self)
+        _parse(text, str(path))
+        write_text(path, text)
+
+    @classmethod
+    def read(cls, path: Path) -> Ablation:
+        """Read a file, or the ``ablation.json`` of a directory.
+
+        Raises:
+            ResultsError: if it is missing, damaged, of another version, or breaks the schema.
+        """
+        path = path / FILE_NAME if path.is_dir() else path
+        text = read_document(path, "evoloss ablate --out DIR")
+        return _parse(text, str(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The file as it is laid out."""
+
+    schema: int
+    created_with: dict[str, str]
+    base: dict[str, Any]
+    variants: dict[str, dict[str, Any]]
+    baseline: str
+    contrasts: tuple[tuple[str, ...], ...]
+    target: float
+    summary: tuple[VariantSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    runs: tuple[AblationRun, ...]
+
+
+def _dump(ablation: Ablation) -> str:
+    """Lay out as JSON with one line a record."""
+    names = ("created_with", "base", "variants", "baseline", "contrasts", "target")
+    head: dict[str, Any] = {"schema": SCHEMA, **{name: getattr(ablation, name) for name in names}}
+    tables = {
+        name: [asdict(row) for row in getattr(ablation, name)] for name in ("summary", "comparisons", "runs")
+    }
+    return lay_out(head, tables, "this ablation")
+
+
+def _parse(text: str, where: str) -> Ablation:
+    content = parse_document(text, where, kind="the file of an ablation", schema=SCHEMA)
+    try:
+        document = build(_Document, content)
+        ablation = _check(document)
+    except PlainError as error:
+        raise ResultsError(f"{where}: {error}") from error
+    return ablation
+
+
+def _check(document: _Document) -> Ablation:
+    known = document.variants
+    for name in (document.baseline, *(name for pair in document.contrasts for name in pair)):
+        if name not in known:
+            raise PlainError(f"{name!r} is compared with, but is not among the variants")
+    if any(len(pair) != 2 for pair in document.contrasts):
+        raise PlainError("contrasts holds something else than pairs of names")
+    for index, run in enumerate(document.runs):
+        _check_run(run, f"runs[{index}]", known)
+    keys = [(run.variant, run.seed) for run in document.runs]
+    if len(set(keys)) < len(keys):
+        raise PlainError("runs holds the same variant and seed twice")
+    names = ("created_with", "base", "variants", "baseline", "contrasts", "target", "runs")
+    ablation = Ablation(**{name: getattr(document, name) for name in names})
+    _check_derived("summary", document.summary, ablation.summary)
+    _check_derived("comparisons", document.comparisons, ablation.comparisons)
+    return ablation
+
+
+def _check_run(run: AblationRun, where: str, known: dict[str, Any]) -> None:
+    if run.variant not in known:
+        raise PlainError(f"{where}.variant is {run.variant!r}, which is not among the variants")
+    if run.seed < 0 or run.popsize < 2 or run.generations < 1 or run.seconds < 0:
+        raise PlainError(f"{where} has a negative seed or time, or no candidates or generations")
+    if not run.measured_at or len(run.measured_at) != len(run.consistency):
+        raise PlainError(f"{where} does not have one score for each generation that was measured")
+    if list(run.measured_at) != sorted(set(run.measured_at)) or run.measured_at[-1] != run.generations:
+        raise PlainError(f"{where}.measured_at does not rise to the last generation, {run.generations}")
+    if any(value is not None and not 0 <= value <= 1 for value in run.consistency):
+        raise PlainError(f"{where}.consistency is not in 0 to 1")
+    if run.kendall_tau is not None and not -1 <= run.kendall_tau <= 1:
+        raise PlainError(f"{where}.kendall_tau is {run.kendall_tau!r}; expected -1 to 1")
+
+
+def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Refuse a table that does not follow from the runs: somebody changed one of the two."""
+    if len(found) != len(expected):
+        raise PlainError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
+    for index, (row, right) in enumerate(zip(found, expected, strict=True)):
+        if not _agree(asdict(row), asdict(right)):
+            raise PlainError(f"{name}[{index}] is not what follows from the runs: {asdict(right)}")
+
+
+def _agree(found: Any, expected: Any) -> bool:
+    if isinstance(found, dict) and isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(_agree(found[key], expected[key]) for key in found)
+    if isinstance(found, tuple) and isinstance(expected, tuple):
+        return len(found) == len(expected) and all(map(_agree, found, expected))
+    if isinstance(found, float) and isinstance(expected, float):
+        # Another version of scipy may differ in the last digits.
+        return math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(found == expected)

@@ -1,0 +1,10 @@
+"""Comparisons of losses on real data: many trainings, their statistics and the results file."""
+
+from __future__ import annotations
+
+from evoloss.compare.comparison import compare
+from evoloss.compare.config import CompareConfig
+from evoloss.compare.results import Results
+from evoloss.compare.statistics import LossSummary, PairedDifference
+
+__all__ = ["CompareConfig", "LossSummary", "PairedDifference", "Results", "compare"]

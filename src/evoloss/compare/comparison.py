@@ -1,0 +1,259 @@
+"""Several losses over several seeds on one data set and one classifier."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evoloss._version import __version__
+from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.compare.progress import RunProgress
+from evoloss.compare.results import FILE_NAME, Results
+from evoloss.compare.training_run import Sources, TrainingRuns, train_run
+from evoloss.compare.tuning import best_learning_rate, tuning_seeds
+from evoloss.data import Dataset, load_dataset
+from evoloss.errors import ConfigError, ResultsError
+from evoloss.executors import Executor
+from evoloss.losses.resolve import resolve_loss
+from evoloss.models import build_model
+from evoloss.sweeps.sweep import Run, keep_run, sweep
+from evoloss.training import RunResult, TrainConfig, train
+
+GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
+"""What a comparison may add when it goes on in the same directory; all else has to stay."""
+_WRITE_SECONDS = 1.0  # at least, between two versions of the results file
+
+
+def compare(
+    config: CompareConfig,
+    *,
+    out: Path | None = None,
+    progress: bool = False,
+    executor: Executor | None = None,
+) -> Results:
+    """Train every loss with every seed, after tuning its learning rate if asked to.
+
+    With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end. Runs
+    found there are not done again, so a comparison that was stopped goes on, losses, seeds, rates and tuning
+    seeds can be added, and two processes may work on one comparison.
+
+    Args:
+        config: what to compare.
+        out: directory of the results; None keeps them in memory.
+        progress: show a progress bar.
+        executor: where runs take place; None is one after the other in this process.
+
+    Raises:
+        ConfigError: if an executor gets runs that want more than one device.
+        ResultsError: if ``out`` holds the results of another comparison.
+        EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
+    """
+    if executor is not None and config.devices > 1:
+        raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
+    losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
+    dataset = _load(config)
+    _try_model(config.model, dataset)
+    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
+    versions = {name: here[name] for name in ("evoloss", "torch")}
+    record = _Record(TrainingRuns(config, dataset, losses, versions), out, here)
+    record.recall()
+    n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
+    n_runs = n_tuning + len(losses) * len(config.seeds)
+    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.kept():
+        do = _Doing(record, bar, executor)
+        rates = _tune(do) if config.tune_lr else dict.fromkeys(losses, config.lr)
+        # Seeds outside, so that a comparison that is stopped early has whole pairs.
+        cells = [(name, seed, rates[name]) for seed in config.seeds for name in losses]
+        record.runs = [RunResult.from_dict(found) for found in do(cells, record.runs)]
+        record.complete = True
+    return record.results()
+
+
+def _load(config: CompareConfig) -> Dataset:
+    return load_dataset(
+        config.dataset,
+        data_dir=config.data_dir,
+        download=config.download,
+        validation=config.validation,
+        train_samples=config.train_samples,
+        split_seed=config.split_seed,
+        image_size=config.image_size,
+    )
+
+
+def _try_model(model: str, dataset: Dataset) -> None:
+    """Find a mistake in the model before it fails every run."""
+    with torch.random.fork_rng(devices=[]):
+        build_model(model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+
+
+def _tune(do: _Doing) -> dict[str, float]:
+    config, record = do.record.planned.config, do.record
+    seeds = tuning_seeds(config.tune_seeds)
+    cells = [
+        (name, seed, rate) for name in record.planned.losses for rate in config.lr_grid for seed in seeds
+    ]
+    record.tuning = [RunResult.from_dict(found) for found in do(cells, record.tuning, read_test=False)]
+    return {
+        name: best_learning_rate(run for run in record.tuning if run.loss == name)
+        for name in record.planned.losses
+    }
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """Does runs, and says so to the record and to the bar."""
+
+    record: _Record
+    bar: RunProgress
+    executor: Executor | None
+
+    def __call__(
+        self, cells: list[tuple[str, int, float]], done: list[RunResult], *, read_test: bool = True
+    ) -> list[dict[str, Any]]:
+        planned = self.record.planned
+        runs = [planned.make(name, seed=seed, lr=lr, read_test=read_test) for name, seed, lr in cells]
+        places = {run.key: place for place, run in enumerate(runs)}
+        found: dict[int, RunResult] = {}
+
+        def on_done(run: Run, result: dict[str, Any]) -> None:
+            found[places[run.key]] = RunResult.from_dict(result)
+            done[:] = [found[place] for place in sorted(found)]
+            if self.executor is not None:
+                self.bar.start(_describe(run.config))
+            self.bar.finish()
+            self.record.keep()
+
+        function: Callable[[dict[str, Any]], dict[str, Any]] = self._train_here
+        if self.executor is not None:
+            function = partial(train_run, Sources.of(planned.config))
+        return sweep(runs, function, folder=self.record.out, executor=self.executor, on_done=on_done)
+
+    def _train_here(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Train with what is loaded already, and count epochs."""
+        self.bar.start(_describe(config))
+        name, planned = config["loss"]["name"], self.record.planned
+        return train(
+            planned.dataset,
+            config["model"],
+            planned.losses[name],
+            TrainConfig(**config["train"]),
+            loss_name=name,
+            read_test=config["read_test"],
+            on_epoch=self.bar.advance,
+        ).as_dict()
+
+
+def _describe(config: Mapping[str, Any]) -> str:
+    seed, lr = config["train"]["seed"], config["train"]["lr"]
+    return f"{config['loss']['name']}, {f'seed {seed}' if config['read_test'] else 'tuning'}, lr {lr:g}"
+
+
+@dataclass
+class _Record:
+    """Runs that are done, kept in step with the results file."""
+
+    planned: TrainingRuns
+    out: Path | None
+    environment: dict[str, str]
+    runs: list[RunResult] = field(default_factory=list)
+    tuning: list[RunResult] = field(default_factory=list)
+    complete: bool = False
+    written: float = -_WRITE_SECONDS
+
+    def recall(self) -> None:
+        """Give earlier runs of the results file a file each, unless they belong to another comparison.
+
+        Runs of a loss or of data that have changed since, or of another device, are left out.
+        """
+        if self.out is None or not (self.out / FILE_NAME).exists():
+            return
+        earlier = Results.read(self.out / FILE_NAME)
+        _require_same(earlier, self._plain(), self.environment, self.out)
+        for result in (*earlier.runs, *earlier.tuning):
+            run = self.planned.remake(result)
+            if run is not None:
+                keep_run(self.out, run, result.as_dict())
+
+    def results(self) -> Results:
+        """Return what there is."""
+        return Results(
+            config=self._plain(),
+            created_with=self.environment,
+            baseline=self.planned.config.baseline_label,
+            complete=self.complete,
+            runs=tuple(self.runs),
+            tuning=tuple(self.tuning),
+        )
+
+    def keep(self) -> None:
+        """Write the file, if there is a place for it and it was not written just now."""
+        if time.monotonic() - self.written >= _WRITE_SECONDS:
+            self._write()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write the file at the end, however it comes."""
+        try:
+            yield
+        finally:
+            if self.runs or self.tuning:
+                self._write()
+
+    def _write(self) -> None:
+        if self.out is not None:
+            self.results().write(self.out / FILE_NAME)
+        self.written = time.monotonic()
+
+    def _plain(self) -> dict[str, Any]:
+        return _plain(self.planned.config, self.planned.dataset.name)
+
+
+def describe_environment() -> dict[str, str]:
+    """Return versions and the kind of machine; no names, no paths."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {
+        "evoloss": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def _plain(config: CompareConfig, dataset: str) -> dict[str, Any]:
+    """Return the configuration as JSON values, names in place of paths."""
+    plain = {entry.name: getattr(config, entry.name) for entry in fields(config)}
+    for name in ("data_dir", "download"):
+        del plain[name]
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+    losses = [label_loss(spec) for spec in config.losses]
+    return {**plain, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
+
+
+def _require_same(
+    earlier: Results, config: dict[str, Any], environment: Mapping[str, str], out: Path
+) -> None:
+    differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
+    for name in config.keys() | earlier.config.keys():
+        before, now = earlier.config.get(name), config.get(name)
+        if name in GROWING and isinstance(before, list) and isinstance(now, list):
+            differing += [name] if any(value not in now for value in before) else []
+        elif name in GROWING and isinstance(before, int) and isinstance(now, int):
+            differing += [name] if before > now else []
+        elif name != "baseline" and before != now:
+            differing.append(name)
+    if differing:
+        raise ResultsError(
+            f"{out / FILE_NAME} holds another comparison: {', '.join(sorted(differing))} differ. Only "
+            f"{', '.join(GROWING)} may grow; choose another directory, or remove the file"
+        )

@@ -1,0 +1,87 @@
+"""What a comparison compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from evoloss.compare.tuning import require_apart
+from evoloss.errors import ConfigError
+from evoloss.training import TrainConfig, TrainRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(TrainRecipe):
+    """A comparison: the recipe shared by all runs, and what varies.
+
+    Raises:
+        ConfigError: if a value is outside its range.
+    """
+
+    dataset: str = "digits"
+    """digits, cifar10, ... (a known name), a .npz file, or a folder of images by class."""
+    model: str = "cnn"
+    """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
+    losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
+    """Known losses, shipped losses, or directories of saved ones."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run for each seed and loss; runs of equal seed share everything but the loss."""
+    baseline: str | None = None
+    """Loss that the others are compared with; cross_entropy by default, else the first."""
+    tune_lr: bool = False
+    """Choose the learning rate of each loss from lr_grid on the validation split, with seeds of its own."""
+    lr_grid: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
+    """Rates that tune_lr tries, the same for every loss."""
+    tune_seeds: int = 2
+    """Runs for each rate and loss while tuning."""
+    train_samples: int | None = None
+    """Train on a class-balanced subset of this size; None trains on all."""
+    validation: float = 0.1
+    """Share of the training data that becomes the validation split, where none is published."""
+    split_seed: int = 0
+    """Seed of the validation split and of the subset."""
+    image_size: int | None = None
+    """Side in pixels that the images of a folder are brought to."""
+    data_dir: Path | None = None
+    """Folder of known data sets; $EVOLOSS_DATA_DIR by default."""
+    download: bool = False
+    """Fetch a known data set that is not there."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("losses", "seeds", "lr_grid"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise ConfigError(f"{name} must hold at least one value and none twice; got {values!r}")
+        for seed in self.seeds:
+            TrainConfig(seed=seed)
+        for rate in self.lr_grid:
+            TrainConfig(lr=rate)
+        require_apart(self.seeds)
+        if self.tune_seeds < 1:
+            raise ConfigError(f"tune_seeds must be at least 1; got {self.tune_seeds}")
+        labels = [label_loss(spec) for spec in self.losses]
+        if len(set(labels)) < len(labels):
+            raise ConfigError(
+                f"two losses share a name; give their directories other names: {', '.join(labels)}"
+            )
+        if self.baseline is not None and label_loss(self.baseline) not in labels:
+            raise ConfigError(f"the baseline {self.baseline!r} is not among the losses {', '.join(labels)}")
+
+    @property
+    def baseline_label(self) -> str:
+        """Name of the loss that the others are compared with."""
+        labels = [label_loss(spec) for spec in self.losses]
+        if self.baseline is not None:
+            return label_loss(self.baseline)
+        return "cross_entropy" if "cross_entropy" in labels else labels[0]
+
+    def train_config(self, *, seed: int, lr: float) -> TrainConfig:
+        """Return the configuration of one run."""
+        recipe = {entry.name: getattr(self, entry.name) for entry in fields(TrainRecipe)}
+        return TrainConfig(**{**recipe, "lr": lr, "seed": seed})
+
+
+def label_loss(spec: str) -> str:
+    """Return the name of a loss in results: the last part of a path, any other name as it is."""
+    return Path(spec).resolve().name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec

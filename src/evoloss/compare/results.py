@@ -1,0 +1,209 @@
+"""The results file: what is in it, written in one piece and checked on the way in and out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from evoloss.atomic_files import write_text
+from evoloss.compare.statistics import (
+    Contrast,
+    LossSummary,
+    PairedDifference,
+    paired_differences,
+    summarise_losses,
+)
+from evoloss.errors import ResultsError
+from evoloss.sweeps.documents import lay_out, parse_document, read_document
+from evoloss.sweeps.plain import PlainError, build
+from evoloss.training import RunResult
+
+SCHEMA = 1
+"""Version of the layout; a reader refuses a higher one."""
+FILE_NAME = "results.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """All that a comparison found.
+
+    Attributes:
+        config: the comparison, without paths.
+        created_with: versions of evoloss, torch and Python, kind of machine.
+        baseline: the loss that others are compared with.
+        complete: whether all planned runs are there.
+        runs: one record a training, see :class:`evoloss.training.RunResult`.
+        tuning: the trainings that chose learning rates; their test values are None.
+    """
+
+    config: dict[str, Any]
+    created_with: dict[str, str]
+    baseline: str
+    complete: bool
+    runs: tuple[RunResult, ...]
+    tuning: tuple[RunResult, ...] = ()
+
+    @property
+    def losses(self) -> list[LossSummary]:
+        """Every loss over its seeds."""
+        return summarise_losses(self.runs)
+
+    @property
+    def summary(self) -> list[PairedDifference]:
+        """Every loss but the baseline against the baseline."""
+        return paired_differences(self.runs, self.baseline)
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically.
+
+        Raises:
+            ResultsError: if something in it breaks the schema; then nothing is written.
+        """
+        text = _dump(self)
+        _parse(text, str(path))
+        write_text(path, text)
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Read a file, or the ``results.json`` of a directory.
+
+        Raises:
+            ResultsError: if it is missing, damaged, of a newer version, or breaks the schema.
+        """
+        path = path / FILE_NAME if path.is_dir() else path
+        text = read_document(path, "evoloss compare --out DIR")
+        return _parse(text, str(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The file as it is laid out."""
+
+    schema: int
+    complete: bool
+    created_with: dict[str, str]
+    config: dict[str, Any]
+    baseline: str
+    losses: tuple[LossSummary, ...]
+    summary: tuple[PairedDifference, ...]
+    runs: tuple[RunResult, ...]
+    tuning: tuple[RunResult, ...]
+
+
+def _dump(results: Results) -> str:
+    """Lay out as JSON with one line a record: short, and a pleasure to compare."""
+    head = {
+        "schema": SCHEMA,
+        "complete": results.complete,
+        "created_with": results.created_with,
+        "config": results.config,
+        "baseline": results.baseline,
+    }
+    tables: dict[str, list[dict[str, Any]]] = {
+        "losses": [asdict(row) for row in results.losses],
+        "summary": [asdict(row) for row in results.summary],
+        "runs": [run.as_dict() for run in results.runs],
+        "tuning": [run.as_dict() for run in results.tuning],
+    }
+    return lay_out(head, tables, "these results")
+
+
+def _parse(text: str, where: str) -> Results:
+    content = parse_document(text, where, kind="a results file", schema=SCHEMA)
+    try:
+        document = build(_Document, content)
+        _check(document)
+    except PlainError as error:
+        raise ResultsError(f"{where}: {error}") from error
+    return Results(
+        config=document.config,
+        created_with=document.created_with,
+        baseline=document.baseline,
+        complete=document.complete,
+        runs=document.runs,
+        tuning=document.tuning,
+    )
+
+
+def _check(document: _Document) -> None:
+    for index, run in enumerate(document.runs):
+        _check_run(run, f"runs[{index}]", tested=True)
+    for index, run in enumerate(document.tuning):
+        _check_run(run, f"tuning[{index}]", tested=False)
+    for name, runs in (("runs", document.runs), ("tuning", document.tuning)):
+        keys = [(run.loss, run.lr, run.seed) for run in runs]
+        if len(set(keys)) < len(keys):
+            raise PlainError(f"{name} holds the same loss, learning rate and seed twice")
+    _check_derived("losses", document.losses, summarise_losses(document.runs))
+    _check_derived("summary", document.summary, paired_differences(document.runs, document.baseline))
+
+
+_RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("test_accuracy", "best_test_accuracy", "validation_accuracy", "best_validation_accuracy"),
+        lambda v: 0 <= v <= 100,
+        "in percent, 0 to 100",
+    ),
+    (("test_ece", "best_test_ece", "test_ece_scaled"), lambda v: 0 <= v <= 1, "0 to 1"),
+    (
+        ("test_nll", "best_test_nll", "test_nll_scaled", "validation_nll", "train_seconds"),
+        lambda v: v >= 0,
+        "at least 0",
+    ),
+    (("label_noise",), lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    (("lr", "temperature"), lambda v: v > 0, "above 0"),
+    (("epochs", "batch_size", "n_train", "n_validation", "n_test"), lambda v: v >= 1, "at least 1"),
+    (("n_classes",), lambda v: v >= 2, "at least 2"),
+    (("seed",), lambda v: v >= 0, "at least 0"),
+)
+
+
+_ADDED = tuple(entry.name for entry in fields(RunResult) if entry.default is None)
+"""Test values that files from before they were measured do not have."""
+
+
+def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
+    for names, holds, expected in _RANGES:
+        for name in names:
+            value = getattr(run, name)
+            if value is not None and not holds(value):
+                raise PlainError(f"{where}.{name} is {value!r}; expected {expected}")
+    for name in ("test_accuracy", "best_test_accuracy", "test_nll", "test_ece"):
+        if (getattr(run, name) is None) is tested:
+            raise PlainError(f"{where}.{name} must {'not ' if tested else ''}be null")
+    for name in _ADDED:
+        if not tested and getattr(run, name) is not None:
+            raise PlainError(f"{where}.{name} must be null")
+    seen = len(run.history.train_loss)
+    if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
+        raise PlainError(f"{where}.history does not have one entry for each epoch that was run")
+    if not 0 <= run.best_epoch <= seen:
+        raise PlainError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
+
+
+def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Refuse a table that does not follow from the runs: somebody changed one of the two.
+
+    Fields with a default came later; an older file does not have them, which is None here.
+    """
+    if len(found) != len(expected):
+        raise PlainError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
+    for index, (row, right) in enumerate(zip(found, expected, strict=True)):
+        for entry in fields(right):
+            here, value = getattr(row, entry.name), getattr(right, entry.name)
+            added = entry.default is None and here is None
+            if not (added or _agree(here, value)):
+                raise PlainError(f"{name}[{index}].{entry.name} is {here!r}; {value!r} follows from the runs")
+
+
+def _agree(found: object, expected: object) -> bool:
+    if isinstance(found, float) and isinstance(expected, float):
+        # Another version of scipy may differ in the last digits.
+        return math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9)
+    if isinstance(found, Contrast) and isinstance(expected, Contrast):
+        pairs = zip(astuple(found), astuple(expected), strict=True)
+        return all(_agree(one, other) for one, other in pairs)
+    return found == expected

@@ -1,0 +1,157 @@
+"""One training as a run of a sweep: its configuration, and how a worker does it from that alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.data import DATASETS, Dataset, load_dataset
+from evoloss.errors import DataError, ResultsError
+from evoloss.losses import LOSSES
+from evoloss.losses.resolve import resolve_loss
+from evoloss.sweeps.sweep import Run
+from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
+from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
+from evoloss.zoo import SHIPPED
+
+KIND = "compare"
+
+
+@dataclass(frozen=True)
+class TrainingRuns:
+    """The runs that a comparison is made of.
+
+    Attributes:
+        config: the comparison.
+        dataset: its data set, loaded.
+        losses: its losses, by their names in results.
+        versions: of evoloss and torch, where the runs take place.
+    """
+
+    config: CompareConfig
+    dataset: Dataset
+    losses: Mapping[str, nn.Module]
+    versions: Mapping[str, str]
+
+    @cached_property
+    def identities(self) -> dict[str, RunIdentity]:
+        """What fixes the runs of each loss, but for ``seed`` and ``lr``, which are 0 and 1 here."""
+        config = self.config.train_config(seed=0, lr=1.0)
+        return {
+            name: identify_run(self.dataset, self.config.model, loss, config, loss_name=name)
+            for name, loss in self.losses.items()
+        }
+
+    def make(self, name: str, *, seed: int, lr: float, read_test: bool = True) -> Run:
+        """Return one training, by all that determines its result."""
+        config, identity = self.config, self.identities[name]
+        recipe = asdict(config.train_config(seed=seed, lr=lr))
+        return Run(
+            KIND,
+            {
+                "dataset": {
+                    "name": identity.dataset,
+                    "fingerprint": identity.data_fingerprint,
+                    "validation": config.validation,
+                    "train_samples": config.train_samples,
+                    "split_seed": config.split_seed,
+                    "image_size": config.image_size,
+                },
+                "model": config.model,
+                "loss": {"name": name, "fingerprint": identity.loss_fingerprint},
+                # Not "auto": a CPU and a GPU give different bits.
+                "train": {**recipe, "accelerator": identity.device},
+                "read_test": read_test,
+                "versions": dict(self.versions),
+            },
+        )
+
+    def remake(self, result: RunResult) -> Run | None:
+        """Return the run that would give an earlier result; None if loss, data or device have changed."""
+        earlier = RunIdentity(**{name: getattr(result, name) for name in RunIdentity.__dataclass_fields__})
+        if self.identities.get(result.loss) != replace(earlier, seed=0, lr=1.0):
+            return None
+        return self.make(
+            result.loss, seed=result.seed, lr=result.lr, read_test=result.test_accuracy is not None
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where a machine finds what a configuration names. It travels with the runs and stands in no file.
+
+    Attributes:
+        losses: for each name in results, a known or shipped loss, or a directory.
+        dataset: a known name, or a path.
+        data_dir: folder of known data sets.
+        download: fetch a known data set that is not there.
+    """
+
+    losses: Mapping[str, str]
+    dataset: str
+    data_dir: Path | None
+    download: bool
+
+    @classmethod
+    def of(cls, config: CompareConfig) -> Sources:
+        """Return the sources of a comparison, with absolute paths."""
+        named = config.dataset in DATASETS or not Path(config.dataset).expanduser().exists()
+        return cls(
+            losses={
+                label_loss(spec): spec if spec in LOSSES or spec in SHIPPED else str(Path(spec).resolve())
+                for spec in config.losses
+            },
+            dataset=config.dataset if named else str(Path(config.dataset).expanduser().resolve()),
+            data_dir=None if config.data_dir is None else config.data_dir.expanduser().resolve(),
+            download=config.download,
+        )
+
+
+def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
+    """Do a run of :meth:`TrainingRuns.make` in whatever process this is.
+
+    Raises:
+        DataError: if the data set that is found here is not the one of the configuration.
+        ResultsError: if the loss is not.
+        EvolossError: see :func:`evoloss.training.train`.
+    """
+    torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run
+    data, name = config["dataset"], config["loss"]["name"]
+    options = tuple((key, data[key]) for key in ("validation", "train_samples", "split_seed", "image_size"))
+    dataset = _load(sources.dataset, sources.data_dir, sources.download, options, data["fingerprint"])
+    loss = resolve_loss(sources.losses[name])
+    if fingerprint_loss(loss) != config["loss"]["fingerprint"]:
+        raise ResultsError(
+            f"the loss {name!r} that a worker finds at {sources.losses[name]} differs from the one that the "
+            "runs were planned with; use the same files and the same evoloss on all machines"
+        )
+    recipe, model = TrainConfig(**config["train"]), config["model"]
+    result = train(dataset, model, loss, recipe, loss_name=name, read_test=config["read_test"])
+    return result.as_dict()
+
+
+@lru_cache(maxsize=1)
+def _load(
+    dataset: str,
+    data_dir: Path | None,
+    download: bool,
+    options: tuple[tuple[str, Any], ...],
+    fingerprint: str,
+) -> Dataset:
+    """Load and check a data set, once for all runs of a process."""
+    found = load_dataset(dataset, data_dir=data_dir, download=download, **dict(options))
+    if fingerprint_dataset(found) != fingerprint:
+        raise DataError(
+            f"the data set {dataset!r} that a worker finds differs from the one that the runs were planned "
+            "with; use the same files on all machines"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Saved losses: their files, what is checked on reading, the card."""

@@ -1,0 +1,1 @@
+"""Known losses: one formula a file, with its source."""

@@ -1,0 +1,57 @@
+"""Asymmetric generalised cross-entropy."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.base import SharedArguments
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["AgceLoss", "agce"]
+
+
+def agce(log_p: Tensor, a: float, q: float) -> Tensor:
+    r"""Asymmetric generalised cross-entropy, :math:`((a + 1)^q - (a + p_y)^q) / q`; at least 0, 0 at p_y = 1.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        a: above 0.
+        q: above 0; towards a = 0 with q at most 1 it becomes generalised cross-entropy.
+
+    References:
+        Zhou et al. 2021, arXiv:2106.03110.
+    """
+    # (a + p)^q = (a + 1)^q (1 + (p - 1) / (a + 1))^q: written so that no digits cancel near p = 1.
+    shortfall = torch.log1p(torch.expm1(log_p) / (a + 1.0))
+    return -math.pow(a + 1.0, q) / q * torch.expm1(q * shortfall)
+
+
+class AgceLoss(LabelProbabilityLoss):
+    """Asymmetric generalised cross-entropy; see :func:`agce`.
+
+    Args:
+        a: above 0. The default is the CIFAR-10 setting of the AGCE term of NCE+AGCE in the published
+            configurations of the Active Negative Loss (factors 1 for NCE and 4 for AGCE); CIFAR-100 has 1.8.
+        q: above 0. The default comes from the same place; CIFAR-100 has 3.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "agce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("a", "q")
+
+    def __init__(self, *, a: float = 6.0, q: float = 1.5, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.a = in_range("agce", "a", a, 0.0, above=True)
+        self.q = in_range("agce", "q", q, 0.0, above=True)
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`agce`."""
+        return agce(log_p, self.a, self.q)

@@ -1,0 +1,86 @@
+"""Active negative loss on cross-entropy."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Unpack
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.known.nce import normalised_cross_entropy
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["AnlCeLoss", "anl_ce", "normalised_negative_cross_entropy"]
+
+
+def normalised_negative_cross_entropy(log_probs: Tensor, min_prob: float) -> Tensor:
+    r"""NNCE, :math:`1 - (A + \log p_k) / \sum_j (A + \log p_j)` for every class k; in [0, 1].
+
+    With A = -log ``min_prob`` and probabilities not taken below ``min_prob``, every A + log p is at least 0.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``, with C below ``1 / min_prob``.
+        min_prob: smallest probability told apart from 0, in (0, 1).
+
+    References:
+        Ye et al. 2023, arXiv:2412.02373.
+    """
+    log_min = math.log(min_prob)
+    margins = log_probs.clamp(min=log_min) - log_min
+    return 1.0 - margins / margins.sum(dim=1, keepdim=True)
+
+
+def anl_ce(log_probs: Tensor, alpha: float, beta: float, min_prob: float) -> Tensor:
+    r"""ANL-CE, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}` for every class; in [0, alpha + beta].
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``, with C below ``1 / min_prob``.
+        alpha: factor of :func:`~evoloss.losses.known.nce.normalised_cross_entropy`, at least 0.
+        beta: factor of :func:`normalised_negative_cross_entropy`, at least 0.
+        min_prob: see there.
+
+    References:
+        Ye et al. 2023, arXiv:2412.02373.
+    """
+    active = normalised_cross_entropy(log_probs)
+    return alpha * active + beta * normalised_negative_cross_entropy(log_probs, min_prob)
+
+
+class AnlCeLoss(ClassificationLoss):
+    """Active negative loss on cross-entropy; see :func:`anl_ce`. Checked against the authors' code.
+
+    The paper's L1 penalty on the network's weights (5e-5 for CIFAR-10) belongs to training, not to the loss,
+    and is left out; the published accuracies include it.
+
+    Args:
+        alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 10.
+        beta: factor of the negative part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 1.
+        min_prob: smallest probability told apart from 0, in (0, 0.5]. Below it the negative part has no
+            gradient.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "anl_ce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "min_prob")
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 5.0,
+        beta: float = 5.0,
+        min_prob: float = 1e-7,
+        **semantics: Unpack[SharedArguments],
+    ) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("anl_ce", "alpha", alpha, 0.0)
+        self.beta = in_range("anl_ce", "beta", beta, 0.0)
+        self.min_prob = in_range("anl_ce", "min_prob", min_prob, 0.0, 0.5, above=True)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`anl_ce`."""
+        return anl_ce(F.log_softmax(logits, dim=1), self.alpha, self.beta, self.min_prob)

@@ -1,0 +1,51 @@
+"""Generalised cross-entropy."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.base import SharedArguments
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["GceLoss", "gce"]
+
+
+def gce(log_p: Tensor, q: float) -> Tensor:
+    r"""Generalised cross-entropy, :math:`(1 - p_y^q) / q`; in [0, 1/q], 0 at p_y = 1.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        q: in (0, 1]; towards 0 it becomes cross-entropy, 1 gives 1 - p_y.
+
+    References:
+        Zhang and Sabuncu 2018, arXiv:1805.07836.
+    """
+    # expm1 keeps the digits that 1 - p^q loses near p = 1 and for small q.
+    return -torch.expm1(q * log_p) / q
+
+
+class GceLoss(LabelProbabilityLoss):
+    """Generalised cross-entropy; see :func:`gce`. The truncated variant of the paper is not included.
+
+    Args:
+        q: in (0, 1]. 0.7 is the value of the paper.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if ``q`` is out of range.
+    """
+
+    name: ClassVar[str] = "gce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("q",)
+
+    def __init__(self, *, q: float = 0.7, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.q = in_range("gce", "q", q, 0.0, 1.0, above=True)
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`gce`."""
+        return gce(log_p, self.q)

@@ -1,0 +1,77 @@
+"""Joint asymmetric loss on cross-entropy."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.known.nce import normalised_cross_entropy
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["JalCeLoss", "asymmetric_mean_squared_error", "jal_ce"]
+
+
+def asymmetric_mean_squared_error(log_probs: Tensor, a: float) -> Tensor:
+    r"""AMSE, :math:`\frac{1}{C} \|a e_k - p\|^2 = (a^2 - 2 a p_k + \sum_j p_j^2) / C` for every class k.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``.
+        a: length of the label vector, at least 1; 1 gives the Brier score over C.
+
+    References:
+        Wang et al. 2025, arXiv:2507.17692.
+    """
+    probs = log_probs.exp()
+    return (a * a - 2.0 * a * probs + probs.square().sum(dim=1, keepdim=True)) / log_probs.shape[1]
+
+
+def jal_ce(log_probs: Tensor, alpha: float, beta: float, a: float) -> Tensor:
+    r"""JAL-CE, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{AMSE}` for every class; at least 0.
+
+    A perfect prediction costs :math:`\beta (a - 1)^2 / C`, not 0.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``.
+        alpha: factor of :func:`~evoloss.losses.known.nce.normalised_cross_entropy`, at least 0.
+        beta: factor of :func:`asymmetric_mean_squared_error`, at least 0.
+        a: see there.
+
+    References:
+        Wang et al. 2025, arXiv:2507.17692.
+    """
+    return alpha * normalised_cross_entropy(log_probs) + beta * asymmetric_mean_squared_error(log_probs, a)
+
+
+class JalCeLoss(ClassificationLoss):
+    """Joint asymmetric loss on cross-entropy; see :func:`jal_ce`.
+
+    The paper's L1 penalty on the network's weights (5e-5 for CIFAR-10) belongs to training, not to the loss,
+    and is left out; the published accuracies include it.
+
+    Args:
+        alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 5.
+        beta: factor of the asymmetric part, at least 0. 1 for both CIFAR-10 and CIFAR-100.
+        a: length of the label vector, at least 1. The default is the CIFAR-10 setting; CIFAR-100 has 20.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "jal_ce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "a")
+
+    def __init__(
+        self, *, alpha: float = 1.0, beta: float = 1.0, a: float = 30.0, **semantics: Unpack[SharedArguments]
+    ) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("jal_ce", "alpha", alpha, 0.0)
+        self.beta = in_range("jal_ce", "beta", beta, 0.0)
+        self.a = in_range("jal_ce", "a", a, 1.0)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`jal_ce`."""
+        return jal_ce(F.log_softmax(logits, dim=1), self.alpha, self.beta, self.a)

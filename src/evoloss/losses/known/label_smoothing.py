@@ -1,0 +1,68 @@
+"""Cross-entropy with label smoothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.call.labels import Labels
+from evoloss.losses.kernels.cpu_rows import AffineTerms, looked_up_rows, traced_rows
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
+
+
+def smoothed_cross_entropy(log_probs: Tensor, smoothing: float) -> Tensor:
+    r"""Smoothed cross-entropy, :math:`-(1 - s) \log p_k - (s / C) \sum_j \log p_j` for every class k.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``.
+        smoothing: s, in [0, 1]; 0 gives cross-entropy.
+
+    Returns:
+        The costs, at least 0, shape ``(N, C)``.
+
+    References:
+        Szegedy et al. 2016, arXiv:1512.00567.
+    """
+    return -(1.0 - smoothing) * log_probs - smoothing * log_probs.mean(dim=1, keepdim=True)
+
+
+class LabelSmoothingLoss(ClassificationLoss):
+    """Cross-entropy with label smoothing as part of the loss; see :func:`smoothed_cross_entropy`.
+
+    Without class weights it equals ``nn.CrossEntropyLoss(label_smoothing=smoothing)``. With them it differs:
+    here the weight of the label multiplies the whole cost, there every class of the smoothed target has its
+    own weight. The shared ``label_smoothing`` stays a separate argument, with PyTorch's meaning.
+
+    Args:
+        smoothing: share of the label spread over all classes, in [0, 1]. 0.1 is the value of the paper.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if ``smoothing`` is out of range.
+    """
+
+    name: ClassVar[str] = "label_smoothing"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("smoothing",)
+
+    def __init__(self, *, smoothing: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.smoothing = in_range("label_smoothing", "smoothing", smoothing, 0.0, 1.0)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`smoothed_cross_entropy`."""
+        return smoothed_cross_entropy(F.log_softmax(logits, dim=1), self.smoothing)
+
+    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
+        """See :func:`smoothed_cross_entropy`; eagerly on the CPU, with the gradient worked out on the way."""
+        eager_on_cpu = logits.device.type == "cpu" and not torch.compiler.is_compiling()
+        if logits.dtype == torch.float64 or not eager_on_cpu:
+            return None
+        terms = AffineTerms(-self.smoothing / logits.shape[1], -(1.0 - self.smoothing))
+        # Linear in the log-probabilities, so these differentiable operations are exact.
+        return looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))

@@ -1,0 +1,34 @@
+"""Mean absolute error on probabilities."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+
+__all__ = ["MaeLoss", "mae"]
+
+
+def mae(log_p: Tensor) -> Tensor:
+    r"""Absolute error, :math:`\sum_k |p_k - q_k| = 2 (1 - p_y)` for one-hot q; in [0, 2].
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+
+    References:
+        Ghosh et al. 2017, arXiv:1712.09482.
+    """
+    return -2.0 * torch.expm1(log_p)
+
+
+class MaeLoss(LabelProbabilityLoss):
+    """Absolute error between predicted and one-hot probabilities; see :func:`mae`. Some code halves it."""
+
+    name: ClassVar[str] = "mae"
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`mae`."""
+        return mae(log_p)

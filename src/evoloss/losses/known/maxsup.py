@@ -1,0 +1,56 @@
+"""Max suppression: cross-entropy with a penalty on the largest logit."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["MaxSupLoss", "maxsup"]
+
+
+def maxsup(log_probs: Tensor, alpha: float) -> Tensor:
+    r"""Max suppression, :math:`-\log p_k + \alpha (\max_j z_j - \frac{1}{C} \sum_j z_j)` for every class k.
+
+    Label smoothing has the logit of the label where this has the largest one.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``; the difference of logits is a difference of these.
+        alpha: strength of the penalty, at least 0; 0 gives cross-entropy.
+
+    Returns:
+        The costs, at least 0, shape ``(N, C)``.
+
+    References:
+        Zhou et al. 2025, arXiv:2502.15798.
+    """
+    penalty = log_probs.amax(dim=1, keepdim=True) - log_probs.mean(dim=1, keepdim=True)
+    return alpha * penalty - log_probs
+
+
+class MaxSupLoss(ClassificationLoss):
+    """Max suppression; see :func:`maxsup`.
+
+    Args:
+        alpha: strength of the penalty, at least 0. The authors' recipes raise it linearly from 0.1, the
+            default here, to 0.2 over the epochs; the attribute may be set between epochs for that.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if ``alpha`` is out of range.
+    """
+
+    name: ClassVar[str] = "maxsup"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
+
+    def __init__(self, *, alpha: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("maxsup", "alpha", alpha, 0.0)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`maxsup`."""
+        return maxsup(F.log_softmax(logits, dim=1), self.alpha)

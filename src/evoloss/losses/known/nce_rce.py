@@ -1,0 +1,65 @@
+"""Normalised plus reverse cross-entropy, the best-known active-passive loss."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Unpack
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.known.nce import normalised_cross_entropy
+from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.rce import reverse_cross_entropy
+
+__all__ = ["NceRceLoss", "nce_rce"]
+
+
+def nce_rce(log_probs: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
+    r"""NCE+RCE, :math:`\alpha \log p_k / \sum_j \log p_j - \beta A (1 - p_k)` for every class k; at least 0.
+
+    Args:
+        log_probs: log-probabilities, shape ``(N, C)``.
+        alpha: factor of normalised cross-entropy, at least 0.
+        beta: factor of reverse cross-entropy, at least 0.
+        log_zero: A, the finite number that stands for log 0; below 0.
+
+    References:
+        Ma et al. 2020, arXiv:2006.13554.
+    """
+    return alpha * normalised_cross_entropy(log_probs) + beta * reverse_cross_entropy(log_probs, log_zero)
+
+
+class NceRceLoss(ClassificationLoss):
+    """Normalised plus reverse cross-entropy; see :func:`nce_rce`.
+
+    Args:
+        alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 10.
+        beta: factor of the passive part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 0.1.
+        log_zero: A, in [-1000, -0.001]. The authors' code clamps the one-hot label at 1e-4; its log is -9.21.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "nce_rce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        log_zero: float = math.log(1e-4),
+        **semantics: Unpack[SharedArguments],
+    ) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("nce_rce", "alpha", alpha, 0.0)
+        self.beta = in_range("nce_rce", "beta", beta, 0.0)
+        self.log_zero = in_range("nce_rce", "log_zero", log_zero, -1000.0, -0.001)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """See :func:`nce_rce`."""
+        return nce_rce(F.log_softmax(logits, dim=1), self.alpha, self.beta, self.log_zero)

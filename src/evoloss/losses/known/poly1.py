@@ -1,0 +1,53 @@
+"""Poly-1 cross-entropy."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.base import SharedArguments
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["Poly1Loss", "poly1"]
+
+
+def poly1(log_p: Tensor, epsilon: float) -> Tensor:
+    r"""Poly-1 cross-entropy, :math:`-\log p_y + \epsilon (1 - p_y)`; at least 0, 0 at p_y = 1.
+
+    The first coefficient of the expansion of cross-entropy in powers of 1 - p_y becomes 1 + epsilon.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        epsilon: at least -1, so that the first coefficient does not turn negative; 0 gives cross-entropy.
+
+    References:
+        Leng et al. 2022, arXiv:2204.12511.
+    """
+    return -log_p - epsilon * torch.expm1(log_p)
+
+
+class Poly1Loss(LabelProbabilityLoss):
+    """Poly-1 cross-entropy; see :func:`poly1`.
+
+    Args:
+        epsilon: at least -1. The paper tunes it for each task: 2 for ImageNet classification, the default
+            here, and -1 for detection; public re-implementations often have 1.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if ``epsilon`` is out of range.
+    """
+
+    name: ClassVar[str] = "poly1"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("epsilon",)
+
+    def __init__(self, *, epsilon: float = 2.0, **semantics: Unpack[SharedArguments]) -> None:
+        super().__init__(**semantics)
+        self.epsilon = in_range("poly1", "epsilon", epsilon, -1.0)
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`poly1`."""
+        return poly1(log_p, self.epsilon)

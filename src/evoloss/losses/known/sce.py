@@ -1,0 +1,64 @@
+"""Symmetric cross-entropy."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+from torch import Tensor
+
+from evoloss.losses.base import SharedArguments
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.rce import reverse_cross_entropy
+
+__all__ = ["SceLoss", "sce"]
+
+
+def sce(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
+    r"""Symmetric cross-entropy, :math:`-\alpha \log p_y - \beta A (1 - p_y)`; at least 0, 0 at p_y = 1.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        alpha: factor of cross-entropy, at least 0.
+        beta: factor of reverse cross-entropy, at least 0.
+        log_zero: A, the finite number that stands for log 0; below 0.
+
+    References:
+        Wang et al. 2019, arXiv:1908.06112.
+    """
+    return -alpha * log_p + beta * reverse_cross_entropy(log_p, log_zero)
+
+
+class SceLoss(LabelProbabilityLoss):
+    """Symmetric cross-entropy; see :func:`sce`.
+
+    Args:
+        alpha: factor of cross-entropy, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 6.
+        beta: factor of reverse cross-entropy, at least 0. The default is the CIFAR-10 setting.
+        log_zero: A, in [-1000, -0.001]. -4 is the value of the paper; later code that clamps the one-hot
+            label at 1e-4 has log 1e-4 = -9.21, which amounts to another ``beta``.
+        **semantics: see :class:`ClassificationLoss`.
+
+    Raises:
+        ConfigError: if a parameter is out of range.
+    """
+
+    name: ClassVar[str] = "sce"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.1,
+        beta: float = 1.0,
+        log_zero: float = -4.0,
+        **semantics: Unpack[SharedArguments],
+    ) -> None:
+        super().__init__(**semantics)
+        self.alpha = in_range("sce", "alpha", alpha, 0.0)
+        self.beta = in_range("sce", "beta", beta, 0.0)
+        self.log_zero = in_range("sce", "log_zero", log_zero, -1000.0, -0.001)
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`sce`."""
+        return sce(log_p, self.alpha, self.beta, self.log_zero)

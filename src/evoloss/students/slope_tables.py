@@ -1,0 +1,314 @@
+r"""The derivative of classwise losses as tables, so that students are trained without autograd.
+
+The two slopes of a classwise loss (:mod:`evoloss.students.loss_slopes`) are functions of one number. Each is
+tabulated in cells of log p and is linear within a cell, ``h = intercept + gradient * log p``: two look-ups,
+one multiplication, one addition. The cells are those of a floating-point number: with
+``t = 1 + 63 * log p / LOG_P_FLOOR``, from 1 at p = 1 to 64 at the floor, the cell is the exponent of t and
+the first bits of its mantissa, read off by shifting its bit pattern. That costs what a uniform grid in log p
+does, and is fine where p is near 1, where the slopes bend: of as many uniform cells the first would be ten
+times as wide. ``resolution`` bits give 2**resolution cells from t to 2 t; one more cell, in which the slopes
+are constant, stands for everything below the floor. Between nodes d apart the error is at most
+``d**2 / 8 * max |h''|``; :func:`slope_error` measures it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from evoloss.errors import ConfigError
+from evoloss.networks import LOG_P_FLOOR, AnyCountNetwork, TemperedNetwork, Tempering
+from evoloss.students.loss_slopes import (
+    SlopeFunctions,
+    Slopes,
+    function_slopes,
+    network_slopes,
+    tempered_slopes,
+)
+
+DEFAULT_RESOLUTION = 7  # bits; one more takes an eighth more time to look up and quarters the error
+MAX_RESOLUTION = 12
+CHEBYSHEV_POINTS = 96
+_OCTAVES = 6  # t runs from 1 to 2**6
+_BITS = {torch.float32: (torch.int32, 23, 127), torch.float64: (torch.int64, 52, 1023)}
+_SCALE = (2**_OCTAVES - 1) / LOG_P_FLOOR  # of log p in t, negative
+
+
+@dataclass(frozen=True)
+class SlopeTables:
+    """The tabulated slopes of a population of classwise losses.
+
+    Attributes:
+        intercepts: shape ``(popsize, 2, n_cells)``; other classes first, then the label.
+        gradients: likewise.
+        exists: which candidates can be trained with, shape ``(popsize,)``; the rest have zeros.
+        n_classes: the class count that they are meant for.
+        resolution: bits of the mantissa that tell cells apart.
+        tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
+            temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
+            ``(popsize, 1)`` each; None is t = 1 for all.
+    """
+
+    intercepts: Tensor
+    gradients: Tensor
+    exists: Tensor
+    n_classes: int
+    resolution: int
+    tempering: Tempering | None = None
+
+    def __len__(self) -> int:
+        return len(self.exists)
+
+    def __getitem__(self, candidates: Tensor | slice) -> SlopeTables:
+        """The tables of some candidates."""
+        return replace(
+            self,
+            intercepts=self.intercepts[candidates],
+            gradients=self.gradients[candidates],
+            exists=self.exists[candidates],
+            tempering=self._tempering(lambda each: each[candidates]),
+        )
+
+    def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> SlopeTables:
+        """The same tables in another dtype and on another device."""
+        return replace(
+            self,
+            intercepts=self.intercepts.to(dtype=dtype, device=device),
+            gradients=self.gradients.to(dtype=dtype, device=device),
+            exists=self.exists.to(device=device),
+            tempering=self._tempering(lambda each: each.to(dtype=dtype, device=device)),
+        )
+
+    def times(self, factor: float) -> SlopeTables:
+        """The tables of multiples of these losses."""
+        return replace(self, intercepts=self.intercepts * factor, gradients=self.gradients * factor)
+
+    def _tempering(self, change: Callable[[Tensor], Tensor]) -> Tempering | None:
+        return None if self.tempering is None else self.tempering.map(change)
+
+    def lookup(self, log_p: Tensor) -> Tensor:
+        """Both slopes at (tempered) log-probabilities ``(M,)``, ``-inf`` allowed, ``(popsize, 2, M)``."""
+        log_p = log_p.clamp(min=2 * LOG_P_FLOOR)  # -inf times the gradient 0 would be NaN
+        cells = Cells(self.resolution, log_p.dtype, log_p.device)
+        cell = cells.locate(log_p, torch.empty_like(log_p)).long() - cells.first
+        return torch.addcmul(self.intercepts[:, :, cell], self.gradients[:, :, cell], log_p)
+
+
+def smooth_slopes(slopes: Slopes, n_points: int = CHEBYSHEV_POINTS) -> Slopes:
+    """The same slopes, asked for at a few Chebyshev points and below the floor only.
+
+    In between is the polynomial through them in log t (Berrut and Trefethen 2004, "Barycentric Lagrange
+    interpolation"), which for networks, whose slopes are analytic, is far closer than the table will be.
+    """
+
+    def smooth(log_p: Tensor) -> Tensor:
+        order = torch.arange(n_points, dtype=torch.float64, device=log_p.device)
+        points = (1 - torch.cos(math.pi * order / (n_points - 1))) * (_OCTAVES / 2)
+        weights = (-1.0) ** order
+        weights[[0, -1]] /= 2
+        place = torch.log2((1 + _SCALE * log_p.double()).clamp(1, 2**_OCTAVES))
+        distance = place[:, None] - points
+        # At a point itself the fraction is infinite; any distance that is nothing beside the others will do.
+        shares = weights / torch.where(distance.abs() < 1e-14, 1e-14, distance)
+        shares /= shares.sum(dim=1, keepdim=True)
+        at = (torch.exp2(points) - 1) / _SCALE
+        at[-1] = LOG_P_FLOOR
+        known = slopes(torch.cat([at, at[-1:] * 2]).to(log_p.dtype))
+        inside = (known[:, :, :-1].double() @ shares.T).to(log_p.dtype)
+        return torch.where(log_p < LOG_P_FLOOR, known[:, :, -1:], inside)
+
+    return smooth
+
+
+def tabulate_slopes(
+    slopes: Slopes,
+    n_classes: int,
+    *,
+    like: Tensor,
+    exists: Tensor | None = None,
+    resolution: int = DEFAULT_RESOLUTION,
+) -> SlopeTables:
+    """Tabulate the slopes of a population.
+
+    Args:
+        slopes: from :func:`network_slopes` or :func:`function_slopes`, or any function like theirs.
+        n_classes: the class count that they are meant for.
+        like: gives the dtype and the device in which the slopes are asked for and kept.
+        exists: candidates to train with, ``(popsize,)``; those whose slopes are not finite are left out too.
+        resolution: bits, from 1 to ``MAX_RESOLUTION``.
+
+    Raises:
+        ConfigError: if the resolution is out of range or the dtype is neither float32 nor float64.
+    """
+    if not 1 <= resolution <= MAX_RESOLUTION:
+        raise ConfigError(f"resolution must be from 1 to {MAX_RESOLUTION} bits, got {resolution}")
+    _check_dtype(like.dtype)
+    nodes = _nodes(resolution).to(like.device)
+    # The last is below the floor, where the slopes are constant.
+    at = slopes(torch.cat([nodes, nodes[-1:] * 2]).to(like.dtype)).double()
+    finite = at.isfinite().flatten(1).all(dim=1)
+    kept = finite if exists is None else finite & exists
+    at = torch.where(kept[:, None, None], at, 0.0)
+    inside, below = at[:, :, :-1], at[:, :, -1:]
+    gradients = inside.diff(dim=2) / nodes.diff()
+    intercepts = inside[:, :, :-1] - gradients * nodes[:-1]
+    return SlopeTables(
+        torch.cat([intercepts, below], dim=2).to(like.dtype),
+        torch.cat([gradients, torch.zeros_like(below)], dim=2).to(like.dtype),
+        kept,
+        n_classes,
+        resolution,
+    )
+
+
+def tabulate_network(
+    network: AnyCountNetwork,
+    params: Tensor,
+    n_classes: int,
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
+) -> SlopeTables:
+    """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``."""
+    exists = network.form(params, n_classes).exists
+    if isinstance(network, TemperedNetwork):
+        slopes = tempered_slopes(network, params, n_classes)
+        tables = tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
+        return replace(tables, tempering=network.tempering(params))
+    slopes = smooth_slopes(network_slopes(network, params, n_classes))
+    return tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
+
+
+def tabulate_functions(
+    losses: Sequence[SlopeFunctions],
+    n_classes: int,
+    *,
+    like: Tensor,
+    canonical: bool = False,
+    resolution: int = DEFAULT_RESOLUTION,
+) -> SlopeTables:
+    """Tabulate losses that are given as two functions of log p each.
+
+    Args:
+        losses: the slopes of other classes and of the label; they go on below the floor as they are there.
+        n_classes: the class count.
+        like: gives dtype and device.
+        canonical: scale each so that at the uniform prediction its gradient is cross-entropy's; one whose
+            gradient there does not point down does not ``exist``.
+        resolution: bits.
+    """
+    slopes = function_slopes(losses)
+    if not canonical:
+        return tabulate_slopes(slopes, n_classes, like=like, resolution=resolution)
+    other, label = slopes(like.new_full((1,), -math.log(n_classes))).unbind(1)
+    gap = (other - label)[:, :, None]
+    good = (gap > 0) & gap.isfinite()
+    scale = torch.where(good, 1 / gap, 0.0)
+    return tabulate_slopes(
+        lambda log_p: slopes(log_p) * scale,
+        n_classes,
+        like=like,
+        exists=good.flatten(),
+        resolution=resolution,
+    )
+
+
+def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
+    """One population out of several, in the given order; such as candidates and a known loss beside them.
+
+    Raises:
+        ConfigError: if they are for different class counts or of different resolutions.
+    """
+    kinds = {(each.n_classes, each.resolution) for each in tables}
+    if len(kinds) != 1:
+        raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
+    tempering = None
+    if any(each.tempering is not None for each in tables):
+        # Without tempering t is 1, whatever the certainty.
+        own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
+        least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
+        paced = None
+        if any(each.paced is not None for each in own):
+            paced = torch.cat(
+                [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
+            )
+        tempering = Tempering(least, power, paced)
+    return SlopeTables(
+        torch.cat([each.intercepts for each in tables]),
+        torch.cat([each.gradients for each in tables]),
+        torch.cat([each.exists for each in tables]),
+        *kinds.pop(),
+        tempering,
+    )
+
+
+def slope_error(tables: SlopeTables, slopes: Slopes, n_points: int = 16384) -> Tensor:
+    """The largest absolute error of either slope for each candidate, shape ``(popsize,)``.
+
+    Measured against ``slopes`` at ``n_points`` log-probabilities from 0 to the floor, spaced as the cells.
+    An error e of the slopes is at most ``e * (1 + (n_classes - 2) * p_j)`` in the logit gradient of class j.
+    """
+    like = tables.intercepts
+    octaves = torch.linspace(0, _OCTAVES, n_points + 1, dtype=torch.float64, device=like.device)
+    log_p = ((torch.exp2(octaves[:-1]) - 1) / _SCALE).to(like.dtype)
+    return (tables.lookup(log_p) - slopes(log_p)).abs().flatten(1).amax(dim=1)
+
+
+class Cells:
+    """Finds the cells of log-probabilities.
+
+    Args:
+        resolution: bits.
+        dtype: of the log-probabilities, float32 or float64.
+        device: where they are.
+
+    Attributes:
+        first: the number of the cell at p = 1; the last one, below the floor, is ``n_cells`` - 1 further on.
+    """
+
+    def __init__(self, resolution: int, dtype: torch.dtype, device: torch.device) -> None:
+        _check_dtype(dtype)
+        self.integer, mantissa, bias = _BITS[dtype]
+        self.first = bias << resolution  # the bits of 1.0, shifted
+        self.last = self.first + n_cells(resolution) - 1
+        # Tensors: with Python numbers the same operations take up to twice as long.
+        self.one = torch.ones((), dtype=dtype, device=device)
+        self.shift = torch.full((), mantissa - resolution, dtype=self.integer, device=device)
+
+    def locate(self, log_p: Tensor, place: Tensor) -> Tensor:
+        """The cells of log-probabilities of any shape, from ``first`` to ``last``; NaN has one too.
+
+        Args:
+            log_p: log-probabilities.
+            place: memory of the same shape and dtype, overwritten; the result is a view of it.
+
+        Returns:
+            Integers as wide as the floating-point numbers.
+        """
+        torch.add(self.one, log_p, alpha=_SCALE, out=place)
+        cell = place.view(self.integer)
+        torch.bitwise_right_shift(cell, self.shift, out=cell)
+        # NaN and infinity, too, come to lie inside: their bits are those of very large numbers.
+        return cell.clamp_(self.first, self.last)
+
+
+def n_cells(resolution: int) -> int:
+    """Cells of a table."""
+    return (_OCTAVES << resolution) + 1
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    if dtype not in _BITS:
+        raise ConfigError(f"students are trained in float32 or float64, got {dtype}")
+
+
+def _nodes(resolution: int) -> Tensor:
+    """Log-probabilities between the cells, from 0 down to the floor, float64."""
+    count = 2**resolution
+    t = torch.cat([2.0**octave * (1 + torch.arange(count).double() / count) for octave in range(_OCTAVES)])
+    nodes = (t - 1) / _SCALE
+    nodes[0] = 0.0
+    return torch.cat([nodes, torch.tensor([LOG_P_FLOOR], dtype=torch.float64)])

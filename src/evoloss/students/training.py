@@ -1,0 +1,210 @@
+"""The training loop of a chunk of students."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from evoloss.students.evaluation import Judgement, evaluate_students
+from evoloss.students.logit_gradient import LogitGradient
+from evoloss.students.network import Blocks, Memory, Shape, StudentNetwork
+from evoloss.students.slope_tables import SlopeTables
+from evoloss.students.updates import OPTIMIZERS, accumulates
+from evoloss.students.workspace import Workspace, chunk_rows
+from evoloss.tasks.student_config import StudentConfig
+from evoloss.tasks.student_plan import StudentPlan, StudentTasks, Weights
+
+StepFunction = Callable[..., None]  # a compiled :func:`functional_step`
+
+_EVALUATED = 32  # samples evaluated at once, at least: products of fewer columns are slow
+
+
+class TrainingStep:
+    """One step of every student: forward, gradient of the loss, backward, update.
+
+    Args:
+        config: networks and optimiser.
+        shape: of the chunk.
+        tables: the candidates' slopes, divided by the size of a batch.
+        batch: its size.
+        params: changed in place.
+        grads: scratch, or the first of the moments if the optimiser :func:`accumulates`.
+        moments: what the optimiser remembers, changed in place.
+        memory: for everything in between.
+    """
+
+    def __init__(
+        self,
+        config: StudentConfig,
+        shape: Shape,
+        tables: SlopeTables,
+        batch: int,
+        params: Blocks,
+        grads: Blocks,
+        moments: Sequence[Blocks],
+        memory: Memory,
+    ) -> None:
+        keep = config.momentum if accumulates(config) else 0.0
+        self.network = StudentNetwork(config, shape, params, grads, memory, keep)
+        self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory)
+        self.update = OPTIMIZERS[config.optimizer](config, params, grads, moments)
+
+    def __call__(self, inputs: Tensor, label_cells: Tensor, rate: Tensor) -> None:
+        """Train on inputs ``(tasks, features, batch)``; label_cells() and rates() made the rest."""
+        self.logit_gradient(self.network.forward(inputs), label_cells)
+        self.network.backward(inputs)
+        self.update.step(rate)
+
+
+class _Fresh:
+    """Memory that is new each time; a compiler sees that it outlives nothing."""
+
+    def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        del name
+        return torch.empty(shape, dtype=like.dtype, device=like.device)
+
+
+def functional_step(
+    config: StudentConfig,
+    tables: SlopeTables,
+    params: list[Tensor],
+    moments: list[list[Tensor]],
+    inputs: Tensor,
+    label_cells: Tensor,
+    rate: Tensor,
+) -> None:
+    """A :class:`TrainingStep` of blocks of parameters and moments, as one function for ``torch.compile``."""
+    n_tasks, features, batch = inputs.shape
+    widths = (features // config.patches, *(block.shape[2] for block in params[::2]))
+    shape = Shape(n_tasks, params[0].shape[1], widths)
+    memory, remembered = _Fresh(), [Blocks(each) for each in moments]
+    grads = remembered[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
+    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, remembered, memory)
+    step(inputs, label_cells, rate)
+
+
+class Material:
+    """Tasks and plan in the dtype, on the device and in the layout of students.
+
+    Args:
+        tasks: what students learn; gives dtype and device.
+        plan: how.
+        config: the students.
+    """
+
+    def __init__(self, tasks: StudentTasks, plan: StudentPlan, config: StudentConfig) -> None:
+        self.plan, self.config = plan, config
+        self.like = tasks.x[:0]
+        self.n_tasks, self.samples, self.features = tasks.x.shape
+        self.widths = config.widths(self.features, tasks.n_classes)
+        self.evaluate_at = plan.evaluate_at or (plan.steps,)
+        self.batch = plan.batches.shape[2]
+        self.columns = max(self.batch, _EVALUATED)
+        rates = plan.rates.to(self.like)
+        rates = rates[:, None] if rates.dim() == 1 else rates
+        self.rates = OPTIMIZERS[config.optimizer].rates(config, rates)
+        self.initial = [(weight.to(self.like), bias.to(self.like)) for weight, bias in plan.initial]
+        self.rows = tasks.x.reshape(-1, self.features)
+        self.labels = tasks.y.flatten()
+        self.test = (tasks.x_test.to(self.like).mT.contiguous(), tasks.y_test)
+        self.train = (tasks.x.mT.contiguous(), tasks.y)
+
+    def bytes_per_candidate(self) -> int:
+        """Memory that the students of one candidate take while they are trained."""
+        shape, config = Shape(self.n_tasks, 1, self.widths), self.config
+        blocks = 2 + len(OPTIMIZERS[config.optimizer].MOMENTS)
+        first = config.hidden[0] * (3 * config.patches + 2) if config.patches > 1 else 3 * config.hidden[0]
+        units = first + 3 * sum(config.hidden[1:]) + 7 * self.widths[-1]
+        return self.like.element_size() * self.n_tasks * (blocks * shape.n_params + units * self.columns)
+
+    def batches(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Inputs ``(steps, tasks, features, batch)`` and labels ``(steps, tasks, batch)`` of some steps."""
+        first = torch.arange(self.n_tasks, device=self.labels.device)[:, None] * self.samples
+        position = self.plan.batches[start:stop] + first
+        inputs = self.rows[position.flatten()].view(*position.shape, -1)
+        return inputs.mT.contiguous(), self.labels[position]
+
+
+class StudentChunk:
+    """The students of some candidates.
+
+    Args:
+        material: tasks and plan.
+        tables: one candidate each, in the dtype and on the device of the students.
+        workspace: where the memory comes from; it holds one chunk at a time.
+        compiled: a compiled :func:`functional_step`, if the steps are to be made by one.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        tables: SlopeTables,
+        workspace: Workspace,
+        compiled: StepFunction | None = None,
+    ) -> None:
+        self.material, self.compiled = material, compiled
+        self.shape = Shape(material.n_tasks, len(tables), material.widths)
+        config, like = material.config, material.like
+        make = Blocks.joined if compiled is None else Blocks.apart
+        self.params, *self.moments = (
+            make(name, self.shape, workspace, like)
+            for name in ("params", *OPTIMIZERS[config.optimizer].MOMENTS)
+        )
+        grads = self.moments[0] if accumulates(config) else make("grads", self.shape, workspace, like)
+        for weight, bias, start in zip(
+            self.params.weights, self.params.biases, material.initial, strict=True
+        ):
+            weight.copy_(start[0].mT.unsqueeze(1))
+            bias.copy_(start[1][:, None, :, None])
+        for moment in self.moments:
+            for piece in moment.pieces:
+                piece.zero_()
+        self.tables = tables.times(1 / material.batch)
+        self.step = TrainingStep(
+            config, self.shape, self.tables, material.batch, self.params, grads, self.moments, workspace
+        )
+
+    def train(self) -> Iterator[tuple[Judgement, Tensor]]:
+        """Train; yield the judgement on the test samples and training accuracy at each evaluation."""
+        done = 0
+        for stop in self.material.evaluate_at:
+            self._steps(done, stop)
+            done = stop
+            judged = self._evaluate(*self.material.test, self.material.plan.temperatures)
+            train_accuracy = torch.full_like(judged.accuracy, torch.nan)
+            if self.material.plan.measure_training:
+                train_accuracy = self._evaluate(*self.material.train).accuracy
+            yield judged, train_accuracy
+        self._steps(done, self.material.plan.steps)
+
+    def finite(self) -> Tensor:
+        """Which students have finite weights, ``(popsize, tasks)``."""
+        finite = torch.stack([block.isfinite().all(dim=1) for block in self.params.by_student])
+        return finite.all(dim=0).view(self.shape.tasks, self.shape.popsize).T
+
+    def weights(self) -> Weights:
+        """Weights ``(popsize, tasks, fan_in, fan_out)`` and biases ``(popsize, tasks, fan_out)``."""
+        return tuple(
+            (weight.transpose(0, 1).mT, bias.transpose(0, 1).squeeze(3))
+            for weight, bias in zip(self.params.weights, self.params.biases, strict=True)
+        )
+
+    def _steps(self, start: int, stop: int) -> None:
+        material = self.material
+        # Batches are gathered for as many steps at once as stay in cache.
+        block = chunk_rows(material.n_tasks * material.batch * (material.features + material.widths[-1]))
+        for first in range(start, stop, block):
+            last = min(stop, first + block)
+            inputs, target = material.batches(first, last)
+            cells, rates = self.step.logit_gradient.label_cells(target), material.rates[first:last]
+            for batch in zip(inputs.unbind(), cells.unbind(), rates.unbind(), strict=True):
+                if self.compiled is None:
+                    self.step(*batch)
+                else:
+                    moments = [each.blocks for each in self.moments]
+                    self.compiled(material.config, self.tables, self.params.blocks, moments, *batch)
+
+    def _evaluate(self, inputs: Tensor, target: Tensor, temperatures: Sequence[float] = ()) -> Judgement:
+        return evaluate_students(self.step.network, inputs, target, self.material.columns, temperatures)

@@ -1,0 +1,1 @@
+"""Sweeps: many independent runs, each named by its configuration, each leaving one file."""

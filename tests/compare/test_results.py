@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoloss.compare.results import Results
+from evoloss.errors import ResultsError
+from tests.compare.runs import ADDED_VALUES, make_results, make_run, make_tuning_run
+
+COMMITTED = sorted((Path(__file__).parents[2] / "benchmarks/results").rglob("results.json"))
+
+
+def _written(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, Any]]:
+    path = tmp_path / "results.json"
+    make_results(**changes).write(path)
+    return path, json.loads(path.read_text())
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    results = make_results(tuning=(make_tuning_run("gce", 0.1, 1_000_000, 80.0),), complete=False)
+    path = tmp_path / "deep" / "results.json"
+    results.write(path)
+    assert Results.read(path) == results
+    assert Results.read(path.parent) == results
+    assert [file.name for file in path.parent.iterdir()] == ["results.json"]
+
+
+def test_layout_is_the_documented_one(tmp_path: Path) -> None:
+    _, document = _written(tmp_path)
+    assert document["schema"] == 1
+    run = {"loss", "dataset", "model", "seed", "lr", "label_noise", "noise_kind", "epochs", "test_accuracy"}
+    run |= {"best_test_accuracy", "test_nll", "test_ece", "train_seconds", "diverged", "n_train"}
+    assert run <= document["runs"][0].keys()
+    row = {"loss", "baseline", "mean_difference", "ci_low", "ci_high", "p_value", "p_holm", "n_seeds"}
+    assert document["summary"][0].keys() == row | {"best_accuracy", "nll", "nll_scaled"}
+    contrast = {"mean_difference", "ci_low", "ci_high", "p_value", "p_holm"}
+    assert document["summary"][0]["nll"].keys() == contrast
+    assert set(ADDED_VALUES) <= document["runs"][0].keys()
+    assert [entry["loss"] for entry in document["summary"]] == ["gce", "mae"]
+    assert [entry["loss"] for entry in document["losses"]] == ["cross_entropy", "gce", "mae"]
+
+
+def test_a_file_from_before_the_added_values_is_read(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    added = {"runs": ADDED_VALUES, "summary": ("best_accuracy", "nll", "nll_scaled")}
+    added["losses"] = ("mean_temperature", "mean_test_nll_scaled", "mean_test_ece_scaled")
+    added["losses"] += ("mean_best_test_nll", "mean_best_test_ece")
+    for table, names in added.items():
+        for row in document[table]:
+            for name in names:
+                del row[name]
+    path.write_text(json.dumps(document))
+    read = Results.read(path)
+    assert read.runs[0].temperature is None
+    assert read.losses[0].mean_temperature is None
+    assert read.summary[0].nll is not None
+    assert read.summary[0].nll_scaled is None
+    read.write(path)
+    assert Results.read(path) == read
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_committed_results_are_readable(path: Path) -> None:
+    assert Results.read(path).runs
+
+
+def test_an_empty_comparison_can_be_written(tmp_path: Path) -> None:
+    path, document = _written(tmp_path, runs=(), complete=False)
+    assert document["runs"] == document["summary"] == []
+    assert Results.read(path).runs == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_accuracy": 100.5}, r"runs\[0\].test_accuracy is 100.5; expected in percent"),
+        ({"test_accuracy": None}, r"runs\[0\].test_accuracy must not be null"),
+        ({"test_ece": -0.1}, "test_ece is -0.1; expected 0 to 1"),
+        ({"test_ece_scaled": 1.5}, "test_ece_scaled is 1.5; expected 0 to 1"),
+        ({"temperature": 0.0}, "temperature is 0.0; expected above 0"),
+        ({"lr": 0.0}, "lr is 0.0; expected above 0"),
+        ({"best_epoch": 3}, "best_epoch is 3; expected 0 to 2"),
+        ({"epochs": 1}, "history does not have one entry"),
+        ({"seed": -1}, "seed is -1"),
+        ({"label_noise": 1.0}, "label_noise is 1.0"),
+        ({"test_nll": float("nan")}, "cannot be written as JSON"),
+    ],
+)
+def test_a_bad_run_is_refused_in_a_file_and_never_written(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path, document = _written(tmp_path, runs=(make_run(),))
+    before = path.read_bytes()
+    bad = dataclasses.replace(make_results(), runs=(make_run(**changes),))
+    if changes.get("test_accuracy", 1) is not None:
+        with pytest.raises(ResultsError, match=message):
+            bad.write(path)
+    assert path.read_bytes() == before
+    document["runs"][0].update(changes)
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match="not valid JSON" if "nan" in str(changes) else message):
+        Results.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 2}, "has schema 2, this version of evoloss reads 1; a newer evoloss"),
+        ({"schema": "1"}, "has schema '1'"),
+        ({"schema": True}, "has schema True"),
+        ({"runs": {}}, "runs is {}; expected a list"),
+        ({"extra": 1}, "extra is not a known entry"),
+        ({"baseline": "focal"}, "summary has 2 rows; 0 follow from the runs"),
+        ({"complete": "yes"}, "complete is 'yes'; expected true or false"),
+    ],
+)
+def test_a_changed_document_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path, document = _written(tmp_path)
+    path.write_text(json.dumps({**document, **change}))
+    with pytest.raises(ResultsError, match=message) as caught:
+        Results.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_tables_that_do_not_follow_from_the_runs_are_refused(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    document["summary"][0]["mean_difference"] += 0.5
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"summary\[0\].mean_difference is 1.5"):
+        Results.read(path)
+    path, document = _written(tmp_path)
+    document["summary"][0]["nll"]["mean_difference"] += 0.5
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"summary\[0\].nll is Contrast"):
+        Results.read(path)
+
+
+def test_a_tuning_run_with_a_test_value_is_refused(tmp_path: Path) -> None:
+    path, document = _written(tmp_path, tuning=(make_tuning_run("gce", 0.1, 1_000_000, 80.0),))
+    document["tuning"][0]["temperature"] = 1.0
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"tuning\[0\].temperature must be null"):
+        Results.read(path)
+
+
+def test_the_same_run_twice_is_refused(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    document["runs"].append(document["runs"][0])
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match="same loss, learning rate and seed twice"):
+        Results.read(path)
+
+
+def test_files_that_are_not_results(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="does not exist; `evoloss compare"):
+        Results.read(tmp_path / "nowhere")
+    path = tmp_path / "results.json"
+    for content, message in [
+        (b"", "not valid JSON"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "no entry 'schema'"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"schema": 1}', "is missing"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ResultsError, match=message):
+            Results.read(path)
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """All (container, key) pairs of a JSON document."""
+    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+    found = [(value, key) for key, _ in items]
+    for _, item in items:
+        if isinstance(item, dict | list):
+            found += _places(item)
+    return found
+
+
+def test_damage_is_an_error_of_ours_or_a_valid_file(tmp_path: Path) -> None:
+    """Delete or replace one place at a time; whatever is accepted survives being written again."""
+    path, document = _written(tmp_path, tuning=(make_tuning_run("gce", 0.1, 1_000_000, 80.0),))
+    rng = random.Random(0)
+    refused = 0
+    for index in range(150):
+        damaged = copy.deepcopy(document)
+        container, key = rng.choice(_places(damaged))
+        if index % 3 == 0:
+            del container[key]
+        else:
+            container[key] = rng.choice([None, True, -1, 1e9, "x", [], {}, [None], 10**400])
+        path.write_text(json.dumps(damaged))
+        try:
+            again = Results.read(path)
+        except ResultsError:
+            refused += 1
+        else:
+            again.write(path)
+            assert Results.read(path) == again
+    assert refused > 100
+
+
+def test_truncated_files_are_refused(tmp_path: Path) -> None:
+    path, _ = _written(tmp_path)
+    whole = path.read_bytes().rstrip()
+    for length in range(0, len(whole) - 1, 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ResultsError):
+            Results.read(path)

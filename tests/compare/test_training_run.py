@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evoloss.compare import CompareConfig, Results, compare
+from evoloss.compare.training_run import Sources, train_run
+from evoloss.errors import ConfigError, DataError, EvolossError, ResultsError
+from evoloss.executors import make_executor
+from evoloss.executors.serial import SerialExecutor
+from evoloss.losses import EvolvedLoss
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompareConfig:
+    """A comparison of the user's own: a file, and a loss in a directory, named relative to where one is."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    labels = {name: draw.integers(0, 3, size) for name, size in (("train", 80), ("test", 20))}
+    inputs = {
+        f"x_{name}": (y[:, None] + 0.3 * draw.standard_normal((len(y), 4))).astype(np.float32)
+        for name, y in labels.items()
+    }
+    np.savez("own.npz", **inputs, **{f"y_{name}": y for name, y in labels.items()})
+    EvolvedLoss.from_pretrained("evolved-base").save_pretrained(Path("mine"))
+    return CompareConfig(
+        dataset="own.npz",
+        model="mlp",
+        losses=("cross_entropy", "evolved-base", "./mine"),
+        seeds=(0, 1),
+        epochs=2,
+        batch_size=16,
+        accelerator="cpu",
+        tune_lr=True,
+        tune_seeds=1,
+        lr_grid=(0.01, 0.1),
+    )
+
+
+def timeless(results: Results) -> list[Any]:
+    return [dataclasses.replace(run, train_seconds=0.0) for run in (*results.tuning, *results.runs)]
+
+
+def test_a_worker_finds_all_by_itself(
+    own: CompareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = compare(own)
+    monkeypatch.chdir("/")
+    with make_executor("processes", workers=1, threads=1) as executor:
+        assert executor.submit(os.getcwd).result(60) == "/"
+        monkeypatch.chdir(tmp_path)
+        there = compare(own, out=tmp_path / "out", executor=executor, progress=True)
+    assert timeless(there) == timeless(here)
+    assert len(timeless(there)) == 12
+    assert there.complete
+
+
+def test_no_file_names_a_path(own: CompareConfig, tmp_path: Path) -> None:
+    compare(own, out=tmp_path / "out", executor=SerialExecutor())
+    texts = [path.read_text() for path in (tmp_path / "out").rglob("*.json")]
+    assert len(texts) == 13
+    assert not any(str(tmp_path) in text or "./mine" in text for text in texts)
+
+
+def test_the_file_of_a_run_says_all_that_determines_it(own: CompareConfig, tmp_path: Path) -> None:
+    results = compare(dataclasses.replace(own, tune_lr=False), out=tmp_path / "out")
+    contents = [json.loads(path.read_text()) for path in (tmp_path / "out" / "runs").iterdir()]
+    (content,) = [
+        each
+        for each in contents
+        if (each["config"]["loss"]["name"], each["config"]["train"]["seed"]) == ("mine", 1)
+    ]
+    run = next(run for run in results.runs if (run.loss, run.seed) == ("mine", 1))
+    assert content["kind"] == "compare"
+    assert content["result"] == run.as_dict()
+    config = content["config"]
+    assert set(config) == {"dataset", "model", "loss", "train", "read_test", "versions"}
+    assert config["dataset"]["fingerprint"] == run.data_fingerprint
+    assert config["loss"]["fingerprint"] == run.loss_fingerprint
+    assert config["train"]["accelerator"] == "cpu"
+
+
+def test_a_directory_of_results_without_runs_goes_on(own: CompareConfig, tmp_path: Path) -> None:
+    """As those of earlier versions are, and those that were published."""
+    config = dataclasses.replace(own, tune_lr=False)
+    first = compare(config, out=tmp_path / "out")
+    for path in (tmp_path / "out" / "runs").iterdir():
+        path.unlink()
+    assert compare(config, out=tmp_path / "out").runs == first.runs
+
+
+def test_other_data_or_another_loss_is_noticed(own: CompareConfig, tmp_path: Path) -> None:
+    compare(dataclasses.replace(own, tune_lr=False), out=tmp_path / "out")
+    config = json.loads(next((tmp_path / "out" / "runs").iterdir()).read_text())["config"]
+    sources = Sources.of(own)
+    other_loss = {**config, "loss": {"name": "mine", "fingerprint": "0" * 16}}
+    with pytest.raises(ResultsError, match=r"the loss 'mine' that a worker finds at .* differs"):
+        train_run(sources, other_loss)
+    other_data = {**config, "dataset": {**config["dataset"], "fingerprint": "0" * 16}}
+    with pytest.raises(DataError, match=r"the data set .* that a worker finds differs"):
+        train_run(sources, other_data)
+
+
+def test_a_known_name_goes_before_a_directory(own: CompareConfig, tmp_path: Path) -> None:
+    (tmp_path / "gce").mkdir()
+    (tmp_path / "digits").mkdir()
+    found = Sources.of(CompareConfig(dataset="digits", losses=("gce", "evolved-base", "./mine")))
+    assert found.losses == {
+        "gce": "gce",
+        "evolved-base": "evolved-base",
+        "mine": str((tmp_path / "mine").resolve()),
+    }
+    assert found.dataset == "digits"
+
+
+def test_several_devices_need_this_process(own: CompareConfig) -> None:
+    config = dataclasses.replace(own, devices=2)
+    with pytest.raises(ConfigError, match="runs on 2 devices need the serial executor"):
+        compare(config, executor=SerialExecutor())
+
+
+def test_a_failed_run_is_named_and_the_rest_is_kept(
+    own: CompareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(own, tune_lr=False, losses=("cross_entropy", "gce"))
+    # The package exports a function of the module's name, which hides the module.
+    module = importlib.import_module("evoloss.compare.comparison")
+    monkeypatch.setattr(module, "train_run", _fail_with_gce)
+    with pytest.raises(
+        EvolossError, match=r"2 of 4 runs failed, the others are done\. RuntimeError: no memory"
+    ):
+        compare(config, out=tmp_path / "out", executor=SerialExecutor())
+    kept = Results.read(tmp_path / "out")
+    assert {run.loss for run in kept.runs} == {"cross_entropy"}
+    assert not kept.complete
+
+
+def _fail_with_gce(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
+    if config["loss"]["name"] == "gce":
+        raise RuntimeError("no memory")
+    return train_run(sources, config)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoloss import EvolvedLoss
+from evoloss.losses.artefact.card import card_text
+
+CLASSWISE = {
+    "kind": "classwise",
+    "hidden": [8, 4],
+    "activation": "silu",
+    "features": "log_probs",
+}
+
+
+def card(network: dict[str, Any] | None = None, **record: Any) -> str:
+    return card_text({"network": network or CLASSWISE, "record": record, "evoloss_version": "9.8.7"}, 123)
+
+
+def test_card_without_a_record_says_what_the_loss_is_and_how_to_use_it():
+    text = card()
+    assert text.startswith("# An evolved classification loss\n")
+    assert "A classwise loss network (hidden layers 8-4, silu, features log_probs, 123 parameters)" in text
+    assert "any number of classes" in text
+    assert "evoloss 9.8.7" in text
+    assert "EvolvedLoss.from_pretrained(" in text
+    assert "##" not in text
+    assert text.endswith("\n")
+
+
+def test_a_concat_loss_names_its_class_count():
+    text = card({**CLASSWISE, "kind": "concat", "n_classes": 7})
+    assert "for 7 classes" in text
+    assert "any number" not in text
+
+
+def test_title_notes_scores_and_settings_are_shown():
+    scores = {"10": {"consistency": 0.9991234, "kendall_tau": 0.998, "spearman_rho": 1.0}}
+    text = card(title="My loss", notes="It wins **here**.\n", scores=scores, pretraining={"popsize": 64})
+    assert text.startswith("# My loss\n")
+    assert "\n\nIt wins **here**.\n" in text
+    assert "| 10 | 0.99912 | 0.99800 | 1.00000 |" in text
+    assert "| popsize | 64 |" in text
+
+
+@pytest.mark.parametrize(
+    "scores", [{"10": {}}, {"10": None}, {"10": {"consistency": "high"}}, [1], "x", None]
+)
+def test_scores_of_a_strangers_record_do_no_harm(scores: Any):
+    text = card(scores=scores)
+    assert ("| 10 | - | - | - |" in text) == isinstance(scores, dict)
+
+
+def test_the_card_states_how_far_the_tables_are_from_the_network(tmp_path: Path) -> None:
+    loss = EvolvedLoss.from_pretrained("evolved-base")
+    loss.save_pretrained(tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for n_classes in (10, 1000):
+        tables = loss.tables(n_classes)
+        assert tables is not None
+        assert f"| {n_classes} | {tables.value_error:.1e} | {tables.slope_error:.1e} |" in card
+
+
+def test_held_out_tasks_are_shown_and_a_strangers_do_no_harm():
+    row = {"mean": 1.25, "se": 0.5, "tasks": 32}
+    text = card(learnability={"score": 0.1, "short": row, "long": row, "stretched": row})
+    assert "| short training | 32 | +1.25 | 0.50 |" in text
+    for found in ({"short": None}, {"short": {"mean": "high"}}, [1], "x"):
+        assert card(learnability=found).startswith("# An evolved")

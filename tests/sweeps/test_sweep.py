@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoloss.errors import ConfigError, EvolossError, ResultsError
+from evoloss.executors import make_executor
+from evoloss.sweeps.sweep import Run, sweep
+from tests.sweeps.sweep_runs import lines, logged, make_runs, square
+
+EXPECTED = [{"square": number**2, "history": [1.5, None]} for number in range(8)]
+
+
+class Counter:
+    """Squares, counts, and is interrupted after a number of runs."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.calls: list[int] = []
+        self.stop_after = stop_after
+
+    def __call__(self, config: dict[str, Any]) -> dict[str, Any]:
+        if len(self.calls) == self.stop_after:
+            raise KeyboardInterrupt
+        self.calls.append(config["number"])
+        return square(config)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "runs").iterdir())
+
+
+def test_the_key_is_a_function_of_the_whole_configuration() -> None:
+    run = Run("compare", {"b": [1, 2.5], "a": {"y": None, "x": "é"}})
+    assert run.key == "76b618ff93af4e0b9fb8", "files of earlier sweeps are found by it"
+    assert Run("compare", {"a": {"x": "é", "y": None}, "b": (1, 2.5)}).key == run.key
+    others = [Run("ablate", run.config), Run("compare", {**run.config, "b": [1, 2.6]}), Run("compare", {})]
+    assert len({run.key, *(other.key for other in others)}) == 4
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Path(), {1, 2}])
+def test_a_configuration_that_is_not_json_is_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match="must be finite JSON values"):
+        Run("compare", {"value": value})
+
+
+def test_results_in_the_order_of_the_runs_and_a_file_each(tmp_path: Path) -> None:
+    runs = make_runs(8)
+    seen: list[tuple[str, dict[str, Any]]] = []
+    assert (
+        sweep(runs, square, folder=tmp_path, on_done=lambda run, got: seen.append((run.key, got))) == EXPECTED
+    )
+    assert seen == [(run.key, result) for run, result in zip(runs, EXPECTED, strict=True)]
+    assert [path.name for path in files(tmp_path)] == sorted(f"{run.key}.json" for run in runs)
+    content = json.loads((tmp_path / "runs" / f"{runs[3].key}.json").read_text())
+    assert content == {"schema": 1, "kind": "square", "config": {"number": 3}, "result": EXPECTED[3]}
+
+
+def test_without_a_folder_results_are_the_same() -> None:
+    assert sweep(make_runs(8), square) == EXPECTED
+
+
+def test_no_runs() -> None:
+    assert sweep([], square) == []
+
+
+def test_equal_runs_are_done_once() -> None:
+    counter, seen = Counter(), []
+    runs = [Run("square", {"number": number}) for number in (2, 1, 2, 2)]
+    results = sweep(runs, counter, on_done=lambda run, _: seen.append(run.config["number"]))
+    assert [result["square"] for result in results] == [4, 1, 4, 4]
+    assert counter.calls == seen == [2, 1]
+
+
+def test_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        sweep(make_runs(8), Counter(stop_after=3), folder=tmp_path)
+    assert len(files(tmp_path)) == 3
+    rest, seen = Counter(), []
+    assert sweep(make_runs(8), rest, folder=tmp_path, on_done=lambda run, _: seen.append(run.key)) == EXPECTED
+    assert rest.calls == [3, 4, 5, 6, 7]
+    assert len(seen) == 8, "runs that were found are told too"
+
+
+class LazyExecutor:
+    """Starts nothing; shows what was submitted."""
+
+    workers = 2
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, function: object, /, *args: object) -> Future[Any]:
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def __enter__(self) -> LazyExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_few_runs_are_under_way_and_an_interrupt_cancels_them(tmp_path: Path) -> None:
+    executor = LazyExecutor()
+
+    def interrupted(run: Run, result: object) -> None:
+        raise KeyboardInterrupt
+
+    threading.Timer(0.3, lambda: executor.futures[1].set_result({"square": 1})).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweep(make_runs(8), square, folder=tmp_path, executor=executor, on_done=interrupted)
+    assert len(executor.futures) <= 5
+    assert all(future.cancelled() for future in executor.futures[2:])
+    assert len(files(tmp_path)) == 1, "what is done stays, and no claim is left"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failed_run_stops_no_other(tmp_path: Path, workers: int) -> None:
+    runs = make_runs(4, broken=1)
+    with pytest.raises(EvolossError) as caught, make_executor("processes", workers=workers) as executor:
+        sweep(runs, square, folder=tmp_path, executor=executor)
+    message = str(caught.value)
+    assert message.startswith("1 of 4 runs failed, the others are done. DataError: this one is broken")
+    assert f"square {runs[1].key}" in message
+    assert '{"broken":1,"number":1}' in message
+    assert "\n" not in message
+    assert len(files(tmp_path)) == 3
+
+
+def test_many_failures_are_counted_and_all_are_tried() -> None:
+    calls = []
+
+    def fail(config: dict[str, Any]) -> dict[str, Any]:
+        calls.append(config)
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(
+        EvolossError, match=r"8 of 8 runs failed\. RuntimeError: out of memory.* 3 more"
+    ) as caught:
+        sweep(make_runs(8), fail)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert len(calls) == 8
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"loss": float("nan")}, "cannot be written as JSON"),
+        ({"path": Path()}, "cannot be written as JSON"),
+        (None, "a run returned NoneType; expected a dict"),
+    ],
+)
+def test_a_result_that_is_not_json_is_a_failure(tmp_path: Path, result: Any, message: str) -> None:
+    with pytest.raises(EvolossError, match=message):
+        sweep(make_runs(1), lambda _: result, folder=tmp_path)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cannot be read .*; remove it, and the run is done again"),
+        ('{"schema": 1', "cannot be read .*; remove it"),
+        ('{"schema": 1, "kind": "square", "config": {"number": NaN}}', "NaN is not a JSON number"),
+        ("[]", "has no entry 'schema'"),
+        ('{"schema": 2, "kind": "square", "config": {"number": 0}}', "has the schema 2; expected 1"),
+        ('{"schema": 1, "kind": "cube", "config": {"number": 0}}', 'has the kind "cube"; expected "square"'),
+        ('{"schema": 1, "kind": "square", "config": {"number": 9}}', "has the config .*9.*; expected .*0"),
+        ('{"schema": 1, "kind": "square", "config": {"number": 0}}', "holds no result; remove it"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    runs = make_runs(2)
+    path = tmp_path / "runs" / f"{runs[0].key}.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(ResultsError, match=message) as caught:
+        sweep(runs, square, folder=tmp_path)
+    assert str(path) in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_two_sweeps_share_a_folder_and_repeat_nothing(tmp_path: Path) -> None:
+    """At the same time, on the same runs, in the same order."""
+    log, results = tmp_path / "log", dict[str, list[dict[str, Any]]]()
+
+    def work(name: str) -> None:
+        results[name] = sweep(make_runs(8), partial(logged, log, 0.05), folder=tmp_path)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {"one": EXPECTED, "other": EXPECTED}
+    assert sorted(lines(log, "begin")) == list(range(8))
+    assert len(files(tmp_path)) == 8, "and no claim is left"
+
+
+def test_another_sweep_s_result_is_waited_for(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(config: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        go_on.wait(60)
+        return square(config)
+
+    other = threading.Thread(target=sweep, args=(make_runs(1), slow), kwargs={"folder": tmp_path})
+    other.start()
+    begun.wait(60)
+    threading.Timer(0.3, go_on.set).start()
+    mine = Counter()
+    assert sweep(make_runs(3), mine, folder=tmp_path) == EXPECTED[:3]
+    assert mine.calls == [1, 2]
+    other.join()
+
+
+def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> None:
+    folder, log = tmp_path / "sweep", tmp_path / "log"
+    command = [sys.executable, "-m", "tests.sweeps.sweep_runs", str(folder), str(log)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}) as killed:
+        end = time.monotonic() + 60
+        while len(lines(log, "begin")) < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        killed.send_signal(signal.SIGKILL)
+    finished = len(list((folder / "runs").glob("*.json")))
+    assert 2 <= finished < 8
+    assert sweep(make_runs(8), partial(logged, log, 0.0), folder=folder) == EXPECTED
+    assert len(lines(log, "end")) == 8, "nothing is done twice but the run that was cut off"
+    serial = tmp_path / "serial"
+    sweep(make_runs(8), square, folder=serial)
+    contents = [{path.name: path.read_bytes() for path in files(each)} for each in (folder, serial)]
+    assert {name: text for name, text in contents[0].items() if name.endswith(".json")} == contents[1]
+
+
+@pytest.mark.parametrize("name", ["serial", "processes"])
+def test_executors_agree(tmp_path: Path, name: Any) -> None:
+    with make_executor(name, workers=None if name == "serial" else 2) as executor:
+        assert sweep(make_runs(8), square, folder=tmp_path, executor=executor) == EXPECTED

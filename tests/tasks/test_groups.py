@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from evoloss.random_streams import stream
+from evoloss.tasks import PRIORS, Prior, StudentConfig, draw_group
+from evoloss.tasks.groups import TaskGroup, epochs
+
+
+def within(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= value <= bounds[1]
+
+
+def check(prior: Prior, group: TaskGroup) -> None:
+    n_tasks, samples, features = group.tasks.x.shape
+    assert within(group.tasks.n_classes, prior.classes)
+    patches = group.config.patches
+    assert patches == 1 or within(patches, prior.patches)
+    assert features % patches == 0
+    assert within(features // patches, prior.features)
+    low, high = prior.long_samples if group.long else prior.samples
+    assert max(low, 2 * group.tasks.n_classes) <= samples <= max(high, 2 * group.tasks.n_classes)
+    assert within(group.plan.steps, prior.long_steps if group.long else prior.steps)
+    assert within(len(group.config.hidden), prior.depth)
+    assert all(within(width, prior.width) for width in group.config.hidden)
+    assert group.config.norm in prior.norms
+    assert group.config.activation in prior.activations
+    peaks = prior.adam_rate if group.config.optimizer == "adam" else prior.rate
+    assert float(group.plan.rates.max()) <= peaks[1] * (1 + 1e-6)
+    assert group.plan.evaluate_at[-1] == group.plan.steps
+    assert group.noise.shape == (n_tasks,)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_groups_keep_to_their_prior(name: str) -> None:
+    prior = PRIORS[name]
+    groups = [draw_group(prior, 3, stream(seed, "group")) for seed in range(60)]
+    for group in groups:
+        check(prior, group)
+    assert {group.long for group in groups} == {True, False}
+    assert {len(group.config.hidden) for group in groups} == set(range(prior.depth[0], prior.depth[1] + 1))
+    patched = [group.config.patches > 1 for group in groups]
+    assert abs(sum(patched) / len(patched) - prior.patched) < 0.2
+    assert {group.config.norm for group in groups} == {"none", "layer"}
+    assert {group.config.optimizer for group in groups} == {"sgd", "adam"}
+    noise = torch.cat([group.noise for group in groups])
+    assert abs(float((noise > 0).float().mean()) - prior.noisy) < 0.15
+
+
+def test_a_group_is_a_function_of_its_generator() -> None:
+    one, same = (draw_group(PRIORS["label-noise"], 2, stream(7, "group")) for _ in range(2))
+    assert one.config == same.config
+    assert torch.equal(one.tasks.x, same.tasks.x)
+    assert torch.equal(one.tasks.y, same.tasks.y)
+    assert torch.equal(one.plan.batches, same.plan.batches)
+
+
+def test_length_can_be_asked_for_and_stretched() -> None:
+    prior = Prior(steps=(10, 10), long_steps=(50, 50), long=0.0)
+    assert draw_group(prior, 1, stream(0, "g"), long=True).plan.steps == 50
+    group, longer = (draw_group(prior, 2, stream(0, "g"), stretch=s) for s in (1.0, 10.0))
+    assert (group.plan.steps, longer.plan.steps) == (10, 100)
+    assert torch.equal(group.tasks.x, longer.tasks.x)
+    assert torch.equal(group.plan.initial[0][0], longer.plan.initial[0][0])
+
+
+def test_long_groups_have_ranges_of_their_own() -> None:
+    prior = Prior(
+        samples=(50, 50),
+        long_samples=(70, 70),
+        separation=(0.01, 0.01),
+        long_separation=(50.0, 50.0),
+        modes=(1, 1),
+        long_modes=(1, 1),
+        imbalanced=0.0,
+    )
+    own = prior.of_long_groups()
+    assert (own.samples, own.separation, own.modes, own.steps) == ((70, 70), (50, 50), (1, 1), (400, 1000))
+    near, far = (draw_group(prior, 8, stream(2, "g"), long=long) for long in (False, True))
+    assert (near.tasks.x.shape[1], far.tasks.x.shape[1]) == (50, 70)
+    assert spread_of_classes(far) > 2 * spread_of_classes(near)
+
+
+def spread_of_classes(group: TaskGroup) -> float:
+    """Variance of class means as a share of all variance, largest over the tasks' features."""
+    x, y = group.tasks.x_test, group.tasks.y_test
+    shares = []
+    for points, labels in zip(x, y, strict=True):
+        means = torch.stack([points[labels == c].mean(dim=0) for c in labels.unique()])
+        shares.append(float((means.var(dim=0) / points.var(dim=0)).max()))
+    return sum(shares) / len(shares)
+
+
+def test_test_labels_stay_clean() -> None:
+    prior = replace(PRIORS["label-noise"], noisy=1.0, noise=(0.8, 0.8), noise_kinds={"symmetric": 1.0})
+    clean = replace(prior, noisy=0.0)
+    one, other = draw_group(prior, 4, stream(3, "g")), draw_group(clean, 4, stream(3, "g"))
+    assert torch.equal(one.tasks.y_test, other.tasks.y_test)
+    assert float(one.noise.mean()) > 0.7
+    assert float(other.noise.max()) == 0.0
+
+
+def test_batches_go_through_all_samples_each_epoch() -> None:
+    batches = epochs(12, 2, 4, 7, stream(0, "batches"))
+    assert batches.shape == (7, 2, 4)
+    for task in range(2):
+        for epoch in range(2):
+            seen = batches[3 * epoch : 3 * epoch + 3, task].flatten()
+            assert sorted(seen.tolist()) == list(range(12))
+    assert not torch.equal(batches[:3], batches[3:6])
+
+
+def test_configurations_are_checked_by_the_engine() -> None:
+    assert isinstance(draw_group(Prior(adam=1.0), 1, stream(0, "g")).config, StudentConfig)
