@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoloss.losses.artefact.validation import CHECKED_CLASSES
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import (
+    CHECKED_CLASSES,
     ClasswiseNetwork,
     ConcatNetwork,
     MonotoneNetwork,

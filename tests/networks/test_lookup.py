@@ -46,12 +46,13 @@ def candidate(kind: str, *class_counts: int, seed: int = 0) -> Tensor:
 
 
 def exact(network: ClasswiseNetwork, params: Tensor, log_p: Tensor, n_classes: int) -> tuple[Tensor, ...]:
-    """phi_0, delta and their derivatives by autograd through the network, in float64."""
+    """phi_0, delta less the least cost, and their derivatives by autograd through the network, in float64."""
     row = params.double()[None]
     form = network.form(row, n_classes)
     at = log_p.double().requires_grad_()
     other = network.phi_other(row, form, at, n_classes)[0]
     delta = network.phi_label(row, form, at, n_classes)[0] - other
+    delta = delta - network.least_cost(row[0], n_classes)
     slopes = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] for each in (other, delta)]
     return other.detach(), delta.detach(), *slopes
 
@@ -188,11 +189,15 @@ def test_a_probability_of_zero_costs_nothing_as_another_class_and_infinity_as_th
     assert tables.label(nowhere).item() == math.inf
 
 
-def test_a_certain_prediction_of_the_label_costs_exactly_nothing() -> None:
-    for kind in NETWORKS:
-        tables = tabulate(NETWORKS[kind], candidate(kind, 10), 10)
-        certain = torch.zeros(1)
-        assert (tables.other(certain) + tables.label(certain)).item() == pytest.approx(0.0, abs=1e-7)
+def test_a_certain_prediction_of_the_label_costs_what_the_least_is_below_0() -> None:
+    for kind, network in NETWORKS.items():
+        params, certain = candidate(kind, 10), torch.zeros(1)
+        tables = tabulate(network, params, 10)
+        # At p = 1 all other classes are at the floor, where their terms are 0.
+        cost = (
+            tables.other(torch.tensor([-torch.inf])) * 9 + tables.other(certain) + tables.label(certain)
+        ).item()
+        assert cost == pytest.approx(-float(network.least_cost(params, 10)), rel=1e-6, abs=1e-6)
 
 
 def test_nan_stays_nan() -> None:

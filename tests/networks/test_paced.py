@@ -102,7 +102,7 @@ def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_temper_fixe
 def test_at_one_agreement_a_larger_p_never_costs_more(agreement: float | None) -> None:
     pairs = sample_pairs(PairsConfig(slots=0), 2000, 10, stream(1, "pairs"), torch.float64)
     known = None if agreement is None else torch.tensor(agreement)
-    losses = NETWORK.losses(some(), pairs.log_probs, pairs.target, agreement=known)
+    losses = NETWORK.losses(some(), pairs.log_probs, pairs.target, context=known)
     p = pairs.log_probs[torch.arange(2000), pairs.target]
     assert (losses[:, p.argsort()].diff(dim=1) <= 1e-9).all()
 
@@ -110,9 +110,9 @@ def test_at_one_agreement_a_larger_p_never_costs_more(agreement: float | None) -
 def test_without_an_agreement_labels_count_as_learned() -> None:
     logits, target = predictions(10, 1.0)
     log_probs = logits.log_softmax(1)
-    learned = NETWORK.losses(some(), log_probs, target, agreement=torch.tensor(1.0))
+    learned = NETWORK.losses(some(), log_probs, target, context=torch.tensor(1.0))
     assert torch.equal(NETWORK.losses(some(), log_probs, target), learned)
-    assert not torch.allclose(learned, NETWORK.losses(some(), log_probs, target, agreement=torch.tensor(0.5)))
+    assert not torch.allclose(learned, NETWORK.losses(some(), log_probs, target, context=torch.tensor(0.5)))
     costs = NETWORK.class_costs(some()[1], log_probs)
     torch.testing.assert_close(costs[torch.arange(40), target], learned[1])
 

@@ -111,8 +111,8 @@ def test_plain_numbers_give_the_same_costs_and_their_slopes() -> None:
             form = NETWORK.form(row[None], n_classes)
             wanted = NETWORK.costs(row[None], form, log_p, certain)[0]
             (slope,) = torch.autograd.grad(wanted.sum(), log_p)
-            in_use = NETWORK.in_use(row, n_classes)
-            found = in_use.cost_and_slope(log_p.detach(), in_use.temper(certain))
+            in_use = NETWORK.terms(row, n_classes)
+            found = in_use.cost_and_slope(log_p.detach(), certain)
             torch.testing.assert_close(found[0], wanted.detach(), rtol=1e-9, atol=1e-12)
             torch.testing.assert_close(found[1], slope, rtol=1e-9, atol=1e-12)
 
@@ -123,8 +123,8 @@ def test_a_label_of_no_probability_costs_infinitely_much_and_pulls() -> None:
     cost = NETWORK.costs(params, NETWORK.form(params, 10), log_p, certain)[0]
     assert cost[0].isfinite()
     assert cost[1] == torch.inf
-    in_use = NETWORK.in_use(params[0], 10)
-    found, slope = in_use.cost_and_slope(log_p, in_use.temper(certain))
+    in_use = NETWORK.terms(params[0], 10)
+    found, slope = in_use.cost_and_slope(log_p, certain)
     assert found[1] == torch.inf
     assert (slope < 0).all()
 

@@ -11,39 +11,44 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from evoloss.losses.call.autocast import autocast_dtype, autocast_off
-from evoloss.losses.call.gather import label_of, pick
+from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
+from evoloss.losses.call.modes import is_eager, is_real, on_real_tensors
 from evoloss.losses.call.validation import (
+    Options,
     Reduction,
     SharedArguments,
     is_accepted,
-    n_classes,
     raise_as_cross_entropy,
 )
+from evoloss.losses.kernels.cpu_rows import reduced_rows
+from evoloss.networks import Terms
 
-__all__ = ["ClassificationLoss", "Reduction", "SharedArguments"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["ClassificationLoss", "Options", "Reduction", "SharedArguments"]
 
 
-class ClassificationLoss(nn.Module):
+class ClassificationLoss(nn.CrossEntropyLoss):
     r"""Base of every loss: the call, the shapes and the rules of ``nn.CrossEntropyLoss``.
 
     With p = softmax(input) over the class axis, w the class weights and q the label distribution, a position
     costs :math:`\sum_k w_k q_k L(p, k)`, where q is the target itself (probabilities) or the one-hot vector
     of the target (indices), mixed with the uniform one by ``label_smoothing``.
 
-    A subclass defines :meth:`class_costs`, :meth:`label_costs` too where one entry is cheaper than all, and
-    :meth:`row_costs` where it has a faster way than operations on whole tensors.
+    There is one way from the call to the result: the call is checked, the logits become rows, the target
+    :class:`~evoloss.losses.call.labels.Labels`, the rows cost something, and the costs are reduced. A
+    subclass says what a row costs: by differentiable operations (:meth:`class_costs`, and
+    :meth:`label_costs` where one entry is cheaper than all), and by :meth:`terms` where costs and slopes can
+    be worked out together, which is what plain calls take.
+
+    It is an ``nn.CrossEntropyLoss``, so that what asks for one finds one.
 
     Args:
         weight: one factor a class, shape ``(C,)``, of the dtype of the input; None for all ones. A buffer.
@@ -72,23 +77,28 @@ class ClassificationLoss(nn.Module):
     name: ClassVar[str]
     """What the loss is called in :data:`evoloss.losses.LOSSES`; part of its fingerprint, so never changed."""
 
+    # TorchScript compiles properties, and these are for people.
+    __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters"]
+
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
 
     weight: Tensor | None
+    reduction: Reduction
 
     def __init__(
         self,
-        *,
         weight: Tensor | None = None,
+        *,
         ignore_index: int = -100,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index = _plain_number(ignore_index)
-        self.reduction: Reduction = reduction
-        self.label_smoothing = _plain_number(label_smoothing, real=True)
+        super().__init__(
+            weight=_differentiable(weight),
+            ignore_index=_plain_number(ignore_index),
+            reduction=reduction,
+            label_smoothing=_plain_number(label_smoothing, real=True),
+        )
 
     @property
     def hyperparameters(self) -> dict[str, float]:
@@ -114,10 +124,10 @@ class ClassificationLoss(nn.Module):
         return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
 
     def class_costs(self, logits: Tensor) -> Tensor:
-        """L(p, k) for every class k.
+        """L(p, k) for every class k, by differentiable operations.
 
         Args:
-            logits: finite, float32 or float64, shape ``(N, C)`` with C at least 1.
+            logits: float32 or float64, shape ``(N, C)`` with C at least 1.
 
         Returns:
             The costs, shape ``(N, C)``.
@@ -125,10 +135,10 @@ class ClassificationLoss(nn.Module):
         raise NotImplementedError
 
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """L(p, y) for one class a row.
+        """L(p, y) for one class a row, by differentiable operations.
 
         Args:
-            logits: finite, float32 or float64, shape ``(N, C)``.
+            logits: float32 or float64, shape ``(N, C)``.
             target: class indices, int64, shape ``(N,)``.
 
         Returns:
@@ -137,33 +147,30 @@ class ClassificationLoss(nn.Module):
         Raises:
             IndexError: if an index is outside ``[0, C)`` (on CPU; a device-side assert on CUDA).
         """
-        return pick(self.class_costs(logits), target)
+        return gather(self.class_costs(logits), target)
 
-    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs of rows by a faster way than :meth:`class_costs`, or None for what it does not do.
-
-        Args:
-            logits: of any floating dtype, shape ``(N, C)``; only their gradient is asked for.
-            labels: what the rows should be; the weight counts for dense labels alone, and is applied to the
-                others by the caller.
-
-        Returns:
-            The costs, float32, shape ``(N,)``, differentiable twice; 0 for a target of ``ignore_index``.
-        """
-        return None
-
-    def batch_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs of rows that depend on the rest of the batch; None for losses in which a row stands alone.
+    def costs(self, logits: Tensor, labels: Labels) -> Tensor:
+        """Costs of rows by differentiable operations, weighted and smoothed, 0 for rows to ignore; ``(N,)``.
 
         Args:
             logits: of any floating dtype, shape ``(N, C)``.
-            labels: as for :meth:`row_costs`, the weight in float32 or float64.
+            labels: what the rows should be.
+        """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if labels.is_dense:
+            return labels.mix(self.class_costs(logits))
+        return labels.weigh(self.label_costs(logits, labels.label))
 
-        Returns:
-            The costs by differentiable operations, shape ``(N,)``; 0 for a target of ``ignore_index``.
+    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+        """Costs and slopes of this loss together, for a plain call; None where it has no such way.
+
+        Args:
+            logits: real, on the CPU, of any floating dtype, shape ``(N, C)`` with N and C at least 1.
+            labels: what the rows should be.
         """
         return None
 
+    @torch.jit.unused
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
 
@@ -177,121 +184,31 @@ class ClassificationLoss(nn.Module):
         shared = self._shared_arguments()
         if not is_accepted(input, target, shared):
             raise_as_cross_entropy(input, target, shared)
-        if n_classes(input) == 0:
+        axis = 0 if input.dim() == 1 else 1
+        if input.shape[axis] == 0:
             # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
             return F.cross_entropy(input, target, **shared)
         indices = input.shape != target.shape
-        dtype = self._result_dtype(input, target, indices)
-        with autocast_off(input.device.type):
-            rows = self._row_losses(input, target, indices)
-            if rows is not None:
-                return _reduce(*rows, self.reduction).to(dtype)
-            working = torch.promote_types(dtype, torch.float32)
-            logits = input.to(working)
-            weight = None if self.weight is None else self.weight.to(working)
-            if input.dim() == 1:
-                logits, target = logits.unsqueeze(0), target.reshape(1) if indices else target.unsqueeze(0)
-            total: Tensor | int
-            if indices:
-                losses, total = self._index_losses(logits, target.long(), weight)
-            else:
-                losses, total = self._distribution_losses(logits, target.to(working), weight)
-            if input.dim() == 1:
-                losses = losses.squeeze(0)
-            return _reduce(losses, total, self.reduction).to(dtype)
-
-    def _row_losses(self, input: Tensor, target: Tensor, indices: bool) -> tuple[Tensor, Tensor | int] | None:
-        """Losses by :meth:`row_costs` or :meth:`batch_costs`, and what their mean divides by.
-
-        None where there is no such way.
-        """
-        kind = type(self)
-        plain = kind.row_costs is not ClassificationLoss.row_costs and _is_plain(target, self.weight)
-        if not plain and kind.batch_costs is ClassificationLoss.batch_costs:
-            return None
-        axis = 0 if input.dim() == 1 else 1
-        shape = input.shape[:axis] + input.shape[axis + 1 :]
-        logits = input if input.dim() == 2 else input.movedim(axis, -1).reshape(-1, input.shape[axis])
-        working = torch.promote_types(input.dtype, torch.float32)
-        weight = None if self.weight is None else self.weight.to(working)
-        if indices:
-            target = (target if target.dim() == 1 else target.reshape(-1)).long()
-        elif target.dim() != 2:
-            target = target.movedim(axis, -1).reshape(logits.shape)
-        labels = Labels(target, weight, self._smoothing(), self.ignore_index)
-        costs = self.row_costs(logits, labels) if plain else None
-        if costs is None:
-            costs = self.batch_costs(logits, labels)
-        if costs is None:
-            return None
-        if not indices:
-            return costs.reshape(shape), len(logits)
-        total = counts = target != self.ignore_index
+        logits = input
+        if input.dim() != 2:
+            logits = input.movedim(axis, -1).reshape(-1, input.shape[axis]).contiguous()
+            target = target.reshape(-1) if indices else target.movedim(axis, -1).reshape(logits.shape)
+        weight, smoothing = self.weight, self.label_smoothing if self.label_smoothing > 0.0 else 0.0
         if weight is not None:
-            picked = torch.where(counts, weight[labels.label], 0.0)
-            costs, total = costs if labels.is_dense else costs * picked, picked
-        return costs if costs.shape == shape else costs.reshape(shape), total.sum()
-
-    def _index_losses(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Losses of index targets, and what their mean divides by.
-
-        Args:
-            logits: shape ``(N, C, d1, ..., dK)``.
-            target: int64, shape ``(N, d1, ..., dK)``.
-            weight: shape ``(C,)``, or None.
-        """
-        counts = target != self.ignore_index
-        smoothing = self._smoothing()
-        every = None if smoothing == 0.0 else self._all_costs(logits)
-        # The costs first: they say what is wrong with an index out of range.
-        costs = (
-            self._picked_costs(logits, target)
-            if every is None
-            else pick(every, label_of(target, self.ignore_index))
-        )
-        picked_weight = None if weight is None else weight[label_of(target, self.ignore_index)]
-        losses = costs if picked_weight is None else costs * picked_weight
-        if every is not None:
-            spread = _weighted(every, weight).sum(1)
-            losses = (1.0 - smoothing) * losses + (smoothing / logits.shape[1]) * spread
-        # where, not a product: an ignored position may cost NaN, and 0 * NaN is NaN.
-        losses = torch.where(counts, losses, 0.0)
-        total = counts if picked_weight is None else torch.where(counts, picked_weight, 0.0)
-        return losses, total.sum()
-
-    def _distribution_losses(
-        self, logits: Tensor, target: Tensor, weight: Tensor | None
-    ) -> tuple[Tensor, int]:
-        """Losses of probability targets, and what their mean divides by.
-
-        Args:
-            logits: shape ``(N, C, d1, ..., dK)``.
-            target: label distributions, of the same shape and dtype.
-            weight: shape ``(C,)``, or None.
-        """
-        classes = logits.shape[1]
-        smoothing = self._smoothing()
-        labels = target if smoothing == 0.0 else (1.0 - smoothing) * target + smoothing / classes
-        losses = (_weighted(self._all_costs(logits), weight) * labels).sum(1)
-        return losses, logits.numel() // classes
-
-    def _all_costs(self, logits: Tensor) -> Tensor:
-        """:meth:`class_costs` for logits ``(N, C, d1, ..., dK)``, of the same shape."""
-        if logits.dim() == 2:
-            return self.class_costs(logits)
-        last = logits.movedim(1, -1)
-        return self.class_costs(last.reshape(-1, logits.shape[1])).reshape(last.shape).movedim(-1, 1)
-
-    def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """:meth:`label_costs` for logits ``(N, C, d1, ..., dK)`` and target ``(N, d1, ..., dK)``.
-
-        An ignored position may hold any number, and cost any.
-        """
-        target = label_of(target, self.ignore_index)
-        if logits.dim() == 2:
-            return self.label_costs(logits, target)
-        flat = logits.movedim(1, -1).reshape(-1, logits.shape[1])
-        return self.label_costs(flat, target.reshape(-1)).reshape(target.shape)
+            weight = weight.to(torch.promote_types(input.dtype, torch.float32))
+        if indices and target.dtype != torch.int64:
+            target = target.long()
+        labels = Labels(target, weight, smoothing, self.ignore_index, smoothing > 0.0 or not indices)
+        terms = self.terms(logits, labels) if _is_plain(logits, labels) else None
+        if terms is not None:
+            result = reduced_rows(logits, labels, terms, self.reduction, partial(self.costs, labels=labels))
+        else:
+            with autocast_off(input.device.type):
+                result = labels.reduce(self.costs(logits, labels), self.reduction)
+        if self.reduction == "none" and input.dim() != 2:
+            result = result.reshape(input.shape[:axis] + input.shape[axis + 1 :])
+        dtype = self._result_dtype(input, target, indices)
+        return result if result.dtype == dtype else result.to(dtype)
 
     def _shared_arguments(self) -> SharedArguments:
         return {
@@ -301,9 +218,6 @@ class ClassificationLoss(nn.Module):
             "label_smoothing": self.label_smoothing,
         }
 
-    def _smoothing(self) -> float:
-        return self.label_smoothing if self.label_smoothing > 0.0 else 0.0
-
     def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
         """The dtype in which ``nn.CrossEntropyLoss`` answers."""
         dtype = autocast_dtype(input)
@@ -312,26 +226,32 @@ class ClassificationLoss(nn.Module):
         dtype = torch.promote_types(dtype, autocast_dtype(target))
         return dtype if self.weight is None else torch.promote_types(dtype, autocast_dtype(self.weight))
 
-
-def _is_plain(target: Tensor, weight: Tensor | None) -> bool:
-    """Whether only the gradient of the logits may be asked for, by ``backward`` and no transform."""
-    if target.requires_grad or (weight is not None and weight.requires_grad):
-        return False
-    # Neither torch.func (grad, vmap, jvp) nor forward-mode differentiation sees through a row at a time, nor
-    # does a second derivative find anything in a table.
-    return not _inside_transform() and (torch.compiler.is_compiling() or forward_ad._current_level < 0)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.weight = _differentiable(self.weight)
+        return self
 
 
-def constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
-    """``torch.compiler.assume_constant_result`` without importing the compiler, which takes seconds."""
-    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
-    return function
+def _is_plain(logits: Tensor, labels: Labels) -> bool:
+    """Whether costs and gradient may be worked out together: eagerly, on the CPU, for the logits alone."""
+    target, weight = labels.target, labels.weight
+    return (
+        logits.device.type == "cpu"
+        and logits.shape[0] > 0
+        and is_real(logits)
+        and is_real(target)
+        and not target.requires_grad
+        and (weight is None or (is_real(weight) and not weight.requires_grad))
+        and is_eager()
+    )
 
 
-@constant_to_compilers
-def _inside_transform() -> bool:
-    """Whether a transform of ``torch.func`` is running; a compiler asks this while it traces, within one."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+def _differentiable(tensor: Tensor | None) -> Tensor | None:
+    """A tensor that autograd takes, which one made under ``torch.inference_mode`` is not."""
+    if not isinstance(tensor, Tensor) or not tensor.is_inference():
+        return tensor  # what is no tensor is for PyTorch to refuse
+    with on_real_tensors():
+        return tensor.clone()
 
 
 def _plain_number(value: Any, *, real: bool = False) -> Any:
@@ -341,14 +261,3 @@ def _plain_number(value: Any, *, real: bool = False) -> Any:
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if real and isinstance(value, numbers.Real) else value
-
-
-def _weighted(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Values ``(N, C, d1, ..., dK)`` times the weight of their class."""
-    return values if weight is None else values * weight.reshape(-1, *[1] * (values.dim() - 2))
-
-
-def _reduce(losses: Tensor, total: Tensor | int, reduction: Reduction) -> Tensor:
-    if reduction == "none":
-        return losses
-    return losses.sum() if reduction == "sum" else losses.sum() / total

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -14,25 +13,25 @@ from torch.nn import functional as F
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses.artefact.format import Artefact, read_artefact, write_artefact
 from evoloss.losses.artefact.validation import checked_params, no_form
-from evoloss.losses.base import ClassificationLoss, Reduction, constant_to_compilers
-from evoloss.losses.call.gather import pick
+from evoloss.losses.base import ClassificationLoss, Reduction
+from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.kernels import triton_rows
-from evoloss.losses.kernels.agreement import batch_agreements
-from evoloss.losses.kernels.cache import KeptTables, KeptValues
-from evoloss.losses.kernels.cpu_rows import looked_up_labels, looked_up_rows, traced_rows
-from evoloss.networks import (
-    ClasswiseForm,
-    ClasswiseNetwork,
-    ConcatNetwork,
-    LookupTables,
-    Network,
-    TemperedCosts,
-    TemperedNetwork,
-    describe_network,
-    tabulate,
+from evoloss.losses.call.modes import (
+    constant_to_compilers,
+    inside_transform,
+    is_eager,
+    is_exporting,
+    is_real,
+    on_real_tensors,
 )
+from evoloss.losses.kernels import triton_rows
+from evoloss.losses.kernels.cache import SIZE, ParameterCache
+from evoloss.losses.kernels.traced_rows import traced_rows
+from evoloss.networks import Context, LookupTables, Network, Terms, describe_network
 from evoloss.zoo import SHIPPED, shipped_path
+
+DEFAULT = "evolved-base"
+"""The shipped loss that ``EvolvedLoss()`` is."""
 
 _WRITTEN_TO = (
     "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
@@ -40,13 +39,22 @@ _WRITTEN_TO = (
 )
 
 
+class CompiledTables(NamedTuple):
+    """Tables as compiled code finds them, and the parameters that they were made of."""
+
+    tables: LookupTables
+    params: Tensor
+
+
 class EvolvedLoss(ClassificationLoss):
     r"""A learned classification loss, used in the place of ``nn.CrossEntropyLoss``.
 
-    The cost of a prediction p whose label is k is that of the loss network in canonical form: 0 for a
-    perfect prediction, and with cross-entropy's gradient, :math:`-\partial L/\partial z_y = 1 - 1/C`, at the
-    uniform prediction, so that a learning rate carries over. Concat losses fit the number of classes that
-    they were evolved for, all others any.
+    The cost of a prediction p whose label is k is that of the loss network in canonical form: with
+    cross-entropy's gradient, :math:`-\partial L/\partial z_y = 1 - 1/C`, at the uniform prediction, so that a
+    learning rate carries over; and with a constant for each class count that makes 0 the least that any
+    prediction costs. Where the least lies at the certain right prediction, as for most losses, that costs 0;
+    a loss that punishes certainty, as label smoothing does, has it elsewhere (:meth:`least_cost`). Concat
+    losses fit the number of classes that they were evolved for, all others any.
 
     Classwise and monotone losses are two functions of one number. On logits of float32 or less they are
     read from tables (:mod:`evoloss.networks.lookup`), in a pass over the logits that costs about what
@@ -58,11 +66,15 @@ class EvolvedLoss(ClassificationLoss):
     the labels of the call are learned, also with ``reduction="none"``.
 
     The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
-    nothing to change. They stay in float32 or float64 when the module is cast to half precision.
+    nothing to change. They are not in the state dict, so that the checkpoint of a model is the same with this
+    loss as with cross-entropy; they follow the logits to their device, and stay what they are when the module
+    is cast, moved to the meta device or given empty memory. A gradient by them is the network's: give
+    parameters that require one by ``torch.func.functional_call(criterion, {"params": p}, (logits, target))``.
 
     Args:
-        network: the loss network.
-        params: its parameters, shape ``(n_params,)``, finite.
+        network: the loss network; or the name of a shipped loss or the directory of a saved one, as
+            :meth:`from_pretrained` takes it.
+        params: the network's parameters, shape ``(n_params,)``, finite; None with a name.
         record: facts about the loss for its config file: how it was made, what was measured. JSON values.
         exact: evaluate the network itself in every precision, which takes tens of times as long.
         weight: as in ``nn.CrossEntropyLoss``; so are the others.
@@ -72,6 +84,8 @@ class EvolvedLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if ``params`` does not fit the network or is not finite.
+        UnknownNameError: if a name is neither a shipped one nor a directory.
+        ArtefactError: if a saved loss is missing, damaged or not usable.
         CanonicalFormError: if the loss has no canonical form at the class counts it is for.
 
     References:
@@ -80,13 +94,14 @@ class EvolvedLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "evolved"
+    __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters", "is_paced"]
 
     params: Tensor
 
     def __init__(
         self,
-        network: Network,
-        params: Tensor,
+        network: Network | str | Path = DEFAULT,
+        params: Tensor | None = None,
         *,
         record: Mapping[str, Any] | None = None,
         exact: bool = False,
@@ -96,16 +111,22 @@ class EvolvedLoss(ClassificationLoss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(
-            weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+            weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
         )
-        params = checked_params(network, params)
+        with on_real_tensors():
+            if isinstance(network, str | Path):
+                network, params, record = _read(network, params, record)
+            elif params is None:
+                raise ConfigError("a loss network needs its parameters: give params, of shape (n_params,)")
+            else:
+                params = checked_params(network, params)
         self.network = network
         self.record = dict(record or {})
         self.exact = exact
-        self._forms: KeptValues[tuple[int, torch.dtype], ClasswiseForm] = KeptValues()
-        self._costs: KeptValues[int, TemperedCosts] = KeptValues()
-        self._kept: dict[tuple[int, torch.device], KeptTables] = {}
-        self.register_buffer("params", params)
+        self._cache = ParameterCache()
+        self._compiled: dict[tuple[int, torch.device], CompiledTables] = {}
+        # Not in the state dict: a model's checkpoint is the same with this loss as with cross-entropy.
+        self.register_buffer("params", params, persistent=False)
 
     @classmethod
     def from_pretrained(
@@ -135,21 +156,14 @@ class EvolvedLoss(ClassificationLoss):
             UnknownNameError: if it is neither a shipped name nor a directory.
             ArtefactError: if the files are missing, damaged, oversized, mistyped or from a newer version.
         """
-        shipped = str(name_or_dir) in SHIPPED
-        artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
-        try:
-            return cls(
-                artefact.network,
-                artefact.params,
-                record=artefact.record,
-                exact=exact,
-                weight=weight,
-                ignore_index=ignore_index,
-                reduction=reduction,
-                label_smoothing=label_smoothing,
-            )
-        except (ConfigError, CanonicalFormError) as error:
-            raise ArtefactError(f"{name_or_dir} holds no usable loss: {error}") from error
+        return cls(
+            name_or_dir,
+            exact=exact,
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write ``loss.safetensors``, ``config.json`` and the card ``README.md``; nothing is half-written.
@@ -167,9 +181,9 @@ class EvolvedLoss(ClassificationLoss):
     @property
     def is_paced(self) -> bool:
         """Whether the cost of a prediction depends on the rest of its batch."""
-        return isinstance(self.network, TemperedNetwork) and self.network.paced
+        return self.network.sees_batch
 
-    def class_costs(self, logits: Tensor, agreement: Tensor | None = None) -> Tensor:
+    def class_costs(self, logits: Tensor, agreement: Context = None) -> Tensor:
         """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``.
 
         Args:
@@ -177,27 +191,16 @@ class EvolvedLoss(ClassificationLoss):
             agreement: for a paced loss, from 0 to 1: a scalar, or of each position and class, ``(N, C)``;
                 None is 1.
         """
-        params, log_probs = self.params.to(logits.dtype), F.log_softmax(logits, dim=1)
-        if isinstance(self.network, TemperedNetwork):
-            return self.network.class_costs(params, log_probs, agreement=agreement)
-        if isinstance(self.network, ConcatNetwork):
-            return self.network.class_costs(params, log_probs)
-        return self.network.class_costs(params, log_probs, self._form(self.network, params, logits.shape[1]))
+        return self._class_costs(F.log_softmax(logits, dim=1), agreement)
 
-    def label_costs(self, logits: Tensor, target: Tensor, agreement: Tensor | None = None) -> Tensor:
+    def label_costs(self, logits: Tensor, target: Tensor, agreement: Context = None) -> Tensor:
         """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``.
 
         The agreement of a paced loss may be of each position, ``(N,)``; see :meth:`class_costs`.
         """
-        if isinstance(self.network, ConcatNetwork):
-            return pick(self.class_costs(logits), target)
         log_probs = F.log_softmax(logits, dim=1)
-        pick(log_probs, target)  # raises for an index out of range, as cross-entropy does
-        params = self.params.to(logits.dtype)
-        if isinstance(self.network, TemperedNetwork):
-            return self.network.losses(params[None], log_probs, target, agreement=agreement).squeeze(0)
-        form = self._form(self.network, params, logits.shape[1])
-        return self.network.losses(params[None], log_probs, target, form).squeeze(0)
+        gather(log_probs, target)  # raises for an index out of range, as cross-entropy does
+        return self._label_costs(log_probs, target, agreement)
 
     def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
         """This loss with the agreement of the batch held, one cost a row, from the network itself.
@@ -219,35 +222,31 @@ class EvolvedLoss(ClassificationLoss):
 
         return costs
 
-    def batch_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs of a paced loss from the network itself; None for the others, in which a row stands alone."""
-        if not self.is_paced:
-            return None
-        return self._exact_rows(logits, labels, batch_agreements(logits, labels))
-
-    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs by tables; None for concat losses, float64, ``exact=True``, one class and the meta device.
-
-        Tempered losses need no tables: their costs and slopes are worked out together in eager mode (on
-        CPUs, for dense labels); otherwise they are what autograd makes of the network.
+    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+        """Tables, or the numbers of a tempered loss; None for ``exact=True``, float64, concat and one class.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
         n_classes = logits.shape[1]
-        if self.exact or isinstance(self.network, ConcatNetwork) or n_classes < 2:
+        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or not self._is_fixed():
             return None
-        if logits.dtype == torch.float64 or logits.is_meta or self.params.is_meta:
-            return None
-        if isinstance(self.network, TemperedNetwork):
-            return self._tempered_rows(self.network, logits, labels)
-        if torch.compiler.is_compiling():
-            tables = self._traced_tables(n_classes)
-        else:
-            tables = self._tables_at(self.network, n_classes)
-        exact = partial(self._exact_rows, labels=labels)
+        if self.network.is_tabulated:
+            return self._tables_on(n_classes, logits.device)
+        return self._cache.get(self.params, n_classes, lambda: self._make_terms(n_classes))
+
+    def costs(self, logits: Tensor, labels: Labels) -> Tensor:
+        """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+        tables = self._tables_for(logits)
+        if tables is None:
+            return self._exact_costs(logits, labels)
         if logits.is_cuda and triton_rows.usable(logits, labels.target, labels.weight):
-            return triton_rows.row_costs(
+            unweighted = labels if labels.is_dense else labels._replace(weight=None)
+            costs = triton_rows.row_costs(
                 logits,
                 labels.target,
                 tables,
@@ -255,14 +254,10 @@ class EvolvedLoss(ClassificationLoss):
                 ignore_index=labels.ignore_index,
                 label_smoothing=labels.smoothing,
                 has_other=tables.has_other,
-                fallback=exact,
+                fallback=lambda rows: self._exact_costs(rows, unweighted),
             )
-        if torch.compiler.is_compiling() or logits.device.type != "cpu":
-            return traced_rows(logits.float(), labels, tables)
-        if logits.dtype == torch.float32 and not (tables.has_other or labels.is_dense):
-            delta = partial(self._exact_delta, self.network, n_classes)
-            return looked_up_labels(logits, labels, tables, delta)
-        return looked_up_rows(logits, labels, tables, exact)
+            return labels.without_ignored(costs) if labels.is_dense else labels.weigh(costs)
+        return traced_rows(logits.float(), labels, tables)
 
     def tables(self, n_classes: int) -> LookupTables | None:
         """The tables at a class count, with their errors; None for concat and tempered losses, without any.
@@ -270,115 +265,150 @@ class EvolvedLoss(ClassificationLoss):
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        if not isinstance(self.network, ClasswiseNetwork):
-            return None
-        return self._tables_at(self.network, n_classes)
+        return self._tables_on(n_classes, self.params.device)
 
-    def _tempered_rows(self, network: TemperedNetwork, logits: Tensor, labels: Labels) -> Tensor | None:
-        """What :meth:`row_costs` gives for a tempered loss."""
-        on_cpu = logits.device.type == "cpu"
-        if torch.compiler.is_compiling() or (labels.is_dense and not on_cpu):
-            return None
-        n_classes = logits.shape[1]
-        costs = self._costs.get(self.params, n_classes, lambda: network.in_use(self.params, n_classes))
-        if on_cpu and (labels.is_dense or logits.dtype != torch.float32):
-            agreement = batch_agreements(logits, labels) if network.paced else None
-            exact_rows = partial(self._exact_rows, labels=labels, agreement=agreement)
-            return looked_up_rows(logits, labels, costs, exact_rows, agreement)
+    def least_cost(self, n_classes: int) -> float:
+        """What the canonical form of the network costs at its cheapest, at most 0; it is subtracted.
 
-        def exact(log_p: Tensor, measure: Tensor | None) -> Tensor:
-            assert measure is not None
-            row = self.params.to(log_p.dtype)[None]
-            return network.costs(row, network.form(row, n_classes), log_p, measure.expand(len(log_p)))[0]
+        So the cheapest prediction costs 0, and a certain right one minus this number.
 
-        return looked_up_labels(logits.float(), labels, costs, exact)
+        Raises:
+            ValueError: at a class count that this loss is not for.
+        """
+        return float(self._constants(self.params, n_classes)[1])
 
-    def _exact_rows(self, logits: Tensor, labels: Labels, agreement: Tensor | None = None) -> Tensor:
-        """What :meth:`row_costs` gives, from the network itself."""
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
+        """What :meth:`costs` gives, from the network itself."""
+        log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
+        if labels.has_indices:
+            gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
+        context = self.network.context(log_probs.detach(), labels)
         if labels.is_dense:
-            masses = labels.traced_masses(logits)
-            costs = torch.where(masses == 0, 0.0, self.class_costs(logits, agreement) * masses).sum(1)
-        else:
-            costs = self.label_costs(logits, labels.label, agreement)
-        if labels.target.dim() == 2:
-            return costs
-        return torch.where(labels.target == labels.ignore_index, 0.0, costs)
+            return labels.mix(self._class_costs(log_probs, context))
+        return labels.weigh(self._label_costs(log_probs, labels.label, context))
 
-    def _exact_delta(
-        self, network: ClasswiseNetwork, n_classes: int, log_p: Tensor, measure: Tensor | None
-    ) -> Tensor:
-        """The part of a cost that depends on the label, from the network itself; ``(N,)`` to ``(N,)``."""
-        del measure  # the rest of a prediction is nothing to it
-        row = self.params.to(log_p.dtype)[None]
-        form = self._form(network, row[0], n_classes) or network.form(row, n_classes)
-        label = network.phi_label(row, form, log_p, n_classes)
-        return (label - network.phi_other(row, form, log_p, n_classes))[0]
+    def _class_costs(self, log_probs: Tensor, context: Context) -> Tensor:
+        params = self._params_of(log_probs)
+        form, least = self._constants(params, log_probs.shape[1])
+        return self.network.class_costs(params, log_probs, form, context) - least
 
-    def _form(self, network: ClasswiseNetwork, params: Tensor, n_classes: int) -> ClasswiseForm | None:
-        """The canonical form at a class count, worked out once a dtype; None leaves it to the network.
+    def _label_costs(self, log_probs: Tensor, target: Tensor, context: Context) -> Tensor:
+        params = self._params_of(log_probs)
+        form, least = self._constants(params, log_probs.shape[1])
+        return self.network.label_costs(params, log_probs, target, form, context) - least
+
+    def _is_fixed(self) -> bool:
+        """Whether the parameters are numbers, and nobody asks for a gradient by them."""
+        return is_real(self.params) and not self.params.requires_grad
+
+    def _params_of(self, logits: Tensor) -> Tensor:
+        """The parameters where the logits are, in their dtype: the loss follows them."""
+        return self.params.to(logits.device, logits.dtype)
+
+    def _constants(self, params: Tensor, n_classes: int) -> tuple[Any, Tensor | float]:
+        """Canonical form and least cost at a class count, kept for parameters that are fixed.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        # A tensor's value cannot be asked for while compiling, nor on the meta device.
-        if torch.compiler.is_compiling() or self.params.is_meta:
-            return None
+        if not (is_eager() and is_real(params) and self._is_fixed()):
+            form: Any = self.network.form(params[None], n_classes)
+            return form, self.network.least_cost(params, n_classes, form)
 
-        def make() -> ClasswiseForm:
-            form = network.constants(params, n_classes)
+        def make() -> tuple[Any, float]:
+            self.network.check_classes(n_classes)
+            form = self.network.constants(params, n_classes)
             # One class is no choice: every loss costs 0 there, and no form is needed.
             if n_classes > 1 and not form.exists.item():
                 raise ValueError(no_form(n_classes))
-            return form
+            least = self.network.least_cost(params.double(), n_classes) if n_classes > 1 else 0.0
+            return form, float(least)
 
-        return self._forms.get(self.params, (n_classes, params.dtype), make)
+        with torch.inference_mode(False), torch.no_grad():
+            return self._cache.get(self.params, (n_classes, params.dtype, params.device), make)
 
-    def _tables_at(self, network: ClasswiseNetwork, n_classes: int) -> LookupTables:
-        """The tables at a class count, worked out once."""
-        key = (n_classes, self.params.device)
-        kept = self._kept.get(key)
-        if kept is not None and kept.still_of(self.params):
-            return kept.tables
-        if not network.form(self.params.double()[None], n_classes).exists.item():
+    def _make_terms(self, n_classes: int) -> Terms | None:
+        """The terms at a class count, with values that do not depend on how the call is made."""
+        with on_real_tensors(), torch.no_grad():
+            params = self.params.detach().cpu()
+            self._require_form(params, n_classes)
+            return self.network.terms(params, n_classes)
+
+    def _require_form(self, params: Tensor, n_classes: int) -> None:
+        self.network.check_classes(n_classes)
+        if not self.network.form(params.double()[None], n_classes).exists.item():
             raise ValueError(no_form(n_classes))
-        tables = tabulate(network, self.params, n_classes)
-        self._kept[key] = KeptTables.of(tables, self.params)
-        return tables
 
-    def _traced_tables(self, n_classes: int) -> LookupTables:
+    def _tables_on(self, n_classes: int, device: torch.device) -> LookupTables | None:
+        """The tables at a class count on a device, made once."""
+        if not self.network.is_tabulated:
+            return None
+
+        def make() -> LookupTables:
+            with on_real_tensors(), torch.no_grad():
+                params = self.params.detach().to(device)
+                self._require_form(params, n_classes)
+                tables = self.network.tables(params, n_classes)
+                self._compiled[n_classes, device] = CompiledTables(tables, self.params.detach().clone())
+            if len(self._compiled) > SIZE:
+                self._compiled.pop(next(iter(self._compiled)))
+            return tables
+
+        return self._cache.get(self.params, ("tables", n_classes, device), make)
+
+    def _tables_for(self, logits: Tensor) -> LookupTables | None:
+        """The tables that :meth:`costs` reads for these logits; None where it asks the network itself."""
+        n_classes = logits.shape[1]
+        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or logits.is_meta or is_exporting():
+            return None
+        if torch.compiler.is_compiling():
+            return None if inside_transform() else self._traced_tables(n_classes, logits.device)
+        if logits.device.type == "cpu" or not (is_eager() and is_real(logits) and self._is_fixed()):
+            return None
+        return self._tables_on(n_classes, logits.device)
+
+    def _traced_tables(self, n_classes: int, device: torch.device) -> LookupTables | None:
         """The tables in compiled code: taken from this module at each call, guarded as any attribute is.
 
         So one graph serves every loss that has tables. Whether they are made of the parameters as they are,
         nobody but the graph can ask; it does.
         """
+        if not self.network.is_tabulated:
+            return None
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
         n_classes = len(range(n_classes))
-        if not self._make_tables(n_classes):
+        if not self._has_tables(n_classes, device):
             raise ValueError(no_form(n_classes))
-        kept = self._kept[n_classes, self.params.device]
-        torch._assert_async((kept.params == self.params).all(), _WRITTEN_TO)
-        return kept.tables
+        compiled = self._compiled[n_classes, device]
+        torch._assert_async((compiled.params == self.params).all(), _WRITTEN_TO)
+        return compiled.tables
 
     @constant_to_compilers
-    def _make_tables(self, n_classes: int) -> bool:
+    def _has_tables(self, n_classes: int, device: torch.device) -> bool:
         """Make tables, also while a compiler traces, which finds them afterwards; False if there are none."""
         try:
-            self.tables(n_classes)
+            return self._tables_on(n_classes, device) is not None
         except ValueError:
             return False
-        return True
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # Versions up to 0.3 saved the parameters; such a checkpoint still has them loaded.
+        saved = state_dict.pop(f"{prefix}params", None)
+        if isinstance(saved, Tensor) and saved.shape == self.params.shape:
+            with torch.no_grad():
+                self.params.copy_(saved)
+        super()._load_from_state_dict(state_dict, prefix, *args)
         # Eager calls see for themselves that parameters have changed; compiled code takes what stands here.
-        for n_classes, device in list(self._kept):
-            if device != self.params.device or not self._make_tables(n_classes):
-                del self._kept[n_classes, device]
+        for n_classes, device in list(self._compiled):
+            if not self._has_tables(n_classes, device):
+                del self._compiled[n_classes, device]
 
     def __getstate__(self) -> dict[str, Any]:
         # Tables are made again where they are needed: copies and pickles stay small.
-        return {**self.__dict__, "_kept": {}}
+        return {**self.__dict__, "_cache": None, "_compiled": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "_cache": ParameterCache()})  # type: ignore[no-untyped-call]
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""
@@ -388,10 +418,32 @@ class EvolvedLoss(ClassificationLoss):
         """List the network and the shared parameters inside ``repr(loss)``."""
         return f"{self.network}, {super().extra_repr()}"
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> EvolvedLoss:
-        # A whole model may be cast to half precision; rounding a loss to three digits would change it.
-        exact = self.params
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self.params.dtype not in (torch.float32, torch.float64):
-            self.params = exact.to(self.params.device)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move the loss, never change it.
+
+        A whole model may be cast to half precision, moved to the meta device or given uninitialised memory;
+        rounding a loss to three digits would make it another one.
+        """
+        before = self.params
+        super()._apply(fn, recurse)
+        after = self.params
+        if after is not before:
+            wide = after.dtype in (torch.float32, torch.float64)
+            with on_real_tensors():
+                device = before.device if after.is_meta else after.device
+                self.params = before.detach().to(device, after.dtype if wide else before.dtype, copy=True)
         return self
+
+
+def _read(
+    name_or_dir: str | Path, params: Tensor | None, record: Mapping[str, Any] | None
+) -> tuple[Network, Tensor, Mapping[str, Any]]:
+    """Network, checked parameters and record of the loss that a name or a directory stands for."""
+    if params is not None or record is not None:
+        raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")
+    shipped = str(name_or_dir) in SHIPPED
+    artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
+    try:
+        return artefact.network, checked_params(artefact.network, artefact.params), artefact.record
+    except (ConfigError, CanonicalFormError) as error:
+        raise ArtefactError(f"{name_or_dir} holds no usable loss: {error}") from error

@@ -13,15 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import UnknownNameError
+from evoloss.networks.base import LossNetwork
+from evoloss.networks.least_cost import least_cost
+from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
+from evoloss.networks.terms import LOG_P_FLOOR, Context
 
-LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; see the module's docstring
 Features = Literal["log_probs", "probs"]
 
 
@@ -53,7 +56,7 @@ class ClasswiseForm(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClasswiseNetwork:
+class ClasswiseNetwork(LossNetwork):
     r"""One small network :math:`\phi` of a class's probability, whether it is the label, and the class count.
 
     Features are ``log p / 4`` (not with ``features="probs"``), ``p``, the label flag and ``log C / 4``; the
@@ -65,6 +68,8 @@ class ClasswiseNetwork:
         features: ``"log_probs"``, or ``"probs"`` to leave the logarithm out (for comparison: such losses
             behave like mean absolute error).
     """
+
+    is_tabulated: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = (8, 8)
     activation: str = "silu"
@@ -224,14 +229,52 @@ class ClasswiseNetwork:
         terms = self.phi(params, form, log_probs.reshape(-1), is_label.reshape(-1), n_classes)
         return terms.view(len(params), n, n_classes).sum(dim=2)
 
-    def class_costs(self, params: Tensor, log_probs: Tensor, form: ClasswiseForm | None = None) -> Tensor:
+    def label_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        target: Tensor,
+        form: ClasswiseForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
+        """One candidate's canonical costs of labels ``(N,)``; see :class:`LossNetwork`."""
+        del context
+        return self.losses(params[None], log_probs, target, form)[0]
+
+    def class_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        form: ClasswiseForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
         r"""One candidate's :math:`L(p, k)` for every k, ``(N, C)``, from ``params (n_params,)``."""
+        del context
         n_classes = log_probs.shape[1]
         row, flat = params[None], log_probs.reshape(-1)
         form = form or self.form(row, n_classes)
         other = self.phi_other(row, form, flat, n_classes).reshape(log_probs.shape)
         label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
         return other.sum(dim=1, keepdim=True) - other + label
+
+    def tables(self, params: Tensor, n_classes: int) -> LookupTables:
+        """The loss at a class count as tables, on the device of the parameters."""
+        return tabulate(self, params, n_classes)
+
+    def terms(self, params: Tensor, n_classes: int) -> LookupTables:
+        """The loss at a class count as tables; see :class:`LossNetwork`."""
+        return self.tables(params, n_classes)
+
+    def least_cost(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
+        """The least that any prediction costs by the canonical form, a scalar; see :mod:`.least_cost`."""
+        row = params[None]
+        form = form or self.form(row, n_classes)
+        return least_cost(
+            lambda log_p: self.phi_label(row, form, log_p, n_classes)[0],
+            lambda log_p: self.phi_other(row, form, log_p, n_classes)[0],
+            n_classes,
+            params,
+        )
 
 
 def _times(

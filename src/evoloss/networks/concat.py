@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.networks.classwise import LOG_P_FLOOR, Features
+from evoloss.networks.base import LossNetwork
+from evoloss.networks.classwise import Features
 from evoloss.networks.mlp import PopulationMLP, require_hidden
+from evoloss.networks.terms import LOG_P_FLOOR, Context
 
 # Its canonical form takes memory quadratic in the class count; a config must not ask for gigabytes.
 MAX_CONCAT_CLASSES = 2048
@@ -38,7 +40,7 @@ class ConcatForm(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConcatNetwork:
+class ConcatNetwork(LossNetwork):
     """A multi-layer perceptron on ``(prediction, one-hot label)``, ``2 C`` features.
 
     Unlike a classwise network it knows the classes apart, and fits one class count only.
@@ -110,20 +112,46 @@ class ConcatNetwork:
         scale = -(1 - 1 / n_classes) / slopes.mean(dim=1, keepdim=True)
         return ConcatForm(scale, self.mlp.value(layers, self.inputs(certain, labels)))
 
-    def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """The one class count that it is for."""
+        return (self.n_classes,)
+
+    def losses(
+        self, params: Tensor, log_probs: Tensor, target: Tensor, form: ConcatForm | None = None
+    ) -> Tensor:
         """Canonical losses ``(popsize, N)``; arguments as for ``ClasswiseNetwork.losses``.
 
         Raises:
             ValueError: if the predictions have another class count.
         """
-        form = self.form(params, log_probs.shape[1])
+        form = form or self.form(params, log_probs.shape[1])
         raw = self.mlp.value(self.mlp.layers(params), self.inputs(log_probs, target))
         return form.scale * (raw - form.at_certain[:, target])
 
-    def class_costs(self, params: Tensor, log_probs: Tensor) -> Tensor:
+    def label_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        target: Tensor,
+        form: ConcatForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
+        """One candidate's canonical costs of labels ``(N,)``; see :class:`LossNetwork`."""
+        del context
+        return self.losses(params[None], log_probs, target, form)[0]
+
+    def class_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        form: ConcatForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
         r"""One candidate's :math:`L(p, k)` for every k, ``(N, C)``, from ``params (n_params,)``; O(C^2)."""
+        del context
         n, n_classes = log_probs.shape
+        self.check_classes(n_classes)
         labels = torch.arange(n_classes, device=log_probs.device).repeat(n)
-        return self.losses(params[None], log_probs.repeat_interleave(n_classes, dim=0), labels).reshape(
-            n, n_classes
-        )
+        repeated = log_probs.repeat_interleave(n_classes, dim=0)
+        return self.losses(params[None], repeated, labels, form).reshape(n, n_classes)

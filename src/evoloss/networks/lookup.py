@@ -12,12 +12,17 @@ by at most :math:`h^2 / 8 \cdot \max |\phi''|`, and its slope by at most :math:`
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.terms import LOG_P_FLOOR, Context, RowTerms
+
+if TYPE_CHECKING:
+    from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
 
 # The slope of a shipped loss is off by 5e-4 of itself at most, an eighth of bfloat16's rounding; half a
 # megabyte for the two tables that are read for every logit fits a cache, and takes 15 ms to fill.
@@ -30,13 +35,14 @@ _NOTHING = 2.0**-24
 
 
 @dataclass(frozen=True)
-class LookupTables:
+class LookupTables(RowTerms):
     r"""One classwise loss at one class count.
 
     Cell i covers the log-probabilities from ``-i / scale`` down to ``-(i + 1) / scale``. There
     :math:`\phi_0` is ``other_value[i] + other_slope[i] * log_p`` and :math:`\delta` is
     ``label_value[i] + label_slope[i] * log_p``. The last cell covers everything below ``floor``:
     :math:`\phi_0` is constant there and :math:`\delta` goes on with the tail slope. Both are continuous.
+    :math:`\delta` holds the constant that makes 0 the least that any prediction costs.
 
     Attributes:
         scale: cells a unit of log p; as the floor, a number that float32 holds exactly.
@@ -63,6 +69,32 @@ class LookupTables:
     value_error: float
     slope_error: float
     has_other: bool = True
+
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        r""":math:`\delta` and its slope at log-probabilities of any shape; see :class:`RowTerms`."""
+        del context
+        cell = self.cells(log_p).view(-1)
+        slope = self.label_slope.index_select(0, cell).view_as(log_p)
+        value = self.label_value.index_select(0, cell).view_as(log_p)
+        return value.addcmul_(slope, log_p), slope
+
+    def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
+        r"""The sum of :math:`\phi_0` over the classes and its slopes; see :class:`RowTerms`."""
+        last = len(self.other_value) - 1
+        if scratch is None:
+            place = (log_probs * -self.scale).clamp_(max=last)
+            # NaN becomes some integer, negative on some machines; what is looked up there is NaN again.
+            cell = place.to(torch.int32).clamp_(min=0).view(-1)
+            value = self.other_value.index_select(0, cell).view_as(log_probs)
+            slope = self.other_slope.index_select(0, cell).view_as(log_probs)
+        else:
+            slope, place, value, cells = scratch
+            torch.mul(log_probs, -self.scale, out=place).clamp_(max=last)
+            cell = cells.copy_(place).clamp_(min=0).view(-1)
+            torch.index_select(self.other_value, 0, cell, out=value.view(-1))
+            torch.index_select(self.other_slope, 0, cell, out=slope.view(-1))
+        # place is -scale times the clamped log-probability.
+        return value.addcmul_(slope, place, value=-1.0 / self.scale).sum(1), slope
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""
@@ -108,9 +140,11 @@ def tabulate(
         # delta is then phi_1, which is 0 to the last digit at p = 1.
         zero = torch.zeros_like(columns[0])
         columns, other, delta = [zero, zero, *_lines(nodes, label, tail)], zero, label
+    least = float(network.least_cost(exact[0], n_classes, form))
+    columns[2] = columns[2] - least
     a, b, c, d = (each.float() for each in columns)
     tables = LookupTables(scale, floor, a, b, c, d, n_classes, math.inf, math.inf, has_other)
-    value_error, slope_error = _errors(network, exact, form, tables, (other, delta))
+    value_error, slope_error = _errors(network, exact, form, tables, (other, delta), least)
     a, b, c, d = (each.to(params.device) for each in (a, b, c, d))
     return LookupTables(scale, floor, a, b, c, d, n_classes, value_error, slope_error, has_other)
 
@@ -144,6 +178,7 @@ def _errors(
     form: ClasswiseForm,
     tables: LookupTables,
     values: tuple[Tensor, Tensor],
+    least: float,
 ) -> tuple[float, float]:
     """Largest errors of value and slope, in the middle and at the ends of the cells that are looked at."""
     n_cells, n_classes = len(tables.label_value) - 1, tables.n_classes
@@ -164,7 +199,7 @@ def _errors(
     value_error = slope_error = 0.0
     for made, made_slope, value, slope in (
         (tables.other(log_p), tables.other_slope[found], other, other_slope),
-        (tables.label(log_p), tables.label_slope[found], label - other, label_slope - other_slope),
+        (tables.label(log_p), tables.label_slope[found], label - other - least, label_slope - other_slope),
     ):
         value_error = max(value_error, float((made - value).abs().max()))
         slope_error = max(slope_error, float((made_slope - slope).abs().max()))

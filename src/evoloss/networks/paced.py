@@ -32,29 +32,62 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.tempered import TemperedNetwork, certainty_of
+from evoloss.networks.tempered import TemperedNetwork, TemperedTerms, certainty_of
+from evoloss.networks.terms import Context, LabelView
 
 BATCH_COUNT = 1.0  # m: the mean of the batch counts like one more sample of each class
+
+
+@dataclass(frozen=True)
+class PacedTerms(TemperedTerms):
+    """The numbers of a paced loss; the temper follows the agreement of the batch."""
+
+    sees_batch = True
+
+    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
+        """The agreement of each position with its label, ``(N,)``."""
+        return agreements_of(log_p.exp(), labels.label, labels.counted, n_classes)
+
+    def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
+        """The agreement of each position with each class, ``(N, C)``."""
+        return dense_agreements_of(probs, shares)
+
+    def row_context(self, log_probs: Tensor) -> Context:
+        """None: the batch gave it."""
+        del log_probs
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PacedNetwork(TemperedNetwork):
     r"""See the module's docstring; parameters and methods are those of the tempered network.
 
-    Where no agreement is given it is taken for 1, that of labels which are learned: the loss is then at its
-    most robust.
+    Where no agreement is given as context it is taken for 1, that of labels which are learned: the loss is
+    then at its most robust.
     """
 
+    sees_batch: ClassVar[bool] = True
     paced: ClassVar[bool] = True
     _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
 
-    def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
-        known = log_probs.new_ones(()) if agreement is None else agreement.detach().to(log_probs.dtype)
-        return known.expand(len(log_probs)) if known.dim() == 0 else known
+    def terms(self, params: Tensor, n_classes: int) -> PacedTerms:
+        """One candidate ``(n_params,)`` at a class count as plain numbers."""
+        return PacedTerms(*self._numbers(params, n_classes))
+
+    def context(self, log_probs: Tensor, labels: LabelView) -> Context:
+        """The agreement of each position with its label, ``(N,)``, or for dense labels with each class."""
+        probs = log_probs.detach().exp()
+        if labels.is_dense:
+            return dense_agreements_of(probs, labels.shares(log_probs))
+        p = probs.gather(1, labels.label[:, None]).squeeze(1)
+        return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
+
+    def _default(self, log_probs: Tensor) -> Tensor:
+        return log_probs.new_ones(())
 
 
 def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> Tensor:
-    """The agreement A of each position of a batch, ``(N,)``.
+    """The agreement A of each position of a batch, ``(N,)``; sums are taken in float64.
 
     Args:
         p: probabilities of the labels, ``(N,)``; those that are NaN do not count.
@@ -64,11 +97,13 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
     """
     p = p.detach()
     kept = p.isfinite() if counts is None else p.isfinite() & counts
-    learned, one = torch.where(kept, p, 0.0), kept.to(p.dtype)
-    none = p.new_zeros(n_classes)
+    # A running sum in float32 stops growing at 2^24 positions.
+    wide = torch.float64 if p.device.type != "mps" else torch.float32
+    learned, one = torch.where(kept, p, 0.0).to(wide), kept.to(wide)
+    none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
     mean = learned.sum() / one.sum().clamp(min=1)
-    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes)
+    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes).to(p.dtype)
 
 
 def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
@@ -81,8 +116,10 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
     kept = probs.detach().isfinite().all(dim=1, keepdim=True)
     shares = torch.where(kept, shares.detach(), 0.0).to(probs.dtype)
     learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
-    mean = learned.sum() / shares.sum().clamp(min=1)
-    return _of_others(learned.sum(0) - learned, shares.sum(0) - shares, mean, probs.shape[1])
+    wide = torch.float64 if probs.device.type != "mps" else torch.float32
+    sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)
+    mean = sums.sum() / numbers.sum().clamp(min=1)
+    return _of_others(sums - learned, numbers - shares, mean, probs.shape[1]).to(probs.dtype)
 
 
 def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int) -> Tensor:

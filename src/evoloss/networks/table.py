@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks.classwise import LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.terms import LOG_P_FLOOR
 from evoloss.pairs import label_log_probs
 
 MIN_GRID = 5  # not-a-knot takes five coefficients at each end

@@ -32,12 +32,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from evoloss.networks.classwise import LOG_P_FLOOR
+from evoloss.networks.base import LossNetwork
+from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView, RowTerms
 from evoloss.pairs import label_log_probs
 
 EXPONENTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 N_WEIGHTS = len(EXPONENTS)
-_LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
+LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
 _LARGEST = 12.0
 _LARGEST_POWER = 4.0
 _START_SPREAD = 0.3
@@ -74,7 +75,7 @@ class Tempering(NamedTuple):
 
     def at(self, measure: Tensor) -> Tensor:
         """The temper at certainties, or at agreements, that broadcast with the attributes."""
-        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=_LEAST_TEMPER)
+        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=LEAST_TEMPER)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
         """The same with every attribute changed."""
@@ -82,43 +83,45 @@ class Tempering(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TemperedCosts:
+class TemperedTerms(RowTerms):
     """One loss at one class count, as plain numbers: what a loss in use keeps.
 
     Attributes:
         weights: of the terms, scaled.
-        tempering: of the temper.
-        paced: whether the temper follows the agreement of a batch; else the certainty of a prediction.
-        has_other: False, there is no sum over the classes; see :class:`LookupTables`.
+        tempering: least temper and power.
     """
 
     weights: tuple[float, ...]
     tempering: tuple[float, float]
-    paced: bool = False
-    has_other: ClassVar[bool] = False
 
-    def temper(self, measure: Tensor) -> Tensor:
-        """The temper at certainties, or at agreements, of any shape."""
+    def row_context(self, log_probs: Tensor) -> Context:
+        """The certainty of predictions, which the temper follows."""
+        return certainty(log_probs)
+
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """Costs and their slopes by ``log_p``, of its shape; the temper follows ``context``."""
+        assert context is not None  # row_context or batch_context gave it
         least, power = self.tempering
-        return measure.pow(power).mul_(1 - least).add_(least).clamp_(min=_LEAST_TEMPER)
-
-    def cost_and_slope(self, log_p: Tensor, temper: Tensor) -> tuple[Tensor, Tensor]:
-        """Costs and their slopes by ``log_p``, of its shape; ``temper`` broadcasts with it. No autograd."""
+        temper = context.pow(power).mul_(1 - least).add_(least)
+        if least < LEAST_TEMPER:
+            temper.clamp_(min=LEAST_TEMPER)
         tempered = log_p.clamp(min=LOG_P_FLOOR).mul_(temper)
-        y = -torch.expm1(tempered / 2)
-        power = 1 - y
-        cost, slope = 2 * self.weights[1] * y, (self.weights[1] * power).add_(self.weights[0])
+        # u = p^(t / 2) - 1; the other powers' distances from 1 follow from it without loss of digits.
+        u = torch.expm1(tempered * 0.5)
+        power_of_p = u + 1
+        cost = tempered.mul_(-self.weights[0]).add_(u, alpha=-2 * self.weights[1])
+        slope = (power_of_p * -self.weights[1]).sub_(self.weights[0])
         for exponent, weight in zip(EXPONENTS[2:], self.weights[2:], strict=True):
-            y, power = y * (1 + power), power * power
-            cost.add_(y, alpha=weight / exponent)
-            slope.add_(power, alpha=weight)
-        cost.sub_(tempered, alpha=self.weights[0]).div_(temper)
+            u = u * (power_of_p + 1)
+            power_of_p = power_of_p * power_of_p
+            cost.add_(u, alpha=-weight / exponent)
+            slope.add_(power_of_p, alpha=-weight)
         below = log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR)
-        return cost.addcmul_(slope, below, value=-1), slope.neg_()
+        return cost.div_(temper).addcmul_(slope, below), slope
 
 
 @dataclass(frozen=True, kw_only=True)
-class TemperedNetwork:
+class TemperedNetwork(LossNetwork):
     r"""See the module's docstring; there is nothing to choose.
 
     Parameters, ``(popsize, 7)``: the logarithms of the five weights, the logit of a, the logarithm of
@@ -188,13 +191,21 @@ class TemperedNetwork:
         below = torch.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
         return form.scale * (raw + self.slopes(params, temper * LOG_P_FLOOR) * below)
 
-    def in_use(self, params: Tensor, n_classes: int) -> TemperedCosts:
+    def terms(self, params: Tensor, n_classes: int) -> TemperedTerms:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
+        return TemperedTerms(*self._numbers(params, n_classes))
+
+    def _numbers(self, params: Tensor, n_classes: int) -> tuple[tuple[float, ...], tuple[float, float]]:
+        """Scaled weights, least temper and power of one candidate."""
         row = params[None].double()
         scaled = self.form(row, n_classes).scale * self.constrain(row)
         tempering = self.tempering(row)
-        least, power = float(tempering.least), float(tempering.power)
-        return TemperedCosts(tuple(scaled[0].tolist()), (least, power), self.paced)
+        return tuple(scaled[0].tolist()), (float(tempering.least), float(tempering.power))
+
+    def context(self, log_probs: Tensor, labels: LabelView) -> Context:
+        """The certainty of each prediction, ``(N,)``."""
+        del labels
+        return certainty(log_probs)
 
     def losses(
         self,
@@ -202,7 +213,7 @@ class TemperedNetwork:
         log_probs: Tensor,
         target: Tensor,
         form: TemperedForm | None = None,
-        agreement: Tensor | None = None,
+        context: Context = None,
     ) -> Tensor:
         """Canonical losses ``(popsize, N)``; arguments as for ``ClasswiseNetwork.losses``.
 
@@ -211,36 +222,51 @@ class TemperedNetwork:
             log_probs: of the predictions, ``(N, C)``.
             target: class indices, ``(N,)``.
             form: of these candidates, if it is known already.
-            agreement: for a paced network, which takes it for 1 where it is not given: of each position,
-                ``(N,)``, or a scalar for all.
+            context: what the temper follows, of each position, ``(N,)``, or a scalar for all. Where it is not
+                given it is the certainty of the predictions, and 1 for a paced network.
         """
         form = form or self.form(params, log_probs.shape[1])
         return self.costs(
-            params, form, label_log_probs(log_probs, target), self._measure(log_probs, agreement)
+            params, form, label_log_probs(log_probs, target), self._followed(log_probs, context)
         )
+
+    def label_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        target: Tensor,
+        form: TemperedForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
+        """One candidate's canonical costs of labels ``(N,)``; see :class:`LossNetwork`."""
+        return self.losses(params[None], log_probs, target, form, context)[0]
 
     def class_costs(
         self,
         params: Tensor,
         log_probs: Tensor,
         form: TemperedForm | None = None,
-        agreement: Tensor | None = None,
+        context: Context = None,
     ) -> Tensor:
         """One candidate's canonical ``L(p, k)`` for every k, ``(N, C)``, from ``params (n_params,)``.
 
-        An agreement may differ from class to class here, ``(N, C)``.
+        A context may differ from class to class here, ``(N, C)``.
         """
         n_classes = log_probs.shape[1]
         form = form or self.form(params[None], n_classes)
-        each = self._measure(log_probs, agreement)
-        each = (each if each.dim() == 2 else each[:, None]).expand_as(log_probs)
-        return self.costs(params[None], form, log_probs.reshape(-1), each.reshape(-1)).reshape(
+        followed = self._followed(log_probs, context)
+        followed = (followed if followed.dim() == 2 else followed[:, None]).expand_as(log_probs)
+        return self.costs(params[None], form, log_probs.reshape(-1), followed.reshape(-1)).reshape(
             log_probs.shape
         )
 
-    def _measure(self, log_probs: Tensor, agreement: Tensor | None) -> Tensor:
+    def _followed(self, log_probs: Tensor, context: Context) -> Tensor:
         """What the temper of each prediction follows, ``(N,)``."""
-        del agreement
+        known = self._default(log_probs) if context is None else context.detach().to(log_probs.dtype)
+        return known.expand(len(log_probs)) if known.dim() == 0 else known
+
+    def _default(self, log_probs: Tensor) -> Tensor:
+        """What the temper follows where no context is given."""
         return certainty(log_probs)
 
 

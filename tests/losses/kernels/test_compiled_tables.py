@@ -13,8 +13,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from evoloss import EvolvedLoss
-from evoloss.losses import evolved as evolved_file
-from evoloss.networks import MonotoneNetwork
+from evoloss.networks import MonotoneNetwork, classwise
 from evoloss.random_streams import stream
 
 NETWORK = MonotoneNetwork()
@@ -120,7 +119,7 @@ def test_writing_the_same_parameters_makes_no_tables(monkeypatch: pytest.MonkeyP
     """What DistributedDataParallel does to buffers in every step."""
     loss = loss_of(0)
     expected = loss(LOGITS, TARGET)
-    monkeypatch.setattr(evolved_file, "tabulate", None)
+    monkeypatch.setattr(classwise, "tabulate", None)
     version = loss.params._version
     with torch.no_grad():
         loss.params.copy_(loss.params.clone())

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import CanonicalFormError, ConfigError
-from evoloss.networks import ConcatNetwork, Network
-
-CHECKED_CLASSES = (2, 10, 100, 1000)  # class counts at which a loss for any count must have a canonical form
+from evoloss.networks import Network
 
 
 def checked_params(network: Network, params: Tensor) -> Tensor:
@@ -29,14 +27,10 @@ def checked_params(network: Network, params: Tensor) -> Tensor:
         params = params.float()
     if not params.isfinite().all():
         raise ConfigError("the parameters are not all finite")
-    for n_classes in _counts_of(network):
+    for n_classes in network.checked_classes:
         if not network.form(params[None].double(), n_classes).exists.item():
             raise CanonicalFormError(no_form(n_classes))
     return params
-
-
-def _counts_of(network: Network) -> tuple[int, ...]:
-    return (network.n_classes,) if isinstance(network, ConcatNetwork) else CHECKED_CLASSES
 
 
 def no_form(n_classes: int) -> str:

@@ -1,4 +1,4 @@
-"""The entry of each position's target, picked as cross-entropy picks it."""
+"""The entry of each position's target, taken as cross-entropy takes it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["label_of", "pick"]
+__all__ = ["gather", "label_of"]
 
 # nll_loss always has an index that it ignores. Positions to ignore are masked by us, so its own must be one
 # that no target holds; otherwise it would pass over an out-of-range target without a word.
 _IGNORED_BY_NOBODY = -(2**62)
 
 
-def pick(values: Tensor, target: Tensor, ignore_index: int = _IGNORED_BY_NOBODY) -> Tensor:
+def gather(values: Tensor, target: Tensor, ignore_index: int = _IGNORED_BY_NOBODY) -> Tensor:
     """The entry of each position's target, and 0 for a target of ``ignore_index``.
 
-    ``nll_loss`` does the picking: unlike ``gather`` it raises what cross-entropy raises for an index out of
+    ``nll_loss`` does it: unlike ``torch.gather`` it raises what cross-entropy raises for an index out of
     range, takes the class axis in second place, and compiles and vmaps as cross-entropy does.
 
     Args:

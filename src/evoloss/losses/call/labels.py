@@ -1,4 +1,8 @@
-"""Labels as a loss takes them: class indices or distributions, weighted, smoothed, partly ignored."""
+"""Labels as a loss takes them: indices or distributions, weighted, smoothed, partly ignored, and the mean.
+
+The one place of the rule that a label distribution q costs ``sum_k w_k q_k L(p, k)``: an index target is the
+one-hot q, smoothing replaces q by ``(1 - eps) q + eps / C``, and a row to ignore costs 0 and does not count.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from evoloss.losses.call.gather import label_of
+from evoloss.losses.call.gather import gather, label_of
+from evoloss.losses.call.validation import Reduction
 
 
 class Labels(NamedTuple):
@@ -15,15 +20,22 @@ class Labels(NamedTuple):
 
     Attributes:
         target: class indices ``(N,)``, int64; or probabilities ``(N, C)``.
-        weight: a factor a class, float32, ``(C,)``; None for all ones.
-        smoothing: share of the uniform distribution in each label's.
+        weight: a factor a class, float32 or float64, ``(C,)``; None for all ones.
+        smoothing: share of the uniform distribution in each label's, from 0 to 1.
         ignore_index: index target of rows that cost 0, whatever they hold.
+        is_dense: whether more than the label's own class has a share.
     """
 
     target: Tensor
     weight: Tensor | None
     smoothing: float
     ignore_index: int
+    is_dense: bool
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether the target holds class indices."""
+        return self.target.dim() == 1
 
     @property
     def label(self) -> Tensor:
@@ -31,33 +43,74 @@ class Labels(NamedTuple):
         return label_of(self.target, self.ignore_index)
 
     @property
-    def is_dense(self) -> bool:
-        """Whether more than the label's own class has a share."""
-        return self.target.dim() == 2 or self.smoothing > 0.0
+    def counted(self) -> Tensor:
+        """Which index targets are not to be ignored, ``(N,)``."""
+        return self.target != self.ignore_index
 
-    def shares(self, logits: Tensor) -> Tensor:
-        """Each class's share of the labels before smoothing, ``(N, C)``, in the dtype of the logits."""
-        if self.target.dim() == 2:
-            return self.target.to(logits.dtype)
+    def shares(self, log_probs: Tensor) -> Tensor:
+        """Each class's share of the labels before smoothing, 0 for rows to ignore, ``(N, C)``."""
+        if not self.has_indices:
+            return self.target.to(log_probs.dtype)
         # What one_hot does, also within a transform of torch.func.
-        classes = torch.arange(logits.shape[1], device=logits.device)
-        return (self.label[:, None] == classes).to(logits.dtype)
+        classes = torch.arange(log_probs.shape[1], device=log_probs.device)
+        return (self.target[:, None] == classes).to(log_probs.dtype) * self.counted[:, None]
 
     def masses(self, rows: slice, n_classes: int) -> Tensor:
         """Weight times share of each class, for some rows of dense labels: float32, ``(n, C)``."""
-        target = self.target[rows] if self.target.dim() == 2 else self.label[rows]
         spread = self.smoothing / n_classes
-        if target.dim() == 2:
-            masses = target.to(torch.float32, copy=True)
-            if self.smoothing > 0.0:
-                masses.mul_(1.0 - self.smoothing).add_(spread)
-        else:
-            masses = torch.full((len(target), n_classes), spread, device=target.device)
+        if self.has_indices:
+            target = self.label[rows]
+            shape, device = (len(target), n_classes), target.device
+            masses = torch.full(shape, spread, dtype=torch.float32, device=device)
             kept = torch.full_like(masses[:, :1], 1.0 - self.smoothing)
             masses.scatter_add_(1, target[:, None], kept)
+        else:
+            masses = self.target[rows].to(torch.float32, copy=True)
+            if self.smoothing > 0.0:
+                masses.mul_(1.0 - self.smoothing).add_(spread)
         return masses if self.weight is None else masses.mul_(self.weight)
 
-    def traced_masses(self, logits: Tensor) -> Tensor:
+    def differentiable_masses(self, logits: Tensor) -> Tensor:
         """:meth:`masses` of all rows by differentiable operations, in the dtype of the logits."""
-        share = (1.0 - self.smoothing) * self.shares(logits) + self.smoothing / logits.shape[1]
+        share = self.target.to(logits.dtype)
+        if self.has_indices:
+            classes = torch.arange(logits.shape[1], device=logits.device)
+            share = (self.label[:, None] == classes).to(logits.dtype)
+        if self.smoothing > 0.0:
+            share = (1.0 - self.smoothing) * share + self.smoothing / logits.shape[1]
         return share if self.weight is None else share * self.weight
+
+    def mix(self, class_costs: Tensor) -> Tensor:
+        """Costs of rows with dense labels from those of each class as the label, ``(N, C)`` to ``(N,)``.
+
+        Raises:
+            IndexError: if an index target is outside ``[0, C)``.
+        """
+        if self.has_indices:
+            gather(class_costs.detach(), self.label)  # raises for an index out of range
+        masses = self.differentiable_masses(class_costs)
+        # A class of probability 0 may cost infinitely much; where it has no share, that is nothing, not NaN.
+        nothing = (masses == 0) & ~class_costs.isfinite()
+        return self.without_ignored((torch.where(nothing, 0.0, class_costs) * masses).sum(1))
+
+    def weigh(self, costs: Tensor) -> Tensor:
+        """Costs of rows with index targets and no smoothing, ``(N,)``, times the weight of their label."""
+        return self.without_ignored(costs if self.weight is None else costs * self.weight[self.label])
+
+    def without_ignored(self, costs: Tensor) -> Tensor:
+        """Costs ``(N,)`` with 0 for rows to ignore, which may cost NaN."""
+        return torch.where(self.counted, costs, 0.0) if self.has_indices else costs
+
+    def total(self) -> Tensor | int:
+        """What the mean divides by: the weights of all labels that count, or the number of distributions."""
+        if not self.has_indices:
+            return len(self.target)
+        if self.weight is None:
+            return self.counted.sum()
+        return torch.where(self.counted, self.weight[self.label], 0.0).sum()
+
+    def reduce(self, costs: Tensor, reduction: Reduction) -> Tensor:
+        """The result of a loss from the costs of its rows; NaN for a mean over nothing, as in PyTorch."""
+        if reduction == "none":
+            return costs
+        return costs.sum() if reduction == "sum" else costs.sum() / self.total()

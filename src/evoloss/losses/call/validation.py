@@ -10,20 +10,25 @@ from torch import Tensor
 
 from evoloss.losses.call.autocast import autocast_dtype
 
-__all__ = ["Reduction", "SharedArguments", "is_accepted", "n_classes", "raise_as_cross_entropy"]
+__all__ = ["Options", "Reduction", "SharedArguments", "is_accepted", "n_classes", "raise_as_cross_entropy"]
 
 Reduction = Literal["none", "mean", "sum"]
 
 _LOGIT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-class SharedArguments(TypedDict, total=False):
-    """The keyword arguments that every loss takes, with the meaning that ``F.cross_entropy`` gives them."""
+class Options(TypedDict, total=False):
+    """The keyword arguments that every loss takes beside ``weight``, as ``F.cross_entropy`` means them."""
 
-    weight: Tensor | None
     ignore_index: int
     reduction: Reduction
     label_smoothing: float
+
+
+class SharedArguments(Options, total=False):
+    """The options with the weight: what a call of ``F.cross_entropy`` takes."""
+
+    weight: Tensor | None
 
 
 def n_classes(input: Tensor) -> int:

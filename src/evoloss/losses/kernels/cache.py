@@ -1,71 +1,69 @@
-"""What a loss in use works out of its parameters once, and keeps until they change."""
+"""What a loss in use works out of its parameters once, and uses while they are the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from evoloss.networks import LookupTables
-
-K = TypeVar("K")
 V = TypeVar("V")
-State = tuple[int, int]
+
+SIZE = 16  # values that are kept: tables of one class count are a megabyte and a half
 
 
-def state_of(params: Tensor) -> State:
-    """Where parameters lie, and how often that place has been written to."""
-    return params.data_ptr(), params._version
+class ParameterCache:
+    """Values by key, made of a tensor of parameters, and dropped as soon as that holds other numbers.
 
-
-class KeptValues(Generic[K, V]):
-    """Values by key; all are dropped as soon as the parameters lie elsewhere or have been written to."""
-
-    def __init__(self) -> None:
-        self._of: State | None = None
-        self._values: dict[K, V] = {}
-
-    def get(self, params: Tensor, key: K, make: Callable[[], V]) -> V:
-        """The value of a key, made if it is not there; what ``make`` raises, this raises."""
-        state = state_of(params)
-        if self._of != state:
-            self._of, self._values = state, {}
-        if key not in self._values:
-            self._values[key] = make()
-        return self._values[key]
-
-
-@dataclass
-class KeptTables:
-    """Tables, and the parameters they were made of.
-
-    Tables take some twenty milliseconds, so they outlive parameters that are written to or moved without
-    being changed: distributed training writes buffers anew in every step.
-
-    Attributes:
-        tables: at one class count, on one device.
-        params: a copy of the parameters.
-        state: where they lay, and how often that place had been written to, when they were last compared.
+    Neither an address nor a version tells one tensor from another: memory is used again, and ``.data`` is
+    written to unseen. So a tensor of the CPU is compared number by number at each use, which takes a
+    microsecond for the few that a loss has; one on another device, where that would wait, only after it has
+    been written to. The values that were used last stay, :data:`SIZE` of them.
     """
 
-    tables: LookupTables
-    params: Tensor
-    state: State
+    def __init__(self) -> None:
+        self._copy: Tensor | None = None
+        self._tensor: Tensor | None = None
+        self._version = -1
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
 
-    @classmethod
-    def of(cls, tables: LookupTables, params: Tensor) -> KeptTables:
-        """Keep tables that were just made of ``params``."""
-        return cls(tables, params.detach().clone(), state_of(params))
+    def get(self, params: Tensor, key: Hashable, make: Callable[[], V]) -> V:
+        """The value of a key, made if it is not there; what ``make`` raises, this raises."""
+        if self._copy is None or not self._holds(params):
+            self._values.clear()
+            with torch.inference_mode(False):
+                self._copy = params.detach().clone()
+            self._tensor, self._version = params, _version(params)
+        found = self._values.get(key)
+        if found is None:
+            found = self._values[key] = make()
+            if len(self._values) > SIZE:
+                self._values.popitem(last=False)
+        else:
+            self._values.move_to_end(key)
+        value: V = found
+        return value
 
-    def still_of(self, params: Tensor) -> bool:
-        """Whether the tables are those of ``params``; compares the numbers only where it must."""
-        state = state_of(params)
-        if self.state == state:
+    def clear(self) -> None:
+        """Drop all values."""
+        self._copy = self._tensor = None
+        self._values.clear()
+
+    def _holds(self, params: Tensor) -> bool:
+        """Whether the values were made of these numbers."""
+        copy = self._copy
+        assert copy is not None  # get saw to that
+        known = params is self._tensor and self._version == _version(params) >= 0
+        if known and params.device.type != "cpu":
             return True
-        if self.params.dtype == params.dtype and torch.equal(self.params, params):
-            self.state = state
-            return True
-        return False
+        if copy.dtype != params.dtype or copy.device != params.device or not torch.equal(copy, params):
+            return False
+        self._tensor, self._version = params, _version(params)
+        return True
+
+
+def _version(params: Tensor) -> int:
+    """How often a tensor has been written to; -1 where nobody counts."""
+    return -1 if params.is_inference() else params._version

@@ -8,11 +8,11 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor
 
-from evoloss.losses.base import SharedArguments
+from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import in_range
 
-__all__ = ["AgceLoss", "agce"]
+__all__ = ["AgceLoss", "agce", "agce_slope"]
 
 
 def agce(log_p: Tensor, a: float, q: float) -> Tensor:
@@ -31,6 +31,12 @@ def agce(log_p: Tensor, a: float, q: float) -> Tensor:
     return -math.pow(a + 1.0, q) / q * torch.expm1(q * shortfall)
 
 
+def agce_slope(log_p: Tensor, a: float, q: float) -> Tensor:
+    r"""Derivative of :func:`agce` by log p_y: :math:`-(a + p_y)^{q - 1} p_y`."""
+    p = torch.exp(log_p)
+    return -((a + p) ** (q - 1.0)) * p
+
+
 class AgceLoss(LabelProbabilityLoss):
     """Asymmetric generalised cross-entropy; see :func:`agce`.
 
@@ -38,7 +44,8 @@ class AgceLoss(LabelProbabilityLoss):
         a: above 0. The default is the CIFAR-10 setting of the AGCE term of NCE+AGCE in the published
             configurations of the Active Negative Loss (factors 1 for NCE and 4 for AGCE); CIFAR-100 has 1.8.
         q: above 0. The default comes from the same place; CIFAR-100 has 3.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -47,11 +54,17 @@ class AgceLoss(LabelProbabilityLoss):
     name: ClassVar[str] = "agce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("a", "q")
 
-    def __init__(self, *, a: float = 6.0, q: float = 1.5, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, a: float = 6.0, q: float = 1.5, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.a = in_range("agce", "a", a, 0.0, above=True)
         self.q = in_range("agce", "q", q, 0.0, above=True)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`agce`."""
         return agce(log_p, self.a, self.q)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`agce_slope`."""
+        return agce_slope(log_p, self.a, self.q)

@@ -8,7 +8,7 @@ from typing import ClassVar, Unpack
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import in_range
 
@@ -59,7 +59,8 @@ class AnlCeLoss(ClassificationLoss):
         beta: factor of the negative part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 1.
         min_prob: smallest probability told apart from 0, in (0, 0.5]. Below it the negative part has no
             gradient.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -70,13 +71,14 @@ class AnlCeLoss(ClassificationLoss):
 
     def __init__(
         self,
+        weight: Tensor | None = None,
         *,
         alpha: float = 5.0,
         beta: float = 5.0,
         min_prob: float = 1e-7,
-        **semantics: Unpack[SharedArguments],
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(**semantics)
+        super().__init__(weight, **options)
         self.alpha = in_range("anl_ce", "alpha", alpha, 0.0)
         self.beta = in_range("anl_ce", "beta", beta, 0.0)
         self.min_prob = in_range("anl_ce", "min_prob", min_prob, 0.0, 0.5, above=True)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import in_range
 
 __all__ = ["BiTemperedLoss", "bi_tempered", "tempered_log_softmax"]
@@ -94,7 +94,8 @@ class BiTemperedLoss(ClassificationLoss):
     Args:
         t1: temperature of the logarithm, in [0, 1]. The default is a setting for noisy CIFAR-100.
         t2: temperature of the softmax, in [1, 4]. The default is a setting for noisy CIFAR-100.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -103,8 +104,10 @@ class BiTemperedLoss(ClassificationLoss):
     name: ClassVar[str] = "bi_tempered"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("t1", "t2")
 
-    def __init__(self, *, t1: float = 0.8, t2: float = 1.2, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, t1: float = 0.8, t2: float = 1.2, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.t1 = in_range("bi_tempered", "t1", t1, 0.0, 1.0)
         self.t2 = in_range("bi_tempered", "t2", t2, 1.0, 4.0)
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss
+from evoloss.losses.known.slopes import SlopeFunctions
 
 __all__ = ["BrierLoss", "brier"]
 
@@ -37,3 +38,8 @@ class BrierLoss(ClassificationLoss):
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`brier`."""
         return brier(F.log_softmax(logits, dim=1))
+
+    def slopes(self, n_classes: int) -> SlopeFunctions:
+        """The slopes of other classes, ``2 p^2``, and of the label, ``2 p^2 - 2 p``, by log p."""
+        del n_classes
+        return lambda log_p: 2 * (2 * log_p).exp(), lambda log_p: 2 * (2 * log_p).exp() - 2 * log_p.exp()

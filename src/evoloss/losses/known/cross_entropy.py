@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 
-__all__ = ["CrossEntropyLoss", "cross_entropy"]
+__all__ = ["CrossEntropyLoss", "cross_entropy", "cross_entropy_slope"]
 
 
 def cross_entropy(log_p: Tensor) -> Tensor:
@@ -18,6 +19,11 @@ def cross_entropy(log_p: Tensor) -> Tensor:
         log_p: log-probability of the label, at most 0, any shape.
     """
     return -log_p
+
+
+def cross_entropy_slope(log_p: Tensor) -> Tensor:
+    r"""Derivative of :func:`cross_entropy` by log p_y: -1."""
+    return torch.full_like(log_p, -1.0)
 
 
 class CrossEntropyLoss(LabelProbabilityLoss):
@@ -31,3 +37,7 @@ class CrossEntropyLoss(LabelProbabilityLoss):
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`cross_entropy`."""
         return cross_entropy(log_p)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`cross_entropy_slope`."""
+        return cross_entropy_slope(log_p)

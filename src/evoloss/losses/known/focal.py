@@ -7,11 +7,17 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor
 
-from evoloss.losses.base import SharedArguments
+from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import in_range
 
-__all__ = ["FocalLoss", "focal"]
+__all__ = ["FocalLoss", "focal", "focal_slope"]
+
+
+# At p = 1 a power below 1 has an infinite slope, and infinity times log p = 0 is NaN. The floor is far below
+# the resolution of p, and its square is still a number in float32, as second derivatives need.
+_LEAST_MISSING = 1e-12
+_TINY = -100.0  # 1 - exp(-100) is 1 in float64
 
 
 def focal(log_p: Tensor, gamma: float) -> Tensor:
@@ -24,10 +30,23 @@ def focal(log_p: Tensor, gamma: float) -> Tensor:
     References:
         Lin et al. 2017, arXiv:1708.02002.
     """
-    # At p = 1 a power below 1 has an infinite slope, and infinity times log p = 0 is NaN. The floor is far
-    # below the resolution of p, and its square is still a number in float32, as second derivatives need.
-    missing = (-torch.expm1(log_p)).clamp(min=1e-12)
-    return -(missing**gamma) * log_p
+    # Where p_y is 0 to every digit the loss is -log p_y; 0 times an infinite logarithm would be NaN there.
+    tiny = log_p < _TINY
+    inside = torch.where(tiny, _TINY, log_p)
+    missing = (-torch.expm1(inside)).clamp(min=_LEAST_MISSING)
+    return torch.where(tiny, -log_p, -(missing**gamma) * inside)
+
+
+def focal_slope(log_p: Tensor, gamma: float) -> Tensor:
+    r"""Derivative of :func:`focal` by log p_y.
+
+    :math:`\gamma m^{\gamma - 1} p_y \log p_y - m^\gamma` with m = 1 - p_y.
+    """
+    p = torch.exp(log_p)
+    missing = (-torch.expm1(log_p)).clamp(min=_LEAST_MISSING)
+    # p log p is 0 at p = 0, and 0 times infinity is not.
+    entropy = torch.where(p == 0.0, 0.0, p * log_p)
+    return gamma * missing ** (gamma - 1.0) * entropy - missing**gamma
 
 
 class FocalLoss(LabelProbabilityLoss):
@@ -37,7 +56,8 @@ class FocalLoss(LabelProbabilityLoss):
 
     Args:
         gamma: focus, at least 0. 2 is the value of the paper; benchmarks with label noise often use 0.5.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``gamma`` is out of range.
@@ -46,10 +66,16 @@ class FocalLoss(LabelProbabilityLoss):
     name: ClassVar[str] = "focal"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("gamma",)
 
-    def __init__(self, *, gamma: float = 2.0, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, gamma: float = 2.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.gamma = in_range("focal", "gamma", gamma, 0.0)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`focal`."""
         return focal(log_p, self.gamma)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`focal_slope`."""
+        return focal_slope(log_p, self.gamma)

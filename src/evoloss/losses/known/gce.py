@@ -7,11 +7,11 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor
 
-from evoloss.losses.base import SharedArguments
+from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import in_range
 
-__all__ = ["GceLoss", "gce"]
+__all__ = ["GceLoss", "gce", "gce_slope"]
 
 
 def gce(log_p: Tensor, q: float) -> Tensor:
@@ -28,12 +28,18 @@ def gce(log_p: Tensor, q: float) -> Tensor:
     return -torch.expm1(q * log_p) / q
 
 
+def gce_slope(log_p: Tensor, q: float) -> Tensor:
+    r"""Derivative of :func:`gce` by log p_y: :math:`-p_y^q`."""
+    return torch.exp(q * log_p).neg()
+
+
 class GceLoss(LabelProbabilityLoss):
     """Generalised cross-entropy; see :func:`gce`. The truncated variant of the paper is not included.
 
     Args:
         q: in (0, 1]. 0.7 is the value of the paper.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``q`` is out of range.
@@ -42,10 +48,14 @@ class GceLoss(LabelProbabilityLoss):
     name: ClassVar[str] = "gce"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("q",)
 
-    def __init__(self, *, q: float = 0.7, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(self, weight: Tensor | None = None, *, q: float = 0.7, **options: Unpack[Options]) -> None:
+        super().__init__(weight, **options)
         self.q = in_range("gce", "q", q, 0.0, 1.0, above=True)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`gce`."""
         return gce(log_p, self.q)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`gce_slope`."""
+        return gce_slope(log_p, self.q)

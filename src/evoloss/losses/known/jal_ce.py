@@ -7,7 +7,7 @@ from typing import ClassVar, Unpack
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import in_range
 
@@ -55,7 +55,8 @@ class JalCeLoss(ClassificationLoss):
         alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 5.
         beta: factor of the asymmetric part, at least 0. 1 for both CIFAR-10 and CIFAR-100.
         a: length of the label vector, at least 1. The default is the CIFAR-10 setting; CIFAR-100 has 20.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -65,9 +66,15 @@ class JalCeLoss(ClassificationLoss):
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "a")
 
     def __init__(
-        self, *, alpha: float = 1.0, beta: float = 1.0, a: float = 30.0, **semantics: Unpack[SharedArguments]
+        self,
+        weight: Tensor | None = None,
+        *,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        a: float = 30.0,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(**semantics)
+        super().__init__(weight, **options)
         self.alpha = in_range("jal_ce", "alpha", alpha, 0.0)
         self.beta = in_range("jal_ce", "beta", beta, 0.0)
         self.a = in_range("jal_ce", "a", a, 1.0)

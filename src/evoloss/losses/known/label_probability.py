@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss
-from evoloss.losses.call.gather import pick
+from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.kernels.cpu_rows import AffineTerms, looked_up_rows, traced_rows
+from evoloss.losses.known.slopes import SlopeFunctions
+from evoloss.networks import Context, RowTerms, Terms
 
 __all__ = ["LabelProbabilityLoss"]
 
 
-class LabelProbabilityLoss(ClassificationLoss):
-    """Base of the losses that are a function of log p_y alone; a subclass defines :meth:`cost`.
+class LabelProbabilityLoss(ClassificationLoss, RowTerms):
+    """Base of the losses that are a function of log p_y alone; a subclass defines cost and slope.
 
-    With index targets only the costs asked for are evaluated, in any number of dimensions without a copy.
+    Both stand side by side: plain calls and the students of a search are trained with the slope, all others
+    differentiate the cost.
     """
 
+    @abstractmethod
     def cost(self, log_p: Tensor) -> Tensor:
         """Cost of giving the label the log-probability ``log_p``.
 
         Args:
-            log_p: at most 0, float32 or float64, any shape.
+            log_p: at most 0, float32 or float64, any shape; ``-inf`` for a label that is masked.
 
         Returns:
-            The costs, of the same shape; finite with a finite derivative wherever ``log_p`` is finite.
+            The costs, of the same shape, with a derivative that is finite everywhere.
         """
-        raise NotImplementedError
+
+    @abstractmethod
+    def slope(self, log_p: Tensor) -> Tensor:
+        """The derivative of :meth:`cost`, of the same shape; finite everywhere, also at ``-inf``."""
+
+    def slopes(self, n_classes: int) -> SlopeFunctions:
+        """The slopes of other classes, which are 0, and of the label, as functions of log p."""
+        del n_classes
+        return torch.zeros_like, self.slope
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k; ``(N, C)`` to ``(N, C)``."""
@@ -37,19 +50,13 @@ class LabelProbabilityLoss(ClassificationLoss):
 
     def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
         """L(p, y); ``(N, C)`` and ``(N,)`` to ``(N,)``."""
-        return self.cost(pick(F.log_softmax(logits, dim=1), target))
+        return self.cost(gather(F.log_softmax(logits, dim=1), target))
 
-    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """Costs of half-precision logits without a float32 copy of them; others need no other way."""
-        is_half = logits.dtype in (torch.float16, torch.bfloat16)
-        if not is_half or labels.is_dense or logits.device.type != "cpu" or torch.compiler.is_compiling():
-            return None
-        terms = AffineTerms(0.0, 1.0)
-        log_p = looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))
-        return torch.where(labels.target == labels.ignore_index, 0.0, self.cost(log_p))
+    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+        """Cost and slope; of dense labels in float32 or less."""
+        return None if labels.is_dense and logits.dtype == torch.float64 else self
 
-    def _all_costs(self, logits: Tensor) -> Tensor:
-        return self.class_costs(logits)
-
-    def _picked_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.cost(pick(F.log_softmax(logits, dim=1), target, self.ignore_index))
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """:meth:`cost` and :meth:`slope`."""
+        del context
+        return self.cost(log_p), self.slope(log_p)

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.kernels.cpu_rows import AffineTerms, looked_up_rows, traced_rows
 from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.slopes import SlopeFunctions
+from evoloss.networks import AffineTerms, Terms
 
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
 
@@ -41,7 +42,8 @@ class LabelSmoothingLoss(ClassificationLoss):
 
     Args:
         smoothing: share of the label spread over all classes, in [0, 1]. 0.1 is the value of the paper.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``smoothing`` is out of range.
@@ -50,19 +52,24 @@ class LabelSmoothingLoss(ClassificationLoss):
     name: ClassVar[str] = "label_smoothing"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("smoothing",)
 
-    def __init__(self, *, smoothing: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, smoothing: float = 0.1, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.smoothing = in_range("label_smoothing", "smoothing", smoothing, 0.0, 1.0)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`smoothed_cross_entropy`."""
         return smoothed_cross_entropy(F.log_softmax(logits, dim=1), self.smoothing)
 
-    def row_costs(self, logits: Tensor, labels: Labels) -> Tensor | None:
-        """See :func:`smoothed_cross_entropy`; eagerly on the CPU, with the gradient worked out on the way."""
-        eager_on_cpu = logits.device.type == "cpu" and not torch.compiler.is_compiling()
-        if logits.dtype == torch.float64 or not eager_on_cpu:
+    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+        """Linear terms, in float32 or less."""
+        if logits.dtype == torch.float64:
             return None
-        terms = AffineTerms(-self.smoothing / logits.shape[1], -(1.0 - self.smoothing))
-        # Linear in the log-probabilities, so these differentiable operations are exact.
-        return looked_up_rows(logits, labels, terms, lambda rows: traced_rows(rows.float(), labels, terms))
+        return AffineTerms(-self.smoothing / logits.shape[1], -(1.0 - self.smoothing))
+
+    def slopes(self, n_classes: int) -> SlopeFunctions:
+        """The slopes of other classes, ``-s / C``, and of the label, ``-(1 - s + s / C)``."""
+        share = self.smoothing / n_classes
+        label = -(1.0 - self.smoothing + share)
+        return lambda log_p: torch.full_like(log_p, -share), lambda log_p: torch.full_like(log_p, label)

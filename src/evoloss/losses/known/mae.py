@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 
-__all__ = ["MaeLoss", "mae"]
+__all__ = ["MaeLoss", "mae", "mae_slope"]
 
 
 def mae(log_p: Tensor) -> Tensor:
@@ -24,6 +24,11 @@ def mae(log_p: Tensor) -> Tensor:
     return -2.0 * torch.expm1(log_p)
 
 
+def mae_slope(log_p: Tensor) -> Tensor:
+    r"""Derivative of :func:`mae` by log p_y: :math:`-2 p_y`."""
+    return -2.0 * torch.exp(log_p)
+
+
 class MaeLoss(LabelProbabilityLoss):
     """Absolute error between predicted and one-hot probabilities; see :func:`mae`. Some code halves it."""
 
@@ -32,3 +37,7 @@ class MaeLoss(LabelProbabilityLoss):
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`mae`."""
         return mae(log_p)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`mae_slope`."""
+        return mae_slope(log_p)

@@ -7,7 +7,7 @@ from typing import ClassVar, Unpack
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import in_range
 
 __all__ = ["MaxSupLoss", "maxsup"]
@@ -38,7 +38,8 @@ class MaxSupLoss(ClassificationLoss):
     Args:
         alpha: strength of the penalty, at least 0. The authors' recipes raise it linearly from 0.1, the
             default here, to 0.2 over the epochs; the attribute may be set between epochs for that.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``alpha`` is out of range.
@@ -47,8 +48,10 @@ class MaxSupLoss(ClassificationLoss):
     name: ClassVar[str] = "maxsup"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def __init__(self, *, alpha: float = 0.1, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, alpha: float = 0.1, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.alpha = in_range("maxsup", "alpha", alpha, 0.0)
 
     def class_costs(self, logits: Tensor) -> Tensor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 __all__ = ["normalised_cross_entropy"]
+
+_MASKED = -1e30  # no logits but those of masked classes are so far apart
 
 
 def normalised_cross_entropy(log_probs: Tensor) -> Tensor:
@@ -19,4 +22,10 @@ def normalised_cross_entropy(log_probs: Tensor) -> Tensor:
         Ma et al. 2020, arXiv:2006.13554.
     """
     # For C >= 2 the sum is at most -C log C < -1, so the clamp changes nothing; for C = 1 it avoids 0 / 0.
-    return log_probs / log_probs.sum(dim=1, keepdim=True).clamp(max=-1.0)
+    total = log_probs.sum(dim=1, keepdim=True).clamp(max=-1.0)
+    # A class that is masked, by a logit of -inf or of the least number there is, makes the sum infinite.
+    # Those that are masked then share 1 among them, and the others have 0: limits without a slope.
+    masked = total < _MASKED
+    gone = (log_probs < _MASKED).to(log_probs.dtype)
+    limit = gone / gone.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return torch.where(masked, limit, log_probs / torch.where(masked, -1.0, total))

@@ -8,7 +8,7 @@ from typing import ClassVar, Unpack
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import in_range
 from evoloss.losses.known.rce import reverse_cross_entropy
@@ -38,7 +38,8 @@ class NceRceLoss(ClassificationLoss):
         alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 10.
         beta: factor of the passive part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 0.1.
         log_zero: A, in [-1000, -0.001]. The authors' code clamps the one-hot label at 1e-4; its log is -9.21.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -49,13 +50,14 @@ class NceRceLoss(ClassificationLoss):
 
     def __init__(
         self,
+        weight: Tensor | None = None,
         *,
         alpha: float = 1.0,
         beta: float = 1.0,
         log_zero: float = math.log(1e-4),
-        **semantics: Unpack[SharedArguments],
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(**semantics)
+        super().__init__(weight, **options)
         self.alpha = in_range("nce_rce", "alpha", alpha, 0.0)
         self.beta = in_range("nce_rce", "beta", beta, 0.0)
         self.log_zero = in_range("nce_rce", "log_zero", log_zero, -1000.0, -0.001)

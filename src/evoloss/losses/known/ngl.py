@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, SharedArguments
+from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import in_range
 
 __all__ = ["NglLoss", "ngl"]
@@ -42,7 +42,8 @@ class NglLoss(ClassificationLoss):
 
     Args:
         alpha: at most 10, where the exponential still fits float16. 2.4092 is the value of the paper.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``alpha`` is out of range.
@@ -51,8 +52,10 @@ class NglLoss(ClassificationLoss):
     name: ClassVar[str] = "ngl"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def __init__(self, *, alpha: float = 2.4092, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, alpha: float = 2.4092, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.alpha = in_range("ngl", "alpha", alpha, -10.0, 10.0)
 
     def class_costs(self, logits: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from typing import ClassVar, Unpack
 import torch
 from torch import Tensor
 
-from evoloss.losses.base import SharedArguments
+from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import in_range
 
-__all__ = ["Poly1Loss", "poly1"]
+__all__ = ["Poly1Loss", "poly1", "poly1_slope"]
 
 
 def poly1(log_p: Tensor, epsilon: float) -> Tensor:
@@ -29,13 +29,19 @@ def poly1(log_p: Tensor, epsilon: float) -> Tensor:
     return -log_p - epsilon * torch.expm1(log_p)
 
 
+def poly1_slope(log_p: Tensor, epsilon: float) -> Tensor:
+    r"""Derivative of :func:`poly1` by log p_y: :math:`-1 - \epsilon p_y`."""
+    return -epsilon * torch.exp(log_p) - 1.0
+
+
 class Poly1Loss(LabelProbabilityLoss):
     """Poly-1 cross-entropy; see :func:`poly1`.
 
     Args:
         epsilon: at least -1. The paper tunes it for each task: 2 for ImageNet classification, the default
             here, and -1 for detection; public re-implementations often have 1.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if ``epsilon`` is out of range.
@@ -44,10 +50,16 @@ class Poly1Loss(LabelProbabilityLoss):
     name: ClassVar[str] = "poly1"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("epsilon",)
 
-    def __init__(self, *, epsilon: float = 2.0, **semantics: Unpack[SharedArguments]) -> None:
-        super().__init__(**semantics)
+    def __init__(
+        self, weight: Tensor | None = None, *, epsilon: float = 2.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
         self.epsilon = in_range("poly1", "epsilon", epsilon, -1.0)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`poly1`."""
         return poly1(log_p, self.epsilon)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`poly1_slope`."""
+        return poly1_slope(log_p, self.epsilon)

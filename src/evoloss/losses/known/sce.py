@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Unpack
 
+import torch
 from torch import Tensor
 
-from evoloss.losses.base import SharedArguments
+from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import in_range
 from evoloss.losses.known.rce import reverse_cross_entropy
 
-__all__ = ["SceLoss", "sce"]
+__all__ = ["SceLoss", "sce", "sce_slope"]
 
 
 def sce(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
@@ -29,6 +30,11 @@ def sce(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
     return -alpha * log_p + beta * reverse_cross_entropy(log_p, log_zero)
 
 
+def sce_slope(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
+    r"""Derivative of :func:`sce` by log p_y: :math:`-\alpha + \beta A\, p_y`."""
+    return torch.exp(log_p) * (beta * log_zero) - alpha
+
+
 class SceLoss(LabelProbabilityLoss):
     """Symmetric cross-entropy; see :func:`sce`.
 
@@ -37,7 +43,8 @@ class SceLoss(LabelProbabilityLoss):
         beta: factor of reverse cross-entropy, at least 0. The default is the CIFAR-10 setting.
         log_zero: A, in [-1000, -0.001]. -4 is the value of the paper; later code that clamps the one-hot
             label at 1e-4 has log 1e-4 = -9.21, which amounts to another ``beta``.
-        **semantics: see :class:`ClassificationLoss`.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
     Raises:
         ConfigError: if a parameter is out of range.
@@ -48,13 +55,14 @@ class SceLoss(LabelProbabilityLoss):
 
     def __init__(
         self,
+        weight: Tensor | None = None,
         *,
         alpha: float = 0.1,
         beta: float = 1.0,
         log_zero: float = -4.0,
-        **semantics: Unpack[SharedArguments],
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(**semantics)
+        super().__init__(weight, **options)
         self.alpha = in_range("sce", "alpha", alpha, 0.0)
         self.beta = in_range("sce", "beta", beta, 0.0)
         self.log_zero = in_range("sce", "log_zero", log_zero, -1000.0, -0.001)
@@ -62,3 +70,7 @@ class SceLoss(LabelProbabilityLoss):
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`sce`."""
         return sce(log_p, self.alpha, self.beta, self.log_zero)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`sce_slope`."""
+        return sce_slope(log_p, self.alpha, self.beta, self.log_zero)

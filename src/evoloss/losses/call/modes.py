@@ -1,0 +1,83 @@
+"""Whether a call is a plain one: eager, on real tensors, differentiated by ``backward`` or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+__all__ = [
+    "constant_to_compilers",
+    "inside_transform",
+    "is_eager",
+    "is_exporting",
+    "is_real",
+    "on_real_tensors",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_REAL = (Tensor, nn.Parameter, nn.Buffer)
+
+
+def constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
+    """``torch.compiler.assume_constant_result`` without importing the compiler, which takes seconds."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
+def is_eager() -> bool:
+    """Whether nothing watches or transforms the operations of a call.
+
+    Neither a compiler, an exporter or ``torch.jit.trace``, nor ``torch.func`` (grad, vmap, jvp) or
+    forward-mode differentiation, nor a dispatch mode such as ``FakeTensorMode``: none of them sees through a
+    gradient that is worked out on the way.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    return (
+        torch._C._functorch.peek_interpreter_stack() is None
+        and forward_ad._current_level < 0
+        and torch._C._get_tracing_state() is None
+        and (torch._C._len_torch_dispatch_stack() == 0 or not _records_operations())
+    )
+
+
+def _records_operations() -> bool:
+    """Whether a dispatch mode is on that records or replaces operations, where others only watch."""
+    keys = torch._C._TorchDispatchModeKey
+    recorders = (keys.FAKE, keys.PROXY, keys.FUNCTIONAL)
+    return any(torch._C._get_dispatch_mode(key) is not None for key in recorders)
+
+
+@constant_to_compilers
+def inside_transform() -> bool:
+    """Whether a transform of ``torch.func`` is running; a compiler asks this while it traces, within one."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def is_exporting() -> bool:
+    """Whether ``torch.export`` traces: what it records must not depend on anything kept by a module."""
+    return torch.compiler.is_exporting()
+
+
+def is_real(tensor: Tensor) -> bool:
+    """Whether a tensor is an ordinary one: no subclass, with values."""
+    return type(tensor) in _REAL and not tensor.is_meta
+
+
+@contextmanager
+def on_real_tensors() -> Iterator[None]:
+    """A region in which tensors are made on the CPU with values, whatever modes are on.
+
+    Not fake ones under ``FakeTensorMode``, not on ``torch.device("meta")``, and such that autograd takes them
+    although they were made under ``torch.inference_mode``.
+    """
+    modes = torch.utils._python_dispatch._disable_current_modes()
+    with modes, torch.device("cpu"), torch.inference_mode(False):
+        yield

@@ -1,0 +1,140 @@
+r"""A loss at one class count as numbers worked out once: what a fast way through rows of logits asks for.
+
+A row of log-probabilities l with label k costs :math:`\sum_j \phi_0(l_j) + \delta(l_k)`. Terms give both
+functions and their slopes together, without autograd. What :math:`\delta` depends on beside its argument is
+the *context* of a row: the certainty of its prediction, the agreement of its batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; a loss goes on below it as it is there
+
+Context = (
+    Tensor | None
+)  # of each row, ``(N,)``, or of each row and class, ``(N, C)``; None where there is none
+
+
+class LabelView(Protocol):
+    """What a context may know of the labels of a batch; :class:`evoloss.losses.call.labels.Labels`."""
+
+    @property
+    def label(self) -> Tensor:
+        """Class indices, ``(N,)``."""
+        ...
+
+    @property
+    def counted(self) -> Tensor:
+        """Which index targets are not to be ignored, ``(N,)``."""
+        ...
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether more than the label's own class has a share."""
+        ...
+
+    def shares(self, log_probs: Tensor) -> Tensor:
+        """Each class's share of the labels, 0 for rows to ignore, ``(N, C)``."""
+        ...
+
+
+class Terms(Protocol):
+    """See the module's docstring."""
+
+    @property
+    def has_other(self) -> bool:
+        r"""Whether :math:`\phi_0` is anything but 0."""
+        ...
+
+    @property
+    def sees_batch(self) -> bool:
+        """Whether there is a context that is worked out for the whole batch first."""
+        ...
+
+    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
+        """The context of rows whose labels have the log-probabilities ``log_p``, ``(N,)`` to ``(N,)``."""
+        ...
+
+    def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
+        """The same of rows and classes, from predictions and label distributions ``(N, C)``."""
+        ...
+
+    def row_context(self, log_probs: Tensor) -> Context:
+        """The context of rows that needs no others, ``(n, C)`` to ``(n,)``."""
+        ...
+
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        r""":math:`\delta` and its slope at log-probabilities of any shape, with which context broadcasts.
+
+        The results may be written to.
+        """
+        ...
+
+    def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
+        r"""The sum of :math:`\phi_0` over the classes, ``(n,)``, and its slope at each, ``(n, C)``.
+
+        Args:
+            log_probs: float32, shape ``(n, C)``.
+            scratch: four tensors of that shape to work in, three float32 and one int32; the slopes may lie
+                in the first. None to make new ones.
+        """
+        ...
+
+
+class RowTerms:
+    """Terms without a sum over the classes and without a context; what most losses are."""
+
+    has_other: bool = False
+    sees_batch: bool = False
+
+    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
+        """None is asked for."""
+        raise TypeError("these terms see no batch")
+
+    def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
+        """None is asked for."""
+        raise TypeError("these terms see no batch")
+
+    def row_context(self, log_probs: Tensor) -> Context:
+        """No context."""
+        del log_probs
+        return None
+
+    def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
+        """None is asked for."""
+        raise TypeError("these terms have no sum over the classes")
+
+
+@dataclass(frozen=True)
+class AffineTerms(RowTerms):
+    r"""Functions linear in log p: :math:`\phi_0 = a\,l` and :math:`\delta = b\,l`.
+
+    Attributes:
+        a: slope of the sum over all classes.
+        b: slope of the label's own term.
+    """
+
+    a: float
+    b: float
+
+    @property
+    def has_other(self) -> bool:  # type: ignore[override]
+        """Whether there is a sum over the classes."""
+        return self.a != 0.0
+
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        r""":math:`\delta` and its slope."""
+        del context
+        return self.b * log_p, torch.full_like(log_p, self.b)
+
+    def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
+        r"""The sum of :math:`\phi_0` and its slopes."""
+        slope = torch.empty_like(log_probs) if scratch is None else scratch[0]
+        return self.a * log_probs.sum(1), slope.fill_(self.a)
