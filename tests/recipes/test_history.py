@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from evoloss.pretraining import PretrainConfig, pretrain
-from evoloss.pretraining.history import GenerationRecord
-from evoloss.zoo import SHIPPED, shipped_path
+from evoloss.pretraining import pretrain
+from evoloss.pretraining.history import GenerationRecord, read_history
+from evoloss.zoo import SHIPPED
+from recipes.build import RECIPES, settings
 
-ROOT = Path(__file__).parents[2]
+every_shipped = pytest.mark.parametrize("name", SHIPPED)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@every_shipped
 def test_history_and_summary_belong_together(name: str) -> None:
-    folder = ROOT / "recipes" / name
-    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-    summary = json.loads((folder / "summary.json").read_text())
-    config = PretrainConfig.from_toml(shipped_path(name) / "pretrain.toml")
-    assert [line["generation"] for line in lines] == list(range(1, config.generations + 1))
+    history, config = read_history(RECIPES / name), settings(name)
+    summary = json.loads((RECIPES / name / "summary.json").read_text(encoding="utf-8"))
+    assert [record.generation for record in history] == list(range(1, config.generations + 1))
     assert summary["generations"] == config.generations
-    record = json.loads((shipped_path(name) / "config.json").read_text())["record"]
-    assert record["learnability"] == summary["learnability"]
+    assert summary["popsize"] == config.popsize
+    assert summary["rejected"] == sum(record.rejected for record in history)
+    assert summary["seconds"] == history[-1].seconds
+    assert history[-1].held_out_score is not None, "the last generation is judged on held-out tasks"
 
 
 class _EnoughError(Exception):
@@ -31,12 +31,10 @@ class _EnoughError(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHIPPED)
+@every_shipped
 def test_the_first_generation_comes_out_again(name: str) -> None:
     """Bits depend on the machine; on machines of one kind they are equal, elsewhere nearly."""
-    folder = ROOT / "recipes" / name
-    first = json.loads((folder / "history.jsonl").read_text().splitlines()[0])
-    config = PretrainConfig.from_toml(shipped_path(name) / "pretrain.toml")
+    first = read_history(RECIPES / name)[0]
     seen: list[GenerationRecord] = []
 
     def stop(record: GenerationRecord) -> None:
@@ -44,6 +42,6 @@ def test_the_first_generation_comes_out_again(name: str) -> None:
         raise _EnoughError
 
     with pytest.raises(_EnoughError):
-        pretrain(config, on_generation=stop)
-    assert seen[0].rejected == first["rejected"]
-    assert seen[0].fitness_mean == pytest.approx(first["fitness_mean"], rel=0.05, abs=0.02)
+        pretrain(settings(name), on_generation=stop)
+    assert seen[0].rejected == first.rejected
+    assert seen[0].fitness_mean == pytest.approx(first.fitness_mean, rel=0.05, abs=0.02)
