@@ -13,7 +13,7 @@ from evoloss.compare.results import Results
 from evoloss.errors import ResultsError
 from tests.compare.runs import ADDED_VALUES, make_results, make_run, make_tuning_run
 
-COMMITTED = sorted((Path(__file__).parents[2] / "benchmarks/results").rglob("results.json"))
+COMMITTED = sorted((Path(__file__).parents[2] / "benchmarks").rglob("results.json"))
 
 
 def _written(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, Any]]:

@@ -207,7 +207,7 @@ def test_nan_stays_nan() -> None:
 
 
 def test_other_classes_are_left_out_where_they_say_nothing() -> None:
-    artefact = read_artefact(Path(__file__).parents[2] / "benchmarks/results/ranking")
+    artefact = read_artefact(Path(__file__).parents[2] / "benchmarks/archive/0.1/ranking")
     network = artefact.network
     assert isinstance(network, ClasswiseNetwork)
     tables = tabulate(network, artefact.params, 1000)

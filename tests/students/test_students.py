@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.students import (
+from benchmarks.speed.students import (
     Case,
     candidates,
     cross_entropy_loss,

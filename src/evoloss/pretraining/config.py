@@ -90,7 +90,7 @@ class PretrainConfig:
     """Weight of a candidate's worst third of tasks beside the mean over all."""
     promote: float = 1.0
     """Share of the candidates, the best ones on short tasks, that long tasks are trained with
-    (measured by ``benchmarks.promotion``)."""
+    (measured by ``benchmarks.synthetic.promotion``)."""
     ranking_floor: float = 0.9
     """Ranking consistency that a candidate of the learnability fitness should have."""
     ranking_weight: float = 10.0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # Numbers worked on at once. As float32 that is 1 MB, which stays in the second-level cache of one core;
-# benchmarks/scaling.py measures a generation for other values.
+# benchmarks/speed/scaling.py measures a generation for other values.
 CHUNK_ELEMENTS = 1 << 18
 
 

@@ -37,7 +37,7 @@ def classwise(**arguments: Any) -> EvolvedLoss:
     return EvolvedLoss(network, accepted(network, 1, 3, 2, 10, 100, 1000)[0].float(), **arguments)
 
 
-RANKED = Path(__file__).parents[3] / "benchmarks/results/ranking"
+RANKED = Path(__file__).parents[3] / "benchmarks/archive/0.1/ranking"
 
 
 def label_only(**arguments: Any) -> EvolvedLoss:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.loss_step import peak_memory
+from benchmarks.speed.loss_step import peak_memory
 from evoloss import EvolvedLoss
 from evoloss.losses import LOSSES
 from evoloss.losses.kernels import cpu_rows

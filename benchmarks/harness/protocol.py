@@ -1,0 +1,190 @@
+"""How the speed benchmarks measure: subjects in turn, medians, ratios of medians, and the facts beside them.
+
+Machines drift and are shared, so a time alone says little. Every subject has its turn in every round, the
+figure that is quoted is the ratio of two medians of one run, and its spread is the quartiles of the ratio
+within a round. A result file says what machine it was and how busy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness.schema import SCHEMA, check_results
+from evoloss._version import __version__
+from evoloss.atomic_files import write_text
+
+Subject = Callable[[], float]  # does its work once and returns the seconds that count
+
+
+def timed(work: Callable[[], object], repeats: int = 1) -> Subject:
+    """A subject that runs ``work`` so many times and returns the seconds of one."""
+
+    def subject() -> float:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            work()
+        return (time.perf_counter() - start) / repeats
+
+    return subject
+
+
+def repeats_for(work: Callable[[], object], seconds: float) -> int:
+    """How often ``work`` fits into ``seconds``, at least once; it is called a few times to find out."""
+    work()
+    once = min(timed(work)() for _ in range(3))
+    return max(1, round(seconds / once))
+
+
+def alternate(subjects: Mapping[str, Subject], *, rounds: int, warmup: int = 1) -> dict[str, list[float]]:
+    """Seconds of every subject in every round; within a round each has one turn, in the given order.
+
+    Args:
+        subjects: by name.
+        rounds: counted rounds.
+        warmup: rounds before them that do not count.
+    """
+    for _ in range(warmup):
+        for subject in subjects.values():
+            subject()
+    seconds: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, subject in subjects.items():
+            seconds[name].append(subject())
+    return seconds
+
+
+def rows_of(
+    case: str, measured: Mapping[str, Sequence[float]], baseline: str, measure: str = "seconds"
+) -> list[dict[str, Any]]:
+    """One row a subject: median, ratio of medians to the baseline, quartiles over rounds.
+
+    Args:
+        case: what was done.
+        measured: by subject, a number a round.
+        baseline: the subject of the ratios.
+        measure: what the numbers are, one of :data:`benchmarks.harness.schema.MEASURES`.
+    """
+    rows = []
+    for name, values in measured.items():
+        within = [mine / theirs for mine, theirs in zip(values, measured[baseline], strict=True)]
+        rows.append(
+            {
+                "case": case,
+                "subject": name,
+                "baseline": baseline,
+                "rounds": len(values),
+                measure: statistics.median(values),
+                f"{measure}_quartiles": quartiles(values),
+                "ratio": statistics.median(values) / statistics.median(measured[baseline]),
+                "ratio_quartiles": quartiles(within),
+            }
+        )
+    return rows
+
+
+def quartiles(values: Sequence[float]) -> list[float]:
+    """First and third quartile; of a single value, the value twice."""
+    if len(values) < 2:
+        return [values[0], values[0]]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return [low, high]
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as an aligned table."""
+    for row in rows:
+        low, high = row["ratio_quartiles"]
+        amount = f"{1e3 * row['seconds']:11.4f} ms " if "seconds" in row else f"{row['mebibytes']:11.1f} MiB"
+        print(
+            f"{row['case']:<34} {row['subject']:<26} {amount}  "
+            f"{row['ratio']:8.3f} x {row['baseline']} [{low:.3f}, {high:.3f}]",
+            flush=True,
+        )
+
+
+def target(
+    name: str, limit: float, measured: float, *, at_least: bool = False, reason: str = ""
+) -> dict[str, Any]:
+    """A goal and what was measured for it.
+
+    Args:
+        name: what is limited.
+        limit: the goal.
+        measured: the figure.
+        at_least: whether the figure must reach the limit from above; otherwise it must not exceed it.
+        reason: why it was missed, if it was.
+    """
+    reached = measured >= limit if at_least else measured <= limit
+    return {
+        "name": name,
+        "limit": limit,
+        "measured": measured,
+        "at_least": at_least,
+        "reached": reached,
+        "reason": "" if reached else reason,
+    }
+
+
+def machine_facts() -> dict[str, Any]:
+    """What ran, on what, and how busy it was."""
+    return {
+        "evoloss": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def write_results(
+    path: Path,
+    benchmark: str,
+    command: str,
+    rows: Sequence[Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]] = (),
+    **more: Any,
+) -> None:
+    """Check a result against the schema and write it.
+
+    Args:
+        path: the JSON file.
+        benchmark: its name.
+        command: what reruns it.
+        rows: from :func:`rows_of`, possibly with further keys.
+        targets: from :func:`target`.
+        **more: further facts, JSON values.
+
+    Raises:
+        ValueError: if the result does not follow the schema.
+    """
+    content = {
+        "schema": SCHEMA,
+        "benchmark": benchmark,
+        "command": command,
+        "facts": machine_facts(),
+        "rows": list(rows),
+        "targets": list(targets),
+        **more,
+    }
+    check_results(content)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

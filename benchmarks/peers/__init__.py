@@ -1,1 +1,0 @@
-"""Other libraries doing the work of the pretraining engine; see ``benchmarks/engine.py``."""

@@ -1,0 +1,27 @@
+"""The objective in float64, straight from its formula: what every subject is checked against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.speed.peers.serving import Workload
+
+
+def direct_fitness(workload: Workload, population: np.ndarray, batch: int = 0) -> np.ndarray:
+    """The formula in float64: the fitness of candidates ``(P, n_params)``, ``(P,)``."""
+    inputs = np.stack([workload.scaled[batch], workload.flag[batch]], axis=-1).astype(np.float64)
+    order = workload.order[batch].astype(np.float64)
+    result = []
+    for candidate in population.astype(np.float64):
+        w1, b1, w2, b2, w3 = workload.split(candidate)
+        hidden = _silu(_silu(inputs @ w1 + b1) @ w2 + b2)
+        losses = (hidden @ w3).sum(axis=1)
+        agree = sum(
+            (np.sign(losses - np.roll(losses, -shift)) * each).sum() for shift, each in enumerate(order, 1)
+        )
+        result.append(0.5 * (1 - agree / np.abs(order).sum()))
+    return np.array(result)
+
+
+def _silu(z: np.ndarray) -> np.ndarray:
+    return z * 0.5 * (1 + np.tanh(0.5 * z))

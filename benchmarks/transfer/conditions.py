@@ -1,0 +1,178 @@
+"""The losses of ``benchmarks.transfer.run`` in order of interest, and the conditions of the trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evoloss.losses import LOSSES
+from evoloss.zoo import SHIPPED
+
+EVOLVED = Path(__file__).parent / "losses"
+PAPER = {
+    "paper-concat": "paper.toml",
+    "paper-classwise": "paper-classwise.toml",
+}
+"""Losses that the published method alone gives, and the file in recipes/not-shipped/ of each."""
+
+FIRST = (
+    *("cross_entropy", "evolved-base", "evolved-noise", "evolved-noise-strong", "evolved-noise-long"),
+    *("label_smoothing", "gce"),
+)
+SECOND = ("sce", "nce_rce", "anl_ce", "jal_ce", *PAPER)
+THIRD = ("evolved-small", *(name for name in LOSSES if name not in (*FIRST, *SECOND)))
+STAGES = (FIRST, SECOND, THIRD)
+"""All losses, those of most interest first: a stop leaves whole rows of these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One comparison on one data set.
+
+    Attributes:
+        name: of the condition and its folder.
+        title: what readers are told.
+        dataset: known data set.
+        model: known classifier.
+        train_samples: size of the class-balanced training subset; None for all.
+        validation: share of the training part that is held out for choosing rates and epochs.
+        label_noise: share of wrong training labels; validation and test labels are clean.
+        noise_kind: symmetric or asymmetric.
+        epochs: passes over the training split.
+        augment: as in a recipe.
+        eval_every: epochs between two looks at the validation split.
+        lr_grid: rates that every loss is tuned over.
+        tune_seeds: runs for each rate.
+        seeds: reported runs for each loss.
+        stages: how many of :data:`STAGES` take part.
+        core: whether it belongs to the subset that answers the main questions.
+    """
+
+    name: str
+    title: str
+    dataset: Literal["digits", "cifar10"]
+    model: str
+    train_samples: int | None
+    validation: float = 0.1
+    label_noise: float = 0.0
+    noise_kind: Literal["symmetric", "asymmetric"] = "symmetric"
+    epochs: int
+    augment: Literal["auto", "none"] = "auto"
+    eval_every: int = 1
+    lr_grid: tuple[float, ...]
+    tune_seeds: int = 1
+    seeds: int = 5
+    stages: int = 3
+    core: bool = False
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses that take part, in the order in which they are run."""
+        return tuple(name for stage in STAGES[: self.stages] for name in stage)
+
+    @property
+    def seconds(self) -> float:
+        """About how long a run takes on one core."""
+        n_train = self.train_samples or TRAINING_SAMPLES[self.dataset]
+        step, look = MILLISECONDS[self.dataset, self.model]
+        n_looked_at = N_VALIDATION[self.dataset] * self.epochs / self.eval_every + 1.5 * N_TEST[self.dataset]
+        return 1e-3 * (step * n_train * self.epochs + look * n_looked_at)
+
+
+TRAINING_SAMPLES = {"digits": 1294, "cifar10": 48_000}
+N_VALIDATION = {"digits": 144, "cifar10": 2000}
+N_TEST = {"digits": 359, "cifar10": 10_000}
+MILLISECONDS = {
+    ("digits", "cnn"): (0.12, 0.03),
+    ("cifar10", "cnn_small"): (0.21, 0.06),
+    ("cifar10", "resnet8"): (1.6, 0.45),
+}
+"""One image in training and in evaluation, one thread, measured with both cores busy."""
+
+DIGITS_GRID = (0.01, 0.03, 0.1, 0.3)
+LONG_DIGITS_GRID = (0.001, 0.003, 0.01, 0.03, 0.1)
+CIFAR_GRID = (0.1, 0.3, 1.0)
+
+
+def _digits(
+    name: str, title: str, *, epochs: int = 15, train_samples: int | None = None, **changes: Any
+) -> Condition:
+    return Condition(
+        name=f"digits-{name}",
+        title=f"digits, {title}",
+        dataset="digits",
+        model="cnn",
+        train_samples=train_samples,
+        epochs=epochs,
+        **{"lr_grid": DIGITS_GRID, "tune_seeds": 2, **changes},
+    )
+
+
+def _cifar(name: str, title: str, *, train_samples: int, epochs: int, **changes: Any) -> Condition:
+    return Condition(
+        name=f"cifar10-{name}",
+        title=f"CIFAR-10, {title}",
+        dataset="cifar10",
+        train_samples=train_samples,
+        epochs=epochs,
+        validation=0.04,
+        **{"model": "cnn_small", "lr_grid": CIFAR_GRID, **changes},
+    )
+
+
+_LONG_DIGITS = {
+    "epochs": 100,
+    "train_samples": 600,
+    "eval_every": 2,
+    "lr_grid": LONG_DIGITS_GRID,
+    "tune_seeds": 1,
+}
+_LONG_CIFAR = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
+
+CONDITIONS = (
+    _digits("clean", "clean labels", tune_seeds=3, core=True),
+    _digits("sym20", "20 % symmetric noise", label_noise=0.2),
+    _digits("sym40", "40 % symmetric noise", label_noise=0.4, core=True),
+    _digits("sym60", "60 % symmetric noise", label_noise=0.6),
+    _digits("sym80", "80 % symmetric noise", label_noise=0.8, core=True),
+    _digits("asym40", "40 % asymmetric noise", label_noise=0.4, noise_kind="asymmetric"),
+    _digits("50", "50 a class", train_samples=500, epochs=20, seeds=20, core=True),
+    _digits("sym40-long", "40 % symmetric noise, 100 epochs", label_noise=0.4, core=True, **_LONG_DIGITS),
+    _digits("sym80-long", "80 % symmetric noise, 100 epochs", label_noise=0.8, **_LONG_DIGITS),
+    _cifar("clean", "500 a class", train_samples=5000, epochs=12, core=True),
+    _cifar("50", "50 a class", train_samples=500, epochs=60, eval_every=4, seeds=10),
+    _cifar("sym40", "40 % symmetric noise", train_samples=4000, epochs=12, label_noise=0.4, core=True),
+    _cifar("sym80", "80 % symmetric noise", train_samples=4000, epochs=12, label_noise=0.8),
+    _cifar(
+        "asym40",
+        "40 % asymmetric noise",
+        train_samples=4000,
+        epochs=12,
+        label_noise=0.4,
+        noise_kind="asymmetric",
+    ),
+    _cifar("sym40-long", "40 % symmetric noise, to memorisation", label_noise=0.4, **_LONG_CIFAR),
+    _cifar("sym80-long", "80 % symmetric noise, to memorisation", label_noise=0.8, **_LONG_CIFAR),
+    _cifar(
+        "resnet8",
+        "ResNet-8, 1,000 a class",
+        train_samples=10_000,
+        epochs=10,
+        model="resnet8",
+        seeds=10,
+        stages=1,
+    ),
+)
+"""The protocol; conditions of the core first where time is short (``--core``)."""
+
+
+def available(losses: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out shipped losses that this version does not have."""
+    known = {*LOSSES, *SHIPPED, *PAPER}
+    return tuple(name for name in losses if name in known or Path(name).is_dir())
+
+
+def find(name: str) -> str:
+    """Return what ``evoloss compare`` calls a loss: its name or its directory."""
+    return str(EVOLVED / name) if name in PAPER else name
