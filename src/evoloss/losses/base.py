@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.call.modes import is_eager, is_real, on_real_tensors
+from evoloss.losses.call.modes import is_plain, on_real_tensors
 from evoloss.losses.call.validation import (
     Options,
     Reduction,
@@ -181,42 +180,34 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         Raises:
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
         """
-        shared = self._shared_arguments()
-        if not is_accepted(input, target, shared):
-            raise_as_cross_entropy(input, target, shared)
+        if not is_accepted(input, target, self):
+            raise_as_cross_entropy(input, target, self)
         axis = 0 if input.dim() == 1 else 1
         if input.shape[axis] == 0:
             # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
-            return F.cross_entropy(input, target, **shared)
+            return F.cross_entropy(input, target, self.weight, **self._options())
         indices = input.shape != target.shape
-        logits = input
+        logits, rows = input, target
         if input.dim() != 2:
             logits = input.movedim(axis, -1).reshape(-1, input.shape[axis]).contiguous()
-            target = target.reshape(-1) if indices else target.movedim(axis, -1).reshape(logits.shape)
+            rows = target.reshape(-1) if indices else target.movedim(axis, -1).reshape(logits.shape)
         weight, smoothing = self.weight, self.label_smoothing if self.label_smoothing > 0.0 else 0.0
         if weight is not None:
             weight = weight.to(torch.promote_types(input.dtype, torch.float32))
-        if indices and target.dtype != torch.int64:
-            target = target.long()
-        labels = Labels(target, weight, smoothing, self.ignore_index, smoothing > 0.0 or not indices)
-        terms = self.terms(logits, labels) if _is_plain(logits, labels) else None
+        if indices and rows.dtype != torch.int64:
+            rows = rows.long()
+        labels = Labels(rows, weight, smoothing, self.ignore_index, smoothing > 0.0 or not indices)
+        terms = self.terms(logits, labels) if is_plain(logits, rows, weight) else None
         if terms is not None:
-            result = reduced_rows(logits, labels, terms, self.reduction, partial(self.costs, labels=labels))
+            result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
         else:
             with autocast_off(input.device.type):
                 result = labels.reduce(self.costs(logits, labels), self.reduction)
         if self.reduction == "none" and input.dim() != 2:
             result = result.reshape(input.shape[:axis] + input.shape[axis + 1 :])
-        dtype = self._result_dtype(input, target, indices)
-        return result if result.dtype == dtype else result.to(dtype)
-
-    def _shared_arguments(self) -> SharedArguments:
-        return {
-            "weight": self.weight,
-            "ignore_index": self.ignore_index,
-            "reduction": self.reduction,
-            "label_smoothing": self.label_smoothing,
-        }
+        if indices and result.dtype == input.dtype:
+            return result
+        return result.to(self._result_dtype(input, target, indices))
 
     def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
         """The dtype in which ``nn.CrossEntropyLoss`` answers."""
@@ -230,20 +221,6 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.weight = _differentiable(self.weight)
         return self
-
-
-def _is_plain(logits: Tensor, labels: Labels) -> bool:
-    """Whether costs and gradient may be worked out together: eagerly, on the CPU, for the logits alone."""
-    target, weight = labels.target, labels.weight
-    return (
-        logits.device.type == "cpu"
-        and logits.shape[0] > 0
-        and is_real(logits)
-        and is_real(target)
-        and not target.requires_grad
-        and (weight is None or (is_real(weight) and not weight.requires_grad))
-        and is_eager()
-    )
 
 
 def _differentiable(tensor: Tensor | None) -> Tensor | None:

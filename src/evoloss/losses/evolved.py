@@ -228,12 +228,11 @@ class EvolvedLoss(ClassificationLoss):
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        n_classes = logits.shape[1]
-        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or not self._is_fixed():
+        n_classes, params = logits.shape[1], self.params
+        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or params.requires_grad:
             return None
-        if self.network.is_tabulated:
-            return self._tables_on(n_classes, logits.device)
-        return self._cache.get(self.params, n_classes, lambda: self._make_terms(n_classes))
+        found: Terms | None = self._cache.find(params, n_classes) if type(params) is Tensor else None
+        return self._first_terms(n_classes) if found is None else found
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.
@@ -327,12 +326,20 @@ class EvolvedLoss(ClassificationLoss):
         with torch.inference_mode(False), torch.no_grad():
             return self._cache.get(self.params, (n_classes, params.dtype, params.device), make)
 
-    def _make_terms(self, n_classes: int) -> Terms | None:
-        """The terms at a class count, with values that do not depend on how the call is made."""
-        with on_real_tensors(), torch.no_grad():
-            params = self.params.detach().cpu()
-            self._require_form(params, n_classes)
-            return self.network.terms(params, n_classes)
+    def _first_terms(self, n_classes: int) -> Terms | None:
+        """The terms at a class count, on the CPU, made and kept; None for parameters that are no numbers."""
+        if not self._is_fixed():
+            return None
+
+        def make() -> Terms | None:
+            if self.network.is_tabulated:
+                return self._tables_on(n_classes, torch.device("cpu"))
+            with on_real_tensors(), torch.no_grad():
+                params = self.params.detach().cpu()
+                self._require_form(params, n_classes)
+                return self.network.terms(params, n_classes)
+
+        return self._cache.get(self.params, n_classes, make)
 
     def _require_form(self, params: Tensor, n_classes: int) -> None:
         self.network.check_classes(n_classes)

@@ -73,10 +73,10 @@ class LookupTables(RowTerms):
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         r""":math:`\delta` and its slope at log-probabilities of any shape; see :class:`RowTerms`."""
         del context
-        cell = self.cells(log_p).view(-1)
-        slope = self.label_slope.index_select(0, cell).view_as(log_p)
-        value = self.label_value.index_select(0, cell).view_as(log_p)
-        return value.addcmul_(slope, log_p), slope
+        # cells, without a call of its own, and of the type that take asks for
+        cell = (log_p * -self.scale).clamp_(max=len(self.label_value) - 1).to(torch.int64).clamp_(min=0)
+        slope = self.label_slope.take(cell)
+        return self.label_value.take(cell).addcmul_(slope, log_p), slope
 
     def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
         r"""The sum of :math:`\phi_0` over the classes and its slopes; see :class:`RowTerms`."""
@@ -84,15 +84,14 @@ class LookupTables(RowTerms):
         if scratch is None:
             place = (log_probs * -self.scale).clamp_(max=last)
             # NaN becomes some integer, negative on some machines; what is looked up there is NaN again.
-            cell = place.to(torch.int32).clamp_(min=0).view(-1)
-            value = self.other_value.index_select(0, cell).view_as(log_probs)
-            slope = self.other_slope.index_select(0, cell).view_as(log_probs)
+            cell = place.to(torch.int64).clamp_(min=0)
+            value, slope = self.other_value.take(cell), self.other_slope.take(cell)
         else:
             slope, place, value, cells = scratch
             torch.mul(log_probs, -self.scale, out=place).clamp_(max=last)
-            cell = cells.copy_(place).clamp_(min=0).view(-1)
-            torch.index_select(self.other_value, 0, cell, out=value.view(-1))
-            torch.index_select(self.other_slope, 0, cell, out=slope.view(-1))
+            places = cells.copy_(place).clamp_(min=0).view(-1)
+            torch.index_select(self.other_value, 0, places, out=value.view(-1))
+            torch.index_select(self.other_slope, 0, places, out=slope.view(-1))
         # place is -scale times the clamped log-probability.
         return value.addcmul_(slope, place, value=-1.0 / self.scale).sum(1), slope
 

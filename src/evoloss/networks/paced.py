@@ -26,6 +26,7 @@ each has its own. At a batch of one A is that prediction's own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ from torch import Tensor
 from evoloss.networks.tempered import TemperedNetwork, TemperedTerms, certainty_of
 from evoloss.networks.terms import Context, LabelView
 
-BATCH_COUNT = 1.0  # m: the mean of the batch counts like one more sample of each class
+BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,27 @@ class PacedTerms(TemperedTerms):
     """The numbers of a paced loss; the temper follows the agreement of the batch."""
 
     sees_batch = True
+    sees_row = False
 
-    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
+    def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """The agreement of each position with its label, ``(N,)``."""
-        return agreements_of(log_p.exp(), labels.label, labels.counted, n_classes)
+        p = log_p.exp()
+        if counted is not None:
+            return agreements_of(p, label, counted, n_classes)
+        learned = p.double()
+        mean = learned.mean()
+        if not math.isfinite(mean.item()):  # a row that is NaN does not count
+            return agreements_of(p, label, None, n_classes)
+        # What agreements_of does where all positions count, in half of the operations.
+        sums = torch.bincount(label, learned, n_classes).index_select(0, label).sub_(learned)
+        numbers = torch.bincount(label, minlength=n_classes).index_select(0, label)
+        shares = sums.add_(mean, alpha=BATCH_COUNT).div_(numbers.add_(BATCH_COUNT - 1))
+        others = max(1, n_classes - 1)
+        return shares.mul_(n_classes / others).sub_(1 / others).clamp_(0, 1).to(log_p.dtype)
 
     def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
         """The agreement of each position with each class, ``(N, C)``."""
         return dense_agreements_of(probs, shares)
-
-    def row_context(self, log_probs: Tensor) -> Context:
-        """None: the batch gave it."""
-        del log_probs
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -42,6 +43,7 @@ LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a floa
 _LARGEST = 12.0
 _LARGEST_POWER = 4.0
 _START_SPREAD = 0.3
+_FEW = 4096  # rows of which all powers are made at once
 
 
 class TemperedForm(NamedTuple):
@@ -93,8 +95,9 @@ class TemperedTerms(RowTerms):
 
     weights: tuple[float, ...]
     tempering: tuple[float, float]
+    sees_row = True
 
-    def row_context(self, log_probs: Tensor) -> Context:
+    def row_context(self, log_probs: Tensor) -> Tensor:
         """The certainty of predictions, which the temper follows."""
         return certainty(log_probs)
 
@@ -105,19 +108,47 @@ class TemperedTerms(RowTerms):
         temper = context.pow(power).mul_(1 - least).add_(least)
         if least < LEAST_TEMPER:
             temper.clamp_(min=LEAST_TEMPER)
-        tempered = log_p.clamp(min=LOG_P_FLOOR).mul_(temper)
+        low = log_p.amin().item() < LOG_P_FLOOR if log_p.numel() else False
+        tempered = (log_p.clamp(min=LOG_P_FLOOR) if low else log_p) * temper
+        if log_p.dim() == 1 and len(log_p) <= _FEW and log_p.dtype == torch.float32:
+            cost, slope = self._few(tempered)
+        else:
+            cost, slope = self._many(tempered)
+        cost.div_(temper)
+        if low:
+            cost.addcmul_(slope, log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR))
+        return cost, slope
+
+    def _few(self, tempered: Tensor) -> tuple[Tensor, Tensor]:
+        """Cost times temper and slope of few rows: an operation costs more than its numbers."""
+        exponents, of_slope, of_cost, constant = self._vectors
+        powers = torch.expm1(tempered * exponents).t()  # (N, 4), less 1
+        return (
+            torch.addmv(tempered, powers, of_cost, beta=-self.weights[0]),
+            torch.addmv(constant, powers, of_slope),
+        )
+
+    @cached_property
+    def _vectors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Exponents above 0, ``(4, 1)``; what their powers weigh in slope and cost; minus all weights."""
+        exponents = torch.tensor(EXPONENTS[1:], dtype=torch.float32, device="cpu")
+        weights = torch.tensor(self.weights[1:], dtype=torch.float32, device="cpu")
+        constant = torch.tensor([-sum(self.weights)], dtype=torch.float32, device="cpu")
+        return exponents[:, None], -weights, -weights / exponents, constant
+
+    def _many(self, tempered: Tensor) -> tuple[Tensor, Tensor]:
+        """The same in little memory: the powers are made one from the other."""
         # u = p^(t / 2) - 1; the other powers' distances from 1 follow from it without loss of digits.
-        u = torch.expm1(tempered * 0.5)
-        power_of_p = u + 1
+        u = tempered.mul(0.5).expm1_()
+        x = u + 1
         cost = tempered.mul_(-self.weights[0]).add_(u, alpha=-2 * self.weights[1])
-        slope = (power_of_p * -self.weights[1]).sub_(self.weights[0])
+        slope = x.mul(-self.weights[1]).sub_(self.weights[0])
         for exponent, weight in zip(EXPONENTS[2:], self.weights[2:], strict=True):
-            u = u * (power_of_p + 1)
-            power_of_p = power_of_p * power_of_p
+            u = torch.addcmul(u, u, x)
+            x = x * x
             cost.add_(u, alpha=-weight / exponent)
-            slope.add_(power_of_p, alpha=-weight)
-        below = log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR)
-        return cost.div_(temper).addcmul_(slope, below), slope
+            slope.add_(x, alpha=-weight)
+        return cost, slope
 
 
 @dataclass(frozen=True, kw_only=True)

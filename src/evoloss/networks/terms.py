@@ -58,15 +58,27 @@ class Terms(Protocol):
         """Whether there is a context that is worked out for the whole batch first."""
         ...
 
-    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
-        """The context of rows whose labels have the log-probabilities ``log_p``, ``(N,)`` to ``(N,)``."""
+    @property
+    def sees_row(self) -> bool:
+        """Whether there is a context that each row gives by itself."""
+        ...
+
+    def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
+        """The context of rows of a batch.
+
+        Args:
+            log_p: log-probabilities of the labels, ``(N,)``.
+            label: class indices, ``(N,)``.
+            counted: which rows are not to be ignored, ``(N,)``; None for all.
+            n_classes: the class count.
+        """
         ...
 
     def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
         """The same of rows and classes, from predictions and label distributions ``(N, C)``."""
         ...
 
-    def row_context(self, log_probs: Tensor) -> Context:
+    def row_context(self, log_probs: Tensor) -> Tensor:
         """The context of rows that needs no others, ``(n, C)`` to ``(n,)``."""
         ...
 
@@ -93,8 +105,9 @@ class RowTerms:
 
     has_other: bool = False
     sees_batch: bool = False
+    sees_row: bool = False
 
-    def batch_context(self, log_p: Tensor, labels: LabelView, n_classes: int) -> Tensor:
+    def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """None is asked for."""
         raise TypeError("these terms see no batch")
 
@@ -102,10 +115,9 @@ class RowTerms:
         """None is asked for."""
         raise TypeError("these terms see no batch")
 
-    def row_context(self, log_probs: Tensor) -> Context:
-        """No context."""
-        del log_probs
-        return None
+    def row_context(self, log_probs: Tensor) -> Tensor:
+        """None is asked for."""
+        raise TypeError("these terms see no more of a row than its label")
 
     def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
         """None is asked for."""

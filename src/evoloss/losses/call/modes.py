@@ -15,6 +15,7 @@ __all__ = [
     "inside_transform",
     "is_eager",
     "is_exporting",
+    "is_plain",
     "is_real",
     "on_real_tensors",
 ]
@@ -31,12 +32,31 @@ def constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
     return function
 
 
+def is_plain(logits: Tensor, target: Tensor, weight: Tensor | None) -> bool:
+    """Whether costs and gradient may be worked out together: eagerly, on the CPU, for the logits alone."""
+    return (
+        type(logits) in _REAL
+        and type(target) in _REAL
+        and logits.device.type == "cpu"
+        and target.device.type == "cpu"
+        and logits.shape[0] > 0
+        and not target.requires_grad
+        and (weight is None or (type(weight) in _REAL and not weight.requires_grad))
+        # is_eager, without a call of its own
+        and not torch.compiler.is_compiling()
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and forward_ad._current_level < 0
+        and torch._C._get_tracing_state() is None
+        and (torch._C._len_torch_dispatch_stack() == 0 or not _records_operations())
+    )
+
+
 def is_eager() -> bool:
     """Whether nothing watches or transforms the operations of a call.
 
     Neither a compiler, an exporter or ``torch.jit.trace``, nor ``torch.func`` (grad, vmap, jvp) or
-    forward-mode differentiation, nor a dispatch mode such as ``FakeTensorMode``: none of them sees through a
-    gradient that is worked out on the way.
+    forward-mode differentiation, nor a mode that records operations, such as ``FakeTensorMode``: none of them
+    sees through a gradient that is worked out on the way.
     """
     if torch.compiler.is_compiling():
         return False

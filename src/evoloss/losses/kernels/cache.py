@@ -29,6 +29,18 @@ class ParameterCache:
         self._version = -1
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
 
+    def find(self, params: Tensor, key: Hashable) -> Any:
+        """The value of a key, or None if it is not there for these parameters."""
+        copy = self._copy
+        # A tensor of the CPU is compared number by number; nothing else tells whether it is the same.
+        if copy is None or not (
+            torch.equal(copy, params)
+            if copy.device == params.device and params.is_cpu and copy.dtype == params.dtype
+            else self._holds(params)
+        ):
+            return None
+        return self._values.get(key)
+
     def get(self, params: Tensor, key: Hashable, make: Callable[[], V]) -> V:
         """The value of a key, made if it is not there; what ``make`` raises, this raises."""
         if self._copy is None or not self._holds(params):

@@ -16,20 +16,27 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.validation import Reduction
 from evoloss.networks import Context, Terms
 
-__all__ = ["label_log_probs", "reduced_rows", "row_chunks"]
+__all__ = ["reduced_rows", "row_chunks"]
 
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
 _CHUNK_ELEMENTS = 1 << 17
 
-ExactCosts = Callable[[Tensor], Tensor]
+ExactCosts = Callable[[Tensor, Labels], Tensor]
+Factors = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
+
+
+def row_chunks(n: int, n_classes: int) -> list[slice]:
+    """Slices of n rows to be worked on one after the other; at least one, also of no rows."""
+    step = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
+    return [slice(start, start + step) for start in range(0, max(1, n), step)]
 
 
 def reduced_rows(
@@ -43,7 +50,8 @@ def reduced_rows(
         labels: their labels.
         terms: of the loss at C classes.
         reduction: ``"none"``, ``"sum"`` or ``"mean"``.
-        exact: the same costs ``(N,)`` from the logits by differentiable operations, for second derivatives.
+        exact: the same costs ``(N,)`` from logits and labels by differentiable operations, for second
+            derivatives.
 
     Returns:
         A scalar, or ``(N,)`` for ``"none"``; float32, or float64 for float64.
@@ -51,174 +59,174 @@ def reduced_rows(
     Raises:
         IndexError: if an index target is outside ``[0, C)``.
     """
-    rows = _DenseRows if labels.is_dense or terms.has_other else _LabelRows
-    result: Tensor = rows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
+    if labels.is_dense or terms.has_other:
+        found = _DenseRows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
+    elif logits.dtype == torch.float32 or logits.dtype == torch.float64:
+        target, _, _, ignored, _ = labels
+        if terms.sees_row:
+            log_probs = F.log_softmax(logits, 1)
+            context = terms.row_context(log_probs.detach())
+            surprise = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored)
+        else:
+            context = None
+            surprise = F.cross_entropy(logits, target, reduction="none", ignore_index=ignored)
+        found = _LabelRows.apply(  # type: ignore[no-untyped-call]
+            surprise, logits, labels, context, terms, reduction, exact
+        )
+    else:
+        found = _HalfLabelRows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
+    result: Tensor = found
     return result
 
 
-def row_chunks(n: int, n_classes: int) -> list[slice]:
-    """Slices of n rows to be worked on one after the other; at least one, also of no rows."""
-    step = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
-    return [slice(start, start + step) for start in range(0, max(1, n), step)]
-
-
-def label_log_probs(logits: Tensor, label: Tensor) -> Tensor:
-    """``log p`` of each row's label, ``(N,)``, a few rows at a time, without a copy of the logits."""
-    return torch.cat(
-        [
-            _log_softmax(logits[rows]).gather(1, label[rows, None]).squeeze(1)
-            for rows in row_chunks(*logits.shape)
-        ]
-    )
-
-
-def _log_softmax(logits: Tensor) -> Tensor:
-    """In float32 where the logits are narrower."""
-    return torch.log_softmax(logits, 1, dtype=_wide(logits.dtype))
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return dtype if dtype == torch.float64 else torch.float32
-
-
-def _checked(labels: Labels, n_classes: int) -> tuple[Tensor, Tensor | None]:
-    """The labels ``(N,)`` of index targets, in range, and which of them count; None if all do.
-
-    Raises:
-        IndexError: if one is outside ``[0, C)``.
-    """
-    target, ignored = labels.target, labels.ignore_index
-    least, most = map(int, target.aminmax())
-    if least >= 0 and most < n_classes and not least <= ignored <= most:
-        return target, None
-    label, counted = labels.label, labels.counted
-    nothing = torch.zeros(1, n_classes, dtype=torch.float32, device=target.device)
-    gather(nothing.expand(len(label), -1), label)  # raises for an index out of range
-    return label, counted
-
-
-def _row_factor(labels: Labels, label: Tensor, counted: Tensor | None) -> Tensor | None:
-    """What multiplies the cost of each row, ``(N,)``: the weight of its label, 0 to ignore; None for 1."""
-    weight = None if labels.weight is None else labels.weight[label]
-    if counted is None:
-        return weight
-    return counted.to(torch.float32) if weight is None else torch.where(counted, weight, 0.0)
-
-
-def _total(labels: Labels, factor: Tensor | None, counted: Tensor | None) -> Tensor | None:
-    """What the mean over index targets divides by; None for the number of rows."""
-    if labels.weight is None:
-        return None if counted is None else counted.sum()
-    return None if factor is None else factor.sum()
-
-
-def _reduce(
-    cost: Tensor, factor: Tensor | None, counted: Tensor | None, total: Tensor | None, reduction: Reduction
-) -> tuple[Tensor, Tensor | float]:
-    """The reduced costs, and what their sum was divided by.
-
-    Args:
-        cost: of rows, ``(N,)``; overwritten.
-        factor: what multiplies them, or None for 1.
-        counted: which of them count, or None for all.
-        total: what the mean divides by; None for the number of rows.
-        reduction: as for :func:`reduced_rows`.
-    """
-    if factor is not None:
-        cost.mul_(factor)
-    if counted is not None:  # where, not a product: an ignored row may cost NaN
-        cost.masked_fill_(~counted, 0.0)
-    if reduction == "none":
-        return cost, 1.0
-    if reduction == "sum":
-        return cost.sum(), 1.0
-    if total is None:
-        return cost.mean(), float(len(cost))
-    # A mean over nothing is NaN, but its gradient is 0, as in PyTorch.
-    return cost.sum() / total, torch.where(total == 0, torch.inf, total)
-
-
 class _LabelRows(torch.autograd.Function):
-    """Index targets and no sum over the classes: cross-entropy's gradient times one number a row."""
+    """From the cross-entropy of index targets, ``(N,)``, to reduced costs without a sum over the classes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        surprise: Tensor,
+        logits: Tensor,
+        labels: Labels,
+        context: Context,
+        terms: Terms,
+        reduction: Reduction,
+        exact: ExactCosts,
+    ) -> Tensor:
+        """The reduced costs; what the backward pass needs is saved."""
+        n, n_classes = logits.shape
+        label, counted, factor, total = _index_labels(labels)
+        log_p = surprise.neg()
+        if terms.sees_batch:
+            context = terms.batch_context(log_p, label, counted, n_classes)
+        cost, slope = terms.cost_and_slope(log_p, context)
+        if factor is not None:
+            cost, slope = _weighted(cost, counted, factor), slope.mul_(factor)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(logits, slope)
+            ctx.again = labels, reduction, exact
+            ctx.divisor = (
+                -1.0 if reduction != "mean" else -float(n) if total is None else -_or_infinite(total)
+            )
+        if reduction == "none":
+            return cost
+        if reduction == "sum":
+            return cost.sum()
+        return cost.mean() if total is None else cost.sum() / total
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient by cross-entropy; the one that can be differentiated again goes to the logits."""
+        logits, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, _differentiable(ctx, logits, incoming), None, None, None, None, None
+        return slope * (incoming / ctx.divisor), None, None, None, None, None, None
+
+
+class _HalfLabelRows(torch.autograd.Function):
+    """What :class:`_LabelRows` does, in half precision: from the logits, of which no copy is made."""
 
     @staticmethod
     def forward(
         ctx: Any, logits: Tensor, labels: Labels, terms: Terms, reduction: Reduction, exact: ExactCosts
     ) -> Tensor:
-        n_classes = logits.shape[1]
-        label, counted = _checked(labels, n_classes)
-        wide = logits.dtype == _wide(logits.dtype)
-        if wide:
-            log_probs = torch.log_softmax(logits, 1)
-            log_p = log_probs.gather(1, label[:, None]).squeeze(1)
-            context = terms.row_context(log_probs)
-        else:
-            log_probs, log_p = logits, label_log_probs(logits, label)
-            context = _row_contexts(logits, terms)
+        """The reduced costs; what the backward pass needs is saved."""
+        n, n_classes = logits.shape
+        _check_range(labels, n_classes)
+        label, counted, factor, total = _index_labels(labels)
+        log_p, context = _half_rows(logits, label, terms)
         if terms.sees_batch:
-            context = terms.batch_context(log_p, labels, n_classes)
+            context = terms.batch_context(log_p, label, counted, n_classes)
         cost, slope = terms.cost_and_slope(log_p, context)
-        factor = _row_factor(labels, label, counted)
-        result, divisor = _reduce(cost, factor, counted, _total(labels, factor, counted), reduction)
+        if factor is not None:
+            cost, slope = _weighted(cost, counted, factor), slope.mul_(factor)
         if ctx.needs_input_grad[0]:
-            slope = slope if factor is None else slope.mul_(factor)
-            ctx.save_for_backward(logits, log_probs if wide else None, label, slope)
-            ctx.divisor, ctx.again = divisor, (labels, reduction, exact)
-        return result
+            ctx.save_for_backward(logits, label, slope)
+            ctx.again = labels, reduction, exact
+            ctx.divisor = 1.0 if reduction != "mean" else float(n) if total is None else _or_infinite(total)
+        if reduction == "none":
+            return cost
+        if reduction == "sum":
+            return cost.sum()
+        return cost.mean() if total is None else cost.sum() / total
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
-        logits, log_probs, label, slope = ctx.saved_tensors
+        """The gradient by the logits."""
+        logits, label, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _differentiable(ctx, logits, incoming), None, None, None, None
-        pull = (slope * (incoming / ctx.divisor)).to(slope.dtype)[:, None]
-        if log_probs is not None:
-            made = log_probs.exp().mul_(-pull).scatter_add_(1, label[:, None], pull)
-            return made, None, None, None, None
-        # In half precision the scale comes first: what is rounded is the gradient that is asked for.
+        index, pull = label.unsqueeze(1), (slope * (incoming / ctx.divisor)).unsqueeze(1)
+        # The scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):
             some = torch.softmax(logits[rows], 1, dtype=torch.float32).mul_(-pull[rows])
-            made[rows] = some.scatter_add_(1, label[rows, None], pull[rows])
+            made[rows] = some.scatter_add_(1, index[rows], pull[rows])
         return made, None, None, None, None
 
 
-def _row_contexts(logits: Tensor, terms: Terms) -> Context:
-    """The context of rows of half-precision logits, chunk by chunk."""
-    found = [terms.row_context(_log_softmax(logits[rows])) for rows in row_chunks(*logits.shape)]
-    known = [each for each in found if each is not None]
-    return torch.cat(known) if known else None
-
-
 class _DenseRows(torch.autograd.Function):
-    """Any labels and terms. Keeps the logits, which exist anyway, and the gradient of each row's cost."""
+    """Any labels and terms.
+
+    Keeps the logits, which exist anyway, and the gradient of each row's cost. Rows are taken a few at a time,
+    so that all intermediate results stay in cache, and the gradient is finished while they are there: of the
+    size of the logits nothing is ever made but the gradient.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, logits: Tensor, labels: Labels, terms: Terms, reduction: Reduction, exact: ExactCosts
     ) -> Tensor:
+        """The reduced costs; what the backward pass needs is saved."""
+        n, n_classes = logits.shape
         label = counted = factor = total = None
-        if labels.has_indices:
-            label, counted = _checked(labels, logits.shape[1])
-            factor = _row_factor(labels, label, counted)
-            total = _total(labels, factor, counted)
+        wanted, step = ctx.needs_input_grad[0], max(1, _CHUNK_ELEMENTS // n_classes)
+        one_chunk = n <= step and not labels.is_dense and logits.dtype == torch.float32
+        if labels.target.dim() == 1:
+            if not one_chunk or labels.weight is not None:
+                _check_range(labels, n_classes)
+            label, counted, factor, total = _index_labels(labels)
             if labels.is_dense:  # their weights are in the masses
                 factor = None if counted is None else counted.to(torch.float32)
-        gradient, cost = _costs_and_gradient(logits, labels, label, terms, ctx.needs_input_grad[0])
-        result, divisor = _reduce(cost, factor, counted, total, reduction)
+        context = _batch_context(logits, labels, label, counted, terms) if terms.sees_batch else None
+        if one_chunk:
+            # One chunk of index targets, the commonest call: what _all_chunks does, without its loop.
+            log_probs = torch.log_softmax(logits, 1)
+            index = label.unsqueeze(1)  # type: ignore[union-attr]
+            others, slopes = terms.others(log_probs, None)
+            # nll_loss raises for an index out of range, as cross-entropy does.
+            surprise = F.nll_loss(
+                log_probs, labels.target, reduction="none", ignore_index=labels.ignore_index
+            )
+            cost, slope = terms.cost_and_slope(surprise.neg_(), context)
+            cost.add_(others)
+            gradient = None
+            if wanted:
+                slopes.scatter_add_(1, index, slope.unsqueeze(1))
+                gradient = torch._log_softmax_backward_data(slopes, log_probs, 1, torch.float32)
+        else:
+            gradient, cost = _all_chunks(logits, labels, label, terms, context, step, wanted)
+        if factor is not None:
+            cost = _weighted(cost, counted, factor)
         if gradient is not None:
             ctx.save_for_backward(logits, gradient, factor)
-            ctx.divisor, ctx.again = divisor, (labels, reduction, exact)
-        return result
+            ctx.again = labels, reduction, exact
+            ctx.divisor = 1.0 if reduction != "mean" else float(n) if total is None else _or_infinite(total)
+        if reduction == "none":
+            return cost
+        if reduction == "sum":
+            return cost.sum()
+        return cost.mean() if total is None else cost.sum() / total
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """The gradient by the logits."""
         logits, gradient, factor = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _differentiable(ctx, logits, incoming), None, None, None, None
         scale = incoming / ctx.divisor
         scale = scale if factor is None else scale * factor
-        scale = scale if scale.dim() == 0 else scale[:, None]
+        scale = scale if scale.dim() == 0 else scale.unsqueeze(1)
         # Out of place: a graph that is kept may be walked again.
         if gradient.dtype == logits.dtype == scale.dtype:
             return gradient * scale, None, None, None, None
@@ -228,71 +236,112 @@ class _DenseRows(torch.autograd.Function):
         return made, None, None, None, None
 
 
+def _check_range(labels: Labels, n_classes: int) -> None:
+    """Raise IndexError, as cross-entropy does, for an index target outside ``[0, C)``."""
+    label = labels.label
+    least, most = label.aminmax()
+    if least.item() < 0 or most.item() >= n_classes:
+        wrong = label[(label < 0) | (label >= n_classes)][:1]
+        F.nll_loss(torch.zeros(1, n_classes, dtype=torch.float32, device=label.device), wrong)
+
+
+def _index_labels(labels: Labels) -> Factors:
+    """What index targets, which are in range, say of rows.
+
+    Returns:
+        The labels ``(N,)``, class 0 for rows to ignore; which rows count, None for all; what multiplies the
+        cost of each, None for 1; what the mean divides by, None for their number.
+    """
+    target, weight, _, ignored, _ = labels
+    # Only an index to ignore is negative, or the index is one of the classes and has to be looked for.
+    if target.min().item() >= 0 if ignored < 0 else not bool((target == ignored).any()):
+        if weight is None:
+            return target, None, None, None
+        factor = weight.index_select(0, target)
+        return target, None, factor, factor.sum()
+    label, counted = labels.label, labels.counted
+    if weight is None:
+        return label, counted, counted.to(torch.float32), counted.sum()
+    factor = torch.where(counted, weight.index_select(0, label), 0.0)
+    return label, counted, factor, factor.sum()
+
+
+def _weighted(cost: Tensor, counted: Tensor | None, factor: Tensor) -> Tensor:
+    """Costs times what multiplies them, 0 for rows to ignore: those may cost NaN, and 0 * NaN is NaN."""
+    cost = cost.mul_(factor)
+    return cost if counted is None else cost.masked_fill_(~counted, 0.0)
+
+
+def _or_infinite(total: Tensor) -> Tensor:
+    """What the gradient of a mean divides by: where the mean is over nothing, and NaN, it is 0."""
+    return torch.where(total == 0, torch.inf, total)
+
+
 def _differentiable(ctx: Any, logits: Tensor, incoming: Tensor) -> Tensor:
     """The gradient as a function that can be differentiated again.
 
     Gradients are recorded in a backward pass if and only if it was asked for with ``create_graph=True``.
     """
     labels, reduction, exact = ctx.again
-    result = labels.reduce(exact(logits), reduction)
+    result = labels.reduce(exact(logits, labels), reduction)
     (made,) = torch.autograd.grad(result, logits, incoming, create_graph=True)
     return made
 
 
-def _costs_and_gradient(
-    logits: Tensor, labels: Labels, label: Tensor | None, terms: Terms, wanted: bool
-) -> tuple[Tensor | None, Tensor]:
-    """The gradient of each row's cost, ``(N, C)``, if wanted, and the costs ``(N,)``.
+def _half_rows(logits: Tensor, label: Tensor, terms: Terms) -> tuple[Tensor, Context]:
+    """Label log-probabilities and row contexts, ``(N,)``, a few rows at a time: the logits are not copied."""
+    log_p, contexts = [], []
+    for rows in row_chunks(*logits.shape):
+        log_probs = torch.log_softmax(logits[rows], 1, dtype=torch.float32)
+        log_p.append(log_probs.gather(1, label[rows, None]).squeeze(1))
+        if terms.sees_row:
+            contexts.append(terms.row_context(log_probs))
+    return torch.cat(log_p), torch.cat(contexts) if contexts else None
 
-    Rows are taken a few at a time, so that all intermediate results stay in cache, and the gradient is
-    finished while they are there: of the size of the logits nothing is ever made but the gradient.
-    """
+
+def _batch_context(
+    logits: Tensor, labels: Labels, label: Tensor | None, counted: Tensor | None, terms: Terms
+) -> Context:
+    """The context that the whole batch gives, ``(N,)``, or for dense labels ``(N, C)``."""
+    if labels.is_dense:
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        probs = torch.softmax(logits, 1, dtype=wide)
+        return terms.dense_batch_context(probs, labels.shares(probs))
+    assert label is not None
+    return terms.batch_context(_half_rows(logits, label, terms)[0], label, counted, logits.shape[1])
+
+
+def _all_chunks(
+    logits: Tensor,
+    labels: Labels,
+    label: Tensor | None,
+    terms: Terms,
+    context: Context,
+    step: int,
+    wanted: bool,
+) -> tuple[Tensor | None, Tensor]:
+    """The gradient of each row's cost, ``(N, C)``, if wanted, and the costs ``(N,)``."""
     n, n_classes = logits.shape
-    context = _batch_context(logits, labels, label, terms)
-    chunks = row_chunks(n, n_classes)
-    if len(chunks) == 1:
-        log_probs = _log_softmax(logits)
-        cost, slopes = _chunk(log_probs, labels, label, slice(None), terms, context, None)
-        if not wanted:
-            return None, cost
-        made = torch._log_softmax_backward_data(slopes, log_probs, 1, log_probs.dtype)
-        return made.to(_kept_dtype(logits.dtype)), cost
-    gradient = torch.empty(n, n_classes, dtype=_kept_dtype(logits.dtype), device=logits.device)
-    scratch = _scratch(chunks[0].stop, n_classes, _wide(logits.dtype), logits.device)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    # The gradient waits for its scale, and float16 has too few exponents to be rounded before.
+    kept = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    gradient = torch.empty(n, n_classes, dtype=kept, device=logits.device) if wanted else None
+    # Memory of a chunk, used again by the next: log-probabilities, slopes, places, values and cells.
+    kinds, shape = (wide, wide, wide, wide, torch.int32), (min(n, step), n_classes)
+    scratch = [torch.empty(shape, dtype=kind, device=logits.device) for kind in kinds]
     parts = []
-    for rows in chunks:
-        some = logits[rows].to(_wide(logits.dtype))
-        own = [each[: len(some)] for each in scratch]
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        some = logits[rows].to(wide)
+        own = [memory[: len(some)] for memory in scratch]
         log_probs = torch._log_softmax(some, 1, False, out=own[0])
         cost, slopes = _chunk(log_probs, labels, label, rows, terms, context, own[1:])
         parts.append(cost)
-        if wanted and gradient.dtype == log_probs.dtype:
-            torch._log_softmax_backward_data(slopes, log_probs, 1, log_probs.dtype, out=gradient[rows])
-        elif wanted:
-            gradient[rows] = torch._log_softmax_backward_data(slopes, log_probs, 1, log_probs.dtype)
-    return gradient if wanted else None, torch.cat(parts)
-
-
-def _kept_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Of the gradient that waits for its scale: float16 has too few exponents to be rounded before."""
-    return torch.float32 if dtype == torch.float16 else dtype
-
-
-def _scratch(rows: int, n_classes: int, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """Memory of a chunk, used again by the next: log-probabilities, slopes, places, values and cells."""
-    kinds = (dtype, dtype, dtype, dtype, torch.int32)
-    return [torch.empty(rows, n_classes, dtype=kind, device=device) for kind in kinds]
-
-
-def _batch_context(logits: Tensor, labels: Labels, label: Tensor | None, terms: Terms) -> Context:
-    """The context that the whole batch gives, where there is one."""
-    if not terms.sees_batch:
-        return None
-    if not labels.is_dense:
-        assert label is not None
-        return terms.batch_context(label_log_probs(logits, label), labels, logits.shape[1])
-    probs = torch.softmax(logits, 1, dtype=_wide(logits.dtype))
-    return terms.dense_batch_context(probs, labels.shares(probs))
+        if gradient is not None and gradient.dtype == wide:
+            torch._log_softmax_backward_data(slopes, log_probs, 1, wide, out=gradient[rows])
+        elif gradient is not None:
+            gradient[rows] = torch._log_softmax_backward_data(slopes, log_probs, 1, wide)
+    return gradient, torch.cat(parts)
 
 
 def _chunk(
@@ -302,19 +351,18 @@ def _chunk(
     rows: slice,
     terms: Terms,
     context: Context,
-    scratch: list[Tensor] | None,
+    scratch: list[Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Costs ``(n,)`` and slopes h ``(n, C)`` of some rows."""
-    own = terms.row_context(log_probs) if context is None else context[rows]
-    others = slopes = masses = None
+    own = context[rows] if context is not None else terms.row_context(log_probs) if terms.sees_row else None
+    others = slopes = None
     if terms.has_other:
         others, slopes = terms.others(log_probs, scratch)
     if not labels.is_dense:
         assert label is not None
         index = label[rows, None]
         cost, slope = terms.cost_and_slope(log_probs.gather(1, index).squeeze(1), own)
-        if slopes is None:
-            slopes = torch.zeros_like(log_probs)
+        slopes = torch.zeros_like(log_probs) if slopes is None else slopes
         slopes.scatter_add_(1, index, slope[:, None])
         return cost if others is None else cost.add_(others), slopes
     masses = labels.masses(rows, log_probs.shape[1])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss
+from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.slopes import SlopeFunctions
+from evoloss.networks import Context, RowTerms, Terms
 
 __all__ = ["BrierLoss", "brier"]
 
@@ -26,6 +30,28 @@ def brier(log_probs: Tensor) -> Tensor:
     return 1.0 - 2.0 * probs + probs.square().sum(dim=1, keepdim=True)
 
 
+class BrierTerms(RowTerms):
+    """The score as a sum of squares over all classes and a term of the label's."""
+
+    has_other = True
+
+    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """``1 - 2 p`` and its slope by log p."""
+        del context
+        slope = log_p.exp().mul_(-2.0)
+        return slope + 1.0, slope
+
+    def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
+        """The sum of the squares, and their slopes ``2 p^2``."""
+        squares = (
+            log_probs.exp().square_() if scratch is None else torch.exp(log_probs, out=scratch[0]).square_()
+        )
+        return squares.sum(1), squares.mul_(2.0)
+
+
+_TERMS = BrierTerms()
+
+
 class BrierLoss(ClassificationLoss):
     """Squared error between predicted and one-hot probabilities, summed over classes; see :func:`brier`.
 
@@ -38,6 +64,10 @@ class BrierLoss(ClassificationLoss):
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`brier`."""
         return brier(F.log_softmax(logits, dim=1))
+
+    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+        """Cost and slope, in float32 or less."""
+        return None if logits.dtype == torch.float64 else _TERMS
 
     def slopes(self, n_classes: int) -> SlopeFunctions:
         """The slopes of other classes, ``2 p^2``, and of the label, ``2 p^2 - 2 p``, by log p."""
