@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -74,21 +75,29 @@ class LookupTables(RowTerms):
         r""":math:`\delta` and its slope at log-probabilities of any shape; see :class:`RowTerms`."""
         del context
         # cells, without a call of its own, and of the type that take asks for
-        cell = (log_p * -self.scale).clamp_(max=len(self.label_value) - 1).to(torch.int64).clamp_(min=0)
+        scale, last = self._numbers
+        cell = torch.minimum(log_p * scale, last).long().clamp_(min=0)
         slope = self.label_slope.take(cell)
         return self.label_value.take(cell).addcmul_(slope, log_p), slope
 
+    @cached_property
+    def _numbers(self) -> tuple[Tensor, Tensor]:
+        """Minus the scale and the last cell; an operation takes a tensor in half of the time of a number."""
+        numbers = -self.scale, float(len(self.label_value) - 1)
+        scale, last = torch.tensor(numbers, dtype=torch.float32, device=self.label_value.device)
+        return scale, last
+
     def others(self, log_probs: Tensor, scratch: Sequence[Tensor] | None) -> tuple[Tensor, Tensor]:
         r"""The sum of :math:`\phi_0` over the classes and its slopes; see :class:`RowTerms`."""
-        last = len(self.other_value) - 1
+        scale, last = self._numbers
         if scratch is None:
-            place = (log_probs * -self.scale).clamp_(max=last)
+            place = torch.minimum(log_probs * scale, last)
             # NaN becomes some integer, negative on some machines; what is looked up there is NaN again.
-            cell = place.to(torch.int64).clamp_(min=0)
+            cell = place.long().clamp_(min=0)
             value, slope = self.other_value.take(cell), self.other_slope.take(cell)
         else:
             slope, place, value, cells = scratch
-            torch.mul(log_probs, -self.scale, out=place).clamp_(max=last)
+            torch.minimum(torch.mul(log_probs, scale, out=place), last, out=place)
             places = cells.copy_(place).clamp_(min=0).view(-1)
             torch.index_select(self.other_value, 0, places, out=value.view(-1))
             torch.index_select(self.other_slope, 0, places, out=slope.view(-1))

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -37,6 +38,13 @@ from evoloss.networks.tempered import TemperedNetwork, TemperedTerms, certainty_
 from evoloss.networks.terms import Context, LabelView
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
+
+
+@lru_cache(maxsize=64)
+def _correction(n_classes: int) -> tuple[Tensor, float]:
+    """What is added to a share and multiplied with it so that chance becomes 0 and 1 stays 1."""
+    others = max(1, n_classes - 1)
+    return torch.tensor(-1 / others, dtype=torch.float64, device="cpu"), n_classes / others
 
 
 @dataclass(frozen=True)
@@ -49,18 +57,18 @@ class PacedTerms(TemperedTerms):
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """The agreement of each position with its label, ``(N,)``."""
         p = log_p.exp()
-        if counted is not None:
-            return agreements_of(p, label, counted, n_classes)
         learned = p.double()
-        mean = learned.mean()
-        if not math.isfinite(mean.item()):  # a row that is NaN does not count
-            return agreements_of(p, label, None, n_classes)
-        # What agreements_of does where all positions count, in half of the operations.
+        total = learned.sum()
+        if counted is not None or not math.isfinite(total.item()):  # a row that is NaN does not count
+            return agreements_of(p, label, counted, n_classes)
+        # What agreements_of does where all positions count, in half of the operations. A sample does not
+        # count for its own class, and the batch counts as one more: the number stays what it is.
         sums = torch.bincount(label, learned, n_classes).index_select(0, label).sub_(learned)
         numbers = torch.bincount(label, minlength=n_classes).index_select(0, label)
-        shares = sums.add_(mean, alpha=BATCH_COUNT).div_(numbers.add_(BATCH_COUNT - 1))
-        others = max(1, n_classes - 1)
-        return shares.mul_(n_classes / others).sub_(1 / others).clamp_(0, 1).to(log_p.dtype)
+        shares = sums.add_(total, alpha=1 / len(p)).div_(numbers)
+        chance, factor = _correction(n_classes)
+        agreement = torch.add(chance, shares, alpha=factor).clamp_(0, 1)
+        return agreement.float() if log_p.dtype == torch.float32 else agreement.to(log_p.dtype)
 
     def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
         """The agreement of each position with each class, ``(N, C)``."""

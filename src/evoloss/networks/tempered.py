@@ -84,6 +84,26 @@ class Tempering(NamedTuple):
         return Tempering(*(None if each is None else change(each) for each in self))  # type: ignore[arg-type]
 
 
+class _Vectors(NamedTuple):
+    """The numbers of :class:`TemperedTerms` as tensors; an operation takes one in half of a number's time.
+
+    Attributes:
+        exponents: those above 0, ``(4, 1)``.
+        of_slope: what their powers weigh in the slope, ``(4,)``.
+        of_cost: the same in the cost times the temper.
+        constant: minus the sum of all weights, ``(1,)``.
+        least: least temper, a scalar.
+        power: of the context in the temper, a scalar.
+    """
+
+    exponents: Tensor
+    of_slope: Tensor
+    of_cost: Tensor
+    constant: Tensor
+    least: Tensor
+    power: Tensor
+
+
 @dataclass(frozen=True)
 class TemperedTerms(RowTerms):
     """One loss at one class count, as plain numbers: what a loss in use keeps.
@@ -104,14 +124,22 @@ class TemperedTerms(RowTerms):
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; the temper follows ``context``."""
         assert context is not None  # row_context or batch_context gave it
+        few = log_p.dim() == 1 and len(log_p) <= _FEW and log_p.dtype == torch.float32
         least, power = self.tempering
-        temper = context.pow(power).mul_(1 - least).add_(least)
+        if few:
+            vectors = self._vectors
+            temper = torch.add(vectors.least, context.pow(vectors.power), alpha=1 - least)
+        else:
+            temper = context.pow(power).mul_(1 - least).add_(least)
         if least < LEAST_TEMPER:
             temper.clamp_(min=LEAST_TEMPER)
         low = log_p.amin().item() < LOG_P_FLOOR if log_p.numel() else False
         tempered = (log_p.clamp(min=LOG_P_FLOOR) if low else log_p) * temper
-        if log_p.dim() == 1 and len(log_p) <= _FEW and log_p.dtype == torch.float32:
-            cost, slope = self._few(tempered)
+        if few:
+            # An operation costs more than its numbers: all powers at once, less 1, ``(N, 4)``.
+            powers = torch.expm1(tempered * vectors.exponents).t()
+            cost = torch.addmv(tempered, powers, vectors.of_cost, beta=-self.weights[0])
+            slope = torch.addmv(vectors.constant, powers, vectors.of_slope)
         else:
             cost, slope = self._many(tempered)
         cost.div_(temper)
@@ -119,22 +147,12 @@ class TemperedTerms(RowTerms):
             cost.addcmul_(slope, log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR))
         return cost, slope
 
-    def _few(self, tempered: Tensor) -> tuple[Tensor, Tensor]:
-        """Cost times temper and slope of few rows: an operation costs more than its numbers."""
-        exponents, of_slope, of_cost, constant = self._vectors
-        powers = torch.expm1(tempered * exponents).t()  # (N, 4), less 1
-        return (
-            torch.addmv(tempered, powers, of_cost, beta=-self.weights[0]),
-            torch.addmv(constant, powers, of_slope),
-        )
-
     @cached_property
-    def _vectors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Exponents above 0, ``(4, 1)``; what their powers weigh in slope and cost; minus all weights."""
-        exponents = torch.tensor(EXPONENTS[1:], dtype=torch.float32, device="cpu")
-        weights = torch.tensor(self.weights[1:], dtype=torch.float32, device="cpu")
-        constant = torch.tensor([-sum(self.weights)], dtype=torch.float32, device="cpu")
-        return exponents[:, None], -weights, -weights / exponents, constant
+    def _vectors(self) -> _Vectors:
+        numbers = (*EXPONENTS[1:], *self.weights[1:], -sum(self.weights), *self.tempering)
+        made = torch.tensor(numbers, dtype=torch.float32, device="cpu")
+        exponents, weights = made[:4], made[4:8]
+        return _Vectors(exponents[:, None], -weights, -weights / exponents, made[8:9], made[9], made[10])
 
     def _many(self, tempered: Tensor) -> tuple[Tensor, Tensor]:
         """The same in little memory: the powers are made one from the other."""

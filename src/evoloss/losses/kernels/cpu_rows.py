@@ -13,6 +13,7 @@ and their slopes. The reduction is part of it, so that what comes in from behind
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -59,72 +60,13 @@ def reduced_rows(
     Raises:
         IndexError: if an index target is outside ``[0, C)``.
     """
-    if labels.is_dense or terms.has_other:
-        found = _DenseRows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
-    elif logits.dtype == torch.float32 or logits.dtype == torch.float64:
-        target, _, _, ignored, _ = labels
-        if terms.sees_row:
-            log_probs = F.log_softmax(logits, 1)
-            context = terms.row_context(log_probs.detach())
-            surprise = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored)
-        else:
-            context = None
-            surprise = F.cross_entropy(logits, target, reduction="none", ignore_index=ignored)
-        found = _LabelRows.apply(  # type: ignore[no-untyped-call]
-            surprise, logits, labels, context, terms, reduction, exact
-        )
-    else:
-        found = _HalfLabelRows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
-    result: Tensor = found
+    rows = _DenseRows if labels.is_dense or terms.has_other else _LabelRows
+    result: Tensor = rows.apply(logits, labels, terms, reduction, exact)  # type: ignore[no-untyped-call]
     return result
 
 
 class _LabelRows(torch.autograd.Function):
-    """From the cross-entropy of index targets, ``(N,)``, to reduced costs without a sum over the classes."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        surprise: Tensor,
-        logits: Tensor,
-        labels: Labels,
-        context: Context,
-        terms: Terms,
-        reduction: Reduction,
-        exact: ExactCosts,
-    ) -> Tensor:
-        """The reduced costs; what the backward pass needs is saved."""
-        n, n_classes = logits.shape
-        label, counted, factor, total = _index_labels(labels)
-        log_p = surprise.neg()
-        if terms.sees_batch:
-            context = terms.batch_context(log_p, label, counted, n_classes)
-        cost, slope = terms.cost_and_slope(log_p, context)
-        if factor is not None:
-            cost, slope = _weighted(cost, counted, factor), slope.mul_(factor)
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(logits, slope)
-            ctx.again = labels, reduction, exact
-            ctx.divisor = (
-                -1.0 if reduction != "mean" else -float(n) if total is None else -_or_infinite(total)
-            )
-        if reduction == "none":
-            return cost
-        if reduction == "sum":
-            return cost.sum()
-        return cost.mean() if total is None else cost.sum() / total
-
-    @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient by cross-entropy; the one that can be differentiated again goes to the logits."""
-        logits, slope = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return None, _differentiable(ctx, logits, incoming), None, None, None, None, None
-        return slope * (incoming / ctx.divisor), None, None, None, None, None, None
-
-
-class _HalfLabelRows(torch.autograd.Function):
-    """What :class:`_LabelRows` does, in half precision: from the logits, of which no copy is made."""
+    """Index targets and no sum over the classes: cross-entropy's gradient times one number a row."""
 
     @staticmethod
     def forward(
@@ -132,18 +74,28 @@ class _HalfLabelRows(torch.autograd.Function):
     ) -> Tensor:
         """The reduced costs; what the backward pass needs is saved."""
         n, n_classes = logits.shape
-        _check_range(labels, n_classes)
-        label, counted, factor, total = _index_labels(labels)
-        log_p, context = _half_rows(logits, label, terms)
+        log_probs, context = None, None
+        if logits.dtype == torch.float32 or logits.dtype == torch.float64:
+            target, _, _, ignored, _ = labels
+            log_probs = torch.log_softmax(logits, 1)
+            # nll_loss raises for an index out of range, as cross-entropy does.
+            log_p = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored).neg_()
+            label, counted, factor, total = _index_labels(labels)
+            if terms.sees_row:
+                context = terms.row_context(log_probs)
+        else:
+            _check_range(labels, n_classes)
+            label, counted, factor, total = _index_labels(labels)
+            log_p, context = _half_rows(logits, label, terms)
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
         cost, slope = terms.cost_and_slope(log_p, context)
         if factor is not None:
             cost, slope = _weighted(cost, counted, factor), slope.mul_(factor)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(logits, label, slope)
+            ctx.save_for_backward(logits, log_probs, label, slope)
             ctx.again = labels, reduction, exact
-            ctx.divisor = 1.0 if reduction != "mean" else float(n) if total is None else _or_infinite(total)
+            ctx.scale = _gradient_scale(reduction, n, total)
         if reduction == "none":
             return cost
         if reduction == "sum":
@@ -153,11 +105,17 @@ class _HalfLabelRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
         """The gradient by the logits."""
-        logits, label, slope = ctx.saved_tensors
+        logits, log_probs, label, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _differentiable(ctx, logits, incoming), None, None, None, None
-        index, pull = label.unsqueeze(1), (slope * (incoming / ctx.divisor)).unsqueeze(1)
-        # The scale comes first: what is rounded is the gradient that is asked for.
+        index, pull = (
+            label.unsqueeze(1),
+            (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1),
+        )
+        if log_probs is not None:
+            made = log_probs.exp().mul_(-pull).scatter_add_(1, index, pull)
+            return made, None, None, None, None
+        # In half precision the scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):
             some = torch.softmax(logits[rows], 1, dtype=torch.float32).mul_(-pull[rows])
@@ -211,7 +169,7 @@ class _DenseRows(torch.autograd.Function):
         if gradient is not None:
             ctx.save_for_backward(logits, gradient, factor)
             ctx.again = labels, reduction, exact
-            ctx.divisor = 1.0 if reduction != "mean" else float(n) if total is None else _or_infinite(total)
+            ctx.scale = _gradient_scale(reduction, n, total)
         if reduction == "none":
             return cost
         if reduction == "sum":
@@ -224,11 +182,11 @@ class _DenseRows(torch.autograd.Function):
         logits, gradient, factor = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _differentiable(ctx, logits, incoming), None, None, None, None
-        scale = incoming / ctx.divisor
+        scale = incoming if ctx.scale is None else incoming * ctx.scale
         scale = scale if factor is None else scale * factor
         scale = scale if scale.dim() == 0 else scale.unsqueeze(1)
         # Out of place: a graph that is kept may be walked again.
-        if gradient.dtype == logits.dtype == scale.dtype:
+        if gradient.dtype == logits.dtype and (scale.dim() == 0 or scale.dtype == gradient.dtype):
             return gradient * scale, None, None, None, None
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*gradient.shape):
@@ -272,9 +230,21 @@ def _weighted(cost: Tensor, counted: Tensor | None, factor: Tensor) -> Tensor:
     return cost if counted is None else cost.masked_fill_(~counted, 0.0)
 
 
-def _or_infinite(total: Tensor) -> Tensor:
-    """What the gradient of a mean divides by: where the mean is over nothing, and NaN, it is 0."""
-    return torch.where(total == 0, torch.inf, total)
+def _gradient_scale(reduction: Reduction, n: int, total: Tensor | None) -> Tensor | None:
+    """What the gradient of rows is multiplied with beside what comes in; None for 1.
+
+    Where the mean is over nothing, and NaN, the gradient is 0, as in PyTorch.
+    """
+    if reduction != "mean":
+        return None
+    return _inverse(n) if total is None else torch.where(total == 0, 0.0, 1.0 / total)
+
+
+@lru_cache(maxsize=64)
+def _inverse(n: int) -> Tensor:
+    """1 / n, as a tensor: an operation takes one in half of the time of a number."""
+    with torch.inference_mode(False):
+        return torch.tensor(1.0 / n, dtype=torch.float64, device="cpu")
 
 
 def _differentiable(ctx: Any, logits: Tensor, incoming: Tensor) -> Tensor:
