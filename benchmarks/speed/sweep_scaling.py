@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
-from benchmarks.harness.protocol import Subject, alternate, print_rows, rows_of, target, write_results
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Subject, alternate, print_rows, rows_of, target
 from evoloss.compare import CompareConfig
 from evoloss.compare.comparison import describe_environment
 from evoloss.compare.training_run import Sources, TrainingRuns, train_run
@@ -146,12 +147,8 @@ def main(options: SweepScaling) -> None:
         )
         for name in ("processes, 2 workers", "ray, 2 workers")
     ]
-    command = (
-        f"python -m benchmarks.speed.sweep_scaling --out {options.out.name} --rounds {options.rounds} "
-        f"--runs {options.runs} --epochs {options.epochs}"
-    )
-    write_results(options.out, "sweep_scaling", command, rows, targets)
+    write_results(options.out, "sweep_scaling", command.command_line(options), rows, targets)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(SweepScaling, description=__doc__))
+    command.run(SweepScaling, main)
