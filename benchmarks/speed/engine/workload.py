@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoloss.networks import ClasswiseNetwork
-from evoloss.networks.classwise import LOG_P_FLOOR
+from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork
 from evoloss.networks.mlp import PopulationMLP
 from evoloss.pairs import Pairs, sample_pairs
 from evoloss.pretraining import PretrainConfig
