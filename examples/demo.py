@@ -29,7 +29,7 @@ from evoloss.report.loss_figures import gradient_profiles_figure, loss_curves_fi
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demo does; the defaults take a few minutes on two cores."""
+    """Settings of the demo; the defaults take a few minutes on two cores."""
 
     out: Path = Path("demo-out")
     """Directory for everything that is written."""

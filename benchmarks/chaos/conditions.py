@@ -1,4 +1,4 @@
-"""What the chaos study runs: step sizes, noise levels, networks, and the variants of each condition.
+"""The conditions of the chaos study: step sizes, noise levels, networks, and the variants of each.
 
 Fixed before the first run: one condition is one step size, step control, noise level and network; its runs
 are paired by seed (start, pairs). Primary endpoint: generations until the mean of the search has a ranking

@@ -42,7 +42,7 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def levels() -> list[str]:
-    """How noisy the fitness is."""
+    """The noise of the fitness, as rank correlations."""
     correlations = load_facts()["rank_correlation"]
     rows = [
         (f"{name}, {settings['pairs']} pairs", *(f"{value:.2f}" for value in correlations[name].values()))
@@ -53,7 +53,7 @@ def levels() -> list[str]:
 
 
 def lengths() -> list[str]:
-    """Which random step lengths are selected."""
+    """The random step lengths that are selected, less the mean one."""
     differences = load_facts()["selected_lengths"]
     sigmas = (f"sigma {float(sigma):g}" for sigma in differences)
     rows = [
@@ -64,7 +64,7 @@ def lengths() -> list[str]:
 
 
 def facts() -> list[str]:
-    """One line on what ran on what."""
+    """One line on the searches, versions and machine."""
     studies = [load(name) for name in finished()]
     machine = studies[0].created_with
     versions = " and ".join(sorted({study.created_with["evoloss"] for study in studies}))

@@ -22,7 +22,7 @@ def load(name: str) -> Ablation:
 
 
 def load_facts() -> dict[str, Any]:
-    """What the searches are like; see :mod:`benchmarks.chaos.search_facts`."""
+    """Properties of the searches; see :mod:`benchmarks.chaos.search_facts`."""
     content: dict[str, Any] = json.loads(FACTS.read_text(encoding="utf-8"))
     return content
 

@@ -32,14 +32,14 @@ FACTS = RESULTS / "facts.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ChaosStudy:
-    """What to run, and where."""
+    """Run conditions of the study."""
 
     only: tuple[str, ...] = tuple(CONDITIONS)
     """Conditions to run; all that take minutes by default."""
     work: Path = Path("out/chaos")
     """Folder of single runs."""
     executor: Literal["serial", "processes", "ray"] = "serial"
-    """Where the searches run."""
+    """Executor of the searches."""
     workers: int | None = None
     """Searches at the same time."""
     address: str | None = None

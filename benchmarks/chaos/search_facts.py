@@ -1,4 +1,4 @@
-"""What the searches of the study are like: how noisy their fitness is, which step lengths they select."""
+"""Properties of the searches of the study: the noise of their fitness, the step lengths they select."""
 
 from __future__ import annotations
 

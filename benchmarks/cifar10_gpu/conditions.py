@@ -1,4 +1,4 @@
-"""What the CIFAR-10 study on a GPU compares."""
+"""The comparisons of the CIFAR-10 study on a GPU."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Cifar10Gpu:
     """Run one condition, or go on with it."""
 
     condition: Name
-    """What to compare."""
+    """The comparison."""
     model: Model = "resnet20"
     """The classifier."""
     minutes: float = 9.0
@@ -56,7 +56,7 @@ class Cifar10Gpu:
 
     @property
     def folder(self) -> Path:
-        """Where the results of the condition go."""
+        """The folder of the condition's results."""
         return self.out / f"{self.condition}-{self.model}{'-toy' if self.toy else ''}"
 
 
@@ -90,7 +90,7 @@ def comparison(settings: Cifar10Gpu) -> list[str]:
 
 
 def report(folder: Path) -> str:
-    """What a condition has found so far, as Markdown."""
+    """The results of a condition so far, as Markdown."""
     try:
         results = Results.read(folder)
     except ResultsError:

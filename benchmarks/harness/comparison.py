@@ -18,7 +18,7 @@ from evoloss.zoo import SHIPPED
 ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")
 """Known losses that were made for noisy labels."""
 GRACE_SECONDS = 30.0
-"""What a comparison gets to end its workers after its time is over."""
+"""Time for a comparison to end its workers after it was interrupted."""
 
 
 def available(losses: Iterable[str], more: Iterable[str] = ()) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def numbers_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
 
 
 def is_significant(p_holm: float | None) -> bool:
-    """Whether a corrected p-value is there and below :data:`SIGNIFICANT`."""
+    """Test whether there is a corrected p-value below :data:`SIGNIFICANT`."""
     return p_holm is not None and p_holm < SIGNIFICANT
 
 

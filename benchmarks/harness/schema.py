@@ -14,7 +14,7 @@ _FACTS_NUMBERS = ("cpus", "threads", "load")
 _ROW_TEXT = ("case", "subject", "baseline")
 _ROW_NUMBERS = ("rounds", "ratio")
 MEASURES = ("seconds", "mebibytes")
-"""What a row can have measured."""
+"""Units of what a row has measured; it has one of them."""
 
 
 def check_results(content: Mapping[str, Any]) -> None:

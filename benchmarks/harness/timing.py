@@ -31,7 +31,7 @@ def timed(work: Callable[[], object], repeats: int = 1) -> Subject:
 
 
 def repeats_for(work: Callable[[], object], seconds: float) -> int:
-    """How often ``work`` fits into ``seconds``, at least once; it is called a few times to find out."""
+    """The number of times that ``work`` fits into ``seconds``, at least 1, from a few calls of it."""
     work()
     once = min(timed(work)() for _ in range(3))
     return max(1, round(seconds / once))

@@ -1,4 +1,4 @@
-"""What a loss step costs on a GPU: forward plus backward of the Triton path against ``F.cross_entropy``.
+"""The cost of a loss step on a GPU: forward plus backward of the Triton path and ``F.cross_entropy``.
 
     python -m benchmarks.speed.gpu_loss_step --out benchmarks/speed/results
 
@@ -45,7 +45,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class GpuLossStep:
-    """What to time."""
+    """Time loss steps on a GPU."""
 
     out: Path
     """Directory for the results."""
@@ -152,7 +152,7 @@ def peak_bytes(work: Callable[[], object], device: str) -> int | None:
 
 
 def case_name(shape: tuple[int, int], dtype: torch.dtype) -> str:
-    """What a case is called in the results."""
+    """The name of a case in the results."""
     return f"{shape[0]}x{shape[1]} {str(dtype).removeprefix('torch.')}"
 
 
@@ -178,7 +178,7 @@ def measure(loss: EvolvedLoss, shape: tuple[int, int], dtype: torch.dtype, devic
 
 
 def facts(device: str) -> dict[str, Any]:
-    """What the kernels ran on."""
+    """The device and the versions that the kernels ran on."""
     on_gpu = device == "cuda"
     return {
         "device": torch.cuda.get_device_name() if on_gpu else "Triton's interpreter: the times mean nothing",

@@ -1,4 +1,4 @@
-"""What a loss step costs: forward plus backward of several losses against ``F.cross_entropy``, on one thread.
+"""The cost of a loss step: forward plus backward of losses against ``F.cross_entropy``, on one thread.
 
     python -m benchmarks.speed.loss_step --out benchmarks/speed/results/loss_step.json
 
@@ -59,7 +59,7 @@ REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LossStep:
-    """What to time."""
+    """Time loss steps."""
 
     out: Path
     """File for the results."""

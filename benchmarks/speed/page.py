@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 FIGURE = FIGURES / "generation-cost.png"
 GENERATIONS = (10, 25, 50, 100)
-"""What the table of convergence shows."""
+"""Columns of the table of convergence."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def convergence() -> list[str]:
 
 
 def facts(name: str) -> list[str]:
-    """One line on what ran on what."""
+    """One line on the command, the machine and the versions."""
     content = load(name)
     machine = content["facts"]
     return [
@@ -83,7 +83,7 @@ def facts(name: str) -> list[str]:
 
 
 def amount(row: dict[str, Any]) -> str:
-    """What a row measured, with a unit."""
+    """The measured value of a row, with a unit."""
     return duration(row["seconds"]) if "seconds" in row else f"{figure(row['mebibytes'])} MiB"
 
 

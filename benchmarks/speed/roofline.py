@@ -1,4 +1,4 @@
-"""How near a generation comes to what the machine allows for the work that is left.
+"""The share of the machine's own rates that a generation reaches.
 
     python -m benchmarks.speed.roofline --out benchmarks/speed/results/bound.json
 
@@ -36,7 +36,7 @@ GEMM, SIZE = 1024, 1 << 17  # side of the product, entries of the other arrays (
 
 @dataclass(frozen=True, kw_only=True)
 class Roofline:
-    """What to time."""
+    """Time generations and the machine's rates."""
 
     out: Path
     """File for the results."""

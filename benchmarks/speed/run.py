@@ -34,7 +34,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedStudy:
-    """What to run."""
+    """Run speed benchmarks."""
 
     out: Path = RESULTS
     """Folder of the results; the page is made anew only for that of the repository."""

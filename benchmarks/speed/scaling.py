@@ -1,4 +1,4 @@
-"""How the cost of a generation grows with popsize, pairs and classes, and what the sizes of pieces are worth.
+"""The cost of a generation against popsize, pairs and classes, and against the sizes of pieces.
 
     python -m benchmarks.speed.scaling --out benchmarks/speed/results/scaling.json
 
@@ -38,7 +38,7 @@ COUPLES = (1, 2, 4, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """What to time."""
+    """Time generations of growing size."""
 
     out: Path
     """File for the results."""

@@ -1,4 +1,4 @@
-"""How much faster two workers do a sweep than one: trainings of a comparison, in processes and on Ray.
+"""The speed-up of a sweep with two workers: trainings of a comparison, in processes and on Ray.
 
     python -m benchmarks.speed.sweep_scaling --out benchmarks/speed/results/sweep.json
 
@@ -41,7 +41,7 @@ LEAST_SPEED_UP = 1.7
 
 @dataclass(frozen=True, kw_only=True)
 class SweepScaling:
-    """What to time."""
+    """Time sweeps."""
 
     out: Path
     """File for the results."""

@@ -1,4 +1,4 @@
-"""What a loss costs in a whole training step: ResNet-20 at batch 128, one thread.
+"""The cost of a loss in a whole training step: ResNet-20 at batch 128, one thread.
 
     python -m benchmarks.speed.training_step --out benchmarks/speed/results/training_step.json
 
@@ -29,7 +29,7 @@ BATCH, CLASSES, LIMIT = 128, 10, 1.01
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStep:
-    """What to time."""
+    """Time training steps."""
 
     out: Path
     """File for the results."""

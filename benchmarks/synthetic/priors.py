@@ -1,4 +1,4 @@
-"""What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
+"""Known and shipped losses on synthetic tasks: do those tell losses apart as real data does?
 
     python -m benchmarks.synthetic.priors --on general label-noise few-shot --rates 2 --groups 8
     python -m benchmarks.synthetic.priors --on underfit noisy-underfit memorised wide wide-noisy patched \
@@ -41,7 +41,7 @@ class PriorsBenchmark:
     """Compare known and shipped losses on synthetic tasks."""
 
     out: Path = RESULTS / "priors.json"
-    """Where the results go."""
+    """File for the results."""
     on: tuple[str, ...] = tuple(PRIORS)
     """Priors and regimes."""
     groups: int = 16

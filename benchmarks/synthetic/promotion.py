@@ -54,7 +54,7 @@ class PromotionBenchmark:
     popsize: int | None = None
     """Candidates a population; by default those of the configuration."""
     out: Path = RESULTS / "promotion.json"
-    """Where the results go; what it says of other losses stays."""
+    """File for the results; its entries of other losses stay."""
 
 
 class PrecomputedScores:

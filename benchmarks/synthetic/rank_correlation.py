@@ -1,4 +1,4 @@
-"""Which synthetic tasks order losses as which real condition does?
+"""Rank correlations of losses between synthetic tasks and real conditions.
 
     python -m benchmarks.synthetic.rank_correlation
     python -m benchmarks.synthetic.rank_correlation --priors benchmarks/synthetic/results/priors-patches.json

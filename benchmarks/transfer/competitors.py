@@ -31,7 +31,7 @@ class Contest:
     words: tuple[str, ...] = ()
 
     def counts(self, condition: str) -> bool:
-        """Whether a condition counts."""
+        """Test whether a condition counts."""
         return not self.words or any(word in condition for word in self.words)
 
 
@@ -67,7 +67,7 @@ def competitors(conditions: Mapping[str, Results]) -> list[str]:
 
 
 def _differences(results: Results, contest: Contest) -> dict[str, PairedDifference]:
-    """What each competitor has over the loss."""
+    """The differences of the competitors to the loss."""
     losses = (contest.loss, *contest.competitors)
     runs = [run for run in results.runs if run.loss in losses]
     return {row.loss: row for row in paired_differences(runs, contest.loss)}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from evoloss.losses import LOSSES
 
 EVOLVED = Path(__file__).parent / "losses"
-"""Where the losses of :data:`PAPER` are."""
+"""The folder of the losses of :data:`PAPER`."""
 PAPER = {
     "paper-concat": "paper.toml",
     "paper-classwise": "paper-classwise.toml",
@@ -168,5 +168,5 @@ CONDITIONS = (
 
 
 def loss_argument(name: str) -> str:
-    """What ``evoloss compare`` calls a loss: its name or its directory."""
+    """The name of a loss for ``evoloss compare``, or its directory."""
     return str(EVOLVED / name) if name in PAPER else name

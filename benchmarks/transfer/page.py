@@ -64,7 +64,7 @@ def page(results: ByCondition) -> Page:
 
 
 def protocol() -> list[str]:
-    """What each condition is, run or not."""
+    """The settings of every condition, run or not."""
     lines = [
         "| condition | classifier | training images | labels | epochs | augmentation | rates | seeds |",
         "| --- | --- | ---: | --- | ---: | --- | --- | ---: |",

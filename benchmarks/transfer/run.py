@@ -51,7 +51,7 @@ class TransferStudy:
     workers: int = 2
     """Runs at the same time, one thread each."""
     out: Path = OUT
-    """Where the results go, one folder a condition."""
+    """Folder of the results, one folder in it for each condition."""
     dry_run: bool = False
     """Say what would be run, and how long it takes."""
 
@@ -80,7 +80,7 @@ class Step:
 
     @property
     def done(self) -> int:
-        """How many of them are in the results file, with the losses as they are now."""
+        """The trainings that are in the results file already, with the losses as they are now."""
         earlier = _earlier(self.out)
         if earlier is None:
             return 0

@@ -44,7 +44,7 @@ TOLERANCE = 1e-3  # share of couples that rounding in float32 may turn
 
 @dataclass(frozen=True, kw_only=True)
 class EngineBenchmark:
-    """What to time."""
+    """Time generations."""
 
     out: Path
     """File for the results."""

@@ -1,4 +1,4 @@
-"""Whether equal searches of the subjects get equally far: the quality behind the speed."""
+"""Convergence of equal searches of the subjects: the quality behind the speed."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def start_peers(
 
 
 def check_agreement(subjects: Mapping[str, Subject], directory: Path) -> dict[str, float]:
-    """By how much the fitness of a small population differs from the formula in float64, at most.
+    """The largest difference of the fitness of a small population to the formula in float64, by subject.
 
     Every subject answers; whether a difference is too large is for the caller to say.
     """

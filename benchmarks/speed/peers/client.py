@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Program(NamedTuple):
-    """What runs as a peer.
+    """The program of a peer.
 
     Attributes:
         module: in this folder.

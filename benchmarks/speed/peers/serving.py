@@ -1,4 +1,4 @@
-"""What all peers share: the workload they read, and the line protocol they answer. Needs numpy only.
+"""The shared part of all peers: the workload they read, the line protocol they answer. Needs numpy only.
 
 A workload is a directory with ``workload.json`` (sizes, see :class:`Workload`) and
 
@@ -86,7 +86,7 @@ class Workload:
 
     @property
     def n_batches(self) -> int:
-        """How many batches are used in turn."""
+        """The number of batches, which are used in turn."""
         return len(self.scaled)
 
     @property
@@ -116,7 +116,7 @@ class Workload:
         return rows.reshape(self.n_batches, -1, 3)
 
     def slices(self) -> dict[str, tuple[slice, tuple[int, ...]]]:
-        """Where the parameters of each layer stand in a candidate, and their shape."""
+        """The slice of each layer's parameters in a candidate, and their shape."""
         shapes = {
             "w1": (2, self.hidden),
             "b1": (self.hidden,),

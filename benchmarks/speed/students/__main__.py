@@ -62,7 +62,7 @@ def products_only(case: Case) -> Callable[[], None]:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentsBenchmark:
-    """What to time."""
+    """Time trainings of students."""
 
     out: Path
     """File for the results."""
@@ -75,7 +75,7 @@ class StudentsBenchmark:
 
 
 def subjects_of(case: Case, *, compiled: bool) -> dict[str, Subject]:
-    """What is timed in one case."""
+    """The subjects of one case."""
     params, tasks, plan = candidates(NETWORK, case.classes, POPSIZE), case.tasks(), case.plan()
     loss = network_loss(NETWORK, params, case.classes)
     tables = tabulate_network(NETWORK, params, case.classes)
