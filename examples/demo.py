@@ -29,14 +29,14 @@ from evoloss.report.loss_figures import gradient_profiles_figure, loss_curves_fi
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demo does; the defaults take a few minutes on two cores."""
+    """Settings of the demo; the defaults take a few minutes on two cores."""
 
     out: Path = Path("demo-out")
     """Directory for everything that is written."""
     generations: int = 300
     """Generations of the fresh loss."""
     loss_seed: int = 1
-    """Seed of the fresh loss; evolved-base has 0."""
+    """Seed of the fresh loss."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One training for each seed and loss."""
     epochs: int = 15

@@ -24,12 +24,13 @@ def train(criterion: nn.Module, seed: int = 0, epochs: int = 30) -> float:
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for _ in range(epochs):
-        for batch in torch.randperm(len(x_train)).split(64):
+        for batch in torch.split(torch.randperm(len(x_train)), 64):
             optimizer.zero_grad()
             criterion(model(x_train[batch]), y_train[batch]).backward()
             optimizer.step()
     with torch.no_grad():
-        return 100 * (model(x_test).argmax(dim=1) == y_test).float().mean().item()
+        correct = model(x_test).argmax(dim=1) == y_test
+        return 100 * float(correct.float().mean())
 
 
 if __name__ == "__main__":

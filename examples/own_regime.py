@@ -19,7 +19,7 @@ from evoloss.executors import make_executor
 
 @dataclass(frozen=True, kw_only=True)
 class Regime:
-    """What is expected of the data."""
+    """The data that the loss is for."""
 
     out: Path
     """Directory of the loss."""

@@ -14,7 +14,7 @@ _FACTS_NUMBERS = ("cpus", "threads", "load")
 _ROW_TEXT = ("case", "subject", "baseline")
 _ROW_NUMBERS = ("rounds", "ratio")
 MEASURES = ("seconds", "mebibytes")
-"""What a row can have measured."""
+"""Units of what a row has measured; it has one of them."""
 
 
 def check_results(content: Mapping[str, Any]) -> None:
@@ -33,8 +33,8 @@ def check_results(content: Mapping[str, Any]) -> None:
         raise ValueError("a result has at least one row")
     for position, row in enumerate(content["rows"]):
         _check_row(row, f"row {position}")
-    for position, each in enumerate(content["targets"]):
-        _check_target(each, f"target {position}")
+    for position, target in enumerate(content["targets"]):
+        _check_target(target, f"target {position}")
 
 
 def _check_row(row: Mapping[str, Any], where: str) -> None:
@@ -50,15 +50,16 @@ def _check_row(row: Mapping[str, Any], where: str) -> None:
             raise ValueError(f"{where}: {name} must be two rising positive numbers, got {spread!r}")
 
 
-def _check_target(each: Mapping[str, Any], where: str) -> None:
-    _require_types(each, {"name": str, "at_least": bool, "reached": bool, "reason": str}, where)
-    _require_number(each, "limit", where)
-    _require_number(each, "measured", where)
-    met = each["measured"] >= each["limit"] if each["at_least"] else each["measured"] <= each["limit"]
-    if met != each["reached"]:
-        raise ValueError(f"{where}: reached is {each['reached']}, the numbers say {met}")
-    if not met and not each["reason"]:
-        raise ValueError(f"{where}: {each['name']!r} was missed; say why in 'reason'")
+def _check_target(target: Mapping[str, Any], where: str) -> None:
+    _require_types(target, {"name": str, "at_least": bool, "reached": bool, "reason": str}, where)
+    _require_number(target, "limit", where)
+    _require_number(target, "measured", where)
+    measured, limit = target["measured"], target["limit"]
+    met = measured >= limit if target["at_least"] else measured <= limit
+    if met != target["reached"]:
+        raise ValueError(f"{where}: reached is {target['reached']}, the numbers say {met}")
+    if not met and not target["reason"]:
+        raise ValueError(f"{where}: {target['name']!r} was missed; say why in 'reason'")
 
 
 def _require_types(values: Any, types: Mapping[str, type], where: str) -> None:
@@ -73,6 +74,6 @@ def _require_number(
     values: Mapping[str, Any], name: str, where: str, *, least: float = -math.inf, above: bool = False
 ) -> None:
     value = values.get(name)
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or value < least or (above and value == least):
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or number < least or (above and number == least):
         raise ValueError(f"{where}: {name!r} must be a finite number in range, got {value!r}")

@@ -1,4 +1,4 @@
-"""What a loss step costs on a GPU: forward plus backward of the Triton path against ``F.cross_entropy``.
+"""The cost of a loss step on a GPU: forward plus backward of the Triton path and ``F.cross_entropy``.
 
     python -m benchmarks.speed.gpu_loss_step --out benchmarks/speed/results
 
@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.harness.protocol import Subject, alternate, print_rows, rows_of, timed, write_results
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Rows, Subject, alternate, print_rows, rows_of, timed
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.kernels.triton_rows import available, label_log_probs, row_costs
 from evoloss.losses.known.focal import focal
@@ -44,7 +45,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class GpuLossStep:
-    """What to time."""
+    """Time loss steps on a GPU."""
 
     out: Path
     """Directory for the results."""
@@ -118,13 +119,14 @@ def gpu_timed(work: Callable[[], object], repeats: int) -> Subject:
     """A subject timed by CUDA events: the device's own clock, from the first kernel to the last."""
 
     def subject() -> float:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         start.record()
         for _ in range(repeats):
             work()
         end.record()
         torch.cuda.synchronize()
-        return start.elapsed_time(end) / 1e3 / repeats
+        return float(start.elapsed_time(end)) / 1e3 / repeats
 
     return subject
 
@@ -150,12 +152,11 @@ def peak_bytes(work: Callable[[], object], device: str) -> int | None:
 
 
 def case_name(shape: tuple[int, int], dtype: torch.dtype) -> str:
+    """The name of a case in the results."""
     return f"{shape[0]}x{shape[1]} {str(dtype).removeprefix('torch.')}"
 
 
-def measure(
-    loss: EvolvedLoss, shape: tuple[int, int], dtype: torch.dtype, device: str, rounds: int
-) -> list[dict[str, Any]]:
+def measure(loss: EvolvedLoss, shape: tuple[int, int], dtype: torch.dtype, device: str, rounds: int) -> Rows:
     """Rows of one case."""
     torch._dynamo.reset()
     subjects = losses(tables_of(loss, shape[1], device))
@@ -165,11 +166,11 @@ def measure(
     )
     subjects[f"{BASELINE} compiled"] = compiled
     logits, target = inputs(shape, dtype, device)
-    steps = {name: partial(step, each, logits, target) for name, each in subjects.items()}
-    for each in steps.values():
-        each()  # compiles
-    peaks = {name: peak_bytes(each, device) for name, each in steps.items()}
-    timers = {name: timer(each, device) for name, each in steps.items()}
+    steps = {name: partial(step, criterion, logits, target) for name, criterion in subjects.items()}
+    for work in steps.values():
+        work()  # compiles
+    peaks = {name: peak_bytes(work, device) for name, work in steps.items()}
+    timers = {name: timer(work, device) for name, work in steps.items()}
     rows = rows_of(case_name(shape, dtype), alternate(timers, rounds=rounds, warmup=2), BASELINE)
     rows = [row | {"peak_bytes": peaks[row["subject"]]} for row in rows]
     print_rows(rows)
@@ -177,7 +178,7 @@ def measure(
 
 
 def facts(device: str) -> dict[str, Any]:
-    """What the kernels ran on."""
+    """The device and the versions that the kernels ran on."""
     on_gpu = device == "cuda"
     return {
         "device": torch.cuda.get_device_name() if on_gpu else "Triton's interpreter: the times mean nothing",
@@ -212,11 +213,9 @@ def main(config: GpuLossStep) -> None:
                 left_out.append(f"{case_name(shape, dtype)}: {error}".splitlines()[0])
                 print(left_out[-1], flush=True)
     name = "gpu_loss_step_interpreted" if config.interpret else "gpu_loss_step"
-    command = "python -m benchmarks.speed.gpu_loss_step --out DIR" + " --interpret" * config.interpret
-    write_results(
-        config.out / f"{name}.json", "gpu_loss_step", command, rows, left_out=left_out, **facts(device)
-    )
+    out, rerun = config.out / f"{name}.json", command.command_line(config)
+    write_results(out, "gpu_loss_step", rerun, rows, left_out=left_out, **facts(device))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(GpuLossStep, description=__doc__))
+    command.run(GpuLossStep, main)

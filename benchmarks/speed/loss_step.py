@@ -1,4 +1,4 @@
-"""What a loss step costs: forward plus backward of several losses against ``F.cross_entropy``, on one thread.
+"""The cost of a loss step: forward plus backward of losses against ``F.cross_entropy``, on one thread.
 
     python -m benchmarks.speed.loss_step --out benchmarks/speed/results/loss_step.json
 
@@ -16,30 +16,21 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-import tyro
 from torch import Tensor
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.harness.protocol import (
-    alternate,
-    print_rows,
-    repeats_for,
-    rows_of,
-    target,
-    timed,
-    write_results,
-)
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Rows, alternate, print_rows, repeats_for, rows_of, target, timed
 from evoloss import EvolvedLoss
 from evoloss.losses.resolve import resolve_loss
 from evoloss.networks import MonotoneNetwork
 from evoloss.random_streams import stream
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-Rows = list[dict[str, Any]]
 
 BASELINE = "F.cross_entropy"
 SHAPES = ((128, 10), (1024, 10), (1024, 1000), (256, 32000))
@@ -68,7 +59,7 @@ REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LossStep:
-    """What to time."""
+    """Time loss steps."""
 
     out: Path
     """File for the results."""
@@ -97,7 +88,7 @@ def step(criterion: Criterion, logits: Tensor, labels: Tensor) -> Callable[[], N
 
     def work() -> None:
         logits.grad = None
-        criterion(logits, labels).backward()
+        criterion(logits, labels).backward()  # type: ignore[no-untyped-call]
 
     return work
 
@@ -124,7 +115,7 @@ def peak_memory(criterion: Criterion, logits: Tensor, labels: Tensor) -> int:
     logits.grad = None  # now, or its release would count as memory won
     gc.collect()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        criterion(logits, labels).backward()
+        criterion(logits, labels).backward()  # type: ignore[no-untyped-call]
     held = peak = 0
     for event in recorded.profiler.kineto_results.events():
         if event.name() == "[memory]":
@@ -143,19 +134,19 @@ def memory_rows(shape: tuple[int, int], dtype: torch.dtype) -> Rows:
     return rows
 
 
-def goals(rows: Rows) -> Rows:
-    """What was to be reached."""
-    found = []
+def targets_of(rows: Rows) -> Rows:
+    """A target for each loss, mode and shape of :data:`LIMITS`, and for its memory."""
+    targets = []
     for (mode, (n, c)), limit in LIMITS.items():
         for row in rows:
             if row["case"] == f"{mode} float32 {n} x {c}" and row["subject"] in LOSSES:
                 name = f"{row['subject']}, {mode}, {n} x {c}, over cross-entropy"
-                found.append(target(name, limit, row["ratio"], reason=REASONS[mode]))
+                targets.append(target(name, limit, row["ratio"], reason=REASONS[mode]))
     for row in rows:
         if row["case"].startswith("peak memory") and row["subject"] in LOSSES:
             name = f"{row['subject']}, {row['case']}, over cross-entropy"
-            found.append(target(name, MEMORY_LIMIT, row["ratio"], reason=REASONS["memory"]))
-    return found
+            targets.append(target(name, MEMORY_LIMIT, row["ratio"], reason=REASONS["memory"]))
+    return targets
 
 
 def main(options: LossStep) -> None:
@@ -169,9 +160,8 @@ def main(options: LossStep) -> None:
     rows += memory_rows(SHAPES[-2], torch.float32)
     rows += memory_rows(SHAPES[-1], torch.float32)
     rows += memory_rows(SHAPES[-1], torch.bfloat16)
-    command = "python -m benchmarks.speed.loss_step --out benchmarks/speed/results/loss_step.json"
-    write_results(options.out, "loss_step", command, rows, goals(rows))
+    write_results(options.out, "loss_step", command.command_line(options), rows, targets_of(rows))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(LossStep, description=__doc__))
+    command.run(LossStep, main)

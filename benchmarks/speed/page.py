@@ -1,27 +1,25 @@
-"""Write ``docs/performance.md`` and its charts from the results under ``benchmarks/speed/results/``.
+"""Write ``docs/performance.md`` and its charts from the results in ``benchmarks/speed/results/``.
 
     python -m benchmarks.speed.page
 
-The prose of the page is ``benchmarks/speed/page.md.in``; a line ``<!-- table: FILE [CASE-PREFIX] -->`` in
-it is replaced by a table of that result, ``<!-- targets -->`` by all goals with what was reached, ``<!--
-facts: FILE -->`` by a line on the machine. Numbers in the prose are not checked; there should be none that
-a table has.
+Marks in the template: ``table FILE [CASE-PREFIX]`` for the rows of a result, ``targets`` for all targets with
+what was reached, ``convergence`` for that of the engine, ``facts FILE`` for a line on the machine.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evoloss.atomic_files import write_text
+from benchmarks.harness.page import DOCS, FIGURES, Page
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-PAGE = HERE.parents[1] / "docs/performance.md"
-FIGURE = HERE.parents[1] / "docs/figures/generation-cost.png"
+FIGURE = FIGURES / "generation-cost.png"
+GENERATIONS = (10, 25, 50, 100)
+"""Columns of the table of convergence."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def load(name: str) -> dict[str, Any]:
     return content
 
 
-def table(name: str, prefix: str) -> list[str]:
+def table(name: str, prefix: str = "") -> list[str]:
     """The rows of a result whose case starts with ``prefix``, as Markdown."""
     rows = [row for row in load(name)["rows"] if row["case"].startswith(prefix)]
     if not rows:
@@ -49,42 +47,43 @@ def table(name: str, prefix: str) -> list[str]:
 
 
 def targets() -> list[str]:
-    """Every goal of every result, with what was measured."""
+    """Every target of every result, with what was measured."""
     lines = ["| goal | limit | measured | reached | why not |", "| --- | ---: | ---: | --- | --- |"]
     for path in sorted(RESULTS.glob("*.json")):
-        for each in load(path.stem)["targets"]:
-            sign = "at least" if each["at_least"] else "at most"
-            reached = "yes" if each["reached"] else "**no**"
-            limit = f"{sign} {figure(each['limit'])}"
-            cells = (each["name"], limit, figure(each["measured"]), reached, each["reason"])
+        for target in load(path.stem)["targets"]:
+            sign = "at least" if target["at_least"] else "at most"
+            reached = "yes" if target["reached"] else "**no**"
+            limit = f"{sign} {figure(target['limit'])}"
+            cells = (target["name"], limit, figure(target["measured"]), reached, target["reason"])
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def convergence() -> list[str]:
     """Ranking consistency of equal searches after some generations."""
-    found = load("engine")["convergence"]
-    shown = [at for at, look in enumerate(found["generations"]) if look in (10, 25, 50, 100)]
-    heads = [f"{found['generations'][at]} generations" for at in shown]
-    lines = [f"| search | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(shown)}"]
-    for name, scores in found["subjects"].items():
-        cells = [f"{scores['mean'][at]:.4f} ± {scores['std'][at]:.4f}" for at in shown]
+    record = load("engine")["convergence"]
+    columns = [at for at, generation in enumerate(record["generations"]) if generation in GENERATIONS]
+    heads = [f"{record['generations'][at]} generations" for at in columns]
+    lines = [f"| search | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(columns)}"]
+    for name, scores in record["subjects"].items():
+        cells = [f"{scores['mean'][at]:.4f} ± {scores['std'][at]:.4f}" for at in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
 def facts(name: str) -> list[str]:
-    """One line on what ran on what."""
+    """One line on the command, the machine and the versions."""
     content = load(name)
-    said = content["facts"]
+    machine = content["facts"]
     return [
-        f"`{content['command']}`: {said['processor'] or said['machine']}, {said['cpus']} cores, "
-        f"{said['threads']} thread(s), load {said['load']}, torch {said['torch']}, Python {said['python']}."
+        f"`{content['command']}`: {machine['processor'] or machine['machine']}, {machine['cpus']} cores, "
+        f"{machine['threads']} thread(s), load {machine['load']}, torch {machine['torch']}, "
+        f"Python {machine['python']}."
     ]
 
 
 def amount(row: dict[str, Any]) -> str:
-    """What a row measured, with a unit."""
+    """The measured value of a row, with a unit."""
     return duration(row["seconds"]) if "seconds" in row else f"{figure(row['mebibytes'])} MiB"
 
 
@@ -101,21 +100,11 @@ def figure(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def render() -> str:
-    """The page."""
-    lines: list[str] = []
-    for line in (HERE / "page.md.in").read_text(encoding="utf-8").splitlines():
-        if found := re.fullmatch(r"<!-- table: (\S+) ?(.*?) -->", line):
-            lines += table(found[1], found[2])
-        elif found := re.fullmatch(r"<!-- facts: (\S+) -->", line):
-            lines += facts(found[1])
-        elif line == "<!-- targets -->":
-            lines += targets()
-        elif line == "<!-- convergence -->":
-            lines += convergence()
-        else:
-            lines.append(line)
-    return "\n".join(lines) + "\n"
+PAGE = Page(
+    template=HERE / "page.md.in",
+    out=DOCS / "performance.md",
+    tables={"table": table, "targets": targets, "convergence": convergence, "facts": facts},
+)
 
 
 def draw(path: Path) -> None:
@@ -126,17 +115,15 @@ def draw(path: Path) -> None:
     from matplotlib import pyplot as plt
 
     rows = load("scaling")["rows"]
-    panels = (("popsize", "popsize"), ("pairs", "pairs"), ("classes", "classes"))
     drawn, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
-    for axis, (case, label) in zip(axes, panels, strict=True):
-        _curve(
-            axis, [row for row in rows if row["case"] == case], "grouped" if case == "classes" else "measured"
-        )
+    for axis, case in zip(axes, ("popsize", "pairs", "classes"), strict=True):
+        grouped = [row for row in rows if row["case"] == case]
+        _curve(axis, grouped, "grouped" if case == "classes" else "measured")
         if case == "classes":
             _curve(axis, [row for row in rows if row["case"] == "every class drawn"], "every class drawn")
             axis.legend(frameon=False)
-        axis.set(xscale="log", yscale="log", xlabel=label)
-        sizes = [int(row["subject"].split()[-1]) for row in rows if row["case"] == case]
+        axis.set(xscale="log", yscale="log", xlabel=case)
+        sizes = [_size(row) for row in grouped]
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axis.set_yticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"])
         axis.minorticks_off()
@@ -148,13 +135,22 @@ def draw(path: Path) -> None:
 
 
 def _curve(axis: Any, rows: Sequence[dict[str, Any]], label: str) -> None:
-    sizes = [int(row["subject"].split()[-1]) for row in rows]
+    sizes = [_size(row) for row in rows]
     middle = [1e3 * row["seconds"] for row in rows]
     low, high = ([1e3 * row["seconds_quartiles"][side] for row in rows] for side in (0, 1))
     axis.plot(sizes, middle, marker="o", label=label)
     axis.fill_between(sizes, low, high, alpha=0.25)
 
 
-if __name__ == "__main__":
-    write_text(PAGE, render())
+def _size(row: dict[str, Any]) -> int:
+    return int(row["subject"].split()[-1])
+
+
+def write() -> None:
+    """Write the page and its charts."""
+    PAGE.write()
     draw(FIGURE)
+
+
+if __name__ == "__main__":
+    write()

@@ -1,4 +1,4 @@
-"""How near a generation comes to what the machine allows for the work that is left.
+"""The share of the machine's own rates that a generation reaches.
 
     python -m benchmarks.speed.roofline --out benchmarks/speed/results/bound.json
 
@@ -17,19 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import tyro
 from torch.nn import functional as F
 
-from benchmarks.harness.protocol import (
-    alternate,
-    print_rows,
-    repeats_for,
-    rows_of,
-    target,
-    timed,
-    write_results,
-)
-from benchmarks.speed.engine import NETWORK
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import alternate, print_rows, repeats_for, rows_of, target, timed
+from benchmarks.speed.engine.workload import NETWORK
 from benchmarks.speed.generations import Generations
 from evoloss.networks import LossTable
 from evoloss.pretraining import PretrainConfig
@@ -42,8 +35,8 @@ GEMM, SIZE = 1024, 1 << 17  # side of the product, entries of the other arrays (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bound:
-    """What to time."""
+class Roofline:
+    """Time generations and the machine's rates."""
 
     out: Path
     """File for the results."""
@@ -99,20 +92,21 @@ def _scatter(generator: torch.Generator) -> Callable[[], object]:
     return lambda: rows.scatter_add_(1, at, values)
 
 
-def main(options: Bound) -> None:
+def main(options: Roofline) -> None:
     """Measure rates and search in turn, and write the file."""
     torch.set_num_threads(1)
     work = pieces(WORKLOAD.popsize, WORKLOAD.pairs, WORKLOAD.classes[0], WORKLOAD.couples_per_pair)
     search = Generations(WORKLOAD, NETWORK)
-    subjects = {name: timed(each.work, repeats_for(each.work, 0.03)) for name, each in work.items()}
+    subjects = {name: timed(piece.work, repeats_for(piece.work, 0.03)) for name, piece in work.items()}
     seconds = alternate(
         {"generation": lambda: search.run(options.generations), **subjects}, rounds=options.rounds, warmup=2
     )
     search.close()
     needed = {
-        name: [each.amount / each.per_call * one for one in seconds[name]] for name, each in work.items()
+        name: [piece.amount / piece.per_call * value for value in seconds[name]]
+        for name, piece in work.items()
     }
-    bounds = [sum(values[at] for values in needed.values()) / 2 for at in range(options.rounds)]
+    bounds = [sum(values) / 2 for values in zip(*needed.values(), strict=True)]
     rows = rows_of(
         "one generation", {"generation": seconds["generation"], "bound": bounds, **needed}, "generation"
     )
@@ -129,10 +123,9 @@ def main(options: Bound) -> None:
             "regimes, and the two threads share caches and memory",
         )
     ]
-    rates = {name: each.per_call / statistics.median(seconds[name]) for name, each in work.items()}
-    command = "python -m benchmarks.speed.roofline --out benchmarks/speed/results/bound.json"
-    write_results(options.out, "bound", command, rows, targets, rates_per_second=rates)
+    rates = {name: piece.per_call / statistics.median(seconds[name]) for name, piece in work.items()}
+    write_results(options.out, "bound", command.command_line(options), rows, targets, rates_per_second=rates)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Bound, description=__doc__))
+    command.run(Roofline, main)

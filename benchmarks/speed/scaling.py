@@ -1,4 +1,4 @@
-"""How the cost of a generation grows with popsize, pairs and classes, and what the sizes of pieces are worth.
+"""The cost of a generation against popsize, pairs and classes, and against the sizes of pieces.
 
     python -m benchmarks.speed.scaling --out benchmarks/speed/results/scaling.json
 
@@ -14,17 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch
-import tyro
 
-from benchmarks.harness.protocol import alternate, print_rows, rows_of, write_results
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Rows, alternate, print_rows, rows_of
 from benchmarks.speed.generations import Generations
 from evoloss.pretraining import PretrainConfig
-
-Rows = list[dict[str, Any]]
 
 BASE = PretrainConfig(
     classes=(10,), pairs=1024, popsize=256, hidden=(16, 16), strategy="snes", sigma=0.1, couples_per_pair=4
@@ -40,7 +38,7 @@ COUPLES = (1, 2, 4, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """What to time."""
+    """Time generations of growing size."""
 
     out: Path
     """File for the results."""
@@ -119,9 +117,8 @@ def main(options: Scaling) -> None:
         "every class drawn": exponent(every, EVERY_CLASS),
     }
     print({name: round(value, 2) for name, value in exponents.items()})
-    command = f"python -m benchmarks.speed.scaling --out {options.out.name} --rounds {options.rounds}"
-    write_results(options.out, "scaling", command, rows, exponents=exponents)
+    write_results(options.out, "scaling", command.command_line(options), rows, exponents=exponents)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Scaling, description=__doc__))
+    command.run(Scaling, main)

@@ -1,4 +1,4 @@
-"""How much faster two workers do a sweep than one: trainings of a comparison, in processes and on Ray.
+"""The speed-up of a sweep with two workers: trainings of a comparison, in processes and on Ray.
 
     python -m benchmarks.speed.sweep_scaling --out benchmarks/speed/results/sweep.json
 
@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
-from benchmarks.harness.protocol import Subject, alternate, print_rows, rows_of, target, write_results
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Subject, alternate, print_rows, rows_of, target
 from evoloss.compare import CompareConfig
 from evoloss.compare.comparison import describe_environment
 from evoloss.compare.training_run import Sources, TrainingRuns, train_run
@@ -40,7 +41,7 @@ LEAST_SPEED_UP = 1.7
 
 @dataclass(frozen=True, kw_only=True)
 class SweepScaling:
-    """What to time."""
+    """Time sweeps."""
 
     out: Path
     """File for the results."""
@@ -146,12 +147,8 @@ def main(options: SweepScaling) -> None:
         )
         for name in ("processes, 2 workers", "ray, 2 workers")
     ]
-    command = (
-        f"python -m benchmarks.speed.sweep_scaling --out {options.out.name} --rounds {options.rounds} "
-        f"--runs {options.runs} --epochs {options.epochs}"
-    )
-    write_results(options.out, "sweep_scaling", command, rows, targets)
+    write_results(options.out, "sweep_scaling", command.command_line(options), rows, targets)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(SweepScaling, description=__doc__))
+    command.run(SweepScaling, main)

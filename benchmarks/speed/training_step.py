@@ -1,4 +1,4 @@
-"""What a loss costs in a whole training step: ResNet-20 at batch 128, one thread.
+"""The cost of a loss in a whole training step: ResNet-20 at batch 128, one thread.
 
     python -m benchmarks.speed.training_step --out benchmarks/speed/results/training_step.json
 
@@ -16,18 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from torch import nn
 
-from benchmarks.harness.protocol import (
-    alternate,
-    print_rows,
-    repeats_for,
-    rows_of,
-    target,
-    timed,
-    write_results,
-)
+from benchmarks.harness import command
+from benchmarks.harness.results import write_results
+from benchmarks.harness.timing import Rows, alternate, print_rows, repeats_for, rows_of, target, timed
 from benchmarks.speed.loss_step import BASELINE, batch, criteria, step
 from evoloss.models import build_model
 
@@ -36,7 +29,7 @@ BATCH, CLASSES, LIMIT = 128, 10, 1.01
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStep:
-    """What to time."""
+    """Time training steps."""
 
     out: Path
     """File for the results."""
@@ -44,7 +37,7 @@ class TrainingStep:
     """Rounds in which every loss has its turn."""
 
 
-def time_steps(options: TrainingStep) -> list[dict[str, Any]]:
+def time_steps(options: TrainingStep) -> Rows:
     """Whole steps of each loss."""
     torch.manual_seed(0)
     model: nn.Module = build_model("resnet20", input_shape=(3, 32, 32), n_classes=CLASSES)
@@ -64,7 +57,7 @@ def time_steps(options: TrainingStep) -> list[dict[str, Any]]:
     return rows
 
 
-def time_losses(options: TrainingStep) -> list[dict[str, Any]]:
+def time_losses(options: TrainingStep) -> Rows:
     """Loss steps of each loss on logits of that shape."""
     logits, labels = batch((BATCH, CLASSES), torch.float32)
     steps = {name: step(criterion, logits, labels) for name, criterion in criteria().items()}
@@ -91,9 +84,9 @@ def main(options: TrainingStep) -> None:
         for name, value in derived.items()
         if name != BASELINE
     ]
-    command = "python -m benchmarks.speed.training_step --out benchmarks/speed/results/training_step.json"
-    write_results(options.out, "training_step", command, [*steps, *losses], targets, derived=derived)
+    rows = [*steps, *losses]
+    write_results(options.out, "training_step", command.command_line(options), rows, targets, derived=derived)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(TrainingStep, description=__doc__))
+    command.run(TrainingStep, main)

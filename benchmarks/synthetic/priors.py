@@ -1,125 +1,47 @@
-"""What known and shipped losses do on synthetic tasks: do those tell losses apart as real data does?
+"""Known and shipped losses on synthetic tasks: do those tell losses apart as real data does?
 
     python -m benchmarks.synthetic.priors --on general label-noise few-shot --rates 2 --groups 8
     python -m benchmarks.synthetic.priors --on underfit noisy-underfit memorised wide wide-noisy patched \
         patched-noisy --rates 3 --groups 8
 
 For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
-:data:`REGIMES`, corners of a prior that show one trait alone, groups of the same kind. Every loss is judged
-at its best of several learning rates. Differences to cross-entropy in points of test accuracy, mean and
-standard error over tasks. What the file has on other priors stays.
+the regimes in ``conditions.py`` groups of the same kind. Every loss is measured at its best of several
+learning rates. Differences to cross-entropy in points of test accuracy, mean and standard error over tasks.
+What the file has on other priors stays.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import tyro
 
-from evoloss import EvolvedLoss
-from evoloss.atomic_files import write_text
+from benchmarks.harness import command
+from benchmarks.harness.results import read_record, update_record
+from benchmarks.synthetic.conditions import REGIMES
+from benchmarks.synthetic.losses import KNOWN, tabulate_losses
 from evoloss.errors import UnknownNameError
-from evoloss.networks import ConcatNetwork, PacedNetwork, TemperedNetwork
-from evoloss.networks.tempered import EXPONENTS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
-from evoloss.students import KNOWN_SLOPES, SlopeTables, Students, tabulate_functions
-from evoloss.students.loss_slopes import (
-    SlopeFunctions,
-    gce_slopes,
-    label_smoothing_slopes,
-    smoothed_log_slopes,
-)
-from evoloss.students.slope_tables import join_tables, tabulate_network
+from evoloss.students import Students
 from evoloss.tasks import PRIORS, Prior, draw_group
 from evoloss.zoo import SHIPPED
 
-LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
-    **KNOWN_SLOPES,
-    "label_smoothing 0.3": lambda n_classes: label_smoothing_slopes(n_classes, 0.3),
-    "gce 0.3": lambda n_classes: gce_slopes(0.3),
-    "mae": lambda n_classes: (torch.zeros_like, lambda log_p: -log_p.exp()),
-    "poly1": lambda n_classes: (torch.zeros_like, lambda log_p: -1 - log_p.exp()),
-    "brier": lambda n_classes: (
-        lambda log_p: 2 * (2 * log_p).exp(),
-        lambda log_p: -2 * (1 - log_p.exp()) * log_p.exp(),
-    ),
-    "log(p + 1/C)": smoothed_log_slopes,
-    "log(p + 1/16C)": lambda n_classes: smoothed_log_slopes(n_classes, 16),
-}
-"""Slopes of classwise losses by name, cross-entropy first."""
-_OFF = -12.0  # a logarithm or logit that is next to nothing
-HAND: dict[str, tuple[TemperedNetwork, tuple[float, ...]]] = {
-    f"p^{power}{letter}": (network, (*(0.0 if each == power else _OFF for each in EXPONENTS), _OFF, 0.0))
-    for network, letter in ((TemperedNetwork(), "c"), (PacedNetwork(), "A"))
-    for power in (1, 2)
-}
-"""Parameters of losses whose pull is one power of p: p^c with its certainty, or p^A with its agreement."""
-
-_HARD = replace(
-    PRIORS["label-noise-hard"], noisy=0.0, samples=(1000, 4000), separation=(1.5, 5.0), modes=(3, 6)
-)
-_SYMMETRIC: dict[str, Any] = {"noisy": 1.0, "noise": (0.3, 0.5), "noise_kinds": {"symmetric": 1.0}}
-_WIDE = replace(
-    PRIORS["label-noise-wide"],
-    features=(128, 384),
-    feature_noise=(1.0, 3.0),
-    samples=(1000, 4000),
-    separation=(2.5, 8.0),
-    modes=(1, 4),
-    long_samples=(300, 1000),
-    long_separation=(2.5, 8.0),
-    long_modes=(1, 3),
-    noisy=0.0,
-)
-_PATCHED = replace(
-    PRIORS["images"],
-    classes=(5, 15),
-    patched=1.0,
-    contrast=(0.6, 1.3),
-    noisy=0.0,
-    imbalanced=0.0,
-    samples=(1500, 4000),
-    width=(48, 80),
-    adam=0.0,
-    long_samples=(300, 800),
-    long_steps=(500, 900),
-)
-REGIMES: dict[str, Prior] = {
-    "underfit": _HARD,
-    "noisy-underfit": replace(_HARD, **_SYMMETRIC),
-    "unequal": replace(_HARD, imbalanced=1.0),
-    "few": replace(_HARD, samples=(100, 500), separation=(3.0, 8.0), modes=(1, 3)),
-    "memorised": replace(PRIORS["label-noise-hard"], **_SYMMETRIC),
-    "wide": _WIDE,
-    "wide-noisy": replace(_WIDE, **_SYMMETRIC),
-    "patched": _PATCHED,
-    "patched-few": replace(
-        _PATCHED, samples=(100, 500), contrast=(0.8, 2.0), long_samples=(100, 500), long_steps=(300, 900)
-    ),
-    "patched-noisy": replace(_PATCHED, **_SYMMETRIC),
-}
-"""Hard tasks in little time, clean and with 40 % noise (short groups); 40 % noise, memorised (long).
-``unequal`` ones are clean, hard, and some classes are up to 20 times as large as others; ``few`` ones are
-clean and have few samples. ``wide`` tasks have hundreds of noisy features: in little time, clean, and with
-40 % noise, which is memorised in long groups from predictions that are still flat. ``patched`` ones have
-inputs made of patches and convolutional students; ``patched-few`` ones are clean and have few samples."""
+RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
-    """Judge known and shipped losses on synthetic tasks."""
+class PriorsBenchmark:
+    """Compare known and shipped losses on synthetic tasks."""
 
-    out: Path = Path("benchmarks/synthetic/results/priors.json")
-    """Where the results go."""
+    out: Path = RESULTS / "priors.json"
+    """File for the results."""
     on: tuple[str, ...] = tuple(PRIORS)
     """Priors and regimes."""
     groups: int = 16
@@ -127,60 +49,48 @@ class Command:
     rates: int = 2
     """Learning rates to choose from."""
     kinds: tuple[Literal["short", "long"], ...] = ("short", "long")
-    """Groups to judge on; the others are left out."""
+    """Groups to train on; the others are left out."""
     stream: str = "stop"
     """Name of the random stream that tasks come from; the default is that of a search's held-out tasks."""
     losses: tuple[str, ...] = tuple(SHIPPED)
-    """Shipped losses, and directories of others, to judge beside the known ones."""
-    known: tuple[str, ...] = (*LOSSES, *HAND)
-    """Known losses to judge; cross-entropy always is."""
+    """Shipped losses, and directories of others, to compare beside the known ones."""
+    known: tuple[str, ...] = KNOWN
+    """Known losses to compare; cross-entropy always is."""
 
     def __post_init__(self) -> None:
         for name in self.known:
-            if name not in LOSSES and name not in HAND:
-                raise UnknownNameError.among("known loss", name, (*LOSSES, *HAND))
+            if name not in KNOWN:
+                raise UnknownNameError.among("known loss", name, KNOWN)
+        for name in self.on:
+            if name not in PRIORS and name not in REGIMES:
+                raise UnknownNameError.among("prior or regime", name, {**PRIORS, **REGIMES})
 
     @property
-    def beside(self) -> list[str]:
-        """The known losses that are judged, cross-entropy first."""
-        return [name for name in (*LOSSES, *HAND) if name in ("cross_entropy", *self.known)]
+    def compared(self) -> list[str]:
+        """The known losses that are compared, cross-entropy first."""
+        return [name for name in KNOWN if name in ("cross_entropy", *self.known)]
 
 
-def judge(prior: Prior, command: Command) -> dict[str, Any]:
+def compare_losses(prior: Prior, options: PriorsBenchmark) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
-    config = PretrainConfig(fitness="learnability", eval_groups=command.groups, rates=command.rates)
-    found: dict[str, list[torch.Tensor]] = {kind: [] for kind in command.kinds}
+    config = PretrainConfig(fitness="learnability", eval_groups=options.groups, rates=options.rates)
+    accuracies: dict[str, list[torch.Tensor]] = {kind: [] for kind in options.kinds}
     for unit in held_out_units(config, "stop"):
         kind = "long" if unit.long else "short"
-        if kind not in found:
+        if kind not in accuracies:
             continue
-        generator = stream(unit.seed, command.stream, unit.group)
-        group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=command.rates)
-        tables = _tables(command, group.tasks.n_classes, like=group.tasks.x)
+        generator = stream(unit.seed, options.stream, unit.group)
+        group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=options.rates)
+        n_classes = group.tasks.n_classes
+        tables = tabulate_losses(options.compared, options.losses, n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]
-        accuracy = 100 * accuracy.nan_to_num(nan=1 / group.tasks.n_classes)
-        best = accuracy.view(len(accuracy), -1, command.rates).amax(dim=2)
-        found[kind].append(best)
-    names = (*command.beside, *(Path(loss).name for loss in command.losses))
-    rows = {kind: _summary(names, torch.cat(parts, dim=1)) for kind, parts in found.items()}
-    settings = {"groups": command.groups, "rates": command.rates, "stream": command.stream}
+        accuracy = 100 * accuracy.nan_to_num(nan=1 / n_classes)
+        best = accuracy.view(len(accuracy), -1, options.rates).amax(dim=2)
+        accuracies[kind].append(best)
+    names = (*options.compared, *(Path(loss).name for loss in options.losses))
+    rows = {kind: _differences(names, torch.cat(groups, dim=1)) for kind, groups in accuracies.items()}
+    settings = {"groups": options.groups, "rates": options.rates, "stream": options.stream}
     return {**settings, **rows}
-
-
-def _tables(command: Command, n_classes: int, *, like: torch.Tensor) -> SlopeTables:
-    known = [LOSSES[name](n_classes) for name in command.beside if name in LOSSES]
-    tables = [tabulate_functions(known, n_classes, like=like, canonical=True)]
-    for network, numbers in (HAND[name] for name in command.beside if name in HAND):
-        tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
-    for loss in command.losses:
-        evolved = EvolvedLoss.from_pretrained(loss)
-        if isinstance(evolved.network, ConcatNetwork):
-            raise SystemExit(
-                f"{loss} has a concat network: students are trained by slopes, which it has none of"
-            )
-        params = evolved.params.detach().reshape(1, -1).to(like.dtype)
-        tables.append(tabulate_network(evolved.network, params, n_classes))
-    return join_tables(tables)
 
 
 def mean_and_error(values: Sequence[float]) -> dict[str, float]:
@@ -189,40 +99,33 @@ def mean_and_error(values: Sequence[float]) -> dict[str, float]:
     return {"mean": round(statistics.fmean(values), 3), "se": round(error, 3)}
 
 
-def _summary(names: tuple[str, ...], accuracy: torch.Tensor) -> dict[str, Any]:
-    rows = {}
-    for name, row in zip(names, accuracy - accuracy[:1], strict=True):
-        rows[name] = mean_and_error(row.tolist())
+def _differences(names: Sequence[str], accuracy: torch.Tensor) -> dict[str, Any]:
+    """Accuracy ``(losses, tasks)`` less that of the first loss."""
+    rows = zip(names, accuracy - accuracy[:1], strict=True)
     return {
         "tasks": accuracy.shape[1],
         "cross_entropy_accuracy": round(float(accuracy[0].mean()), 2),
-        "difference": rows,
+        "difference": {name: mean_and_error(row.tolist()) for name, row in rows},
     }
 
 
-def main(command: Command) -> None:
-    """Judge, print, write."""
-    assert next(iter(LOSSES)) == "cross_entropy"
+def main(options: PriorsBenchmark) -> None:
+    """Compare on one prior after the other, print, write."""
     torch.set_num_threads(1)
-    known = {**PRIORS, **REGIMES}
-    for name in command.on:
-        if name not in known:
-            raise UnknownNameError.among("prior or regime", name, known)
-    record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
-    for name in command.on:
-        found = judge(known[name], command)
-        earlier = record.get(name, {})
-        if all(earlier.get(key) == found[key] for key in ("groups", "rates", "stream")):
-            found = {**earlier, **found}  # the other kind of groups
-        record[name] = found
-        for kind in command.kinds:
-            row = record[name][kind]
+    priors = {**PRIORS, **REGIMES}
+    for name in options.on:
+        entry = compare_losses(priors[name], options)
+        earlier = read_record(options.out).get(name, {})
+        if all(earlier.get(key) == entry[key] for key in ("groups", "rates", "stream")):
+            entry = {**earlier, **entry}  # the other kind of groups
+        update_record(options.out, name, entry)
+        for kind in options.kinds:
+            row = entry[kind]
             differences = "  ".join(
-                f"{loss} {each['mean']:+.1f}±{each['se']:.1f}" for loss, each in row["difference"].items()
+                f"{loss} {value['mean']:+.1f}±{value['se']:.1f}" for loss, value in row["difference"].items()
             )
             print(f"{name}, {kind}: cross-entropy {row['cross_entropy_accuracy']:.1f} %; {differences}")
-        write_text(command.out, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Command, description=__doc__))
+    command.run(PriorsBenchmark, main)

@@ -2,16 +2,15 @@
 
     python -m benchmarks.synthetic.promotion --losses evolved-noise evolved-small --populations 6
 
-Populations of a search's size and step size, around its start and around the shipped loss in turn, are judged
-as a generation judges them, at several shares of promoted candidates, and then all of them on as many groups
-of other tasks. What counts is what the selected quarter gains there over the mean of the population: a share
-that selects as well in less time is worth having. Seconds are those of the groups a candidate was trained on,
-measured for all candidates and counted for those promoted.
+Populations of a search's size and step size, around its start and around the shipped loss in turn, are
+evaluated as a generation evaluates them, at several shares of promoted candidates, and then all of them on as
+many groups of other tasks. What counts is what the selected quarter gains there over the mean of the
+population: a share that selects as well in less time is worth having. Seconds are those of the groups a
+candidate was trained on, measured for all candidates and counted for those promoted.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -21,26 +20,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import tyro
 from torch import Tensor
 
-from benchmarks.synthetic.priors import mean_and_error
+from benchmarks.harness import command
+from benchmarks.harness.results import update_record
+from benchmarks.synthetic.priors import RESULTS, mean_and_error
 from evoloss import EvolvedLoss, PretrainConfig
-from evoloss.atomic_files import write_text
+from evoloss.errors import ConfigError
 from evoloss.fitness import Unit, measure_learnability
 from evoloss.fitness.learnability import UnitScores, score_unit
 from evoloss.fitness.trainability import trainable
 from evoloss.networks import AnyCountNetwork
 from evoloss.pretraining.parts import make_network, make_units, start_point
 from evoloss.random_streams import stream
-from recipes.build import RECIPES
+from recipes.build import settings
 
-ELSEWHERE = 1_000_000
-"""Added to a population's number: the tasks that it is judged on afterwards."""
+HELD_OUT = 1_000_000
+"""Added to the number of a population: the generation whose tasks the selected are compared on."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class PromotionBenchmark:
     """Measure promotion."""
 
     losses: tuple[str, ...] = ("evolved-noise", "evolved-small")
@@ -53,12 +53,12 @@ class Command:
     """Groups of tasks a population; by default those of the configuration."""
     popsize: int | None = None
     """Candidates a population; by default those of the configuration."""
-    out: Path = Path("benchmarks/synthetic/results/promotion.json")
-    """Where the results go; what it says of other losses stays."""
+    out: Path = RESULTS / "promotion.json"
+    """File for the results; its entries of other losses stay."""
 
 
-class Remembered:
-    """Runs each unit once, for all candidates, and answers any chunk of them from that.
+class PrecomputedScores:
+    """An executor that scores all candidates on every group beforehand, and looks up any chunk of them.
 
     Args:
         network: what the candidates are parameters of.
@@ -67,7 +67,7 @@ class Remembered:
     """
 
     def __init__(self, network: AnyCountNetwork, params: Tensor, units: Iterable[Unit]) -> None:
-        self.rows = {_key(each): position for position, each in enumerate(params)}
+        self.rows = {_key(candidate): position for position, candidate in enumerate(params)}
         self.scores: dict[int, UnitScores] = {}
         self.seconds: dict[int, float] = {}
         for unit in units:
@@ -76,15 +76,15 @@ class Remembered:
             self.seconds[unit.group] = time.perf_counter() - start
 
     def submit(self, function: Any, /, unit: Unit, network: AnyCountNetwork, chunk: Tensor) -> Future[Any]:
-        """The scores of cross-entropy and of a chunk of the candidates on a unit."""
+        """The scores of cross-entropy and of a chunk of the candidates on a group."""
         assert function is score_unit
-        picked = [0, *(1 + self.rows[_key(each)] for each in chunk)]
+        rows = [0, *(1 + self.rows[_key(candidate)] for candidate in chunk)]
         future: Future[Any] = Future()
-        future.set_result(UnitScores(*(each[:, picked] for each in self.scores[unit.group])))
+        future.set_result(UnitScores(*(scores[:, rows] for scores in self.scores[unit.group])))
         return future
 
     def cost(self, units: Sequence[Unit], share: float) -> float:
-        """Seconds of these units with a share of the candidates on the long ones."""
+        """Seconds of these groups with a share of the candidates on the long ones."""
         return sum(self.seconds[unit.group] * (share if unit.long else 1.0) for unit in units)
 
 
@@ -92,7 +92,7 @@ def _key(params: Tensor) -> bytes:
     return params.numpy().tobytes()
 
 
-def judge_population(
+def measure_population(
     config: PretrainConfig, mean: Tensor, number: int, shares: Sequence[float]
 ) -> dict[str, dict[str, float]] | None:
     """For each share what it takes, and what the selected quarter gains on other tasks.
@@ -105,62 +105,69 @@ def judge_population(
     noise = torch.randn(config.popsize, len(mean), generator=stream(config.seed, "promotion", number))
     params = mean + config.sigma * noise
     params = params[trainable(network, params.double())]
-    units, others = make_units(config, number), make_units(config, ELSEWHERE + number)
+    units, held_out_units = make_units(config, number), make_units(config, HELD_OUT + number)
     if len({unit.long for unit in units}) < 2 or len(params) < 4:
         return None
-    here, there = (Remembered(network, params, each) for each in (units, others))
-    settings = config.learnability
-    apart = measure_learnability(settings, network, params, others, there)
+    precomputed = PrecomputedScores(network, params, units)
+    learnability = config.learnability
+    held_out = measure_learnability(
+        learnability, network, params, held_out_units, PrecomputedScores(network, params, held_out_units)
+    )
     rows = {}
     for share in shares:
-        found = measure_learnability(replace(settings, promote=share), network, params, units, here)
-        best = found.fitness.argsort(stable=True)[: max(1, len(params) // 4)]
+        promoted = replace(learnability, promote=share)
+        result = measure_learnability(promoted, network, params, units, precomputed)
+        best = result.fitness.argsort(stable=True)[: max(1, len(params) // 4)]
         rows[f"{share:g}"] = {
-            "seconds": here.cost(units, share) / here.cost(units, 1.0),
-            "points": float(apart.advantage[best].mean() - apart.advantage.mean()),
-            "fitness": float(apart.fitness.mean() - apart.fitness[best].mean()),
+            "seconds": precomputed.cost(units, share) / precomputed.cost(units, 1.0),
+            "points": float(held_out.advantage[best].mean() - held_out.advantage.mean()),
+            "fitness": float(held_out.fitness.mean() - held_out.fitness[best].mean()),
         }
     return rows
 
 
-def judge_loss(name: str, command: Command) -> dict[str, Any]:
-    """Means and standard errors over populations, and of the differences to training all."""
-    config = PretrainConfig.from_toml(RECIPES / name / "config.toml")
+def measure_loss(name: str, options: PromotionBenchmark) -> dict[str, Any]:
+    """Means and standard errors over populations, and of the differences to training all.
+
+    Raises:
+        ConfigError: if fewer than two populations have both short and long groups.
+    """
+    config = settings(name)
     config = replace(
-        config, groups=command.groups or config.groups, popsize=command.popsize or config.popsize
+        config, groups=options.groups or config.groups, popsize=options.popsize or config.popsize
     )
     network = make_network(config)
     means = start_point(config, network).float(), EvolvedLoss.from_pretrained(name).params.detach().float()
-    shares = (1.0, *command.shares)
-    found = [
-        judge_population(config, means[number % 2], number, shares) for number in range(command.populations)
-    ]
-    kept = [each for each in found if each is not None]
-    if len(kept) < 2:
-        raise SystemExit(
-            f"{name}: {len(kept)} populations had both short and long groups; give more --populations"
+    shares = (1.0, *options.shares)
+    measured = (
+        measure_population(config, means[number % 2], number, shares) for number in range(options.populations)
+    )
+    populations = [rows for rows in measured if rows is not None]
+    if len(populations) < 2:
+        raise ConfigError(
+            f"{name}: {len(populations)} populations had both short and long groups; give more --populations"
         )
-    rows = {}
-    for share in kept[0]:
-        row: dict[str, Any] = {"seconds": statistics.fmean(each[share]["seconds"] for each in kept)}
-        for measure in ("points", "fitness"):
-            values = [each[share][measure] for each in kept]
-            less = [each[share][measure] - each["1"][measure] for each in kept]
-            row[measure] = mean_and_error(values)
-            row[f"{measure}_less_all"] = mean_and_error(less)
-        rows[share] = row
+    rows = {share: _over_populations(populations, share) for share in populations[0]}
     sizes = {"popsize": config.popsize, "groups": config.groups, "tasks": config.tasks}
-    return {"prior": config.prior, **sizes, "populations": len(kept), "shares": rows}
+    return {"prior": config.prior, **sizes, "populations": len(populations), "shares": rows}
 
 
-def main(command: Command) -> None:
-    """Measure, print, write."""
+def _over_populations(populations: Sequence[dict[str, dict[str, float]]], share: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"seconds": statistics.fmean(rows[share]["seconds"] for rows in populations)}
+    for measure in ("points", "fitness"):
+        row[measure] = mean_and_error([rows[share][measure] for rows in populations])
+        less_all = [rows[share][measure] - rows["1"][measure] for rows in populations]
+        row[f"{measure}_less_all"] = mean_and_error(less_all)
+    return row
+
+
+def main(options: PromotionBenchmark) -> None:
+    """Measure, write, print."""
     torch.set_num_threads(1)
-    for name in command.losses:
-        found = judge_loss(name, command)
-        record = json.loads(command.out.read_text(encoding="utf-8")) if command.out.exists() else {}
-        write_text(command.out, json.dumps({**record, name: found}, indent=1, allow_nan=False) + "\n")
-        for share, row in found["shares"].items():
+    for name in options.losses:
+        entry = measure_loss(name, options)
+        update_record(options.out, name, entry)
+        for share, row in entry["shares"].items():
             print(
                 "{}, {}: time {:.2f}, selected quarter {:+.2f} ± {:.2f} points".format(
                     name, share, row["seconds"], *row["points"].values()
@@ -169,4 +176,4 @@ def main(command: Command) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Command, description=__doc__))
+    command.run(PromotionBenchmark, main)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evoloss.losses import LOSSES
-from evoloss.zoo import SHIPPED
 
 EVOLVED = Path(__file__).parent / "losses"
+"""The folder of the losses of :data:`PAPER`."""
 PAPER = {
     "paper-concat": "paper.toml",
     "paper-classwise": "paper-classwise.toml",
@@ -41,7 +41,7 @@ class Condition:
         noise_kind: symmetric or asymmetric.
         epochs: passes over the training split.
         augment: as in a recipe.
-        eval_every: epochs between two looks at the validation split.
+        eval_every: epochs between two evaluations on the validation split.
         lr_grid: rates that every loss is tuned over.
         tune_seeds: runs for each rate.
         seeds: reported runs for each loss.
@@ -75,9 +75,9 @@ class Condition:
     def seconds(self) -> float:
         """About how long a run takes on one core."""
         n_train = self.train_samples or TRAINING_SAMPLES[self.dataset]
-        step, look = MILLISECONDS[self.dataset, self.model]
-        n_looked_at = N_VALIDATION[self.dataset] * self.epochs / self.eval_every + 1.5 * N_TEST[self.dataset]
-        return 1e-3 * (step * n_train * self.epochs + look * n_looked_at)
+        training, evaluation = MILLISECONDS[self.dataset, self.model]
+        n_evaluated = N_VALIDATION[self.dataset] * self.epochs / self.eval_every + 1.5 * N_TEST[self.dataset]
+        return 1e-3 * (training * n_train * self.epochs + evaluation * n_evaluated)
 
 
 TRAINING_SAMPLES = {"digits": 1294, "cifar10": 48_000}
@@ -121,14 +121,14 @@ def _cifar(name: str, title: str, *, train_samples: int, epochs: int, **changes:
     )
 
 
-_LONG_DIGITS = {
+_LONG_DIGITS: dict[str, Any] = {
     "epochs": 100,
     "train_samples": 600,
     "eval_every": 2,
     "lr_grid": LONG_DIGITS_GRID,
     "tune_seeds": 1,
 }
-_LONG_CIFAR = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
+_LONG_CIFAR: dict[str, Any] = {"epochs": 30, "train_samples": 2000, "eval_every": 3, "augment": "none"}
 
 CONDITIONS = (
     _digits("clean", "clean labels", tune_seeds=3, core=True),
@@ -167,12 +167,6 @@ CONDITIONS = (
 """The protocol; conditions of the core first where time is short (``--core``)."""
 
 
-def available(losses: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out shipped losses that this version does not have."""
-    known = {*LOSSES, *SHIPPED, *PAPER}
-    return tuple(name for name in losses if name in known or Path(name).is_dir())
-
-
-def find(name: str) -> str:
-    """Return what ``evoloss compare`` calls a loss: its name or its directory."""
+def loss_argument(name: str) -> str:
+    """The name of a loss for ``evoloss compare``, or its directory."""
     return str(EVOLVED / name) if name in PAPER else name

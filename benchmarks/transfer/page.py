@@ -1,35 +1,32 @@
-"""Write ``docs/transfer.md`` and its heat map from the results under ``benchmarks/transfer/results/``.
+"""Write ``docs/transfer.md`` and its heat map from the results in ``benchmarks/transfer/results/``.
 
     python -m benchmarks.transfer.page
 
-The prose of the page is ``benchmarks/transfer/page.md.in``; its lines ``<!-- protocol -->``,
-``<!-- conditions -->``, ``<!-- rivals -->`` and ``<!-- matrix: VALUE -->`` are replaced by tables of what has
-been run so far.
-VALUE is accuracy, best_accuracy, nll or nll_scaled.
+Marks in the template: ``protocol``, ``conditions``, ``competitors``, and ``matrix VALUE`` with VALUE one of
+accuracy, best_accuracy, nll or nll_scaled. They show what has been run so far.
 """
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness.markdown import is_clear, numbers_table
-from benchmarks.transfer.competitors import rivals
+from benchmarks.harness.markdown import is_significant, numbers_table
+from benchmarks.harness.page import DOCS, FIGURES, Page
+from benchmarks.transfer.competitors import competitors
 from benchmarks.transfer.conditions import CONDITIONS, Condition
 from benchmarks.transfer.run import OUT
-from evoloss.atomic_files import write_text
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.compare.statistics import PairedDifference
 from evoloss.report.tables import HEADERS, NOTHING, caption, table_rows
 
-HERE = Path(__file__).parent
-TEMPLATE = HERE / "page.md.in"
-PAGE = HERE.parents[1] / "docs/transfer.md"
-FIGURE = HERE.parents[1] / "docs/figures/transfer.png"
-Found = Mapping[str, Results]
+TEMPLATE = Path(__file__).parent / "page.md.in"
+FIGURE = FIGURES / "transfer.png"
+VALUES = ("accuracy", "best_accuracy", "nll", "nll_scaled")
+ByCondition = Mapping[str, Results]
+"""The results of each condition that has been run, by its name."""
 
 
 @dataclass(frozen=True)
@@ -38,68 +35,85 @@ class Cell:
 
     Attributes:
         mean: difference of the means over seeds.
-        clear: whether the Holm-corrected p-value is below 0.05.
+        significant: whether the Holm-corrected p-value is below 0.05.
     """
 
     mean: float
-    clear: bool
+    significant: bool
 
 
 def load(folder: Path = OUT) -> dict[str, Results]:
     """Read every condition that has been run, in the order of the protocol."""
     names = [condition.name for condition in CONDITIONS if (folder / condition.name / FILE_NAME).exists()]
-    found = {name: Results.read(folder / name) for name in names}
-    return {name: results for name, results in found.items() if results.runs}
+    results = {name: Results.read(folder / name) for name in names}
+    return {name: result for name, result in results.items() if result.runs}
+
+
+def page(results: ByCondition) -> Page:
+    """The page of some results."""
+    return Page(
+        template=TEMPLATE,
+        out=DOCS / "transfer.md",
+        tables={
+            "protocol": protocol,
+            "conditions": lambda: conditions(results),
+            "competitors": lambda: competitors(results),
+            "matrix": lambda value: matrix(results, value),
+        },
+    )
 
 
 def protocol() -> list[str]:
-    """What each condition is, run or not."""
+    """The settings of every condition, run or not."""
     lines = [
         "| condition | classifier | training images | labels | epochs | augmentation | rates | seeds |",
         "| --- | --- | ---: | --- | ---: | --- | --- | ---: |",
     ]
-    for each in CONDITIONS:
-        size = "all" if each.train_samples is None else f"{each.train_samples:,}"
-        labels = f"{each.label_noise:.0%} {each.noise_kind}" if each.label_noise else "clean"
-        rates = ", ".join(f"{rate:g}" for rate in each.lr_grid)
-        augment = "crop, flip" if each.dataset == "cifar10" and each.augment == "auto" else "none"
-        cells = (each.name, each.model, size, labels, str(each.epochs), augment, rates, str(each.seeds))
+    for condition in CONDITIONS:
+        cells = (
+            condition.name,
+            condition.model,
+            "all" if condition.train_samples is None else f"{condition.train_samples:,}",
+            f"{condition.label_noise:.0%} {condition.noise_kind}" if condition.label_noise else "clean",
+            str(condition.epochs),
+            "crop, flip" if condition.dataset == "cifar10" and condition.augment == "auto" else "none",
+            ", ".join(f"{rate:g}" for rate in condition.lr_grid),
+            str(condition.seeds),
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def conditions(found: Found) -> list[str]:
+def conditions(results: ByCondition) -> list[str]:
     """A heading, what was run, and a table for each condition; losses by their last-epoch accuracy."""
     lines: list[str] = []
     for condition in CONDITIONS:
-        if condition.name in found:
-            results = found[condition.name]
-            lines += [f"### {condition.title} (`{condition.name}`)", "", caption(results), ""]
-            lines += [*table(condition, results), ""]
+        if condition.name in results:
+            result = results[condition.name]
+            lines += [f"### {condition.title} (`{condition.name}`)", "", caption(result), ""]
+            lines += [*table(condition, result), ""]
     return lines or ["No condition has been run yet."]
 
 
 def table(condition: Condition, results: Results) -> list[str]:
     """One condition as a Markdown table; a rate at the end of the grid is marked."""
-    kept = [place for place, name in enumerate(HEADERS) if name != "s / run"]
-    heads = [HEADERS[place] for place in kept]
+    columns = [place for place, name in enumerate(HEADERS) if name != "s / run"]
     body = []
     rows = zip(table_rows(results), results.losses, strict=True)
     for cells, loss in sorted(rows, key=lambda row: -row[1].mean_test_accuracy):
         edge = {min(condition.lr_grid): " ↓", max(condition.lr_grid): " ↑"}.get(loss.lr, "")
-        shown = [cells[place] + (edge if HEADERS[place] == "lr" else "") for place in kept]
-        body.append(shown)
-    return numbers_table(heads, body)
+        body.append([cells[place] + (edge if HEADERS[place] == "lr" else "") for place in columns])
+    return numbers_table([HEADERS[place] for place in columns], body)
 
 
-def differences(found: Found, value: str) -> dict[str, dict[str, Cell]]:
+def differences(results: ByCondition, value: str) -> dict[str, dict[str, Cell]]:
     """Differences to the baseline by loss and condition; losses with the best mean first.
 
     Those that miss conditions come after those that have all, since their means are over others.
     """
     cells: dict[str, dict[str, Cell]] = {}
-    for name, results in found.items():
-        for row in results.summary:
+    for name, result in results.items():
+        for row in result.summary:
             if (cell := _cell(row, value)) is not None:
                 cells.setdefault(row.loss, {})[name] = cell
     sign = -1 if value.startswith("nll") else 1
@@ -114,69 +128,58 @@ def _cell(row: PairedDifference, value: str) -> Cell | None:
     contrast = row if value == "accuracy" else getattr(row, value)
     if contrast is None:
         return None
-    return Cell(contrast.mean_difference, is_clear(contrast.p_holm))
+    return Cell(contrast.mean_difference, is_significant(contrast.p_holm))
 
 
-def matrix(found: Found, value: str) -> list[str]:
-    """All losses in all conditions as a Markdown table; bold where the difference is clear."""
-    cells = differences(found, value)
+def matrix(results: ByCondition, value: str) -> list[str]:
+    """All losses in all conditions as a Markdown table; bold where the difference is significant.
+
+    Raises:
+        ValueError: if the value is none of :data:`VALUES`.
+    """
+    if value not in VALUES:
+        raise ValueError(f"a matrix shows one of {', '.join(VALUES)}, got {value!r}")
+    cells = differences(results, value)
     if not cells:
         return ["Nothing to compare yet."]
     digits = 3 if value.startswith("nll") else 1
     body = []
     for loss, row in cells.items():
-        shown = [_show(row.get(name), digits) for name in found]
+        shown = [_text(row.get(name), digits) for name in results]
         mean = f"{statistics.fmean(cell.mean for cell in row.values()):+.{digits}f}"
-        missing = "" if len(row) == len(found) else f" (of {len(row)})"
+        missing = "" if len(row) == len(results) else f" (of {len(row)})"
         body.append((loss, *shown, mean + missing))
-    return numbers_table(("loss", *found, "mean"), body)
+    return numbers_table(("loss", *results, "mean"), body)
 
 
-def _show(cell: Cell | None, digits: int) -> str:
+def _text(cell: Cell | None, digits: int) -> str:
     if cell is None:
         return NOTHING
-    return f"**{cell.mean:+.{digits}f}**" if cell.clear else f"{cell.mean:+.{digits}f}"
+    return f"**{cell.mean:+.{digits}f}**" if cell.significant else f"{cell.mean:+.{digits}f}"
 
 
-def render(found: Found, template: str) -> str:
-    """Fill in the page."""
-    lines: list[str] = []
-    for line in template.splitlines():
-        if line == "<!-- protocol -->":
-            lines += protocol()
-        elif line == "<!-- conditions -->":
-            lines += conditions(found)
-        elif line == "<!-- rivals -->":
-            lines += rivals(found)
-        elif match := re.fullmatch(r"<!-- matrix: (accuracy|best_accuracy|nll|nll_scaled) -->", line):
-            lines += matrix(found, match[1])
-        else:
-            lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def draw(found: Found, path: Path) -> None:
+def draw(results: ByCondition, path: Path) -> None:
     """Draw the differences of last-epoch accuracy as a heat map; nothing where there are none."""
-    cells = differences(found, "accuracy")
+    cells = differences(results, "accuracy")
     if not cells:
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import SymLogNorm
     from matplotlib.figure import Figure
 
-    values = [[row[name].mean if name in row else float("nan") for name in found] for row in cells.values()]
-    figure = Figure(figsize=(2.2 + 0.62 * len(found), 1.6 + 0.3 * len(cells)), layout="constrained")
+    values = [[row[name].mean if name in row else float("nan") for name in results] for row in cells.values()]
+    figure = Figure(figsize=(2.2 + 0.62 * len(results), 1.6 + 0.3 * len(cells)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     # A point matters near 0, and a loss that fails by 50 points must not hide it.
     image = axes.imshow(values, cmap="RdBu", norm=SymLogNorm(1.0, vmin=-50, vmax=50), aspect="auto")
     axes.set_facecolor("0.85")
-    axes.set_xticks(range(len(found)), list(found), rotation=45, ha="right", fontsize=8)
+    axes.set_xticks(range(len(results)), list(results), rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(cells)), list(cells), fontsize=8)
     for y, row in enumerate(cells.values()):
-        for x, name in enumerate(found):
+        for x, name in enumerate(results):
             if name in row:
-                weight = "bold" if row[name].clear else "normal"
+                weight = "bold" if row[name].significant else "normal"
                 colour = "white" if abs(row[name].mean) > 6 else "black"
                 text = f"{row[name].mean:+.1f}"
                 axes.text(x, y, text, ha="center", va="center", fontsize=7, weight=weight, color=colour)
@@ -187,7 +190,12 @@ def draw(found: Found, path: Path) -> None:
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
+def write() -> None:
+    """Write the page and its figure."""
+    results = load()
+    page(results).write()
+    draw(results, FIGURE)
+
+
 if __name__ == "__main__":
-    FOUND = load()
-    write_text(PAGE, render(FOUND, TEMPLATE.read_text(encoding="utf-8")))
-    draw(FOUND, FIGURE)
+    write()

@@ -1,4 +1,4 @@
-"""The README's headline table, from the results of ``benchmarks.transfer.run``.
+"""The table at the head of README.md, from the results of the transfer study.
 
     python -m benchmarks.transfer.readme_table          # prints it
     python -m benchmarks.transfer.readme_table --write  # puts it between the marks in README.md
@@ -8,21 +8,21 @@ A cell is a loss's accuracy less cross-entropy's, with half its 95 % interval.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from benchmarks.harness import command
 from benchmarks.harness.markdown import difference_text, numbers_table
+from benchmarks.harness.page import replace_between
 from benchmarks.transfer.conditions import CONDITIONS
-from benchmarks.transfer.page import load
+from benchmarks.transfer.page import ByCondition, load
 from evoloss.atomic_files import write_text
-from evoloss.compare.results import Results
+from evoloss.compare.statistics import PairedDifference
 from evoloss.zoo import SHIPPED
 
 README = Path(__file__).parents[2] / "README.md"
-BEGIN, END = "<!-- headline: python -m benchmarks.transfer.readme_table --write -->", "<!-- headline ends -->"
+BEGIN = "<!-- results: python -m benchmarks.transfer.readme_table --write -->"
+END = "<!-- results end -->"
 LOSSES = (
     *SHIPPED,
     "label_smoothing",
@@ -39,51 +39,42 @@ BASELINE = "cross_entropy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ReadmeTable:
     """Print the table, or write it into the README."""
 
     write: bool = False
     """Replace what stands between the marks in README.md."""
 
 
-def table(found: Mapping[str, Results]) -> list[str]:
+def table(results: ByCondition) -> list[str]:
     """For each condition cross-entropy's accuracy, and the losses' differences with half their intervals."""
-    losses = [
-        loss
-        for loss in LOSSES
-        if any(row.loss == loss for results in found.values() for row in results.summary)
-    ]
+    rows = {name: {row.loss: row for row in result.summary} for name, result in results.items()}
+    losses = [loss for loss in LOSSES if any(loss in by_loss for by_loss in rows.values())]
+    titles = {condition.name: condition.title for condition in CONDITIONS}
     body = []
-    titles = {each.name: each.title for each in CONDITIONS}
-    for name, results in found.items():
-        mean = next(row.mean_test_accuracy for row in results.losses if row.loss == BASELINE)
-        body.append((titles[name], f"{mean:.1f}", *(_cell(results, loss) for loss in losses)))
+    for name, result in results.items():
+        mean = next(row.mean_test_accuracy for row in result.losses if row.loss == BASELINE)
+        body.append((titles[name], f"{mean:.1f}", *(_cell(rows[name].get(loss)) for loss in losses)))
     return numbers_table(("test accuracy, %", "cross-entropy", *losses), body)
 
 
-def _cell(results: Results, loss: str) -> str:
-    for row in results.summary:
-        if row.loss == loss and row.ci_low is not None and row.ci_high is not None:
-            return difference_text(row)
-    return ""
+def _cell(row: PairedDifference | None) -> str:
+    return "" if row is None or row.ci_low is None or row.ci_high is None else difference_text(row)
 
 
 def filled(readme: str, lines: list[str]) -> str:
     """The README with the table between its marks."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    body = "\n".join(lines)
-    return f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
+    return replace_between(readme, BEGIN, END, lines)
 
 
-def main(command: Command) -> None:
+def main(options: ReadmeTable) -> None:
     """Print or write."""
     lines = table(load())
-    if command.write:
+    if options.write:
         write_text(README, filled(README.read_text(encoding="utf-8"), lines))
     else:
         print("\n".join(lines))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Command, description=__doc__))
+    command.run(ReadmeTable, main)

@@ -3,7 +3,7 @@
     python -m benchmarks.transfer.run --dry-run              # what would run, and how long it takes
     python -m benchmarks.transfer.run --core                 # the conditions and losses of the main questions
     python -m benchmarks.transfer.run --only digits-sym40    # one condition, all losses
-    python -m benchmarks.transfer.page                   # docs/transfer.md from what is there
+    python -m benchmarks.transfer.page                       # docs/transfer.md from what is there
 
 Each condition is one ``evoloss compare`` in ``benchmarks/transfer/results/NAME``: every loss at its own best
 learning rate of the same grid, chosen on the validation split, and the same seeds for all. It goes on where
@@ -13,17 +13,15 @@ loss that is no longer shipped is taken out of a condition's results when that i
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import tyro
 
-from benchmarks.transfer.conditions import CONDITIONS, EVOLVED, PAPER, STAGES, Condition, available, find
+from benchmarks.harness import command
+from benchmarks.harness.comparison import available, compare_command, run_command
+from benchmarks.transfer.conditions import CONDITIONS, EVOLVED, PAPER, STAGES, Condition, loss_argument
 from evoloss import PretrainConfig, pretrain
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.errors import UnknownNameError
@@ -39,7 +37,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transfer:
+class TransferStudy:
     """Run the protocol."""
 
     only: tuple[str, ...] = ()
@@ -53,7 +51,7 @@ class Transfer:
     workers: int = 2
     """Runs at the same time, one thread each."""
     out: Path = OUT
-    """Where the results go, one folder a condition."""
+    """Folder of the results, one folder in it for each condition."""
     dry_run: bool = False
     """Say what would be run, and how long it takes."""
 
@@ -82,42 +80,41 @@ class Step:
 
     @property
     def done(self) -> int:
-        """How many of them are in the results file, with the losses as they are now."""
+        """The trainings that are in the results file already, with the losses as they are now."""
         earlier = _earlier(self.out)
         if earlier is None:
             return 0
-        there = (loss for loss in self.losses if loss not in PAPER or Path(find(loss)).exists())
-        present = {Path(loss).name: fingerprint_loss(resolve_loss(find(loss))) for loss in there}
-        return sum(run.loss_fingerprint == present.get(run.loss) for run in (*earlier.runs, *earlier.tuning))
+        usable = (name for name in self.losses if name not in PAPER or Path(loss_argument(name)).exists())
+        fingerprints = {
+            Path(name).name: fingerprint_loss(resolve_loss(loss_argument(name))) for name in usable
+        }
+        runs = (*earlier.runs, *earlier.tuning)
+        return sum(run.loss_fingerprint == fingerprints.get(run.loss) for run in runs)
 
     def command(self, workers: int) -> list[str]:
         """The call of ``evoloss compare``."""
-        each = self.condition
-        size = [] if each.train_samples is None else ["--train-samples", str(each.train_samples)]
-        where = ["--executor", "processes", "--workers", str(workers)] if workers > 1 else []
-        settings = {
-            "dataset": each.dataset,
-            "model": each.model,
-            "validation": each.validation,
-            "label-noise": each.label_noise,
-            "noise-kind": each.noise_kind,
-            "epochs": each.epochs,
-            "augment": each.augment,
-            "eval-every": each.eval_every,
-            "tune-seeds": each.tune_seeds,
+        condition = self.condition
+        options = {
+            "train-samples": condition.train_samples,
+            "executor": "processes" if workers > 1 else None,
+            "workers": workers if workers > 1 else None,
+            "dataset": condition.dataset,
+            "model": condition.model,
+            "validation": condition.validation,
+            "label-noise": condition.label_noise,
+            "noise-kind": condition.noise_kind,
+            "epochs": condition.epochs,
+            "augment": condition.augment,
+            "eval-every": condition.eval_every,
+            "tune-seeds": condition.tune_seeds,
             "threads": 1,
             "out": self.out,
         }
-        return [
-            *(sys.executable, "-m", "evoloss", "compare", "--tune-lr", "--quiet", *size, *where),
-            *(part for name, value in settings.items() for part in (f"--{name}", str(value))),
-            *("--lr-grid", *(f"{rate:g}" for rate in each.lr_grid)),
-            *("--losses", *(find(loss) for loss in self.losses)),
-            *("--seeds", *map(str, range(self.seeds))),
-        ]
+        losses = (loss_argument(name) for name in self.losses)
+        return compare_command(options, lr_grid=condition.lr_grid, losses=losses, seeds=self.seeds)
 
 
-def plan(settings: Transfer) -> Iterator[Step]:
+def plan(settings: TransferStudy) -> Iterator[Step]:
     """Yield the steps in order: all conditions with the first losses, then with the next.
 
     Raises:
@@ -127,9 +124,9 @@ def plan(settings: Transfer) -> Iterator[Step]:
     for name in settings.only:
         if name not in names:
             raise UnknownNameError.among("condition", name, names)
-    chosen = [each for each in CONDITIONS if each.name in settings.only or not settings.only]
+    chosen = [condition for condition in CONDITIONS if condition.name in settings.only or not settings.only]
     if settings.core:
-        chosen = [each for each in chosen if each.core]
+        chosen = [condition for condition in chosen if condition.core]
     stages = (settings.losses,) if settings.losses else STAGES[: CORE_STAGES if settings.core else None]
     for number in range(len(stages)):
         for condition in chosen:
@@ -138,7 +135,7 @@ def plan(settings: Transfer) -> Iterator[Step]:
                 yield _step(condition, wanted, settings)
 
 
-def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> Step:
+def _step(condition: Condition, wanted: tuple[str, ...], settings: TransferStudy) -> Step:
     """Add what is in the results already: a comparison may grow, not shrink."""
     out = settings.out / condition.name
     earlier = _earlier(out)
@@ -149,14 +146,14 @@ def _step(condition: Condition, wanted: tuple[str, ...], settings: Transfer) -> 
     losses = sorted(dict.fromkeys((*wanted, *before)), key=lambda name: order.get(name, len(order)))
     own = min(condition.seeds, CORE_SEEDS) if settings.core else condition.seeds
     seeds = max(own if settings.seeds is None else settings.seeds, n_seeds)
-    return Step(condition, available(tuple(losses)), seeds, out)
+    return Step(condition, available(losses, PAPER), seeds, out)
 
 
 def _earlier(out: Path) -> Results | None:
     return Results.read(out) if (out / FILE_NAME).exists() else None
 
 
-def retire(step: Step) -> None:
+def drop_missing_losses(step: Step) -> None:
     """Take losses that this version does not have out of what is there: a comparison may not shrink."""
     earlier = _earlier(step.out)
     names = () if earlier is None else earlier.config["losses"]
@@ -197,7 +194,7 @@ def evolve_paper_losses(folder: Path = EVOLVED) -> None:
             pretrain(PretrainConfig.from_toml(CONFIGS / config)).save(folder / name)
 
 
-def main(settings: Transfer) -> int:
+def main(settings: TransferStudy) -> int:
     """Run what is planned; the status of the first comparison that fails, else 0."""
     steps = list(plan(settings))
     print(describe(steps), flush=True)
@@ -208,13 +205,13 @@ def main(settings: Transfer) -> int:
     for step in plan(settings):  # anew, since a step adds to what is there
         if step.done >= step.planned:
             continue
-        retire(step)
+        drop_missing_losses(step)
         print(f"== {step.condition.name}: {', '.join(step.losses)}", flush=True)
-        status = subprocess.run(step.command(settings.workers), env={**os.environ, **ALLOCATOR}).returncode
+        status = run_command(step.command(settings.workers), environment=ALLOCATOR)
         if status:
             return status
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Transfer, description=__doc__)))
+    command.run(TransferStudy, main)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.speed.students import Case
+from benchmarks.speed.students.cases import Case
 from evoloss.errors import ConfigError, EvolossError, UnknownNameError
 from evoloss.random_streams import stream
 from evoloss.tasks.student_config import StudentConfig

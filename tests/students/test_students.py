@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.speed.students import (
-    Case,
-    candidates,
+from benchmarks.speed.students.autograd import (
     cross_entropy_loss,
     network_loss,
     train_batched,
     train_vmapped,
 )
+from benchmarks.speed.students.cases import Case, candidates
 from evoloss.errors import ConfigError
 from evoloss.networks import ClasswiseNetwork
 from evoloss.random_streams import stream

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.speed.students import Case
+from benchmarks.speed.students.cases import Case
 from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import tabulate_functions
 from evoloss.students.students import Students

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Rerun one accuracy benchmark: benchmarks/archive/0.1/reproduce.sh digits|cifar10-subset|ranking [OUT]
-# OUT is this folder by default; a comparison that is there already goes on where it stopped.
+# The comparisons of version 0.1, with the losses of this one:
+# benchmarks/archive/0.1/reproduce.sh digits|cifar10-subset|ranking OUT
+# A comparison that is in OUT already goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 name=${1:?"name a benchmark: digits, cifar10-subset or ranking"}
-out=${2:-benchmarks/archive/0.1}
+out=${2:?"name a folder for the results"}
 evoloss=${EVOLOSS:-evoloss}
 
 # A loss nobody chose: the defaults, with a seed of its own.
@@ -16,7 +17,6 @@ fresh() {
 
 case "$name" in
 ranking)
-    rm -rf "$out/ranking"
     "$evoloss" pretrain --out "$out/ranking" --seed 0 --eval-pairs 4096 --eval-every 300
     ;;
 digits)

@@ -1,1 +1,1 @@
-"""Other libraries doing the work of the pretraining engine; see ``benchmarks/speed/engine.py``."""
+"""Other libraries doing the work of the pretraining engine; see ``benchmarks/speed/engine/__main__.py``."""

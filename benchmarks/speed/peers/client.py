@@ -6,23 +6,38 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# By name: module, variant, and whether it needs the peers' environment.
-PEERS: dict[str, tuple[str, str, bool]] = {
-    "evosax": ("evosax_engine", "tuned", True),
-    "evosax, vmap": ("evosax_engine", "vmap", True),
-    "EvoTorch": ("evotorch_engine", "tuned", True),
-    "EvoTorch, vmap": ("evotorch_engine", "vmap", True),
-    "EvoX": ("evox_engine", "tuned", True),
-    "EvoX, whole step": ("evox_engine", "whole", True),
-    "PyTorch, compiled": ("torch_engine", "compiled", False),
-    "PyTorch, batched": ("torch_engine", "batched", False),
-    "PyTorch, loop": ("torch_engine", "naive", False),
+
+class Program(NamedTuple):
+    """The program of a peer.
+
+    Attributes:
+        module: in this folder.
+        variant: of the module.
+        needs_environment: whether it takes the peers' environment.
+    """
+
+    module: str
+    variant: str
+    needs_environment: bool
+
+
+PEERS: dict[str, Program] = {
+    "evosax": Program("evosax_engine", "tuned", True),
+    "evosax, vmap": Program("evosax_engine", "vmap", True),
+    "EvoTorch": Program("evotorch_engine", "tuned", True),
+    "EvoTorch, vmap": Program("evotorch_engine", "vmap", True),
+    "EvoX": Program("evox_engine", "tuned", True),
+    "EvoX, whole step": Program("evox_engine", "whole", True),
+    "PyTorch, compiled": Program("torch_engine", "compiled", False),
+    "PyTorch, batched": Program("torch_engine", "batched", False),
+    "PyTorch, loop": Program("torch_engine", "naive", False),
 }
 
 
@@ -44,20 +59,13 @@ class Peer:
     """
 
     def __init__(self, python: Path, name: str, workload: Path, threads: int) -> None:
-        module, variant, _ = PEERS[name]
-        self.name, self.log = name, workload / f"{module}-{variant}.log"
-        command = [
-            python,
-            "-m",
-            f"benchmarks.speed.peers.{module}",
-            "--workload",
-            workload,
-            "--variant",
-            variant,
-        ]
+        program = PEERS[name]
+        self.name, self.log = name, workload / f"{program.module}-{program.variant}.log"
+        command = [python, "-m", f"benchmarks.speed.peers.{program.module}"]
+        command += ["--workload", workload, "--variant", program.variant, "--threads", threads]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*map(str, command), "--threads", str(threads)],
+                [*map(str, command)],
                 cwd=ROOT,
                 env={**os.environ, "OMP_NUM_THREADS": str(threads)},
                 stdin=subprocess.PIPE,
@@ -72,15 +80,15 @@ class Peer:
             raise
 
     def run(self, generations: int) -> float:
-        """See ``Subject`` of :mod:`benchmarks.speed.engine`."""
+        """See :class:`benchmarks.speed.engine.subjects.Subject`."""
         return float(self.ask(f"run {generations}")["seconds"])
 
-    def centres(self, generations: int, seed: int, every: int) -> np.ndarray:
-        """See ``Subject`` of :mod:`benchmarks.speed.engine`."""
+    def centres(self, generations: int, seed: int, every: int) -> npt.NDArray[np.float32]:
+        """See :class:`benchmarks.speed.engine.subjects.Subject`."""
         return np.array(self.ask(f"centres {generations} {seed} {every}")["centres"], dtype=np.float32)
 
-    def fitness(self, path: Path) -> np.ndarray:
-        """See ``Subject`` of :mod:`benchmarks.speed.engine`."""
+    def fitness(self, path: Path) -> npt.NDArray[np.float64]:
+        """See :class:`benchmarks.speed.engine.subjects.Subject`."""
         return np.array(self.ask(f"fitness {path}")["fitness"])
 
     def ask(self, command: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.speed.peers.serving import Workload, main
 
@@ -141,7 +142,7 @@ class EvosaxEngine:
 
         self.workload = workload
         self.batches = tuple(
-            jnp.asarray(each) for each in (workload.inputs(), workload.order, workload.comparable)
+            jnp.asarray(array) for array in (workload.inputs(), workload.order, workload.comparable)
         )
         strategy = SNES(population_size=workload.popsize, solution=jnp.zeros(workload.n_params))
         self.strategy = strategy
@@ -153,7 +154,7 @@ class EvosaxEngine:
             key, state = carry
             key, ask, tell = jax.random.split(key, 3)
             at = state.generation_counter % workload.n_batches
-            batch = tuple(jax.lax.dynamic_index_in_dim(each, at, keepdims=False) for each in batches)
+            batch = tuple(jax.lax.dynamic_index_in_dim(array, at, keepdims=False) for array in batches)
             population, state = strategy.ask(ask, state, self.params)
             state, _ = strategy.tell(tell, population, fitness(population, *batch), state, self.params)
             return key, state
@@ -165,9 +166,9 @@ class EvosaxEngine:
         self.search = search
         self.restart(0)
 
-    def fitness(self, population: np.ndarray) -> np.ndarray:
+    def fitness(self, population: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
-        return np.asarray(self.evaluate(population, *(each[0] for each in self.batches)))
+        return np.asarray(self.evaluate(population, *(array[0] for array in self.batches)))
 
     def restart(self, seed: int) -> None:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
@@ -184,7 +185,7 @@ class EvosaxEngine:
 
         self.carry = jax.block_until_ready(self.search(self.carry, generations, self.batches))
 
-    def centre(self) -> np.ndarray:
+    def centre(self) -> npt.NDArray[Any]:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         return np.asarray(self.carry[1].mean)
 

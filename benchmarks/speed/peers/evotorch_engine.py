@@ -8,13 +8,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from evotorch import Problem
 from evotorch.algorithms import SNES
 from torch import Tensor
 
-from benchmarks.speed.peers.serving import Workload, main
+from benchmarks.speed.peers.serving import Array, Workload, main
 from benchmarks.speed.peers.torch_engine import PopulationFitness
 
 
@@ -31,7 +30,7 @@ class EvoTorchEngine:
         self.evaluate = PopulationFitness(workload, variant)
         self.restart(0)
 
-    def fitness(self, population: np.ndarray) -> np.ndarray:
+    def fitness(self, population: Array) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         return self.evaluate(torch.from_numpy(population)).numpy()
 
@@ -61,7 +60,7 @@ class EvoTorchEngine:
         for _ in range(generations):
             self.search.step()
 
-    def centre(self) -> np.ndarray:
+    def centre(self) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`.
 
         EvoTorch updates at the start of the next generation: this centre is one update behind.

@@ -12,7 +12,6 @@ and in no other.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from evox.algorithms import SNES
 from evox.core import Mutable, Problem
@@ -20,7 +19,7 @@ from evox.workflows import StdWorkflow
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.speed.peers.serving import Workload, main
+from benchmarks.speed.peers.serving import Array, Workload, main
 from benchmarks.speed.peers.torch_engine import PopulationFitness, available_cores
 
 
@@ -97,7 +96,7 @@ class EvoxEngine:
         self.step = torch.compile(self.workflow.step, dynamic=False) if whole else self.workflow.step
 
     @torch.no_grad()
-    def fitness(self, population: np.ndarray) -> np.ndarray:
+    def fitness(self, population: Array) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         self.problem.restart()
         return self.problem.evaluate(torch.from_numpy(population)).numpy()
@@ -116,7 +115,7 @@ class EvoxEngine:
         for _ in range(generations):
             self.step()
 
-    def centre(self) -> np.ndarray:
+    def centre(self) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         return self.workflow.algorithm.center.numpy()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.peers.serving import Workload
+from benchmarks.speed.peers.serving import Array, Workload
 
 
-def direct_fitness(workload: Workload, population: np.ndarray, batch: int = 0) -> np.ndarray:
+def direct_fitness(workload: Workload, population: Array, batch: int = 0) -> Array:
     """The formula in float64: the fitness of candidates ``(P, n_params)``, ``(P,)``."""
     inputs = np.stack([workload.scaled[batch], workload.flag[batch]], axis=-1).astype(np.float64)
     order = workload.order[batch].astype(np.float64)
@@ -17,11 +17,12 @@ def direct_fitness(workload: Workload, population: np.ndarray, batch: int = 0) -
         hidden = _silu(_silu(inputs @ w1 + b1) @ w2 + b2)
         losses = (hidden @ w3).sum(axis=1)
         agree = sum(
-            (np.sign(losses - np.roll(losses, -shift)) * each).sum() for shift, each in enumerate(order, 1)
+            (np.sign(losses - np.roll(losses, -shift)) * signs).sum() for shift, signs in enumerate(order, 1)
         )
         result.append(0.5 * (1 - agree / np.abs(order).sum()))
     return np.array(result)
 
 
-def _silu(z: np.ndarray) -> np.ndarray:
-    return z * 0.5 * (1 + np.tanh(0.5 * z))
+def _silu(z: Array) -> Array:
+    activated: Array = z * 0.5 * (1 + np.tanh(0.5 * z))
+    return activated

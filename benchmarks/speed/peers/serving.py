@@ -1,4 +1,4 @@
-"""What all peers share: the workload they read, and the line protocol they answer. Needs numpy only.
+"""The shared part of all peers: the workload they read, the line protocol they answer. Needs numpy only.
 
 A workload is a directory with ``workload.json`` (sizes, see :class:`Workload`) and
 
@@ -42,6 +42,9 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,10 @@ class Workload:
     popsize: int
     sigma: float
     hidden: int
-    scaled: np.ndarray
-    flag: np.ndarray
-    order: np.ndarray
-    starts: np.ndarray
+    scaled: Array
+    flag: Array
+    order: Array
+    starts: Array
 
     @classmethod
     def read(cls, directory: Path) -> Workload:
@@ -83,36 +86,37 @@ class Workload:
 
     @property
     def n_batches(self) -> int:
-        """How many batches are used in turn."""
+        """The number of batches, which are used in turn."""
         return len(self.scaled)
 
     @property
     def n_pairs(self) -> int:
         """Pairs a generation."""
-        return self.scaled.shape[1]
+        return int(self.scaled.shape[1])
 
     @property
     def n_classes(self) -> int:
         """The class count."""
-        return self.scaled.shape[2]
+        return int(self.scaled.shape[2])
 
     @property
     def n_params(self) -> int:
         """Length of a candidate."""
-        return self.starts.shape[1]
+        return int(self.starts.shape[1])
 
     @property
-    def comparable(self) -> np.ndarray:
+    def comparable(self) -> Array:
         """Couples that count, ``(B,)``."""
-        return np.abs(self.order).sum(axis=(1, 2))
+        counts: Array = np.abs(self.order).sum(axis=(1, 2))
+        return counts
 
-    def inputs(self) -> np.ndarray:
+    def inputs(self) -> Array:
         """Rows ``(log p / 4, label flag, 1)``, shape ``(B, N * C, 3)``: a first layer is one product."""
         rows = np.stack([self.scaled, self.flag, np.ones_like(self.flag)], axis=-1)
         return rows.reshape(self.n_batches, -1, 3)
 
     def slices(self) -> dict[str, tuple[slice, tuple[int, ...]]]:
-        """Where the parameters of each layer stand in a candidate, and their shape."""
+        """The slice of each layer's parameters in a candidate, and their shape."""
         shapes = {
             "w1": (2, self.hidden),
             "b1": (self.hidden,),
@@ -135,7 +139,7 @@ class Workload:
         return tuple(params[..., at].reshape(lead + shape) for at, shape in self.slices().values())
 
 
-def couple_order(log_probs: np.ndarray, target: np.ndarray, couples_per_pair: int) -> np.ndarray:
+def couple_order(log_probs: Array, target: Array, couples_per_pair: int) -> Array:
     """The sign of ``error[i] - error[(i + s) % N]`` for all shifts s, ``(B, S, N)``, from ``(B, N, C)``."""
     log_p = np.take_along_axis(log_probs, target[..., None], axis=2)[..., 0]
     shifts = range(1, min(couples_per_pair, log_p.shape[1] - 1) + 1)
@@ -146,7 +150,7 @@ def couple_order(log_probs: np.ndarray, target: np.ndarray, couples_per_pair: in
 class Engine(Protocol):
     """A peer: one fitness and one search."""
 
-    def fitness(self, population: np.ndarray) -> np.ndarray:
+    def fitness(self, population: Array) -> Array:
         """The fitness of candidates ``(P, n_params)`` on the first batch, ``(P,)``."""
 
     def restart(self, seed: int) -> None:
@@ -155,7 +159,7 @@ class Engine(Protocol):
     def run(self, generations: int) -> None:
         """Go on for so many generations, and wait until they are done."""
 
-    def centre(self) -> np.ndarray:
+    def centre(self) -> Array:
         """The centre of the search distribution, ``(n_params,)``."""
 
 

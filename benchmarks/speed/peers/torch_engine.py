@@ -15,13 +15,14 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.speed.peers.serving import Workload, main
+from benchmarks.speed.peers.serving import Array, Workload, main
 
 Losses = Callable[[Tensor, Tensor], Tensor]  # candidates (P, n_params) and inputs (N C, 3) to losses (P, N)
 
@@ -156,7 +157,8 @@ def compiled(workload: Workload, candidates: int = 16, pieces: int = 16) -> Loss
         missing = -len(population) % candidates  # one shape, compiled once
         padded = F.pad(population, (0, 0, 0, missing))
         parts = inputs.chunk(pieces)
-        rows = [torch.cat([fast(group, part) for part in parts], dim=1) for group in padded.split(candidates)]
+        groups = torch.split(padded, candidates)
+        rows = [torch.cat([fast(group, part) for part in parts], dim=1) for group in groups]
         return torch.cat(rows)[: len(population)]
 
     return losses
@@ -169,9 +171,11 @@ def vmapped(workload: Workload) -> Losses:
         w1, b1, w2, b2, w3 = workload.split(candidate)
         hidden = F.silu(inputs[:, :2] @ w1 + b1)
         hidden = F.silu(hidden @ w2 + b2)
-        return (hidden @ w3).view(workload.n_pairs, workload.n_classes).sum(dim=1)
+        terms: Tensor = hidden @ w3
+        return terms.view(workload.n_pairs, workload.n_classes).sum(dim=1)
 
-    return torch.func.vmap(one, in_dims=(0, None), chunk_size=16)
+    losses: Losses = torch.func.vmap(one, in_dims=(0, None), chunk_size=16)
+    return losses
 
 
 def silu_base_2(y: Tensor) -> Tensor:
@@ -216,7 +220,7 @@ class TorchEngine:
         self.utilities = raw / raw.sum() - 1 / popsize
         self.restart(0)
 
-    def fitness(self, population: np.ndarray) -> np.ndarray:
+    def fitness(self, population: Array) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         return self.evaluate(torch.from_numpy(population)).numpy()
 
@@ -240,13 +244,13 @@ class TorchEngine:
             self.deviation = self.deviation * change.exp()
             self.generation += 1
 
-    def centre(self) -> np.ndarray:
+    def centre(self) -> Array:
         """See :class:`~benchmarks.speed.peers.serving.Engine`."""
         return self.mean.numpy()
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -257,14 +261,11 @@ def _one_thread() -> None:
 
 def _divisor(number: int, wanted: int) -> int:
     """The largest divisor of a number that is not above the wanted one."""
-    return next(each for each in range(wanted, 0, -1) if number % each == 0)
+    return next(divisor for divisor in range(wanted, 0, -1) if number % divisor == 0)
 
 
 if __name__ == "__main__":
     main(
-        {
-            name: lambda workload, name=name: TorchEngine(workload, name)
-            for name in ("batched", "compiled", "naive")
-        },
+        {variant: partial(TorchEngine, variant=variant) for variant in ("batched", "compiled", "naive")},
         ("torch",),
     )

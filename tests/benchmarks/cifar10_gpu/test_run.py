@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import tyro
 
-from benchmarks.cifar10_gpu.run import PARTS, Cifar10Gpu, Model, Part, command, main, report, run_for
+from benchmarks.cifar10_gpu.conditions import CONDITIONS, Model, Name
+from benchmarks.cifar10_gpu.run import Cifar10Gpu, comparison, main, report
 from evoloss.cli.compare import CompareCommand
 from evoloss.data import load_dataset
 from evoloss.errors import ConfigError, DataError
@@ -17,69 +17,44 @@ from tests.compare.runs import make_results, make_tuning_run
 
 
 def _parsed(**settings) -> CompareCommand:
-    arguments = command(Cifar10Gpu(**settings))
+    arguments = comparison(Cifar10Gpu(**settings))
     assert arguments[:4] == [sys.executable, "-m", "evoloss", "compare"]
     return tyro.cli(CompareCommand, args=arguments[4:])
 
 
-@pytest.mark.parametrize("part", get_args(Part))
+@pytest.mark.parametrize("condition", get_args(Name))
 @pytest.mark.parametrize("model", get_args(Model))
-def test_each_part_is_a_comparison_that_the_command_line_takes(part: Part, model: Model) -> None:
-    parsed = _parsed(part=part, model=model)
+def test_each_condition_is_a_comparison_that_the_command_line_takes(condition: Name, model: Model) -> None:
+    parsed = _parsed(condition=condition, model=model)
     assert (parsed.dataset, parsed.model, parsed.precision) == ("cifar10", model, "bf16-mixed")
     assert parsed.validation * 50_000 == 5000
     assert parsed.tune_lr
     assert parsed.executor == "processes"
     assert parsed.losses[0] == "cross_entropy"
-    assert parsed.out.name == f"{part}-{model}"
+    assert parsed.out.name == f"{condition}-{model}"
     assert len(parsed.seeds) >= (10 if parsed.label_noise == 0 else 5)
-    assert parsed.label_noise == {"noise40": 0.4, "noise80": 0.8}.get(part, 0.0)
+    assert parsed.label_noise == {"noise40": 0.4, "noise80": 0.8}.get(condition, 0.0)
 
 
-def test_every_part_has_a_plan() -> None:
-    assert set(PARTS) == set(get_args(Part))
+def test_every_condition_is_planned() -> None:
+    assert set(CONDITIONS) == set(get_args(Name))
 
 
 def test_losses_and_seeds_of_the_user() -> None:
-    parsed = _parsed(part="noise40", losses=("mae",), seeds=3)
+    parsed = _parsed(condition="noise40", losses=("mae",), seeds=3)
     assert parsed.losses == ("cross_entropy", "mae")
     assert parsed.seeds == (0, 1, 2)
 
 
 def test_a_toy_is_tiny_and_needs_no_device() -> None:
-    parsed = _parsed(part="clean", toy=True)
+    parsed = _parsed(condition="clean", toy=True)
     assert (parsed.accelerator, parsed.train_samples, len(parsed.lr_grid)) == ("cpu", 200, 1)
     assert parsed.out.name == "clean-resnet20-toy"
 
 
 def test_time_has_to_be_given() -> None:
     with pytest.raises(ConfigError, match="minutes must be above 0"):
-        Cifar10Gpu(part="clean", minutes=0.0)
-
-
-def test_a_command_ends_by_itself_or_is_interrupted(tmp_path: Path) -> None:
-    assert run_for([sys.executable, "-c", "raise SystemExit(4)"], 30.0) == 4
-    log = tmp_path / "log"
-    script = f"""
-import pathlib, signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-try:
-    pathlib.Path({str(log)!r}).write_text("started")
-    time.sleep(60)
-except KeyboardInterrupt:
-    pathlib.Path({str(log)!r}).write_text("interrupted")
-"""
-    start = time.monotonic()
-    assert run_for([sys.executable, "-c", script], 5.0) is None
-    assert log.read_text() == "interrupted"
-    assert time.monotonic() - start < 25
-
-
-def test_a_command_that_ignores_the_interrupt_is_killed() -> None:
-    script = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
-    start = time.monotonic()
-    assert run_for([sys.executable, "-c", script], 2.0, grace=1.0) is None
-    assert time.monotonic() - start < 25
+        Cifar10Gpu(condition="clean", minutes=0.0)
 
 
 def test_report_of_what_is_there(tmp_path: Path) -> None:
@@ -92,13 +67,13 @@ def test_report_of_what_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_toy_part_is_stopped_goes_on_and_ends(tmp_path: Path) -> None:
+def test_a_toy_is_stopped_goes_on_and_ends(tmp_path: Path) -> None:
     try:
         load_dataset("cifar10")
     except DataError:
         pytest.skip("CIFAR-10 is not there")
-    settings = Cifar10Gpu(part="noise40", toy=True, out=tmp_path)
-    assert main(Cifar10Gpu(part="noise40", toy=True, out=tmp_path, minutes=1 / 60)) == 0
+    settings = Cifar10Gpu(condition="noise40", toy=True, out=tmp_path)
+    assert main(Cifar10Gpu(condition="noise40", toy=True, out=tmp_path, minutes=1 / 60)) == 0
     assert main(settings) == 0
     document = json.loads((settings.folder / "results.json").read_text())
     assert document["complete"]

@@ -13,21 +13,15 @@ import pytest
 import torch
 
 from benchmarks.harness.schema import check_results
-from benchmarks.speed.engine import (
-    NETWORK,
-    EngineBenchmark,
-    OursSubject,
-    check_agreement,
-    converge,
-    first_batch,
-    main,
-    start_peers,
-    write_workload,
-)
+from benchmarks.speed.engine.__main__ import EngineBenchmark, main
+from benchmarks.speed.engine.convergence import compare_convergence
+from benchmarks.speed.engine.subjects import EvolossEngine, check_agreement, start_peers
+from benchmarks.speed.engine.workload import NETWORK, first_batch, write_workload
 from benchmarks.speed.peers.client import PEERS, ROOT, Peer, PeerError
 from benchmarks.speed.peers.formula import direct_fitness
 from benchmarks.speed.peers.serving import Workload, couple_order
 from benchmarks.speed.peers.torch_engine import PopulationFitness, TorchEngine, silu_base_2
+from evoloss.errors import UnknownNameError
 from evoloss.fitness import RankingConfig, RankingFitness, make_couples
 
 N_PARAMS = 2 * 16 + 16 + 16 * 16 + 16 + 16
@@ -68,7 +62,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> EngineBenchmark:
 @pytest.fixture(scope="module")
 def directory(options: EngineBenchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("workload")
-    write_workload(options, 8, directory)
+    write_workload(options.work(8), directory)
     return directory
 
 
@@ -156,22 +150,23 @@ def test_a_peer_answers_line_by_line(workload: Workload, directory: Path) -> Non
     assert peer.process.returncode == 0
 
 
-def test_missing_peers_are_named(
-    options: EngineBenchmark, directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    skipped: dict[str, str] = {}
-    chosen = replace(options, peers=("evosax", "EvoX"))
+def test_missing_peers_are_named(options: EngineBenchmark, directory: Path) -> None:
     with ExitStack() as stack:
-        assert start_peers(chosen, directory, stack, skipped) == {}
+        peers, skipped = start_peers(("evosax", "EvoX"), options.peers_python, directory, 1, stack)
+    assert peers == {}
     assert "benchmarks/speed/peers/setup.sh" in skipped["evosax"]
-    assert "SKIPPED EvoX: no environment at no-such-python" in capsys.readouterr().out
+    assert "no environment at no-such-python" in skipped["EvoX"]
 
 
-def test_ours_agrees_and_the_driver_writes_a_valid_file(options: EngineBenchmark, directory: Path) -> None:
+def test_ours_agrees_and_the_driver_writes_a_valid_file(
+    options: EngineBenchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(options)
+    assert "SKIPPED evosax: no environment at no-such-python" in capsys.readouterr().out
     content = json.loads(options.out.read_text())
     check_results(content)
     assert [row["subject"] for row in content["rows"]] == ["evoloss", "PyTorch, loop"]
+    assert content["command"].startswith(f"python -m benchmarks.speed.engine --out {options.out} ")
     assert set(content["skipped"]) == {"evosax"}
     assert max(content["agreement"].values()) <= 1e-3
     assert content["fastest_peer"][0]["peer"] == "PyTorch, loop"
@@ -194,19 +189,27 @@ class Wrong:
 
 
 def test_a_wrong_fitness_is_seen(options: EngineBenchmark, directory: Path) -> None:
-    ours = OursSubject(options, 8, directory)
+    ours = EvolossEngine(options.work(8), directory)
     try:
         differences = check_agreement({"ours": ours, "wrong": Wrong()}, directory)
     finally:
         ours.close()
     assert differences["ours"] <= 1e-3 < differences["wrong"]
-    result = converge(options, {"wrong": Wrong()}, directory)
+    lengths = {"seeds": 2, "generations": 4, "every": 2}
+    result = compare_convergence(options.work(8), {"wrong": Wrong()}, directory, **lengths)
     assert result["subjects"]["wrong"]["mean"] == [0.5, 0.5]  # every loss is equal
 
 
 def test_every_peer_has_a_program_that_knows_its_variant_and_not_this_package() -> None:
-    for module, variant, _ in PEERS.values():
-        source = (ROOT / f"benchmarks/speed/peers/{module}.py").read_text()
-        assert f'"{variant}"' in source
+    for program in PEERS.values():
+        source = (ROOT / f"benchmarks/speed/peers/{program.module}.py").read_text()
+        assert f'"{program.variant}"' in source
         assert "import evoloss" not in source
         assert "from evoloss" not in source
+
+
+def test_unknown_peers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'evosax'"):
+        EngineBenchmark(out=tmp_path / "engine.json", peers=("evosaxe",))
+    with pytest.raises(UnknownNameError, match="no peer 'none'"):
+        EngineBenchmark(out=tmp_path / "engine.json", converge=("none",))

@@ -6,10 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from benchmarks.harness.results import update_record
 from benchmarks.synthetic import priors
-from benchmarks.synthetic.priors import HAND, LOSSES, REGIMES, Command, main
-from evoloss.errors import UnknownNameError
+from benchmarks.synthetic.conditions import REGIMES
+from benchmarks.synthetic.losses import KNOWN, tabulate_losses
+from benchmarks.synthetic.priors import PriorsBenchmark, main
+from benchmarks.transfer.conditions import EVOLVED
+from evoloss.errors import ConfigError, ResultsError, UnknownNameError
 from evoloss.tasks import PRIORS
 
 
@@ -40,35 +45,54 @@ def test_losses_are_judged_and_what_the_file_has_stays(tmp_path: Path, monkeypat
     monkeypatch.setitem(priors.REGIMES, "tiny", replace(REGIMES["underfit"], **small))
     out = tmp_path / "priors.json"
     out.write_text('{"general": {"kept": true}}')
-    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=("evolved-base",)))
+    main(PriorsBenchmark(out=out, on=("tiny",), groups=2, rates=2, losses=("evolved-base",)))
     found = json.loads(out.read_text())
     assert found["general"] == {"kept": True}
     assert (found["tiny"]["groups"], found["tiny"]["rates"]) == (2, 2)
     for kind in ("short", "long"):
         row = found["tiny"][kind]
-        assert list(row["difference"]) == [*LOSSES, *HAND, "evolved-base"]
+        assert list(row["difference"]) == [*KNOWN, "evolved-base"]
         assert row["difference"]["cross_entropy"] == {"mean": 0.0, "se": 0.0}
-        assert any(each["mean"] for each in row["difference"].values())
+        assert any(value["mean"] for value in row["difference"].values())
         assert 0 < row["cross_entropy_accuracy"] <= 100
-        assert all(math.isfinite(each["se"]) for each in row["difference"].values())
+        assert all(math.isfinite(value["se"]) for value in row["difference"].values())
         assert row["tasks"] == 8
     assert "tiny, short: cross-entropy" in capsys.readouterr().out
-    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",)))
+    main(PriorsBenchmark(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",)))
     only = json.loads(out.read_text())["tiny"]
     assert only["short"] == found["tiny"]["short"]  # of the same tasks, so it stays
     assert "evolved-base" not in only["long"]["difference"]
     assert only["long"]["cross_entropy_accuracy"] == found["tiny"]["long"]["cross_entropy_accuracy"]
     assert "tiny, short" not in capsys.readouterr().out
-    main(Command(out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",), known=("p^2A", "gce")))
-    few = json.loads(out.read_text())["tiny"]["long"]
-    assert few["difference"] == {
+    main(
+        PriorsBenchmark(
+            out=out, on=("tiny",), groups=2, rates=2, losses=(), kinds=("long",), known=("p^2A", "gce")
+        )
+    )
+    entry = json.loads(out.read_text())["tiny"]["long"]
+    assert entry["difference"] == {
         name: only["long"]["difference"][name] for name in ("cross_entropy", "gce", "p^2A")
     }
-    main(Command(out=out, on=("tiny",), groups=2, rates=1, losses=(), kinds=("long",)))
+    main(PriorsBenchmark(out=out, on=("tiny",), groups=2, rates=1, losses=(), kinds=("long",)))
     assert "short" not in json.loads(out.read_text())["tiny"]
 
 
-def test_unknown_regime(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="underfi"):
-        main(Command(out=tmp_path / "out.json", on=("underfi",)))
-    assert not (tmp_path / "out.json").exists()
+def test_unknown_names_are_refused_before_any_work() -> None:
+    with pytest.raises(UnknownNameError, match=r"no prior or regime 'underfi'.*Did you mean 'underfit'"):
+        PriorsBenchmark(on=("underfi",))
+    with pytest.raises(UnknownNameError, match="no known loss 'gcd'"):
+        PriorsBenchmark(known=("gcd",))
+
+
+def test_a_concat_loss_has_no_slopes() -> None:
+    loss = str(EVOLVED / "paper-concat")
+    with pytest.raises(ConfigError, match="paper-concat has a concat network"):
+        tabulate_losses(("cross_entropy",), (loss,), 10, like=torch.zeros(0))
+
+
+def test_a_file_that_is_no_record_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "priors.json"
+    out.write_text("[]")
+    with pytest.raises(ResultsError, match=r"priors\.json must hold a JSON object, got a list"):
+        update_record(out, "general", {})
+    assert out.read_text() == "[]"

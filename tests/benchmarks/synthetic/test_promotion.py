@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from benchmarks.synthetic import promotion
-from benchmarks.synthetic.promotion import Command, Remembered, judge_population, main
+from benchmarks.synthetic.promotion import PrecomputedScores, PromotionBenchmark, main, measure_population
 from evoloss import PretrainConfig
+from evoloss.errors import ConfigError
 from evoloss.fitness import measure_learnability
 from evoloss.pretraining.parts import make_network, make_units, start_point
 from evoloss.tasks import PRIORS
@@ -39,15 +40,15 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRIORS, "general", SMALL)
 
 
-def test_what_is_remembered_is_what_a_generation_would_have_found() -> None:
+def test_precomputed_scores_are_what_a_generation_would_have_found() -> None:
     network: Any = make_network(CONFIG)
     params = START + 0.3 * torch.randn(6, len(START), generator=torch.Generator().manual_seed(0))
     units = make_units(CONFIG, 0)
-    remembered = Remembered(network, params, units)
+    precomputed = PrecomputedScores(network, params, units)
     for share in (1.0, 0.5):
         settings = replace(CONFIG.learnability, promote=share)
         expected = measure_learnability(settings, network, params, units)
-        found = measure_learnability(settings, network, params, units, remembered)
+        found = measure_learnability(settings, network, params, units, precomputed)
         assert torch.equal(found.fitness, expected.fitness)
         torch.testing.assert_close(found.advantage, expected.advantage, rtol=0, atol=0, equal_nan=True)
 
@@ -55,29 +56,27 @@ def test_what_is_remembered_is_what_a_generation_would_have_found() -> None:
 def test_only_long_groups_are_saved() -> None:
     units = make_units(CONFIG, 0)
     assert {unit.long for unit in units} == {True, False}
-    remembered = Remembered(make_network(CONFIG), START[None], units)  # type: ignore[arg-type]
-    remembered.seconds = {unit.group: 3.0 if unit.long else 1.0 for unit in units}
+    precomputed = PrecomputedScores(make_network(CONFIG), START[None], units)  # type: ignore[arg-type]
+    precomputed.seconds = {unit.group: 3.0 if unit.long else 1.0 for unit in units}
     n_long = sum(bool(unit.long) for unit in units)
-    assert remembered.cost(units, 0.5) == len(units) - n_long + 1.5 * n_long
+    assert precomputed.cost(units, 0.5) == len(units) - n_long + 1.5 * n_long
 
 
-def test_all_candidates_cost_most_and_the_selected_are_judged_elsewhere() -> None:
-    rows = judge_population(CONFIG, START, 0, (1.0, 0.25))
+def test_all_candidates_cost_most_and_the_selected_are_compared_on_other_tasks() -> None:
+    rows = measure_population(CONFIG, START, 0, (1.0, 0.25))
     assert rows is not None
     assert rows["1"]["seconds"] == 1.0
     assert 0 < rows["0.25"]["seconds"] < 1
     assert all(abs(rows[share][measure]) < 50 for share in rows for measure in ("points", "fitness"))
     PRIORS["general"] = replace(SMALL, long=0.0)
-    assert judge_population(CONFIG, START, 0, (1.0,)) is None
+    assert measure_population(CONFIG, START, 0, (1.0,)) is None
 
 
 def test_results_of_other_losses_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    (tmp_path / "evolved-base").mkdir()
-    (tmp_path / "evolved-base/config.toml").write_text(CONFIG.to_toml())
-    monkeypatch.setattr(promotion, "RECIPES", tmp_path)
+    monkeypatch.setattr(promotion, "settings", lambda name: CONFIG)
     out = tmp_path / "promotion.json"
     out.write_text('{"another": {}}')
-    main(Command(losses=("evolved-base",), shares=(0.5,), populations=3, out=out))
+    main(PromotionBenchmark(losses=("evolved-base",), shares=(0.5,), populations=3, out=out))
     record = json.loads(out.read_text())
     assert set(record) == {"another", "evolved-base"}
     shares = record["evolved-base"]["shares"]
@@ -85,3 +84,11 @@ def test_results_of_other_losses_stay(tmp_path: Path, monkeypatch: pytest.Monkey
     assert shares["1"]["points_less_all"] == {"mean": 0.0, "se": 0.0}
     assert 2 <= record["evolved-base"]["populations"] <= 3
     assert "evolved-base, 0.5: time 0." in capsys.readouterr().out
+
+
+def test_too_few_populations_are_an_error_and_write_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(promotion, "settings", lambda name: CONFIG)
+    out = tmp_path / "promotion.json"
+    with pytest.raises(ConfigError, match="give more --populations"):
+        main(PromotionBenchmark(losses=("evolved-base",), populations=1, out=out))
+    assert not out.exists()

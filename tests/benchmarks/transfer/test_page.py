@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.transfer.page import TEMPLATE, conditions, differences, draw, load, matrix, render
+from benchmarks.transfer.page import conditions, differences, draw, load, matrix, page
 from evoloss.compare.results import Results
 from tests.compare.runs import make_results, make_run
 
@@ -26,6 +26,11 @@ def folder(tmp_path: Path) -> Path:
     second.write(tmp_path / "digits-clean" / "results.json")
     make_results(runs=(), complete=False).write(tmp_path / "digits-50" / "results.json")
     return tmp_path
+
+
+def test_the_page_is_made_from_the_results(transfer_results: dict[str, Results]) -> None:
+    made = page(transfer_results)
+    assert made.out.read_text(encoding="utf-8") == made.render(), "run python -m benchmarks.transfer.page"
 
 
 def test_reads_what_has_been_run_in_the_order_of_the_protocol(folder: Path) -> None:
@@ -59,7 +64,7 @@ def test_tables_are_sorted_by_accuracy_and_mark_rates_at_the_end_of_the_grid(fol
 
 
 def test_page_and_figure(folder: Path, tmp_path: Path) -> None:
-    text = render(load(folder), TEMPLATE.read_text(encoding="utf-8"))
+    text = page(load(folder)).render()
     assert "<!--" not in text
     assert "digits, 40 % symmetric noise" in text
     draw(load(folder), tmp_path / "figures/map.png")
@@ -67,8 +72,13 @@ def test_page_and_figure(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_page_without_results(tmp_path: Path) -> None:
-    text = render(load(tmp_path), TEMPLATE.read_text(encoding="utf-8"))
+    text = page(load(tmp_path)).render()
     assert "No condition has been run yet." in text
     assert "Nothing to compare yet." in text
     draw({}, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_a_matrix_of_an_unknown_value_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="got 'speed'"):
+        matrix(load(folder), "speed")

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from benchmarks.transfer.page import load
-from benchmarks.transfer.readme_table import BASELINE, BEGIN, LOSSES, README, filled, table
-from benchmarks.transfer.run import OUT
+from benchmarks.transfer.readme_table import BASELINE, LOSSES, README, filled, table
+from evoloss.compare.results import Results
 
 
-def test_the_readme_holds_the_table_of_the_results() -> None:
-    found = load(OUT)
-    if not found:
-        pytest.skip("no results of the transfer benchmark are here")
+def test_the_readme_holds_the_table_of_the_results(transfer_results: dict[str, Results]) -> None:
     text = README.read_text(encoding="utf-8")
-    assert text.count(BEGIN) == 1
-    assert filled(text, table(found)) == text
+    message = "run python -m benchmarks.transfer.readme_table --write"
+    assert filled(text, table(transfer_results)) == text, message
 
 
-def test_a_cell_is_the_difference_of_the_means(tmp_path: Path) -> None:
-    found = load(OUT)
-    if not found:
-        pytest.skip("no results of the transfer benchmark are here")
-    name, results = next(iter(found.items()))
+def test_a_cell_is_the_difference_of_the_means(transfer_results: dict[str, Results]) -> None:
+    name, results = next(iter(transfer_results.items()))
     means = {row.loss: row.mean_test_accuracy for row in results.losses}
     heads, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table({name: results}))
     cells = dict(zip(heads, row, strict=True))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import tyro
 
+from benchmarks.harness.comparison import available
 from benchmarks.transfer import run as transfer
-from benchmarks.transfer.conditions import CONDITIONS, PAPER, STAGES, available
-from benchmarks.transfer.run import CORE_SEEDS, CORE_STAGES, Step, Transfer, describe, main, plan
+from benchmarks.transfer.conditions import CONDITIONS, PAPER, STAGES
+from benchmarks.transfer.run import CORE_SEEDS, CORE_STAGES, Step, TransferStudy, describe, main, plan
 from evoloss.cli.compare import CompareCommand
 from evoloss.compare.results import Results
 from evoloss.errors import UnknownNameError
@@ -27,26 +28,26 @@ def test_every_known_loss_takes_part_once_and_cross_entropy_comes_first() -> Non
 
 
 def test_conditions_are_well_formed() -> None:
-    assert len({each.name for each in CONDITIONS}) == len(CONDITIONS)
-    for each in CONDITIONS:
-        assert list(each.lr_grid) == sorted(each.lr_grid)
-        assert each.seconds > 0
-        assert each.label_noise > 0 or each.noise_kind == "symmetric"
+    assert len({condition.name for condition in CONDITIONS}) == len(CONDITIONS)
+    for condition in CONDITIONS:
+        assert list(condition.lr_grid) == sorted(condition.lr_grid)
+        assert condition.seconds > 0
+        assert condition.label_noise > 0 or condition.noise_kind == "symmetric"
 
 
 def test_the_core_fits_its_budget() -> None:
     """An hour and a half of one core, counted with all losses, shipped or not yet."""
     seconds = 0.0
-    for each in CONDITIONS:
-        if each.core:
-            runs = len(each.lr_grid) * each.tune_seeds + min(each.seeds, CORE_SEEDS)
-            seconds += sum(len(stage) for stage in STAGES[:CORE_STAGES]) * runs * each.seconds
+    for condition in CONDITIONS:
+        if condition.core:
+            runs = len(condition.lr_grid) * condition.tune_seeds + min(condition.seeds, CORE_SEEDS)
+            seconds += sum(len(stage) for stage in STAGES[:CORE_STAGES]) * runs * condition.seconds
     assert 40 < seconds / 60 < 90
 
 
-@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each.name)
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
 def test_each_step_is_a_comparison_that_the_command_line_takes(tmp_path: Path, condition) -> None:
-    step = next(plan(Transfer(only=(condition.name,), out=tmp_path)))
+    step = next(plan(TransferStudy(only=(condition.name,), out=tmp_path)))
     arguments = step.command(workers=2)
     assert arguments[1:4] == ["-m", "evoloss", "compare"]
     parsed = tyro.cli(CompareCommand, args=arguments[4:])
@@ -60,10 +61,10 @@ def test_each_step_is_a_comparison_that_the_command_line_takes(tmp_path: Path, c
 
 
 def test_first_losses_have_their_turn_in_every_condition_before_the_others(tmp_path: Path) -> None:
-    steps = list(plan(Transfer(only=("digits-clean", "digits-sym40"), out=tmp_path)))
+    steps = list(plan(TransferStudy(only=("digits-clean", "digits-sym40"), out=tmp_path)))
     assert [step.condition.name for step in steps] == ["digits-clean", "digits-sym40"] * 3
-    assert steps[0].losses == available(STAGES[0])
-    assert steps[-1].losses == available(tuple(name for stage in STAGES for name in stage))
+    assert steps[0].losses == available(STAGES[0], PAPER)
+    assert steps[-1].losses == available((name for stage in STAGES for name in stage), PAPER)
 
 
 def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> Non
         earlier, runs=tuple(replace(run, loss_fingerprint=_hash(run.loss)) for run in earlier.runs)
     )
     earlier.write(tmp_path / "digits-sym40" / "results.json")
-    first = next(plan(Transfer(only=("digits-sym40",), losses=("focal",), out=tmp_path)))
+    first = next(plan(TransferStudy(only=("digits-sym40",), losses=("focal",), out=tmp_path)))
     assert first.losses == ("cross_entropy", "gce", "focal", "mae")
     assert first.seeds == 7
     assert first.done == 9
@@ -83,8 +84,8 @@ def test_losses_and_seeds_that_are_there_stay_in_the_plan(tmp_path: Path) -> Non
 
 
 def test_the_core_has_few_seeds_and_keeps_those_that_are_there(tmp_path: Path) -> None:
-    assert {each.name: each.seeds for each in CONDITIONS}["digits-50"] > CORE_SEEDS
-    settings = Transfer(only=("digits-50",), core=True, out=tmp_path)
+    assert {condition.name: condition.seeds for condition in CONDITIONS}["digits-50"] > CORE_SEEDS
+    settings = TransferStudy(only=("digits-50",), core=True, out=tmp_path)
     assert next(plan(settings)).seeds == CORE_SEEDS
     assert next(plan(replace(settings, seeds=3))).seeds == 3
     make_results(config={**make_results().config, "seeds": list(range(9))}).write(
@@ -96,7 +97,7 @@ def test_the_core_has_few_seeds_and_keeps_those_that_are_there(tmp_path: Path) -
 def test_directories_are_losses_too_and_keep_their_place_by_name(tmp_path: Path) -> None:
     saved = tmp_path / "mine"
     saved.mkdir()
-    settings = Transfer(only=("digits-50",), losses=(str(saved), "gce"), out=tmp_path)
+    settings = TransferStudy(only=("digits-50",), losses=(str(saved), "gce"), out=tmp_path)
     assert next(plan(settings)).losses == ("cross_entropy", "gce", str(saved))
     config = {**make_results().config, "losses": ["cross_entropy", "gce", "mine"]}
     make_results(config=config).write(tmp_path / "digits-50" / "results.json")
@@ -105,13 +106,25 @@ def test_directories_are_losses_too_and_keep_their_place_by_name(tmp_path: Path)
 
 def test_unknown_condition(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"digits-sym4.*Did you mean"):
-        list(plan(Transfer(only=("digits-sym4",), out=tmp_path)))
+        list(plan(TransferStudy(only=("digits-sym4",), out=tmp_path)))
 
 
 def test_a_dry_run_runs_nothing(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(transfer.subprocess, "run", lambda *_, **__: pytest.fail("something was run"))
-    assert main(Transfer(dry_run=True, out=tmp_path)) == 0
+    monkeypatch.setattr(transfer, "run_command", lambda *_, **__: pytest.fail("something was run"))
+    assert main(TransferStudy(dry_run=True, out=tmp_path)) == 0
     assert "core-minutes" in capsys.readouterr().out
+
+
+def _recorded(monkeypatch: pytest.MonkeyPatch, status: int) -> list[list[str]]:
+    """Run nothing; the commands that would have been run."""
+    calls: list[list[str]] = []
+
+    def record(arguments: list[str], **_: object) -> int:
+        calls.append(arguments)
+        return status
+
+    monkeypatch.setattr(transfer, "run_command", record)
+    return calls
 
 
 def _hash(loss: str) -> str:
@@ -136,14 +149,11 @@ def _fill(step: Step, *, changed: str = "") -> None:
 def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_left_out(
     tmp_path: Path, monkeypatch
 ) -> None:
-    calls: list[list[str]] = []
-
-    class Done:
-        returncode = 3
-
-    monkeypatch.setattr(transfer.subprocess, "run", lambda command, **_: calls.append(command) or Done())
-    monkeypatch.setattr(transfer, "CONDITIONS", tuple(replace(each, seeds=3) for each in CONDITIONS))
-    settings = Transfer(only=("digits-50",), losses=("gce",), seeds=1, out=tmp_path)
+    calls = _recorded(monkeypatch, status=3)
+    monkeypatch.setattr(
+        transfer, "CONDITIONS", tuple(replace(condition, seeds=3) for condition in CONDITIONS)
+    )
+    settings = TransferStudy(only=("digits-50",), losses=("gce",), seeds=1, out=tmp_path)
     assert main(settings) == 3
     assert len(calls) == 1
     step = next(plan(settings))
@@ -154,13 +164,8 @@ def test_a_condition_that_fails_stops_the_protocol_and_one_that_is_done_is_left_
 
 
 def test_a_loss_that_has_changed_is_not_done(tmp_path: Path, monkeypatch) -> None:
-    calls: list[list[str]] = []
-
-    class Done:
-        returncode = 0
-
-    monkeypatch.setattr(transfer.subprocess, "run", lambda command, **_: calls.append(command) or Done())
-    settings = Transfer(only=("digits-50",), losses=("evolved-base",), out=tmp_path)
+    calls = _recorded(monkeypatch, status=0)
+    settings = TransferStudy(only=("digits-50",), losses=("evolved-base",), out=tmp_path)
     step = next(plan(settings))
     _fill(step, changed="evolved-base")
     assert step.done == step.planned // 2
@@ -169,11 +174,8 @@ def test_a_loss_that_has_changed_is_not_done(tmp_path: Path, monkeypatch) -> Non
 
 
 def test_a_loss_that_is_no_longer_shipped_leaves_the_results(tmp_path: Path, monkeypatch, capsys) -> None:
-    class Done:
-        returncode = 0
-
-    monkeypatch.setattr(transfer.subprocess, "run", lambda command, **_: Done())
-    settings = Transfer(only=("digits-50",), losses=("evolved-base",), out=tmp_path)
+    _recorded(monkeypatch, status=0)
+    settings = TransferStudy(only=("digits-50",), losses=("evolved-base",), out=tmp_path)
     step = next(plan(settings))
     runs = tuple(make_run(loss, seed) for loss in ("cross_entropy", "gone", "gce") for seed in range(2))
     tuned = tuple(make_tuning_run(loss, 0.1, 0, 90.0) for loss in ("cross_entropy", "gone"))

@@ -1,28 +1,21 @@
-"""How the speed benchmarks measure: subjects in turn, medians, ratios of medians, and the facts beside them.
+"""Timing: subjects in turn, medians, and ratios of the medians of one run.
 
 Machines drift and are shared, so a time alone says little. Every subject has its turn in every round, the
 figure that is quoted is the ratio of two medians of one run, and its spread is the quartiles of the ratio
-within a round. A result file says what machine it was and how busy.
+within a round.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.harness.schema import SCHEMA, check_results
-from evoloss._version import __version__
-from evoloss.atomic_files import write_text
-
-Subject = Callable[[], float]  # does its work once and returns the seconds that count
+Subject = Callable[[], float]
+"""Does its work once and returns the seconds that count."""
+Rows = list[dict[str, Any]]
+"""Rows of a result, one a subject and case; see :mod:`benchmarks.harness.schema`."""
 
 
 def timed(work: Callable[[], object], repeats: int = 1) -> Subject:
@@ -38,7 +31,7 @@ def timed(work: Callable[[], object], repeats: int = 1) -> Subject:
 
 
 def repeats_for(work: Callable[[], object], seconds: float) -> int:
-    """How often ``work`` fits into ``seconds``, at least once; it is called a few times to find out."""
+    """The number of times that ``work`` fits into ``seconds``, at least 1, from a few calls of it."""
     work()
     once = min(timed(work)() for _ in range(3))
     return max(1, round(seconds / once))
@@ -64,7 +57,7 @@ def alternate(subjects: Mapping[str, Subject], *, rounds: int, warmup: int = 1) 
 
 def rows_of(
     case: str, measured: Mapping[str, Sequence[float]], baseline: str, measure: str = "seconds"
-) -> list[dict[str, Any]]:
+) -> Rows:
     """One row a subject: median, ratio of medians to the baseline, quartiles over rounds.
 
     Args:
@@ -75,7 +68,7 @@ def rows_of(
     """
     rows = []
     for name, values in measured.items():
-        within = [mine / theirs for mine, theirs in zip(values, measured[baseline], strict=True)]
+        ratios = [value / base for value, base in zip(values, measured[baseline], strict=True)]
         rows.append(
             {
                 "case": case,
@@ -85,7 +78,7 @@ def rows_of(
                 measure: statistics.median(values),
                 f"{measure}_quartiles": quartiles(values),
                 "ratio": statistics.median(values) / statistics.median(measured[baseline]),
-                "ratio_quartiles": quartiles(within),
+                "ratio_quartiles": quartiles(ratios),
             }
         )
     return rows
@@ -99,26 +92,14 @@ def quartiles(values: Sequence[float]) -> list[float]:
     return [low, high]
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as an aligned table."""
-    for row in rows:
-        low, high = row["ratio_quartiles"]
-        amount = f"{1e3 * row['seconds']:11.4f} ms " if "seconds" in row else f"{row['mebibytes']:11.1f} MiB"
-        print(
-            f"{row['case']:<34} {row['subject']:<26} {amount}  "
-            f"{row['ratio']:8.3f} x {row['baseline']} [{low:.3f}, {high:.3f}]",
-            flush=True,
-        )
-
-
 def target(
     name: str, limit: float, measured: float, *, at_least: bool = False, reason: str = ""
 ) -> dict[str, Any]:
-    """A goal and what was measured for it.
+    """A target and what was measured for it.
 
     Args:
         name: what is limited.
-        limit: the goal.
+        limit: the target.
         measured: the figure.
         at_least: whether the figure must reach the limit from above; otherwise it must not exceed it.
         reason: why it was missed, if it was.
@@ -134,57 +115,13 @@ def target(
     }
 
 
-def machine_facts() -> dict[str, Any]:
-    """What ran, on what, and how busy it was."""
-    return {
-        "evoloss": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 2),
-    }
-
-
-def write_results(
-    path: Path,
-    benchmark: str,
-    command: str,
-    rows: Sequence[Mapping[str, Any]],
-    targets: Sequence[Mapping[str, Any]] = (),
-    **more: Any,
-) -> None:
-    """Check a result against the schema and write it.
-
-    Args:
-        path: the JSON file.
-        benchmark: its name.
-        command: what reruns it.
-        rows: from :func:`rows_of`, possibly with further keys.
-        targets: from :func:`target`.
-        **more: further facts, JSON values.
-
-    Raises:
-        ValueError: if the result does not follow the schema.
-    """
-    content = {
-        "schema": SCHEMA,
-        "benchmark": benchmark,
-        "command": command,
-        "facts": machine_facts(),
-        "rows": list(rows),
-        "targets": list(targets),
-        **more,
-    }
-    check_results(content)
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as an aligned table."""
+    for row in rows:
+        low, high = row["ratio_quartiles"]
+        amount = f"{1e3 * row['seconds']:11.4f} ms " if "seconds" in row else f"{row['mebibytes']:11.1f} MiB"
+        print(
+            f"{row['case']:<34} {row['subject']:<26} {amount}  "
+            f"{row['ratio']:8.3f} x {row['baseline']} [{low:.3f}, {high:.3f}]",
+            flush=True,
+        )
