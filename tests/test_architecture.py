@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
     "report": {"training", "compare", "ablate", "diagnostics", "pretraining"},
     "cli": {
-        *("executors", "losses", "zoo", "pretraining", "diagnostics"),
+        *("executors", "networks", "losses", "zoo", "pretraining", "diagnostics"),
         *("compare", "ablate", "sweeps", "report"),
     },
 }

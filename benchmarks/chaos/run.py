@@ -31,14 +31,8 @@ from evoloss.executors import make_executor
 from evoloss.fitness import RankingConfig, RankingFitness, make_couples
 from evoloss.pairs import sample_pairs
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import (
-    block_length,
-    make_block,
-    make_fitness,
-    make_network,
-    make_strategy,
-    start_point,
-)
+from evoloss.pretraining.parts import block_length, make_block, make_fitness, make_network, make_strategy
+from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.strategies.shaping import recombination_weights
 

@@ -27,7 +27,6 @@ from torch.func import grad, vmap
 from benchmarks.harness.protocol import Subject, alternate, print_rows, rows_of, target, timed, write_results
 from evoloss.networks import ACTIVATIONS, LOG_P_FLOOR, ClasswiseForm, ClasswiseNetwork
 from evoloss.random_streams import stream
-from evoloss.students.loss_slopes import network_slopes
 from evoloss.students.slope_tables import slope_error, tabulate_network
 from evoloss.students.students import Students
 from evoloss.tasks.student_config import StudentConfig
@@ -104,7 +103,7 @@ def candidates(
     random = random[network.form(random, n_classes).exists]
     log_p = torch.linspace(-20, 0, 81, dtype=dtype)
     cross_entropy = torch.tensor([[0.0], [-1.0]], dtype=dtype)
-    away = (network_slopes(network, random, n_classes)(log_p) - cross_entropy).square().mean(dim=(1, 2))
+    away = (network.slopes(random, n_classes)(log_p) - cross_entropy).square().mean(dim=(1, 2))
     noise = torch.randn(popsize, network.n_params, generator=generator, dtype=dtype)
     return random[away.argmin()] + 0.03 * noise
 
@@ -272,7 +271,7 @@ def subjects_of(case: Case, *, compiled: bool) -> dict[str, Subject]:
 
     if not tables.exists.all():
         raise RuntimeError("a candidate has no canonical form: the engine would leave it out and seem faster")
-    print(f"slope error {slope_error(tables, network_slopes(NETWORK, params, case.classes)).max():.1e}")
+    print(f"slope error {slope_error(tables, NETWORK.slopes(params, case.classes)).max():.1e}")
     work: dict[str, Callable[[], object]] = {
         "vmap of grad": lambda: train_vmapped(NETWORK, params, tasks, plan, config.momentum),
         "batched by hand": lambda: train_batched(loss, POPSIZE, tasks, plan, config.momentum),

@@ -26,14 +26,13 @@ import tyro
 from evoloss import EvolvedLoss
 from evoloss.atomic_files import write_text
 from evoloss.errors import UnknownNameError
-from evoloss.networks import ConcatNetwork, PacedNetwork, TemperedNetwork
+from evoloss.networks import PacedNetwork, SlopeFunctions, TemperedNetwork
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
 from evoloss.students import KNOWN_SLOPES, SlopeTables, Students, tabulate_functions
 from evoloss.students.loss_slopes import (
-    SlopeFunctions,
     gce_slopes,
     label_smoothing_slopes,
     smoothed_log_slopes,
@@ -174,10 +173,8 @@ def _tables(command: Command, n_classes: int, *, like: torch.Tensor) -> SlopeTab
         tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
     for loss in command.losses:
         evolved = EvolvedLoss.from_pretrained(loss)
-        if isinstance(evolved.network, ConcatNetwork):
-            raise SystemExit(
-                f"{loss} has a concat network: students are trained by slopes, which it has none of"
-            )
+        if not evolved.network.has_slopes:
+            raise SystemExit(f"students are trained by the slopes of a loss, which {loss} has none of")
         params = evolved.params.detach().reshape(1, -1).to(like.dtype)
         tables.append(tabulate_network(evolved.network, params, n_classes))
     return join_tables(tables)

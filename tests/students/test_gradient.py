@@ -15,7 +15,7 @@ from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from evoloss.students.activations import STUDENT_ACTIVATIONS
 from evoloss.students.logit_gradient import LogitGradient
-from evoloss.students.loss_slopes import cross_entropy_slopes, label_smoothing_slopes, network_slopes
+from evoloss.students.loss_slopes import cross_entropy_slopes, label_smoothing_slopes
 from evoloss.students.network import Blocks, Shape, StudentNetwork
 from evoloss.students.slope_tables import (
     SlopeTables,
@@ -163,7 +163,7 @@ def test_logit_gradient_within_the_error_of_the_table(n_classes: int) -> None:
     for resolution, most in ((5, 1e-1), (8, 1e-3), (12, 1e-5)):
         tables = tabulate_network(NETWORK, params, n_classes, resolution=resolution)
         made = logit_gradient(logits, target, tables)
-        error = slope_error(tables, network_slopes(NETWORK, params, n_classes))
+        error = slope_error(tables, NETWORK.slopes(params, n_classes))
         for task, candidate in itertools.product(range(2), range(3)):
             leaf = logits[task, candidate].T.clone().requires_grad_()
             log_probs = torch.log_softmax(leaf, dim=1)

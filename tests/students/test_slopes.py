@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, MonotoneNetwork
-from evoloss.students.loss_slopes import SlopeFunctions, cross_entropy_slopes, function_slopes, network_slopes
+from evoloss.networks import (
+    LOG_P_FLOOR,
+    ClasswiseNetwork,
+    MonotoneNetwork,
+    SlopeFunctions,
+    function_slopes,
+)
+from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import (
     MAX_RESOLUTION,
     Cells,
@@ -48,7 +54,7 @@ def smoothing(epsilon: float, n_classes: int) -> SlopeFunctions:
 def test_slopes_are_the_derivatives_of_the_canonical_functions(network: ClasswiseNetwork) -> None:
     params = accepted(network, 2, 0, 7)
     at = torch.tensor([0.0, -0.3, math.log(1 / 7), -9.0, 0.999 * LOG_P_FLOOR]).double().requires_grad_()
-    slopes = network_slopes(network, params, 7)(at.detach())
+    slopes = network.slopes(params, 7)(at.detach())
     form = network.form(params, 7)
     assert slopes.shape == (2, 2, 5)
     for kind, phi in enumerate((network.phi_other, network.phi_label)):
@@ -62,7 +68,7 @@ def test_below_the_floor_one_is_flat_and_the_other_straight() -> None:
     params = accepted(network, 3, 0, 10)
     tables = tabulate_network(network, params, 10)
     at = torch.tensor([LOG_P_FLOOR, LOG_P_FLOOR - 1e-3, LOG_P_FLOOR * 1.1, -1e30, -math.inf]).double()
-    for slopes in (network_slopes(network, params, 10)(at), tables.lookup(at)):
+    for slopes in (network.slopes(params, 10)(at), tables.lookup(at)):
         assert (slopes[:, 0, 1:] == 0).all()
         tail = slopes[:, 1, -1:]
         torch.testing.assert_close(slopes[:, 1, 1:], tail.expand(3, 4), rtol=0, atol=1e-12)
@@ -72,7 +78,7 @@ def test_below_the_floor_one_is_flat_and_the_other_straight() -> None:
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_the_error_is_measured_and_falls_with_the_square_of_the_spacing(network: ClasswiseNetwork) -> None:
     params = accepted(network, 6, 0, 10)
-    slopes = network_slopes(network, params, 10)
+    slopes = network.slopes(params, 10)
     errors = {}
     for resolution in (4, 6, 8):
         tables = tabulate_network(network, params, 10, resolution=resolution)
@@ -91,7 +97,7 @@ def test_the_error_is_measured_and_falls_with_the_square_of_the_spacing(network:
 def test_few_points_of_a_network_are_enough() -> None:
     network = ClasswiseNetwork(hidden=(16, 16))
     params = accepted(network, 8, 1, 10)
-    slopes = network_slopes(network, params, 10)
+    slopes = network.slopes(params, 10)
     direct = tabulate_slopes(slopes, 10, like=params)
     smooth = tabulate_network(network, params, 10)
     difference = (

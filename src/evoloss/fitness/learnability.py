@@ -24,7 +24,7 @@ from torch import Tensor
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness.ranking import Evaluation, RankingFitness
 from evoloss.fitness.trainability import trainable
-from evoloss.networks import AnyCountNetwork
+from evoloss.networks import LossNetwork
 from evoloss.random_streams import stream
 from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
@@ -133,7 +133,7 @@ class UnitScores(NamedTuple):
     nll: Tensor
 
 
-def score_unit(unit: Unit, network: AnyCountNetwork, params: Tensor) -> UnitScores:
+def score_unit(unit: Unit, network: LossNetwork, params: Tensor) -> UnitScores:
     """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group."""
     generator = stream(unit.seed, *unit.labels, unit.group)
     group = draw_group(
@@ -176,7 +176,7 @@ class Learnability(NamedTuple):
 
 def measure_learnability(
     config: LearnabilityConfig,
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     units: Sequence[Unit],
     executor: Submits | None = None,
@@ -209,7 +209,7 @@ def measure_learnability(
 
 
 def run_units(
-    network: AnyCountNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
+    network: LossNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
 ) -> list[UnitScores]:
     """The scores of each unit, with its chunks of candidates put together."""
     chunks = torch.split(params, CHUNK)
@@ -226,7 +226,7 @@ def run_units(
 
 def _judge(
     config: LearnabilityConfig,
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     units: Sequence[Unit],
     executor: Submits | None,
@@ -283,7 +283,7 @@ class LearnabilityFitness:
     def __init__(
         self,
         config: LearnabilityConfig,
-        network: AnyCountNetwork,
+        network: LossNetwork,
         units: Sequence[Unit],
         ranking: RankingFitness,
         executor: Submits | None = None,

@@ -4,8 +4,6 @@ from evoloss.students.loss_slopes import (
     KNOWN_SLOPES,
     START_SLOPES,
     cross_entropy_slopes,
-    function_slopes,
-    network_slopes,
 )
 from evoloss.students.slope_tables import (
     SlopeTables,
@@ -26,9 +24,7 @@ __all__ = [
     "Students",
     "Workspace",
     "cross_entropy_slopes",
-    "function_slopes",
     "join_tables",
-    "network_slopes",
     "slope_error",
     "tabulate_functions",
     "tabulate_network",

@@ -1,22 +1,13 @@
-r"""The two slopes of a classwise loss, all that the training of a classifier sees of it.
-
-For :math:`L(p, k) = \sum_{j \neq k} \phi_0(\log p_j) + \phi_1(\log p_k)` let :math:`h = d\phi / d\log p`.
-With :math:`h_j` the slope of class j the gradient by the logits is :math:`h_j - p_j \sum_i h_i`.
-"""
+"""The two slopes of known losses (:mod:`evoloss.networks.slopes`)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, TemperedNetwork
-
-# Log-probabilities (M,) to (popsize, 2, M): the slopes of the other classes, then of the label.
-Slopes = Callable[[Tensor], Tensor]
-SlopeFunctions = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]  # phi_0' and phi_1' of log p
+from evoloss.networks import SlopeFunctions
 
 
 def cross_entropy_slopes() -> SlopeFunctions:
@@ -61,52 +52,3 @@ KNOWN_SLOPES: dict[str, Callable[[int], SlopeFunctions]] = {
 
 START_SLOPES = {**KNOWN_SLOPES, "smoothed_log": smoothed_log_slopes}
 """What a search may start at."""
-
-
-def network_slopes(
-    network: ClasswiseNetwork, params: Tensor, n_classes: int, *, canonical: bool = True
-) -> Slopes:
-    r"""The exact slopes of candidates ``(popsize, n_params)`` in canonical form at ``n_classes``.
-
-    Below the floor :math:`\phi_0` is constant and :math:`\phi_1` linear, as everywhere in this package.
-    Candidates without a canonical form have zeros. With ``canonical=False`` the slopes are those of the
-    network as it is.
-    """
-    form = network.form(params, n_classes)
-    layers = network.mlp.layers(network.constrain(params))
-    scale, exists = torch.as_tensor(form.scale), form.exists[:, None, None]
-    if not canonical:
-        scale, exists = torch.ones_like(scale), torch.ones_like(exists)
-
-    def slopes(log_p: Tensor) -> Tensor:
-        inside = log_p.clamp(min=LOG_P_FLOOR).repeat(2)
-        flag = torch.arange(2, device=log_p.device).repeat_interleave(len(log_p)).to(log_p.dtype)
-        _, raw = network.raw_and_slope(layers, inside, flag, (n_classes,))
-        both = (scale * raw).view(len(params), 2, -1)
-        gone = torch.stack([log_p < LOG_P_FLOOR, torch.zeros_like(log_p, dtype=torch.bool)])
-        return torch.where(exists & ~gone, both, 0.0)
-
-    return slopes
-
-
-def tempered_slopes(network: TemperedNetwork, params: Tensor, n_classes: int) -> Slopes:
-    """The exact slopes of tempered candidates in canonical form, as functions of ``t log p``.
-
-    Those of the other classes are 0.
-    """
-    scale = network.form(params, n_classes).scale
-
-    def slopes(tempered: Tensor) -> Tensor:
-        label = scale * network.slopes(params, tempered)
-        return torch.stack([torch.zeros_like(label), label], dim=1)
-
-    return slopes
-
-
-def function_slopes(losses: Sequence[SlopeFunctions]) -> Slopes:
-    """The slopes of losses that are given as two functions of log p each."""
-
-    def slopes(log_p: Tensor) -> Tensor:
-        return torch.stack([torch.stack([other(log_p), label(log_p)]) for other, label in losses])
-
-    return slopes

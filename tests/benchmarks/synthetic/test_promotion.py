@@ -12,7 +12,8 @@ from benchmarks.synthetic import promotion
 from benchmarks.synthetic.promotion import Command, Remembered, judge_population, main
 from evoloss import PretrainConfig
 from evoloss.fitness import measure_learnability
-from evoloss.pretraining.parts import make_network, make_units, start_point
+from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.start import start_point
 from evoloss.tasks import PRIORS
 
 SMALL = replace(
