@@ -125,7 +125,8 @@ def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
             label = target[task][:, None]
             shares = F.one_hot(target[task], n_classes).double()
             known = plain_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
-            loss = network.losses(own, log_probs, target[task], context=known).sum()
+            context = known if network.sees_batch else None
+            loss = network.losses(own, log_probs, target[task], context=context).sum()
         (wanted,) = torch.autograd.grad(loss, rows)
         torch.testing.assert_close(made[task, candidate].T, wanted, rtol=0, atol=2e-4)
 
