@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,33 +26,36 @@ import tyro
 from evoloss import EvolvedLoss
 from evoloss.atomic_files import write_text
 from evoloss.errors import UnknownNameError
-from evoloss.networks import PacedNetwork, SlopeFunctions, TemperedNetwork
+from evoloss.losses.known.brier import BrierLoss
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.mae import MaeLoss
+from evoloss.losses.known.poly1 import Poly1Loss
+from evoloss.losses.known.sce import SceLoss
+from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.networks import PacedNetwork, SlopesByCount, TemperedNetwork
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.held_out_tasks import held_out_units
 from evoloss.random_streams import stream
-from evoloss.students import KNOWN_SLOPES, SlopeTables, Students, tabulate_functions
-from evoloss.students.loss_slopes import (
-    gce_slopes,
-    label_smoothing_slopes,
-    smoothed_log_slopes,
-)
+from evoloss.students import SlopeTables, Students, tabulate_functions
 from evoloss.students.slope_tables import join_tables, tabulate_network
 from evoloss.tasks import PRIORS, Prior, draw_group
 from evoloss.zoo import SHIPPED
 
-LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
-    **KNOWN_SLOPES,
-    "label_smoothing 0.3": lambda n_classes: label_smoothing_slopes(n_classes, 0.3),
-    "gce 0.3": lambda n_classes: gce_slopes(0.3),
-    "mae": lambda n_classes: (torch.zeros_like, lambda log_p: -log_p.exp()),
-    "poly1": lambda n_classes: (torch.zeros_like, lambda log_p: -1 - log_p.exp()),
-    "brier": lambda n_classes: (
-        lambda log_p: 2 * (2 * log_p).exp(),
-        lambda log_p: -2 * (1 - log_p.exp()) * log_p.exp(),
-    ),
-    "log(p + 1/C)": smoothed_log_slopes,
-    "log(p + 1/16C)": lambda n_classes: smoothed_log_slopes(n_classes, 16),
+LOSSES: dict[str, SlopesByCount] = {
+    "cross_entropy": CrossEntropyLoss().slopes,
+    "label_smoothing": LabelSmoothingLoss().slopes,
+    "gce": GceLoss().slopes,
+    "sce": SceLoss().slopes,
+    "label_smoothing 0.3": LabelSmoothingLoss(smoothing=0.3).slopes,
+    "gce 0.3": GceLoss(q=0.3).slopes,
+    "mae": MaeLoss().slopes,
+    "poly1": Poly1Loss(epsilon=1.0).slopes,
+    "brier": BrierLoss().slopes,
+    "log(p + 1/C)": SmoothedLogLoss().slopes,
+    "log(p + 1/16C)": SmoothedLogLoss(share=16.0).slopes,
 }
 """Slopes of classwise losses by name, cross-entropy first."""
 _OFF = -12.0  # a logarithm or logit that is next to nothing

@@ -6,8 +6,8 @@ import torch
 from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES
 from evoloss.networks import BasisNetwork, build_network, describe_network
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES
 
 NETWORK = BasisNetwork()
 

@@ -8,8 +8,8 @@ import torch
 from evoloss.errors import CanonicalFormError
 from evoloss.fitness import trainable
 from evoloss.networks import BalancedNetwork
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES
 
 
 @pytest.fixture(scope="module")

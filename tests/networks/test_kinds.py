@@ -20,8 +20,8 @@ from evoloss.networks import (
     describe_network,
     imitation,
 )
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES
 from tests.networks.populations import accepted, pairs_of
 
 N_CLASSES = 5
@@ -152,7 +152,7 @@ def test_slopes_make_the_gradient(kind: str) -> None:
 @every_kind
 def test_a_table_stands_for_the_losses(kind: str) -> None:
     network, params = network_of(kind), accepted(network_of(kind), 3, 5, N_CLASSES)
-    table = network.table(64)
+    table = network.population_table(64)
     if table is None:
         return
     log_probs, target = pairs_of(60, N_CLASSES)
@@ -160,7 +160,7 @@ def test_a_table_stands_for_the_losses(kind: str) -> None:
     exact = network.losses(params, log_probs, target)
     assert float((made - exact).abs().max()) < 1e-3 * float(exact.abs().max())
     with pytest.raises(ConfigError, match=f"at least {MIN_GRID}"):
-        network.table(MIN_GRID - 1)
+        network.population_table(MIN_GRID - 1)
 
 
 @every_kind

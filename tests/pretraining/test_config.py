@@ -13,8 +13,8 @@ from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.strategies import STRATEGIES
-from evoloss.students import START_SLOPES
 from evoloss.tasks import PRIORS
 
 POSITIVE = st.floats(1e-6, 1e6)

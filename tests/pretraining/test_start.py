@@ -7,9 +7,8 @@ from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.parts import make_network
-from evoloss.pretraining.start import start_point
+from evoloss.pretraining.start import START_SLOPES, start_point
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES
 from tests.pretraining.runs import tiny
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evoloss.errors import ConfigError
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import (
     LOG_P_FLOOR,
     ClasswiseNetwork,
@@ -16,7 +17,6 @@ from evoloss.networks import (
     SlopeFunctions,
     function_slopes,
 )
-from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import (
     MAX_RESOLUTION,
     Cells,
@@ -155,20 +155,20 @@ def test_any_number_has_a_cell(values: list[float], resolution: int) -> None:
 
 
 def test_known_losses_are_two_functions() -> None:
-    tables = tabulate_functions([cross_entropy_slopes(), gce(0.7), smoothing(0.1, 10)], 10, like=LIKE)
+    tables = tabulate_functions([CrossEntropyLoss().slopes(10), gce(0.7), smoothing(0.1, 10)], 10, like=LIKE)
     log_p = LIKE.new_tensor([0.0, -0.5, -3.0, -60.0, -100.0])
     cross_entropy, generalised, smoothed = tables.lookup(log_p)
     assert torch.equal(cross_entropy, LIKE.new_tensor([[0.0], [-1.0]]).expand(2, 5))
     torch.testing.assert_close(generalised[1], -torch.exp(0.7 * log_p), rtol=0, atol=1e-5)
     # Below the floor, too, as the function goes on there.
     torch.testing.assert_close(smoothed[0], torch.full_like(log_p, -0.01), rtol=0, atol=1e-15)
-    exact = function_slopes([cross_entropy_slopes(), gce(0.7), smoothing(0.1, 10)])
+    exact = function_slopes([CrossEntropyLoss().slopes(10), gce(0.7), smoothing(0.1, 10)])
     assert slope_error(tables, exact).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
 
 
 def test_known_losses_in_canonical_form() -> None:
     upside_down: SlopeFunctions = (torch.zeros_like, torch.ones_like)
-    losses = [cross_entropy_slopes(), gce(0.7), upside_down]
+    losses = [CrossEntropyLoss().slopes(10), gce(0.7), upside_down]
     tables = tabulate_functions(losses, 10, like=LIKE, canonical=True)
     assert tables.exists.tolist() == [True, True, False]
     other, label = tables.lookup(LIKE.new_tensor([-math.log(10)]))[:2, :, 0].T
@@ -195,7 +195,7 @@ def test_candidates_without_a_form_are_marked_and_harmless() -> None:
 
 def test_slopes_that_are_not_finite_are_left_out() -> None:
     broken: SlopeFunctions = (torch.zeros_like, lambda log_p: 1 / log_p)
-    tables = tabulate_functions([broken, cross_entropy_slopes()], 10, like=LIKE)
+    tables = tabulate_functions([broken, CrossEntropyLoss().slopes(10)], 10, like=LIKE)
     assert tables.exists.tolist() == [False, True]
     assert tables.intercepts.isfinite().all()
 
@@ -203,7 +203,7 @@ def test_slopes_that_are_not_finite_are_left_out() -> None:
 def test_tables_can_be_joined_chosen_and_scaled() -> None:
     network = ClasswiseNetwork()
     params = accepted(network, 3, 0, 10)
-    reference = tabulate_functions([cross_entropy_slopes()], 10, like=params)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params)
     joined = join_tables([reference, tabulate_network(network, params, 10)])
     assert len(joined) == 4
     at = LIKE.new_tensor([-2.0])
@@ -223,6 +223,6 @@ def test_errors() -> None:
     with pytest.raises(ConfigError, match="resolution must be from 1 to 12 bits, got 13"):
         tabulate_network(network, params, 10, resolution=13)
     with pytest.raises(ConfigError, match=r"trained in float32 or float64, got torch\.float16"):
-        tabulate_functions([cross_entropy_slopes()], 10, like=params.half())
+        tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params.half())
     with pytest.raises(ConfigError, match=r"one class count and resolution can be joined, got .*5.*10"):
         join_tables([tabulate_network(network, params, 10), tabulate_network(network, params, 5)])

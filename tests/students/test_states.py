@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from benchmarks.speed.students import Case
 from torch import Tensor
 
+from benchmarks.speed.students import Case
 from evoloss.errors import ConfigError
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import MixtureNetwork, SlopeFunctions
-from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import SlopeTables, join_tables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.tasks.student_config import StudentConfig
@@ -101,7 +101,7 @@ def test_it_begins_anew_with_every_training_and_chunk() -> None:
 
 
 def test_beside_losses_without_a_state() -> None:
-    reference = tabulate_functions([cross_entropy_slopes()], 4, like=LIKE, resolution=12)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(4)], 4, like=LIKE, resolution=12)
     plain = replace(tables_of(0.0), states=None)
     joined = trained(join_tables([reference, tables_of(0.5, 3.0), plain])).test_nll
     alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), plain)]

@@ -24,9 +24,9 @@ from torch import Tensor
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness.ranking import Evaluation, RankingFitness
 from evoloss.fitness.trainability import trainable
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import LossNetwork
 from evoloss.random_streams import stream
-from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students
 from evoloss.tasks.groups import draw_group
@@ -34,6 +34,7 @@ from evoloss.tasks.prior import Prior
 
 Scoring = Literal["rank", "points"]
 CHUNK = 16  # candidates of a unit
+_REFERENCE = CrossEntropyLoss()
 _LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
 _END, _ALONG = 2 / 3, 1 / 3  # weights of the last evaluation and of those before it
 
@@ -141,7 +142,7 @@ def score_unit(unit: Unit, network: LossNetwork, params: Tensor) -> UnitScores:
     )
     n_classes = group.tasks.n_classes
     like = params.float()
-    reference = tabulate_functions([cross_entropy_slopes()], n_classes, like=like)
+    reference = tabulate_functions([_REFERENCE.slopes(n_classes)], n_classes, like=like)
     tables = join_tables([reference, tabulate_network(network, like, n_classes)])
     scores = Students(group.config, group.tasks, group.plan).train(tables)
     accuracy = 100 * scores.test_accuracy.nan_to_num(nan=1 / n_classes)

@@ -248,7 +248,7 @@ class RankingFitness:
 
 def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
     """The tables that stand for candidates, or None where they are evaluated exactly."""
-    return network.table(config.n_grid) if config.n_grid else None
+    return network.population_table(config.n_grid) if config.n_grid else None
 
 
 def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:

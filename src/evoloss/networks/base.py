@@ -129,7 +129,7 @@ class LossNetwork(ABC):
         """Numbers in memory for each prediction that :meth:`losses` works on, about, for one candidate."""
         return n_classes
 
-    def table(self, n_grid: int) -> LossTable | None:
+    def population_table(self, n_grid: int) -> LossTable | None:
         """What turns the losses of a population into one matrix product; None evaluates them as they are.
 
         A kind can have one if its loss is a sum over the classes of functions of one probability. Then
@@ -228,6 +228,12 @@ class LossNetwork(ABC):
         del params, n_classes
         return None
 
-    def tables(self, params: Tensor, n_classes: int) -> LookupTables:
-        """The terms as tables, on the device of the parameters; where ``is_tabulated``."""
+    def tables(self, params: Tensor, n_classes: int, n_nodes: int | None = None) -> LookupTables:
+        """The terms as tables, on the device of the parameters; where ``is_tabulated``.
+
+        Args:
+            params: of one candidate.
+            n_classes: the class count.
+            n_nodes: nodes of the grid; as many as a loss in use has if it is not given.
+        """
         raise TypeError(f"a {type(self).__name__} is not tabulated")

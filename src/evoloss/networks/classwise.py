@@ -22,7 +22,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.imitation import fit_slopes
 from evoloss.networks.least_cost import least_cost
-from evoloss.networks.lookup import LookupTables, tabulate
+from evoloss.networks.lookup import N_NODES, LookupTables, tabulate
 from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import Slopes, SlopesByCount
@@ -239,7 +239,7 @@ class ClasswiseNetwork(LossNetwork):
         terms = self.phi(params, form, log_probs.reshape(-1), is_label.reshape(-1), n_classes)
         return terms.view(len(params), n, n_classes).sum(dim=2)
 
-    def table(self, n_grid: int) -> LossTable:
+    def population_table(self, n_grid: int) -> LossTable:
         """The :class:`LossTable` of this network."""
         return LossTable(self, n_grid)
 
@@ -297,9 +297,9 @@ class ClasswiseNetwork(LossNetwork):
         label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
         return other.sum(dim=1, keepdim=True) - other + label
 
-    def tables(self, params: Tensor, n_classes: int) -> LookupTables:
+    def tables(self, params: Tensor, n_classes: int, n_nodes: int | None = None) -> LookupTables:
         """The loss at a class count as tables, on the device of the parameters."""
-        return tabulate(self, params, n_classes)
+        return tabulate(self, params, n_classes, n_nodes or N_NODES)
 
     def terms(self, params: Tensor, n_classes: int) -> LookupTables:
         """The loss at a class count as tables; see :class:`LossNetwork`."""

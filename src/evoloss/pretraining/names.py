@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.strategies import STRATEGIES
-from evoloss.students import START_SLOPES
 from evoloss.tasks import PRIORS
 
 if TYPE_CHECKING:

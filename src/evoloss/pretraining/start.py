@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
-from evoloss.networks import LossNetwork
-from evoloss.pretraining.config import PretrainConfig
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.sce import SceLoss
+from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.networks import LossNetwork, SlopeFunctions, SlopesByCount
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES
+
+if TYPE_CHECKING:
+    from evoloss.pretraining.config import PretrainConfig
+
+
+def _half_smoothed_log(n_classes: int) -> SlopeFunctions:
+    """The slopes of ``-log(p + 1/C)``, half of those of the known loss.
+
+    A network of weights takes the scale of what it imitates, and a step of the search is large or small
+    beside it: this one is that of cross-entropy at p = 1.
+    """
+    other, label = SmoothedLogLoss().slopes(n_classes)
+    return other, lambda log_p: label(log_p) / 2
+
+
+START_SLOPES: dict[str, SlopesByCount] = {
+    "cross_entropy": CrossEntropyLoss().slopes,
+    "label_smoothing": LabelSmoothingLoss().slopes,
+    "gce": GceLoss().slopes,
+    "sce": SceLoss().slopes,
+    "smoothed_log": _half_smoothed_log,
+}
+"""Slopes of the known losses that a search may start at, by name; with the papers' defaults."""
 
 
 def start_point(config: PretrainConfig, network: LossNetwork) -> Tensor:

@@ -1,10 +1,5 @@
 """Students: small classifiers, trained all at once with every loss of a population."""
 
-from evoloss.students.loss_slopes import (
-    KNOWN_SLOPES,
-    START_SLOPES,
-    cross_entropy_slopes,
-)
 from evoloss.students.slope_tables import (
     SlopeTables,
     join_tables,
@@ -17,13 +12,10 @@ from evoloss.students.students import Students, StudentScores
 from evoloss.students.workspace import Workspace
 
 __all__ = [
-    "KNOWN_SLOPES",
-    "START_SLOPES",
     "SlopeTables",
     "StudentScores",
     "Students",
     "Workspace",
-    "cross_entropy_slopes",
     "join_tables",
     "slope_error",
     "tabulate_functions",
