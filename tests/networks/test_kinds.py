@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
+from evoloss.losses import EvolvedLoss
 from evoloss.networks import (
     MIN_GRID,
     NETWORKS,
@@ -178,3 +181,42 @@ def test_it_imitates_or_says_that_it_cannot(kind: str, monkeypatch: pytest.Monke
     made = network.slopes(params[None].double(), 10)(log_p)[0, 1]
     wanted = START_SLOPES["sce"](10)[1](log_p) / 0.5  # it has half of the slope of cross-entropy at 1/10
     assert float((made - wanted).abs().max()) < 0.16 * float(wanted.abs().max())
+
+
+@every_kind
+def test_a_loss_in_use_is_that_of_the_search(kind: str) -> None:
+    """By the fast way of float32, where the kind has one, and by the network itself, but for a constant."""
+    network, params = network_of(kind), accepted(network_of(kind), 1, 6, N_CLASSES)[0]
+    if network.class_counts is None:
+        params = accepted(network, 1, 6, *network.checked_classes)[0]
+    logits = 2 * torch.randn(30, N_CLASSES, generator=stream(0, "logits"))
+    target = torch.randint(N_CLASSES, (30,), generator=stream(0, "target"))
+    for label_smoothing in (0.0, 0.2):
+        made = []
+        for exact in (False, True):
+            leaf = (logits.double() if exact else logits.clone()).requires_grad_()
+            loss = EvolvedLoss(network, params, exact=exact, label_smoothing=label_smoothing)
+            cost = loss(leaf, target)
+            made.append((cost.detach().double(), torch.autograd.grad(cost, leaf)[0].double()))
+        for fast, slow in zip(*made, strict=True):
+            torch.testing.assert_close(fast, slow, rtol=2e-3, atol=1e-4)
+    if not network.sees_batch:  # the search judges predictions by themselves
+        loss = EvolvedLoss(network, params, reduction="none")
+        differences = loss(logits.double(), target) - network.losses(
+            params[None], torch.log_softmax(logits.double(), dim=1), target
+        ).squeeze(0)
+        torch.testing.assert_close(differences, differences[:1].expand(30), rtol=0, atol=1e-9)
+
+
+@every_kind
+def test_its_row_in_the_docs(kind: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/networks.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith(f"| `{kind}` |")]
+    assert len(rows) == 1, f"docs/networks.md has a row for every kind, and none for {kind}"
+    _, parameters, starts, students = (cell.strip() for cell in rows[0])
+    network = NETWORKS[kind].from_options(NetworkOptions(classes=(N_CLASSES,)))
+    factor, count = re.fullmatch(r"(?:(\d+) C \+ )?(\d+)(?: with hidden 8, 8)?", parameters).groups()
+    assert int(factor or 0) * N_CLASSES + int(count) == network.n_params
+    assert starts == ("yes" if network.can_imitate else "no")
+    assert students == ("yes" if network.has_slopes else "no")
+    assert text.count(f"\n- `{kind}`") == 1
