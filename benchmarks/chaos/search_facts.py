@@ -17,8 +17,8 @@ from evoloss.pretraining.parts import (
     make_fitness,
     make_network,
     make_strategy,
-    start_point,
 )
+from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.strategies.shaping import recombination_weights
 

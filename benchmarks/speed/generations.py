@@ -6,10 +6,11 @@ import time
 
 from torch import Tensor
 
-from evoloss.networks import Network
+from evoloss.networks import LossNetwork
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, start_point
+from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy
+from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 
 _NO_END = 1 << 40  # generations: the look-ahead never idles, as in the middle of a run
@@ -23,7 +24,7 @@ class Generations:
         network: another network than the configuration's.
     """
 
-    def __init__(self, config: PretrainConfig, network: Network | None = None) -> None:
+    def __init__(self, config: PretrainConfig, network: LossNetwork | None = None) -> None:
         self.config = config
         self.network = network or make_network(config)
         self.strategy = make_strategy(config)

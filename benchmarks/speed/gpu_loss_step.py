@@ -30,7 +30,7 @@ from evoloss.losses import EvolvedLoss
 from evoloss.losses.kernels.triton_rows import available, label_log_probs, row_costs
 from evoloss.losses.known.focal import focal
 from evoloss.losses.known.gce import gce
-from evoloss.networks import ClasswiseNetwork, LookupTables, tabulate
+from evoloss.networks import LookupTables
 from evoloss.networks.lookup import N_NODES
 
 SHAPES = ((1024, 10), (1024, 1000), (256, 32000), (4096, 128256))
@@ -56,9 +56,8 @@ class GpuLossStep:
 
 
 def tables_of(loss: EvolvedLoss, n_classes: int, device: str, n_nodes: int = N_NODES) -> LookupTables:
-    """The tables of a classwise loss."""
-    assert isinstance(loss.network, ClasswiseNetwork)
-    return tabulate(loss.network, loss.params.to(device), n_classes, n_nodes)
+    """The tables of a loss that has any."""
+    return loss.network.tables(loss.params.to(device), n_classes, n_nodes)
 
 
 def losses(tables: LookupTables) -> dict[str, Loss]:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from evoloss import EvolvedLoss
 from evoloss.errors import ConfigError
-from evoloss.networks import ConcatNetwork, PacedNetwork, TemperedNetwork
+from evoloss.losses.known.brier import BrierLoss
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.mae import MaeLoss
+from evoloss.losses.known.poly1 import Poly1Loss
+from evoloss.losses.known.sce import SceLoss
+from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.networks import PacedNetwork, SlopesByCount, TemperedNetwork
 from evoloss.networks.tempered import EXPONENTS
-from evoloss.students import KNOWN_SLOPES, SlopeTables, tabulate_functions
-from evoloss.students.loss_slopes import (
-    SlopeFunctions,
-    gce_slopes,
-    label_smoothing_slopes,
-    smoothed_log_slopes,
-)
+from evoloss.students import SlopeTables, tabulate_functions
 from evoloss.students.slope_tables import join_tables, tabulate_network
 
-LOSSES: dict[str, Callable[[int], SlopeFunctions]] = {
-    **KNOWN_SLOPES,
-    "label_smoothing 0.3": lambda n_classes: label_smoothing_slopes(n_classes, 0.3),
-    "gce 0.3": lambda n_classes: gce_slopes(0.3),
-    "mae": lambda n_classes: (torch.zeros_like, lambda log_p: -log_p.exp()),
-    "poly1": lambda n_classes: (torch.zeros_like, lambda log_p: -1 - log_p.exp()),
-    "brier": lambda n_classes: (
-        lambda log_p: 2 * (2 * log_p).exp(),
-        lambda log_p: -2 * (1 - log_p.exp()) * log_p.exp(),
-    ),
-    "log(p + 1/C)": smoothed_log_slopes,
-    "log(p + 1/16C)": lambda n_classes: smoothed_log_slopes(n_classes, 16),
+LOSSES: dict[str, SlopesByCount] = {
+    "cross_entropy": CrossEntropyLoss().slopes,
+    "label_smoothing": LabelSmoothingLoss().slopes,
+    "gce": GceLoss().slopes,
+    "sce": SceLoss().slopes,
+    "label_smoothing 0.3": LabelSmoothingLoss(smoothing=0.3).slopes,
+    "gce 0.3": GceLoss(q=0.3).slopes,
+    "mae": MaeLoss().slopes,
+    "poly1": Poly1Loss(epsilon=1.0).slopes,
+    "brier": BrierLoss().slopes,
+    "log(p + 1/C)": SmoothedLogLoss().slopes,
+    "log(p + 1/16C)": SmoothedLogLoss(share=16.0).slopes,
 }
 """Slopes of classwise losses by name, cross-entropy first."""
 _OFF = -12.0  # a logarithm or logit that is next to nothing
@@ -67,9 +69,9 @@ def tabulate_losses(
         tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
     for name in evolved:
         loss = EvolvedLoss.from_pretrained(name)
-        if isinstance(loss.network, ConcatNetwork):
+        if not loss.network.has_slopes:
             raise ConfigError(
-                f"{name} has a concat network: students are trained by slopes, which it has none of"
+                f"students are trained by the slopes of a loss, and the network of {name} has none"
             )
         params = loss.params.detach().reshape(1, -1).to(like.dtype)
         tables.append(tabulate_network(loss.network, params, n_classes))

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +30,9 @@ from evoloss.errors import ConfigError
 from evoloss.fitness import Unit, measure_learnability
 from evoloss.fitness.learnability import UnitScores, score_unit
 from evoloss.fitness.trainability import trainable
-from evoloss.networks import AnyCountNetwork
-from evoloss.pretraining.parts import make_network, make_units, start_point
+from evoloss.networks import LossNetwork
+from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from recipes.build import settings
 
@@ -66,7 +67,7 @@ class PrecomputedScores:
         units: groups of tasks.
     """
 
-    def __init__(self, network: AnyCountNetwork, params: Tensor, units: Iterable[Unit]) -> None:
+    def __init__(self, network: LossNetwork, params: Tensor, units: Iterable[Unit]) -> None:
         self.rows = {_key(candidate): position for position, candidate in enumerate(params)}
         self.scores: dict[int, UnitScores] = {}
         self.seconds: dict[int, float] = {}
@@ -75,7 +76,7 @@ class PrecomputedScores:
             self.scores[unit.group] = score_unit(unit, network, params)
             self.seconds[unit.group] = time.perf_counter() - start
 
-    def submit(self, function: Any, /, unit: Unit, network: AnyCountNetwork, chunk: Tensor) -> Future[Any]:
+    def submit(self, function: Any, /, unit: Unit, network: LossNetwork, chunk: Tensor) -> Future[Any]:
         """The scores of cross-entropy and of a chunk of the candidates on a group."""
         assert function is score_unit
         rows = [0, *(1 + self.rows[_key(candidate)] for candidate in chunk)]
@@ -101,7 +102,7 @@ def measure_population(
         By share ``seconds`` as a part of those of training all, and ``points`` and ``fitness`` of the
         selected on other tasks, less the mean of the population; None without short or without long groups.
     """
-    network = cast("AnyCountNetwork", make_network(config))
+    network = make_network(config)
     noise = torch.randn(config.popsize, len(mean), generator=stream(config.seed, "promotion", number))
     params = mean + config.sigma * noise
     params = params[trainable(network, params.double())]

@@ -20,18 +20,15 @@ from evoloss.fitness import (
     trainable,
 )
 from evoloss.fitness.learnability import CHUNK, UnitScores
-from evoloss.losses import LOSSES
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import BalancedNetwork
 from evoloss.random_streams import stream
 from evoloss.students import (
-    KNOWN_SLOPES,
     Students,
-    cross_entropy_slopes,
     join_tables,
     tabulate_functions,
     tabulate_network,
 )
-from evoloss.students.loss_slopes import smoothed_log_slopes
 from evoloss.tasks import Prior, draw_group
 from tests.networks.populations import population
 
@@ -76,7 +73,9 @@ def test_the_first_student_is_cross_entropys_on_the_same_task() -> None:
     unit = UNITS[0]
     scores = score_unit(unit, NETWORK, candidates(2))
     group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
-    tables = tabulate_functions([cross_entropy_slopes()], group.tasks.n_classes, like=torch.zeros(1))
+    tables = tabulate_functions(
+        [CrossEntropyLoss().slopes(group.tasks.n_classes)], group.tasks.n_classes, like=torch.zeros(1)
+    )
     alone = Students(group.config, group.tasks, group.plan).train(tables)
     torch.testing.assert_close(scores.accuracy[:, 0], 100 * alone.test_accuracy[:, 0])
     assert (alone.test_scaled_nll <= alone.test_nll).all()
@@ -172,31 +171,6 @@ def test_unknown_scoring() -> None:
         LearnabilityConfig(scoring="ranks")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", KNOWN_SLOPES)
-@pytest.mark.parametrize("n_classes", [2, 10])
-def test_known_slopes_are_those_of_the_losses(name: str, n_classes: int) -> None:
-    logits = torch.randn(40, n_classes, generator=stream(0, "logits"), dtype=torch.float64).requires_grad_()
-    target = torch.randint(n_classes, (40,), generator=stream(0, "target"))
-    LOSSES[name](reduction="sum")(logits, target).backward()
-    log_p = torch.log_softmax(logits.detach(), dim=1)
-    other, label = KNOWN_SLOPES[name](n_classes)
-    is_label = torch.nn.functional.one_hot(target, n_classes).bool()
-    h = torch.where(is_label, label(log_p), other(log_p))
-    expected = h - log_p.exp() * h.sum(dim=1, keepdim=True)
-    torch.testing.assert_close(logits.grad, expected)
-
-
-@pytest.mark.parametrize("n_classes", [2, 10, 100])
-@pytest.mark.parametrize("share", [1, 16])
-def test_slopes_of_a_smoothed_log_are_those_of_the_loss(n_classes: int, share: float) -> None:
-    log_p = torch.linspace(-12, -1e-3, 50, dtype=torch.float64, requires_grad=True)
-    loss = -(log_p.exp() + 1 / (share * n_classes)).log()
-    wanted = torch.autograd.grad(loss.sum(), log_p)[0]
-    other, label = smoothed_log_slopes(n_classes, share)
-    torch.testing.assert_close(label(log_p.detach()), wanted)
-    assert not other(log_p.detach()).any()
-
-
 def test_each_loss_at_its_own_best_learning_rate() -> None:
     unit = replace(UNITS[0], rates=3)
     group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False, rates=3)
@@ -209,7 +183,9 @@ def test_each_loss_at_its_own_best_learning_rate() -> None:
     every = Students(group.config, group.tasks, group.plan).train(
         join_tables(
             [
-                tabulate_functions([cross_entropy_slopes()], group.tasks.n_classes, like=params),
+                tabulate_functions(
+                    [CrossEntropyLoss().slopes(group.tasks.n_classes)], group.tasks.n_classes, like=params
+                ),
                 tabulate_network(NETWORK, params, group.tasks.n_classes),
             ]
         )

@@ -13,14 +13,14 @@ from evoloss.networks import (
     CHECKED_CLASSES,
     ClasswiseNetwork,
     ConcatNetwork,
+    LossNetwork,
     MonotoneNetwork,
-    Network,
     PacedNetwork,
     TemperedNetwork,
 )
 
 CONCAT_CLASSES = 5
-NETWORKS: dict[str, Network] = {
+NETWORKS: dict[str, LossNetwork] = {
     "classwise": ClasswiseNetwork(hidden=(4, 4)),
     "classwise-probs": ClasswiseNetwork(hidden=(4,), features="probs", activation="tanh"),
     "monotone": MonotoneNetwork(hidden=(4, 4)),
@@ -45,7 +45,7 @@ def usable_params(kind: str) -> Tensor:
     raise AssertionError(f"no usable {kind} loss among the first 1000")
 
 
-def _decent(network: Network, params: Tensor) -> bool:
+def _decent(network: LossNetwork, params: Tensor) -> bool:
     extreme = torch.zeros(1, CONCAT_CLASSES, dtype=torch.float64)
     extreme[0, 0] = 2e4
     costs = network.class_costs(params.double(), extreme.log_softmax(dim=1))

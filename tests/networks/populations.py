@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, Network
+from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, LossNetwork
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.random_streams import stream
 
 ACTIVATE = {"softplus": nn.Softplus, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
-def population(network: Network, popsize: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+def population(network: LossNetwork, popsize: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
     """Random starting points with random biases too."""
     generator = stream(seed, "population")
     rows = torch.stack([network.initial(generator) for _ in range(popsize)]).to(dtype)
     return rows + 0.2 * torch.randn(rows.shape, generator=generator, dtype=dtype)
 
 
-def accepted(network: Network, popsize: int, seed: int, *class_counts: int) -> Tensor:
+def accepted(network: LossNetwork, popsize: int, seed: int, *class_counts: int) -> Tensor:
     """Candidates that have a canonical form at every one of the class counts, in float64."""
     rows = population(network, 12 * popsize, seed)
     keep = torch.stack([network.form(rows, count).exists for count in class_counts]).all(0)

@@ -6,9 +6,8 @@ import torch
 from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES
 from evoloss.networks import BasisNetwork, build_network, describe_network
-from evoloss.pretraining.start import imitate
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
-from evoloss.students import START_SLOPES, network_slopes
 
 NETWORK = BasisNetwork()
 
@@ -63,10 +62,10 @@ def test_tangents_are_derivatives() -> None:
 
 @pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "sce", "smoothed_log"])
 def test_imitations_are_exact(name: str) -> None:
-    params = imitate(NETWORK, NETWORK.initial(stream(0, "start")), name)[None].double()
+    params = NETWORK.imitate(NETWORK.initial(stream(0, "start")), START_SLOPES[name], name)[None].double()
     log_p = torch.linspace(-8, -0.01, 50, dtype=torch.float64)
     other, label = START_SLOPES[name](10)
-    found = network_slopes(NETWORK, params, 10, canonical=False)(log_p)[0]
+    found = NETWORK.slopes(params, 10, canonical=False)(log_p)[0]
     torch.testing.assert_close(found, torch.stack([other(log_p), label(log_p)]), rtol=1e-4, atol=1e-5)
 
 

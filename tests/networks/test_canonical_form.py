@@ -14,9 +14,9 @@ from evoloss.networks import (
     BasisNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
+    LossNetwork,
     MixtureNetwork,
     MonotoneNetwork,
-    Network,
 )
 from tests.networks.populations import accepted, one_hot_log_probs, pairs_of, population
 
@@ -32,13 +32,13 @@ ANY_COUNT = [
 ]
 
 
-def last_layer(network: Network, params: Tensor, factor: float) -> Tensor:
+def last_layer(network: LossNetwork, params: Tensor, factor: float) -> Tensor:
     """The same candidates with their last layer's weights multiplied."""
     width = network.hidden[-1]
     return torch.cat([params[:, :-width], factor * params[:, -width:]], dim=1)
 
 
-def label_gradients_at_uniform(network: Network, params: Tensor, n_classes: int) -> Tensor:
+def label_gradients_at_uniform(network: LossNetwork, params: Tensor, n_classes: int) -> Tensor:
     """dL/dz_y at equal logits for each candidate and every tenth of the labels, ``(popsize, labels)``."""
     labels = torch.arange(n_classes)[:: max(1, n_classes // 10)]
     rows = []
@@ -89,7 +89,7 @@ def test_a_perfect_prediction_costs_nothing_to_concat_whatever_the_label(off: fl
     [ClasswiseNetwork(), ClasswiseNetwork(activation="tanh"), ConcatNetwork(n_classes=10)],
     ids=repr,
 )
-def test_scale_of_the_last_layer_does_not_matter_but_its_sign_does(network: Network) -> None:
+def test_scale_of_the_last_layer_does_not_matter_but_its_sign_does(network: LossNetwork) -> None:
     params = accepted(network, 4, 4, 10)
     log_probs, target = pairs_of(30, 10)
     losses = network.losses(params, log_probs, target)

@@ -7,9 +7,8 @@ from evoloss.errors import ConfigError
 from evoloss.fitness import trainable
 from evoloss.networks import BasisNetwork, MixtureNetwork, build_network, describe_network
 from evoloss.networks.mixture import N_LABEL
-from evoloss.pretraining.start import imitate
+from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
-from evoloss.students import KNOWN_SLOPES, network_slopes
 
 NETWORK = MixtureNetwork()
 
@@ -30,7 +29,7 @@ def test_the_labels_weights_are_positive_and_finite() -> None:
     # What pulls at the label rises with its probability, whatever the parameters.
     label = params.double().clone()
     label[:, N_LABEL:] = 0
-    slopes = network_slopes(NETWORK, label, 10, canonical=False)(torch.linspace(-20, 0, 100).double())
+    slopes = NETWORK.slopes(label, 10, canonical=False)(torch.linspace(-20, 0, 100).double())
     assert (slopes[:, 1].diff(dim=1) <= 1e-9).all()
 
 
@@ -40,20 +39,22 @@ def test_weights_to_parameters_and_back() -> None:
     assert torch.allclose(again, weights.maximum(torch.tensor([0.03] * 6 + [-1.0] * 4)))
 
 
-@pytest.mark.parametrize("name", KNOWN_SLOPES)
+@pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "gce", "sce"])
 @pytest.mark.parametrize("n_classes", [3, 100])
 def test_imitations_are_close(name: str, n_classes: int) -> None:
-    params = imitate(NETWORK, NETWORK.initial(stream(0, "start")), name)[None].double()
+    params = NETWORK.imitate(NETWORK.initial(stream(0, "start")), START_SLOPES[name], name)[None].double()
     log_p = torch.linspace(-8, -0.01, 60, dtype=torch.float64)
-    other, label = KNOWN_SLOPES[name](n_classes)
-    found = network_slopes(NETWORK, params, n_classes, canonical=False)(log_p)[0]
+    other, label = START_SLOPES[name](n_classes)
+    found = NETWORK.slopes(params, n_classes, canonical=False)(log_p)[0]
     wanted = torch.stack([other(log_p), label(log_p)])
     assert float((found - wanted).abs().max()) < 0.16 * float(wanted.abs().max())
     assert trainable(NETWORK, params).all()
 
 
 def test_the_smoothed_log_is_one_weight_and_what_others_need_to_come_back() -> None:
-    params = imitate(NETWORK, NETWORK.initial(stream(0, "start")), "smoothed_log")[None].double()
+    params = NETWORK.imitate(
+        NETWORK.initial(stream(0, "start")), START_SLOPES["smoothed_log"], "smoothed_log"
+    )[None].double()
     wanted = torch.tensor([0.03] * 5 + [1.0] + [0.0] * 4, dtype=torch.float64)
     torch.testing.assert_close(NETWORK.constrain(params)[0], wanted, rtol=1e-4, atol=1e-5)
     assert trainable(NETWORK, params).all()

@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.mutation import MAPS, MUTATIONS
+from evoloss.networks import ACTIVATIONS, NETWORKS
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
+from evoloss.pretraining.start import START_SLOPES
+from evoloss.strategies import STRATEGIES
 from evoloss.tasks import PRIORS
 
 POSITIVE = st.floats(1e-6, 1e6)
@@ -70,7 +74,7 @@ WRONG_TYPES: dict[str, tuple[Any, str]] = {
     "hidden": (8, "a list of int, got 8"),
     "classes": ([2, "10"], "a list of int"),
     "regimes": ([1.0], "a table of numbers"),
-    "network": (3, "one of classwise, balanced, basis, mixture, tempered, paced, concat, monotone, got 3"),
+    "network": (3, f"one of {', '.join(NETWORKS)}, got 3"),
 }
 
 
@@ -130,8 +134,20 @@ def test_unknown_names_are_refused_with_the_known_ones(key: str):
         PretrainConfig(**{key: "nonsense"})
 
 
-def test_every_prior_can_be_chosen():
-    assert set(get_args(get_type_hints(PretrainConfig)["prior"])) == set(PRIORS)
+NAMED = {
+    "network": NETWORKS,
+    "activation": ("auto", *ACTIVATIONS),
+    "start": ("random", *START_SLOPES),
+    "prior": PRIORS,
+    "strategy": STRATEGIES,
+    "mutation": MUTATIONS,
+    "chaotic_map": MAPS,
+}
+
+
+@pytest.mark.parametrize("key", NAMED)
+def test_whatever_is_registered_can_be_chosen(key: str):
+    assert get_args(HINTS[key]) == tuple(NAMED[key])
 
 
 def test_unknown_regime_is_refused():

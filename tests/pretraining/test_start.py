@@ -4,41 +4,47 @@ import pytest
 import torch
 
 from evoloss.errors import CanonicalFormError, ConfigError
-from evoloss.fitness import trainable
-from evoloss.networks import BalancedNetwork
+from evoloss.networks import NETWORKS
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.start import imitate
+from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.start import START_SLOPES, start_point
 from evoloss.random_streams import stream
 from tests.pretraining.runs import tiny
 
 
-@pytest.fixture(scope="module")
-def imitation() -> torch.Tensor:
-    network = BalancedNetwork()
-    return imitate(network, network.initial(stream(1, "start")), "cross_entropy")
+def test_the_start_is_the_networks_own_or_its_imitation_of_the_loss_that_is_named() -> None:
+    config = PretrainConfig(network="basis", seed=4)
+    network = make_network(config)
+    own = network.initial(stream(4, "start"))
+    assert torch.equal(start_point(config, network), own)
+    for name, known in START_SLOPES.items():
+        start = start_point(PretrainConfig(network="basis", seed=4, start=name), network)
+        assert torch.equal(start, network.imitate(own, known, name))
+        assert not torch.equal(start, own)
 
 
-@pytest.mark.parametrize("n_classes", [2, 10, 100])
-def test_it_behaves_like_cross_entropy(imitation: torch.Tensor, n_classes: int) -> None:
-    logits = 2 * torch.randn(200, n_classes, generator=stream(0, "logits"), dtype=torch.float64)
-    logits.requires_grad_()
-    target = torch.randint(n_classes, (200,), generator=stream(0, "target"))
-    log_probs = torch.log_softmax(logits, dim=1)
-    losses = BalancedNetwork().losses(imitation[None].double(), log_probs, target)[0]
-    (gradient,) = torch.autograd.grad(losses.sum(), logits)
-    expected = log_probs.detach().exp() - torch.nn.functional.one_hot(target, n_classes)
-    assert float((gradient - expected).abs().max()) < 0.05
-    assert trainable(BalancedNetwork(), imitation[None].double()).item()
+def test_a_network_that_cannot_be_fitted_is_told() -> None:
+    config = PretrainConfig(network="balanced", hidden=(1,), features="probs", start="gce")
+    with pytest.raises(CanonicalFormError, match="could not be fitted to gce"):
+        start_point(config, make_network(config))
 
 
-def test_a_network_that_cannot_is_told() -> None:
-    network = BalancedNetwork(hidden=(1,), features="probs")
-    with pytest.raises(CanonicalFormError, match="could not be fitted to cross_entropy"):
-        imitate(network, network.initial(stream(0, "start")), "cross_entropy")
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_only_networks_that_can_start_from_a_known_loss(kind: str) -> None:
+    classes = {"classes": (10,)}
+    if NETWORKS[kind].can_imitate:
+        assert PretrainConfig(network=kind, start="sce", **classes).start == "sce"
+        return
+    known = "'classwise' or 'balanced' or 'basis' or 'mixture'"
+    with pytest.raises(ConfigError, match=f"start='sce' needs network {known}, got '{kind}'"):
+        tiny(network=kind, start="sce", **classes)
 
 
-def test_only_networks_that_can_start_from_a_known_loss() -> None:
-    with pytest.raises(ConfigError, match="start='sce' needs network 'classwise' or 'balanced'"):
-        tiny(start="sce")
-    with pytest.raises(ConfigError, match="the learnability fitness is for networks of any class count"):
-        PretrainConfig(network="concat", classes=(10,), fitness="learnability")
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_only_networks_with_slopes_are_judged_by_students(kind: str) -> None:
+    settings = {"network": kind, "classes": (10,), "fitness": "learnability"}
+    if NETWORKS[kind].has_slopes:
+        assert PretrainConfig(**settings).fitness == "learnability"
+        return
+    with pytest.raises(ConfigError, match=f"slopes of a loss, which a {kind} network has none of"):
+        PretrainConfig(**settings)

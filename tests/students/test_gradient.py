@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
 from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from evoloss.students.activations import STUDENT_ACTIVATIONS
 from evoloss.students.logit_gradient import LogitGradient
-from evoloss.students.loss_slopes import cross_entropy_slopes, label_smoothing_slopes, network_slopes
 from evoloss.students.network import Blocks, Shape, StudentNetwork
 from evoloss.students.slope_tables import (
     SlopeTables,
@@ -102,7 +103,7 @@ def logit_gradient(logits: Tensor, target: Tensor, tables: SlopeTables) -> Tenso
 def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
     kinds: tuple[str, ...], n_classes: int
 ) -> None:
-    known = label_smoothing_slopes(n_classes)
+    known = LabelSmoothingLoss().slopes(n_classes)
     tables = [tabulate_functions([known], n_classes, like=torch.zeros(1).double())]
     candidates: list[tuple[TemperedNetwork, Tensor]] = []
     for network in (TEMPERED[kind] for kind in kinds):
@@ -125,7 +126,8 @@ def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
             label = target[task][:, None]
             shares = F.one_hot(target[task], n_classes).double()
             known = plain_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
-            loss = network.losses(own, log_probs, target[task], context=known).sum()
+            context = known if network.sees_batch else None
+            loss = network.losses(own, log_probs, target[task], context=context).sum()
         (wanted,) = torch.autograd.grad(loss, rows)
         torch.testing.assert_close(made[task, candidate].T, wanted, rtol=0, atol=2e-4)
 
@@ -163,7 +165,7 @@ def test_logit_gradient_within_the_error_of_the_table(n_classes: int) -> None:
     for resolution, most in ((5, 1e-1), (8, 1e-3), (12, 1e-5)):
         tables = tabulate_network(NETWORK, params, n_classes, resolution=resolution)
         made = logit_gradient(logits, target, tables)
-        error = slope_error(tables, network_slopes(NETWORK, params, n_classes))
+        error = slope_error(tables, NETWORK.slopes(params, n_classes))
         for task, candidate in itertools.product(range(2), range(3)):
             leaf = logits[task, candidate].T.clone().requires_grad_()
             log_probs = torch.log_softmax(leaf, dim=1)
@@ -176,7 +178,7 @@ def test_logit_gradient_within_the_error_of_the_table(n_classes: int) -> None:
 
 
 def test_logit_gradient_of_cross_entropy_is_exact_and_survives_extremes() -> None:
-    tables = tabulate_functions([cross_entropy_slopes()], 4, like=LIKE)
+    tables = tabulate_functions([CrossEntropyLoss().slopes(4)], 4, like=LIKE)
     logits = torch.tensor(
         [[0.0, 0.0, 0.0, 0.0], [1e3, -1e3, 0.0, 5.0], [-1e30, 1e30, 0.0, 0.0], [80.0, 1.0, 0.0, -300.0]]
     ).double()
@@ -187,7 +189,7 @@ def test_logit_gradient_of_cross_entropy_is_exact_and_survives_extremes() -> Non
 
 
 def test_logit_gradient_of_what_is_not_finite_stays_where_it_is() -> None:
-    tables = tabulate_functions([cross_entropy_slopes()] * 3, 3, like=LIKE)
+    tables = tabulate_functions([CrossEntropyLoss().slopes(3)] * 3, 3, like=LIKE)
     logits = torch.randn(1, 3, 3, 4, generator=stream(0)).double()
     target = torch.tensor([[0, 1, 2, 0]])
     clean = logit_gradient(logits.clone(), target, tables)

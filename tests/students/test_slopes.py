@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, MonotoneNetwork
-from evoloss.students.loss_slopes import SlopeFunctions, cross_entropy_slopes, function_slopes, network_slopes
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.networks import (
+    LOG_P_FLOOR,
+    ClasswiseNetwork,
+    MonotoneNetwork,
+    SlopeFunctions,
+    function_slopes,
+)
 from evoloss.students.slope_tables import (
     MAX_RESOLUTION,
     Cells,
@@ -48,7 +54,7 @@ def smoothing(epsilon: float, n_classes: int) -> SlopeFunctions:
 def test_slopes_are_the_derivatives_of_the_canonical_functions(network: ClasswiseNetwork) -> None:
     params = accepted(network, 2, 0, 7)
     at = torch.tensor([0.0, -0.3, math.log(1 / 7), -9.0, 0.999 * LOG_P_FLOOR]).double().requires_grad_()
-    slopes = network_slopes(network, params, 7)(at.detach())
+    slopes = network.slopes(params, 7)(at.detach())
     form = network.form(params, 7)
     assert slopes.shape == (2, 2, 5)
     for kind, phi in enumerate((network.phi_other, network.phi_label)):
@@ -62,7 +68,7 @@ def test_below_the_floor_one_is_flat_and_the_other_straight() -> None:
     params = accepted(network, 3, 0, 10)
     tables = tabulate_network(network, params, 10)
     at = torch.tensor([LOG_P_FLOOR, LOG_P_FLOOR - 1e-3, LOG_P_FLOOR * 1.1, -1e30, -math.inf]).double()
-    for slopes in (network_slopes(network, params, 10)(at), tables.lookup(at)):
+    for slopes in (network.slopes(params, 10)(at), tables.lookup(at)):
         assert (slopes[:, 0, 1:] == 0).all()
         tail = slopes[:, 1, -1:]
         torch.testing.assert_close(slopes[:, 1, 1:], tail.expand(3, 4), rtol=0, atol=1e-12)
@@ -72,7 +78,7 @@ def test_below_the_floor_one_is_flat_and_the_other_straight() -> None:
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_the_error_is_measured_and_falls_with_the_square_of_the_spacing(network: ClasswiseNetwork) -> None:
     params = accepted(network, 6, 0, 10)
-    slopes = network_slopes(network, params, 10)
+    slopes = network.slopes(params, 10)
     errors = {}
     for resolution in (4, 6, 8):
         tables = tabulate_network(network, params, 10, resolution=resolution)
@@ -91,7 +97,7 @@ def test_the_error_is_measured_and_falls_with_the_square_of_the_spacing(network:
 def test_few_points_of_a_network_are_enough() -> None:
     network = ClasswiseNetwork(hidden=(16, 16))
     params = accepted(network, 8, 1, 10)
-    slopes = network_slopes(network, params, 10)
+    slopes = network.slopes(params, 10)
     direct = tabulate_slopes(slopes, 10, like=params)
     smooth = tabulate_network(network, params, 10)
     difference = (
@@ -149,20 +155,20 @@ def test_any_number_has_a_cell(values: list[float], resolution: int) -> None:
 
 
 def test_known_losses_are_two_functions() -> None:
-    tables = tabulate_functions([cross_entropy_slopes(), gce(0.7), smoothing(0.1, 10)], 10, like=LIKE)
+    tables = tabulate_functions([CrossEntropyLoss().slopes(10), gce(0.7), smoothing(0.1, 10)], 10, like=LIKE)
     log_p = LIKE.new_tensor([0.0, -0.5, -3.0, -60.0, -100.0])
     cross_entropy, generalised, smoothed = tables.lookup(log_p)
     assert torch.equal(cross_entropy, LIKE.new_tensor([[0.0], [-1.0]]).expand(2, 5))
     torch.testing.assert_close(generalised[1], -torch.exp(0.7 * log_p), rtol=0, atol=1e-5)
     # Below the floor, too, as the function goes on there.
     torch.testing.assert_close(smoothed[0], torch.full_like(log_p, -0.01), rtol=0, atol=1e-15)
-    exact = function_slopes([cross_entropy_slopes(), gce(0.7), smoothing(0.1, 10)])
+    exact = function_slopes([CrossEntropyLoss().slopes(10), gce(0.7), smoothing(0.1, 10)])
     assert slope_error(tables, exact).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
 
 
 def test_known_losses_in_canonical_form() -> None:
     upside_down: SlopeFunctions = (torch.zeros_like, torch.ones_like)
-    losses = [cross_entropy_slopes(), gce(0.7), upside_down]
+    losses = [CrossEntropyLoss().slopes(10), gce(0.7), upside_down]
     tables = tabulate_functions(losses, 10, like=LIKE, canonical=True)
     assert tables.exists.tolist() == [True, True, False]
     other, label = tables.lookup(LIKE.new_tensor([-math.log(10)]))[:2, :, 0].T
@@ -189,7 +195,7 @@ def test_candidates_without_a_form_are_marked_and_harmless() -> None:
 
 def test_slopes_that_are_not_finite_are_left_out() -> None:
     broken: SlopeFunctions = (torch.zeros_like, lambda log_p: 1 / log_p)
-    tables = tabulate_functions([broken, cross_entropy_slopes()], 10, like=LIKE)
+    tables = tabulate_functions([broken, CrossEntropyLoss().slopes(10)], 10, like=LIKE)
     assert tables.exists.tolist() == [False, True]
     assert tables.intercepts.isfinite().all()
 
@@ -197,7 +203,7 @@ def test_slopes_that_are_not_finite_are_left_out() -> None:
 def test_tables_can_be_joined_chosen_and_scaled() -> None:
     network = ClasswiseNetwork()
     params = accepted(network, 3, 0, 10)
-    reference = tabulate_functions([cross_entropy_slopes()], 10, like=params)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params)
     joined = join_tables([reference, tabulate_network(network, params, 10)])
     assert len(joined) == 4
     at = LIKE.new_tensor([-2.0])
@@ -217,6 +223,6 @@ def test_errors() -> None:
     with pytest.raises(ConfigError, match="resolution must be from 1 to 12 bits, got 13"):
         tabulate_network(network, params, 10, resolution=13)
     with pytest.raises(ConfigError, match=r"trained in float32 or float64, got torch\.float16"):
-        tabulate_functions([cross_entropy_slopes()], 10, like=params.half())
+        tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params.half())
     with pytest.raises(ConfigError, match=r"one class count and resolution can be joined, got .*5.*10"):
         join_tables([tabulate_network(network, params, 10), tabulate_network(network, params, 5)])

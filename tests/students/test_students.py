@@ -21,9 +21,9 @@ from benchmarks.speed.students.autograd import (
 )
 from benchmarks.speed.students.cases import Case, candidates
 from evoloss.errors import ConfigError
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import ClasswiseNetwork
 from evoloss.random_streams import stream
-from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.students.workspace import Workspace
@@ -96,7 +96,7 @@ def test_a_training_is_that_through_the_loss_networks() -> None:
 def test_students_of_patches_are_trained_as_modules_are(optimizer: str) -> None:
     config = StudentConfig(hidden=(8, 7), patches=3, optimizer=optimizer, clip=None, weight_decay=1e-3)  # type: ignore[arg-type]
     plan = of_patches(replace(PLAN, rates=PLAN.rates / (1 if optimizer == "sgd" else 20)), 3)
-    reference = tabulate_functions([cross_entropy_slopes()], 5, like=PARAMS)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(5)], 5, like=PARAMS)
     scores = Students(config, TASKS, plan).train(reference, keep_weights=True)
     assert scores.weights is not None
     for task in range(2):
@@ -121,7 +121,7 @@ def test_students_of_patches_are_trained_as_modules_are(optimizer: str) -> None:
 
 
 def test_cross_entropy_beside_candidates() -> None:
-    reference = tabulate_functions([cross_entropy_slopes()], 5, like=PARAMS)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(5)], 5, like=PARAMS)
     config = replace(CONFIG, clip=None)
     scores = Students(config, TASKS, PLAN).train(join_tables([reference, TABLES]), keep_weights=True)
     assert scores.weights is not None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.speed.students.cases import Case
-from evoloss.students.loss_slopes import cross_entropy_slopes
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.students.slope_tables import tabulate_functions
 from evoloss.students.students import Students
 from evoloss.tasks.student_config import StudentConfig
@@ -24,7 +24,9 @@ CASE = Case(classes=4, features=6, hidden=(9, 7), n_tasks=3, batch=10, samples=6
 
 def trained(config: StudentConfig, tasks: StudentTasks, plan: StudentPlan) -> list[list[Tensor]]:
     """The final weights and biases of every task's student, trained with cross-entropy."""
-    tables = tabulate_functions([cross_entropy_slopes()] * 2, tasks.n_classes, like=tasks.x)
+    tables = tabulate_functions(
+        [CrossEntropyLoss().slopes(tasks.n_classes)] * 2, tasks.n_classes, like=tasks.x
+    )
     weights = Students(config, tasks, plan).train(tables, keep_weights=True).weights
     assert weights is not None
     return [[part[1, task] for layer in weights for part in layer] for task in range(tasks.n_tasks)]

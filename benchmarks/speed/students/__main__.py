@@ -27,7 +27,6 @@ from benchmarks.harness.timing import Rows, Subject, alternate, print_rows, rows
 from benchmarks.speed.students.autograd import cross_entropy_loss, network_loss, train_batched, train_vmapped
 from benchmarks.speed.students.cases import CASES, Case, candidates
 from evoloss.networks import ClasswiseNetwork
-from evoloss.students.loss_slopes import network_slopes
 from evoloss.students.slope_tables import slope_error, tabulate_network
 from evoloss.students.students import Students
 from evoloss.tasks.student_config import StudentConfig
@@ -88,7 +87,7 @@ def subjects_of(case: Case, *, compiled: bool) -> dict[str, Subject]:
 
     if not tables.exists.all():
         raise RuntimeError("a candidate has no canonical form: the engine would leave it out and seem faster")
-    print(f"slope error {slope_error(tables, network_slopes(NETWORK, params, case.classes)).max():.1e}")
+    print(f"slope error {slope_error(tables, NETWORK.slopes(params, case.classes)).max():.1e}")
     work: dict[str, Callable[[], object]] = {
         "vmap of grad": lambda: train_vmapped(NETWORK, params, tasks, plan, config.momentum),
         "batched by hand": lambda: train_batched(loss, POPSIZE, tasks, plan, config.momentum),

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from evoloss.networks import ClasswiseNetwork
 from evoloss.random_streams import stream
-from evoloss.students.loss_slopes import network_slopes
 from evoloss.tasks.student_plan import StudentPlan, StudentTasks, initial_weights
 
 
@@ -78,6 +77,6 @@ def candidates(
     random = random[network.form(random, n_classes).exists]
     log_p = torch.linspace(-20, 0, 81, dtype=dtype)
     cross_entropy = torch.tensor([[0.0], [-1.0]], dtype=dtype)
-    away = (network_slopes(network, random, n_classes)(log_p) - cross_entropy).square().mean(dim=(1, 2))
+    away = (network.slopes(random, n_classes)(log_p) - cross_entropy).square().mean(dim=(1, 2))
     noise = torch.randn(popsize, network.n_params, generator=generator, dtype=dtype)
     return random[away.argmin()] + 0.03 * noise

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import tyro
@@ -20,18 +21,26 @@ from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig
 from evoloss.losses.artefact.card import SCORE_TITLES
+from evoloss.networks import NETWORKS
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import read_toml
+from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
 
 _SETTLED = 0.99  # lowest ranking consistency over the class counts below which the user is told
+
+
+def _networks() -> str:
+    """The help of ``--network``: every kind in a phrase of its own."""
+    return "Loss network: " + "; ".join(f"{name} ({kind.summary})" for name, kind in NETWORKS.items()) + "."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainCommand(PretrainConfig, ExecutorConfig):
     """Evolve a loss from synthetic pairs and tasks. Settings given here win over those of --config."""
 
+    network: Annotated[NetworkName, tyro.conf.arg(help=_networks())] = "classwise"
     out: Path
     """Directory for the loss, its history and checkpoints."""
     config: Path | None = None

@@ -24,9 +24,9 @@ from torch import Tensor
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness.ranking import Evaluation, RankingFitness
 from evoloss.fitness.trainability import trainable
-from evoloss.networks import AnyCountNetwork
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.networks import LossNetwork
 from evoloss.random_streams import stream
-from evoloss.students.loss_slopes import cross_entropy_slopes
 from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students
 from evoloss.tasks.groups import draw_group
@@ -34,6 +34,7 @@ from evoloss.tasks.prior import Prior
 
 Scoring = Literal["rank", "points"]
 CHUNK = 16  # candidates of a unit
+_REFERENCE = CrossEntropyLoss()
 _LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
 _END, _ALONG = 2 / 3, 1 / 3  # weights of the last evaluation and of those before it
 
@@ -133,7 +134,7 @@ class UnitScores(NamedTuple):
     nll: Tensor
 
 
-def score_unit(unit: Unit, network: AnyCountNetwork, params: Tensor) -> UnitScores:
+def score_unit(unit: Unit, network: LossNetwork, params: Tensor) -> UnitScores:
     """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group."""
     generator = stream(unit.seed, *unit.labels, unit.group)
     group = draw_group(
@@ -141,7 +142,7 @@ def score_unit(unit: Unit, network: AnyCountNetwork, params: Tensor) -> UnitScor
     )
     n_classes = group.tasks.n_classes
     like = params.float()
-    reference = tabulate_functions([cross_entropy_slopes()], n_classes, like=like)
+    reference = tabulate_functions([_REFERENCE.slopes(n_classes)], n_classes, like=like)
     tables = join_tables([reference, tabulate_network(network, like, n_classes)])
     scores = Students(group.config, group.tasks, group.plan).train(tables)
     accuracy = 100 * scores.test_accuracy.nan_to_num(nan=1 / n_classes)
@@ -176,7 +177,7 @@ class Learnability(NamedTuple):
 
 def measure_learnability(
     config: LearnabilityConfig,
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     units: Sequence[Unit],
     executor: Submits | None = None,
@@ -209,7 +210,7 @@ def measure_learnability(
 
 
 def run_units(
-    network: AnyCountNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
+    network: LossNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
 ) -> list[UnitScores]:
     """The scores of each unit, with its chunks of candidates put together."""
     chunks = torch.split(params, CHUNK)
@@ -226,7 +227,7 @@ def run_units(
 
 def _judge(
     config: LearnabilityConfig,
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     units: Sequence[Unit],
     executor: Submits | None,
@@ -283,7 +284,7 @@ class LearnabilityFitness:
     def __init__(
         self,
         config: LearnabilityConfig,
-        network: AnyCountNetwork,
+        network: LossNetwork,
         units: Sequence[Unit],
         ranking: RankingFitness,
         executor: Submits | None = None,

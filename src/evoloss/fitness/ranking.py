@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.networks import DEFAULT_GRID, MIN_GRID, ClasswiseNetwork, LossNetwork, LossTable
+from evoloss.networks import DEFAULT_GRID, MIN_GRID, LossNetwork, LossTable
 from evoloss.pairs import ERROR_KINDS, ErrorKind, Pairs, error_key, move_mass
 from evoloss.students.workspace import Workspace, chunk_rows
 
@@ -145,9 +145,10 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
 class RankingFitness:
     """The fitness of populations on one set of couples, which all candidates share (common random numbers).
 
-    A classwise network is tabulated, and one matrix product gives every couple's difference: the class sum
-    and the difference within the couple stand in the matrix, in which no candidate appears. Other networks,
-    and ``n_grid=0``, are evaluated as they are. Either way the work is cut into chunks that stay in cache.
+    A network that has a table is tabulated, and one matrix product gives every couple's difference: the class
+    sum and the difference within the couple stand in the matrix, in which no candidate appears. Others, and
+    all with ``n_grid=0``, are evaluated as they are. Either way the work is cut into chunks that stay in
+    cache.
 
     Args:
         config: the objective.
@@ -247,9 +248,7 @@ class RankingFitness:
 
 def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
     """The tables that stand for candidates, or None where they are evaluated exactly."""
-    if config.n_grid and isinstance(network, ClasswiseNetwork):
-        return LossTable(network, config.n_grid)
-    return None
+    return network.population_table(config.n_grid) if config.n_grid else None
 
 
 def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
 r"""Filters that a candidate has to pass before students are trained with it.
 
-All are read off the slopes of a loss (:mod:`evoloss.students.loss_slopes`), in canonical form:
+All are read off the slopes of a loss (:mod:`evoloss.networks.slopes`), in canonical form:
 
 - the form exists at every class count asked for;
 - *direct prediction* (the test of Gonzalez and Miikkulainen, arXiv:2010.00059, for free predictions):
@@ -11,6 +11,9 @@ All are read off the slopes of a loss (:mod:`evoloss.students.loss_slopes`), in 
 - *no vanishing start*: with p_y at a tenth of the uniform probability the pull must be at least
   ``LEAST_PULL``, where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform
   would never leave it.
+
+Slopes of ``t log p`` are asked for at the temper t of the prediction and, where t follows the batch, at that
+of a batch in which nothing is learned yet: training starts there.
 """
 
 from __future__ import annotations
@@ -21,8 +24,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evoloss.networks import AnyCountNetwork, ClasswiseNetwork, TemperedNetwork, certainty
-from evoloss.students.loss_slopes import network_slopes, tempered_slopes
+from evoloss.networks import LossNetwork, Tempering, certainty_of
 
 CLASS_COUNTS = (2, 10, 100, 1000)
 REACH = 0.5
@@ -31,37 +33,18 @@ LEAST_PULL = 0.02
 _POINTS = 12
 
 
-def trainable(network: AnyCountNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
+def trainable(network: LossNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
     """Which candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists
-        if isinstance(network, TemperedNetwork):
-            passed &= _tempered_start(network, params, n_classes) >= LEAST_PULL
-            continue
         spread, single, start = label_pulls(network, params, n_classes)
         passed &= (spread >= -_TOLERANCE).all(dim=1) & (single >= -_TOLERANCE).all(dim=1)
         passed &= start >= LEAST_PULL
     return passed
 
 
-def _tempered_start(network: TemperedNetwork, params: Tensor, n_classes: int) -> Tensor:
-    """The pull on the label's logit at a tenth of the uniform probability, the rest spread, ``(popsize,)``.
-
-    Everywhere else it is above 0, and free predictions reach their labels: the slope of the label is
-    negative wherever it is, and the others' are 0. A paced loss is asked where training starts, in a batch
-    of uniform predictions.
-    """
-    p = 0.1 / n_classes
-    rest = (1 - p) / (n_classes - 1)
-    log_probs = params.new_tensor([p, *[rest] * (n_classes - 1)]).log()[None]
-    measure = log_probs.new_zeros(1) if network.paced else certainty(log_probs)
-    temper = network.tempering(params).at(measure[None])
-    slopes = tempered_slopes(network, params, n_classes)(temper * math.log(p))[:, 1, 0]
-    return -(1 - p) * slopes
-
-
-def label_pulls(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
+def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """The pull on the label's logit of each candidate, ``-dL/dz_y``.
 
     Returns:
@@ -73,8 +56,13 @@ def label_pulls(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> tu
     label = torch.cat([torch.linspace(low, high, _POINTS), torch.tensor([start])]).to(params)
     rest = torch.log1p(-label.exp())
     even = rest - math.log(n_classes - 1)
+    tempering = network.tempering(params)
+    if tempering is not None:
+        tempers = (_temper(tempering, torch.maximum(label, at), n_classes) for at in (even, rest))
+        spread, single = (_tempered_pull(network, params, n_classes, label, temper) for temper in tempers)
+        return spread[:, :-1], single[:, :-1], spread[:, -1]
     tiny = params.new_tensor([math.log(1e-8)])
-    slopes = network_slopes(network, params, n_classes)(torch.cat([label, even, rest, tiny]))
+    slopes = network.slopes(params, n_classes)(torch.cat([label, even, rest, tiny]))
     other, own = slopes.unbind(1)
     n = len(label)
     h_label = own[:, :n]
@@ -82,3 +70,19 @@ def label_pulls(network: ClasswiseNetwork, params: Tensor, n_classes: int) -> tu
     spread = p * (h_label + (n_classes - 1) * other[:, n : 2 * n]) - h_label
     single = p * (h_label + other[:, 2 * n : 3 * n] + (n_classes - 2) * other[:, 3 * n :]) - h_label
     return spread[:, :-1], single[:, :-1], spread[:, -1]
+
+
+def _temper(tempering: Tempering, top: Tensor, n_classes: int) -> Tensor:
+    """The temper where the largest log-probability is ``top`` and nothing is learned, ``(popsize, M)``."""
+    followed = certainty_of(top.exp(), n_classes)[None]
+    if tempering.paced is not None:
+        followed = followed * (1 - tempering.paced)
+    return tempering.at(followed)
+
+
+def _tempered_pull(
+    network: LossNetwork, params: Tensor, n_classes: int, label: Tensor, temper: Tensor
+) -> Tensor:
+    """The pull of slopes that are functions of ``t log p``, those of other classes 0, ``(popsize, M)``."""
+    own = network.slopes(params, n_classes)(temper * label)[:, 1]
+    return -(1 - label.exp()) * own

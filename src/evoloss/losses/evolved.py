@@ -27,7 +27,7 @@ from evoloss.losses.call.modes import (
 from evoloss.losses.kernels import triton_rows
 from evoloss.losses.kernels.cache import SIZE, ParameterCache
 from evoloss.losses.kernels.traced_rows import traced_rows
-from evoloss.networks import Context, LookupTables, Network, Terms, describe_network
+from evoloss.networks import Context, LookupTables, LossNetwork, Terms, describe_network
 from evoloss.zoo import SHIPPED, shipped_path
 
 DEFAULT = "evolved-base"
@@ -100,7 +100,7 @@ class EvolvedLoss(ClassificationLoss):
 
     def __init__(
         self,
-        network: Network | str | Path = DEFAULT,
+        network: LossNetwork | str | Path = DEFAULT,
         params: Tensor | None = None,
         *,
         record: Mapping[str, Any] | None = None,
@@ -444,7 +444,7 @@ class EvolvedLoss(ClassificationLoss):
 
 def _read(
     name_or_dir: str | Path, params: Tensor | None, record: Mapping[str, Any] | None
-) -> tuple[Network, Tensor, Mapping[str, Any]]:
+) -> tuple[LossNetwork, Tensor, Mapping[str, Any]]:
     """Network, checked parameters and record of the loss that a name or a directory stands for."""
     if params is not None or record is not None:
         raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")

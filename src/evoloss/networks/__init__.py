@@ -3,12 +3,10 @@
 from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.base import CHECKED_CLASSES, Form, LossNetwork
 from evoloss.networks.basis import BasisNetwork
-from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork, Features
+from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
 from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import (
     NETWORKS,
-    AnyCountNetwork,
-    Network,
     build_network,
     describe_network,
 )
@@ -16,7 +14,10 @@ from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.monotone import MonotoneNetwork
+from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
+from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
+from evoloss.networks.states import States, TrainingState
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered import (
     TemperedForm,
@@ -37,7 +38,6 @@ __all__ = [
     "MIN_GRID",
     "NETWORKS",
     "AffineTerms",
-    "AnyCountNetwork",
     "BalancedNetwork",
     "BasisNetwork",
     "ClasswiseForm",
@@ -53,20 +53,26 @@ __all__ = [
     "LossTable",
     "MixtureNetwork",
     "MonotoneNetwork",
-    "Network",
+    "NetworkOptions",
     "PacedNetwork",
     "PopulationMLP",
     "RowTerms",
+    "SlopeFunctions",
+    "Slopes",
+    "SlopesByCount",
+    "States",
     "TemperedForm",
     "TemperedNetwork",
     "TemperedTerms",
     "Tempering",
     "Terms",
+    "TrainingState",
     "agreements_of",
     "build_network",
     "certainty",
     "certainty_of",
     "dense_agreements_of",
     "describe_network",
+    "function_slopes",
     "tabulate",
 ]

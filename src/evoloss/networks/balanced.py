@@ -10,6 +10,7 @@ of this form with a tame f.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,9 @@ from evoloss.networks.classwise import ClasswiseNetwork
 @dataclass(frozen=True, kw_only=True)
 class BalancedNetwork(ClasswiseNetwork):
     """A classwise network whose other classes weigh ``1 / C + p``; attributes as there."""
+
+    kind: ClassVar[str] = "balanced"
+    summary: ClassVar[str] = "classwise, its sum over other classes held alike at all class counts"
 
     def factor(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """1 for the label, ``1 / C + p`` for the others."""

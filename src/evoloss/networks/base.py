@@ -7,15 +7,23 @@ Whoever works with a network asks it, and never what kind it is: a new kind is i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from evoloss.errors import ConfigError
+from evoloss.networks.options import NetworkOptions, checked_fields
+from evoloss.networks.slopes import Slopes, SlopesByCount
+from evoloss.networks.states import States
 from evoloss.networks.terms import Context, LabelView, Terms
 
 if TYPE_CHECKING:
     from evoloss.networks.lookup import LookupTables
+    from evoloss.networks.table import LossTable
+    from evoloss.networks.tempered import Tempering
 
 # Class counts at which a loss for any count must have a canonical form.
 CHECKED_CLASSES = (2, 10, 100, 1000)
@@ -30,16 +38,63 @@ class Form(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
 class LossNetwork(ABC):
     """Base of all kinds. ``params`` is one candidate a row, ``(popsize, n_params)``, unless said otherwise.
 
+    A kind is a frozen dataclass whose fields are what can be chosen about it: integers, strings and tuples of
+    integers, as they stand in an artefact. Questions that most kinds answer alike have that answer here.
+
     Attributes:
+        kind: the name of the kind, its key in ``NETWORKS``.
+        summary: what it is, in a phrase, for the help of the command line.
         sees_batch: whether the cost of a prediction depends on the rest of its batch.
         is_tabulated: whether a loss in use is read from tables, which :meth:`tables` makes.
+        tells_classes_apart: whether the cost of a prediction changes when classes other than the label change
+            places. Such a loss cannot be judged by errors that treat classes alike.
+        has_slopes: whether students can be trained with it; see :meth:`slopes`.
+        interpolates_slopes: whether a polynomial through its slopes at a few Chebyshev points stands for
+            them. False for slopes that are cheap to ask for, or that bend.
+        can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
     """
 
+    kind: ClassVar[str]
+    summary: ClassVar[str]
     sees_batch: ClassVar[bool] = False
     is_tabulated: ClassVar[bool] = False
+    tells_classes_apart: ClassVar[bool] = False
+    has_slopes: ClassVar[bool] = True
+    interpolates_slopes: ClassVar[bool] = True
+    can_imitate: ClassVar[bool] = False
+
+    # What there is to choose.
+
+    @classmethod
+    def from_options(cls, options: NetworkOptions) -> Self:
+        """Build the network that the settings of a search ask for; here, for kinds without a choice.
+
+        Raises:
+            ConfigError: if an option that the kind uses is out of range.
+            UnknownNameError: if the activation or the feature set is not known.
+        """
+        del options
+        return cls()
+
+    @classmethod
+    def from_description(cls, values: Mapping[str, Any]) -> Self:
+        """Build a network from its fields as JSON has them; the opposite of :meth:`description`.
+
+        Raises:
+            ConfigError: if a field is missing, unknown, of the wrong type or out of range.
+            UnknownNameError: if the activation or the feature set is not known.
+        """
+        return cls(**checked_fields(cls, values))
+
+    def description(self) -> dict[str, Any]:
+        """The fields as JSON has them."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
 
     @property
     def class_counts(self) -> tuple[int, ...] | None:
@@ -67,6 +122,65 @@ class LossNetwork(ABC):
     @abstractmethod
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
         """Canonical losses ``(popsize, N)`` of predictions ``(N, C)`` with labels ``(N,)``."""
+
+    # In the search: how a population is judged.
+
+    def exact_elements(self, n_classes: int) -> int:
+        """Numbers in memory for each prediction that :meth:`losses` works on, about, for one candidate."""
+        return n_classes
+
+    def population_table(self, n_grid: int) -> LossTable | None:
+        """What turns the losses of a population into one matrix product; None evaluates them as they are.
+
+        A kind can have one if its loss is a sum over the classes of functions of one probability. Then
+        classes of equal probability can also be drawn as groups.
+
+        Args:
+            n_grid: nodes of the table.
+        """
+        del n_grid
+        return None
+
+    def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
+        """The slopes by log p at a class count, of other classes and of the label; students train with them.
+
+        Candidates without a canonical form may have any slopes, NaN too. Where there is a :meth:`tempering`
+        the slopes are functions of ``t log p``, of shape ``(M,)`` or ``(popsize, M)``, and those of other
+        classes are 0.
+
+        Args:
+            params: one candidate a row.
+            n_classes: the class count.
+            canonical: of the canonical form; else of the network as it is.
+
+        Raises:
+            ConfigError: if the kind has none (``has_slopes`` is False).
+        """
+        raise ConfigError(f"a {self.kind} network has no slopes by log p: students cannot be trained with it")
+
+    def tempering(self, params: Tensor) -> Tempering | None:
+        """How the temper t of each candidate depends on its prediction or batch; None for t = 1."""
+        del params
+        return None
+
+    def states(self, params: Tensor, n_classes: int) -> States | None:
+        """What each candidate remembers of the training it is part of; None for a kind without a state."""
+        del params, n_classes
+        return None
+
+    def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
+        """Parameters ``(n_params,)`` with which the network is close to a known loss at all class counts.
+
+        Args:
+            start: parameters to begin with, ``(n_params,)``; gives the dtype.
+            known: the slopes of the known loss.
+            name: its name, for the error.
+
+        Raises:
+            CanonicalFormError: if the fit fails: another seed or a larger network may do.
+            ConfigError: if the kind does not imitate (``can_imitate`` is False).
+        """
+        raise ConfigError(f"a {self.kind} network cannot imitate {name}; use start='random'")
 
     # In use: one candidate, ``params`` of shape ``(n_params,)``, by differentiable operations.
 
@@ -114,6 +228,12 @@ class LossNetwork(ABC):
         del params, n_classes
         return None
 
-    def tables(self, params: Tensor, n_classes: int) -> LookupTables:
-        """The terms as tables, on the device of the parameters; where ``is_tabulated``."""
+    def tables(self, params: Tensor, n_classes: int, n_nodes: int | None = None) -> LookupTables:
+        """The terms as tables, on the device of the parameters; where ``is_tabulated``.
+
+        Args:
+            params: of one candidate.
+            n_classes: the class count.
+            n_nodes: nodes of the grid; as many as a loss in use has if it is not given.
+        """
         raise TypeError(f"a {type(self).__name__} is not tabulated")

@@ -20,13 +20,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
 from evoloss.networks.classwise import ClasswiseNetwork
+from evoloss.networks.imitation import fit_weights
 from evoloss.networks.mlp import PopulationMLP
+from evoloss.networks.options import NetworkOptions
+from evoloss.networks.slopes import SlopesByCount
 
 N_FUNCTIONS = 10
 
@@ -41,6 +45,9 @@ class BasisNetwork(ClasswiseNetwork):
         ConfigError: if another value is given.
     """
 
+    kind: ClassVar[str] = "basis"
+    summary: ClassVar[str] = "classwise, ten weights on fixed functions of p"
+
     hidden: tuple[int, ...] = ()
     activation: str = "none"
 
@@ -50,6 +57,12 @@ class BasisNetwork(ClasswiseNetwork):
                 "a basis network has hidden=(), activation 'none' and features 'log_probs', got "
                 f"{tuple(self.hidden)}, {self.activation!r} and {self.features!r}"
             )
+
+    @classmethod
+    def from_options(cls, options: NetworkOptions) -> Self:
+        """Build the network; there is nothing to choose."""
+        del options
+        return cls()
 
     @property
     def mlp(self) -> PopulationMLP:
@@ -72,6 +85,14 @@ class BasisNetwork(ClasswiseNetwork):
         label = [-one, -p, -p.square(), -p.pow(4), -(log_p / 2).exp(), -share]
         every = [-one / n_classes, share / n_classes, p.square(), p.pow(3)]
         return self._stack(label, every, log_p, is_label)
+
+    def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
+        """The weights nearest to a known loss by least squares; ``start`` gives the dtype alone.
+
+        Canonical scales, one a class count, come later.
+        """
+        del name
+        return fit_weights(self.tangents, known).to(start.dtype)
 
     @staticmethod
     def _stack(label: list[Tensor], every: list[Tensor], log_p: Tensor, is_label: bool | Tensor) -> Tensor:

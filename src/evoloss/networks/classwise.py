@@ -13,19 +13,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import UnknownNameError
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.imitation import fit_slopes
 from evoloss.networks.least_cost import least_cost
-from evoloss.networks.lookup import LookupTables, tabulate
+from evoloss.networks.lookup import N_NODES, LookupTables, tabulate
 from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
+from evoloss.networks.options import Features, NetworkOptions
+from evoloss.networks.slopes import Slopes, SlopesByCount
+from evoloss.networks.table import LossTable
 from evoloss.networks.terms import LOG_P_FLOOR, Context
-
-Features = Literal["log_probs", "probs"]
 
 
 class ClasswiseForm(NamedTuple):
@@ -69,7 +71,10 @@ class ClasswiseNetwork(LossNetwork):
             behave like mean absolute error).
     """
 
+    kind: ClassVar[str] = "classwise"
+    summary: ClassVar[str] = "any class count"
     is_tabulated: ClassVar[bool] = True
+    can_imitate: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = (8, 8)
     activation: str = "silu"
@@ -80,6 +85,11 @@ class ClasswiseNetwork(LossNetwork):
             raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
         require_hidden(self.hidden)
         self.mlp  # noqa: B018 - checks hidden and activation
+
+    @classmethod
+    def from_options(cls, options: NetworkOptions) -> Self:
+        """Build a network of the options' layers, activation and features."""
+        return cls(**options.of_layers())
 
     @property
     def mlp(self) -> PopulationMLP:
@@ -229,6 +239,36 @@ class ClasswiseNetwork(LossNetwork):
         terms = self.phi(params, form, log_probs.reshape(-1), is_label.reshape(-1), n_classes)
         return terms.view(len(params), n, n_classes).sum(dim=2)
 
+    def population_table(self, n_grid: int) -> LossTable:
+        """The :class:`LossTable` of this network."""
+        return LossTable(self, n_grid)
+
+    def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
+        r"""The exact slopes of candidates at ``n_classes``; see :class:`LossNetwork`.
+
+        Below the floor :math:`\phi_0` is constant and :math:`\phi_1` linear, as everywhere in this package.
+        Candidates without a canonical form have zeros.
+        """
+        form = self.form(params, n_classes)
+        layers = self.mlp.layers(self.constrain(params))
+        scale, exists = torch.as_tensor(form.scale), form.exists[:, None, None]
+        if not canonical:
+            scale, exists = torch.ones_like(scale), torch.ones_like(exists)
+
+        def slopes(log_p: Tensor) -> Tensor:
+            inside = log_p.clamp(min=LOG_P_FLOOR).repeat(2)
+            flag = torch.arange(2, device=log_p.device).repeat_interleave(len(log_p)).to(log_p.dtype)
+            _, raw = self.raw_and_slope(layers, inside, flag, (n_classes,))
+            both = (scale * raw).view(len(params), 2, -1)
+            gone = torch.stack([log_p < LOG_P_FLOOR, torch.zeros_like(log_p, dtype=torch.bool)])
+            return torch.where(exists & ~gone, both, 0.0)
+
+        return slopes
+
+    def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
+        """Fit the slopes of a known loss by L-BFGS; see :class:`LossNetwork`."""
+        return fit_slopes(self, start, known, name)
+
     def label_costs(
         self,
         params: Tensor,
@@ -257,9 +297,9 @@ class ClasswiseNetwork(LossNetwork):
         label = self.phi_label(row, form, flat, n_classes).reshape(log_probs.shape)
         return other.sum(dim=1, keepdim=True) - other + label
 
-    def tables(self, params: Tensor, n_classes: int) -> LookupTables:
+    def tables(self, params: Tensor, n_classes: int, n_nodes: int | None = None) -> LookupTables:
         """The loss at a class count as tables, on the device of the parameters."""
-        return tabulate(self, params, n_classes)
+        return tabulate(self, params, n_classes, n_nodes or N_NODES)
 
     def terms(self, params: Tensor, n_classes: int) -> LookupTables:
         """The loss at a class count as tables; see :class:`LossNetwork`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks.base import LossNetwork
-from evoloss.networks.classwise import Features
 from evoloss.networks.mlp import PopulationMLP, require_hidden
+from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.terms import LOG_P_FLOOR, Context
 
 # Its canonical form takes memory quadratic in the class count; a config must not ask for gigabytes.
@@ -52,6 +52,11 @@ class ConcatNetwork(LossNetwork):
         features: ``"log_probs"`` (``log p / 4``, at least the floor's) or ``"probs"``, the paper's.
     """
 
+    kind: ClassVar[str] = "concat"
+    summary: ClassVar[str] = "the paper's reading, one class count"
+    tells_classes_apart: ClassVar[bool] = True
+    has_slopes: ClassVar[bool] = False
+
     n_classes: int
     hidden: tuple[int, ...] = (16, 16)
     activation: str = "silu"
@@ -66,6 +71,20 @@ class ConcatNetwork(LossNetwork):
             raise UnknownNameError.among("feature set", self.features, ("log_probs", "probs"))
         require_hidden(self.hidden)
         self.mlp  # noqa: B018 - checks hidden and activation
+
+    @classmethod
+    def from_options(cls, options: NetworkOptions) -> Self:
+        """Build a network for the one class count of the options."""
+        if len(options.classes) != 1:
+            raise ConfigError(
+                f"a concat network has one class count, got classes={options.classes}; give one, such as 10"
+            )
+        return cls(n_classes=options.classes[0], **options.of_layers())
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """The one class count that it is for."""
+        return (self.n_classes,)
 
     @property
     def mlp(self) -> PopulationMLP:
@@ -112,10 +131,9 @@ class ConcatNetwork(LossNetwork):
         scale = -(1 - 1 / n_classes) / slopes.mean(dim=1, keepdim=True)
         return ConcatForm(scale, self.mlp.value(layers, self.inputs(certain, labels)))
 
-    @property
-    def class_counts(self) -> tuple[int, ...]:
-        """The one class count that it is for."""
-        return (self.n_classes,)
+    def exact_elements(self, n_classes: int) -> int:
+        """A row of features and one-hot labels for each label of the form; quadratic."""
+        return n_classes * n_classes
 
     def losses(
         self, params: Tensor, log_probs: Tensor, target: Tensor, form: ConcatForm | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any
 
-from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.errors import UnknownNameError
 from evoloss.networks.balanced import BalancedNetwork
+from evoloss.networks.base import LossNetwork
 from evoloss.networks.basis import BasisNetwork
 from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.concat import ConcatNetwork
@@ -16,10 +16,7 @@ from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.paced import PacedNetwork
 from evoloss.networks.tempered import TemperedNetwork
 
-AnyCountNetwork = ClasswiseNetwork | TemperedNetwork  # blind to the order of classes, for any number of them
-Network = AnyCountNetwork | ConcatNetwork
-
-NETWORKS: dict[str, type[Network]] = {
+NETWORKS: dict[str, type[LossNetwork]] = {
     "classwise": ClasswiseNetwork,
     "balanced": BalancedNetwork,
     "basis": BasisNetwork,
@@ -31,14 +28,12 @@ NETWORKS: dict[str, type[Network]] = {
 }
 
 
-def describe_network(network: Network) -> dict[str, Any]:
+def describe_network(network: LossNetwork) -> dict[str, Any]:
     """Name and fields of a network, for JSON."""
-    kind = next(name for name, cls in NETWORKS.items() if type(network) is cls)
-    values = asdict(network)
-    return {"kind": kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}}
+    return {"kind": network.kind, **network.description()}
 
 
-def build_network(description: Mapping[str, Any]) -> Network:
+def build_network(description: Mapping[str, Any]) -> LossNetwork:
     """Build the network that :func:`describe_network` described.
 
     Raises:
@@ -49,17 +44,4 @@ def build_network(description: Mapping[str, Any]) -> Network:
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in NETWORKS:
         raise UnknownNameError.among("network", str(kind), NETWORKS)
-    cls = NETWORKS[kind]
-    expected = {field.name for field in fields(cls)}
-    if set(values) != expected:
-        raise ConfigError(f"a {kind} network is described by {sorted(expected)}, got {sorted(values)}")
-    if issubclass(cls, TemperedNetwork):
-        return cls()
-    hidden = values["hidden"]
-    if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
-        raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")
-    if not (isinstance(values["activation"], str) and isinstance(values["features"], str)):
-        raise ConfigError("activation and features must be strings")
-    if "n_classes" in values and type(values["n_classes"]) is not int:
-        raise ConfigError(f"n_classes must be an integer, got {values['n_classes']!r}")
-    return cls(**{**values, "hidden": tuple(hidden)})
+    return NETWORKS[kind].from_description(values)

@@ -11,11 +11,14 @@ it. The unit u is least for the constant slope, which every class feels at every
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from evoloss.networks.basis import N_FUNCTIONS, BasisNetwork
+from evoloss.networks.imitation import fit_weights
+from evoloss.networks.slopes import SlopesByCount
 
 N_LABEL = 6
 UNITS = (0.02, 0.1, 0.1, 0.1)
@@ -29,6 +32,9 @@ class MixtureNetwork(BasisNetwork):
 
     Fields as there. Parameters are cut at 12 either way.
     """
+
+    kind: ClassVar[str] = "mixture"
+    summary: ClassVar[str] = "basis, the label's weights positive and searched by their logarithms"
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Log-weights around -1 and small terms of all classes, ``(n_params,)``."""
@@ -51,3 +57,8 @@ class MixtureNetwork(BasisNetwork):
         within = params.clamp(-_LARGEST, _LARGEST)
         every = within.new_tensor(UNITS) * within[:, N_LABEL:].sinh()
         return torch.cat([within[:, :N_LABEL].exp(), every], dim=1)
+
+    def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
+        """As for a basis network, the label's weights not negative."""
+        del name
+        return self.at_weights(fit_weights(self.tangents, known, not_negative=N_LABEL)).to(start.dtype)

@@ -8,13 +8,16 @@ the weights on these two and all weights behind the first layer are positive, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError
+from evoloss.networks.base import LossNetwork
 from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.slopes import SlopesByCount
 
 RISING = ("softplus", "tanh")
 
@@ -28,6 +31,10 @@ class MonotoneNetwork(ClasswiseNetwork):
     Raises:
         ConfigError: if the activation is not increasing everywhere.
     """
+
+    kind: ClassVar[str] = "monotone"
+    summary: ClassVar[str] = "classwise, consistent by construction"
+    can_imitate: ClassVar[bool] = False
 
     activation: str = "softplus"
 
@@ -57,6 +64,10 @@ class MonotoneNetwork(ClasswiseNetwork):
     def tangents(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """The derivative of :meth:`inputs` with respect to log p."""
         return self._flip(super().tangents(log_p, is_label, n_classes), is_label)
+
+    def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
+        """Refused: not every loss falls with p_y and rises with the other probabilities."""
+        return LossNetwork.imitate(self, start, known, name)
 
     def _flip(self, rows: Tensor, is_label: bool | Tensor) -> Tensor:
         signed = 2 if self.features == "log_probs" else 1

@@ -83,7 +83,10 @@ class PacedNetwork(TemperedNetwork):
     then at its most robust.
     """
 
+    kind: ClassVar[str] = "paced"
+    summary: ClassVar[str] = "tempered by how far the batch has learned the label's class"
     sees_batch: ClassVar[bool] = True
+
     paced: ClassVar[bool] = True
     _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
 

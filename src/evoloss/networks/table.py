@@ -23,14 +23,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
 from evoloss.networks.terms import LOG_P_FLOOR
 from evoloss.pairs import label_log_probs
+
+if TYPE_CHECKING:
+    from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
 
 MIN_GRID = 5  # not-a-knot takes five coefficients at each end
 DEFAULT_GRID = 32  # flips no couple that float32 would not flip by itself; see tests and docs/performance.md

@@ -34,6 +34,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.slopes import Slopes
 from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView, RowTerms
 from evoloss.pairs import label_log_probs
 
@@ -177,6 +178,12 @@ class TemperedNetwork(LossNetwork):
     :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
     """
 
+    kind: ClassVar[str] = "tempered"
+    summary: ClassVar[str] = (
+        "the label's cost depends on how certain the prediction is; consistent under error dominance only"
+    )
+    interpolates_slopes: ClassVar[bool] = False  # five exponentials
+
     paced: ClassVar[bool] = False
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 
@@ -201,7 +208,7 @@ class TemperedNetwork(LossNetwork):
         least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
         return Tempering(least, power, torch.ones_like(least) if self.paced else None)
 
-    def slopes(self, params: Tensor, tempered: Tensor) -> Tensor:
+    def raw_slope(self, params: Tensor, tempered: Tensor) -> Tensor:
         r""":math:`\partial L / \partial \log p_k` before scaling, ``(popsize, M)``.
 
         Args:
@@ -212,10 +219,20 @@ class TemperedNetwork(LossNetwork):
         powers = [(exponent * tempered).exp() for exponent in EXPONENTS]
         return -sum(weights[:, at : at + 1] * power for at, power in enumerate(powers))  # type: ignore[return-value]
 
+    def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
+        """The exact slopes of candidates as functions of ``t log p``; those of the other classes are 0."""
+        scale = self.form(params, n_classes).scale if canonical else params.new_ones(())
+
+        def slopes(tempered: Tensor) -> Tensor:
+            label = scale * self.raw_slope(params, tempered)
+            return torch.stack([torch.zeros_like(label), label], dim=1)
+
+        return slopes
+
     def form(self, params: Tensor, n_classes: int) -> TemperedForm:
         """The canonical form of candidates ``(popsize, n_params)``: the scale; the offset is 0 as it is."""
         uniform = self.tempering(params).at(params.new_zeros(1, 1)) * -math.log(n_classes)
-        return TemperedForm(-1 / self.slopes(params, uniform))
+        return TemperedForm(-1 / self.raw_slope(params, uniform))
 
     def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, measure: Tensor) -> Tensor:
         """Canonical costs of giving labels the log-probabilities ``log_p``, ``(popsize, M)``.
@@ -238,7 +255,7 @@ class TemperedNetwork(LossNetwork):
         weights = self.constrain(params)
         raw = sum(weights[:, at : at + 1] * term for at, term in enumerate(terms)) / temper
         below = torch.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
-        return form.scale * (raw + self.slopes(params, temper * LOG_P_FLOOR) * below)
+        return form.scale * (raw + self.raw_slope(params, temper * LOG_P_FLOOR) * below)
 
     def terms(self, params: Tensor, n_classes: int) -> TemperedTerms:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""

@@ -14,12 +14,23 @@ import tomli_w
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import LearnabilityConfig, Objective, RankingConfig, Scoring
-from evoloss.networks import DEFAULT_GRID
+from evoloss.mutation.chaotic import Drives
+from evoloss.mutation.orders import Order
+from evoloss.networks import DEFAULT_GRID, NETWORKS, Features, NetworkOptions
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+from evoloss.pretraining.names import (
+    ActivationName,
+    MapName,
+    MutationName,
+    NetworkName,
+    PriorName,
+    StartName,
+    StrategyName,
+)
+from evoloss.strategies.evolution_strategy import StepControl
 from evoloss.tasks import Prior, named_prior
 
 FITNESSES = ("ranking", "learnability")
-_STARTS_KNOWN = ("classwise", "balanced", "basis", "mixture")  # networks that can imitate a known loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,39 +47,23 @@ class PretrainConfig:
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
-    network: Literal[
-        "classwise", "balanced", "basis", "mixture", "tempered", "paced", "concat", "monotone"
-    ] = "classwise"
-    """Loss network: classwise (any class count), balanced (classwise, its sum over other classes held
-    alike at all class counts), basis (classwise, ten weights on fixed functions of p), mixture (the same, the
-    label's weights positive and searched by their logarithms), tempered (the label's cost depends on how
-    certain the prediction is, consistent under the error 'dominance' only), paced (it depends on how far the
-    batch has learned the label's class), monotone (classwise, consistent by construction), or concat (the
-    paper's reading, one class count)."""
+    network: NetworkName = "classwise"
+    """Loss network; each of :data:`evoloss.networks.NETWORKS` says what it is in its ``summary``."""
     hidden: tuple[int, ...] = (8, 8)
-    """Widths of the hidden layers; without effect on basis, mixture, tempered and paced."""
-    activation: Literal["auto", "softplus", "silu", "tanh"] = "auto"
+    """Widths of the hidden layers, for networks that have any."""
+    activation: ActivationName = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
-    features: Literal["log_probs", "probs"] = "log_probs"
+    features: Features = "log_probs"
     """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
 
-    start: Literal["random", "cross_entropy", "label_smoothing", "gce", "sce", "smoothed_log"] = "random"
-    """Where the search starts: a random network, or one that imitates a known loss (classwise only).
+    start: StartName = "random"
+    """Where the search starts: a random network, or one that imitates a known loss, for networks that can.
     ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: Literal["ranking", "learnability"] = "ranking"
     """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
-    prior: Literal[
-        "general",
-        "images",
-        "label-noise",
-        "label-noise-hard",
-        "label-noise-wide",
-        "label-noise-images",
-        "few-shot",
-        "few-shot-images",
-    ] = "general"
+    prior: PriorName = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
     prior_classes: tuple[int, ...] = ()
     """Class counts of the tasks, low and high; empty for the prior's own."""
@@ -122,23 +117,23 @@ class PretrainConfig:
     regimes: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     """Weights of the regimes of the pairs."""
 
-    strategy: Literal["es_comma", "es_plus", "open_es", "snes", "pycma"] = "es_comma"
+    strategy: StrategyName = "es_comma"
     """Evolution strategy."""
     popsize: int = 64
     """Candidates a generation."""
     sigma: float = 0.3
     """First step size, in units of the parameters."""
-    step_control: Literal["csa", "self", "none"] = "csa"
+    step_control: StepControl = "csa"
     """Step-size control of es_comma: cumulative adaptation, self-adaptation, or none."""
     learning_rate: float = 0.05
     """Learning rate of Adam in open_es."""
-    mutation: Literal["gaussian", "uniform", "student_t", "chaotic"] = "gaussian"
+    mutation: MutationName = "gaussian"
     """Where the noise of the strategy comes from; every kind has variance 1."""
-    chaotic_map: Literal["logistic", "tent", "sine", "chebyshev", "gauss", "henon"] = "logistic"
+    chaotic_map: MapName = "logistic"
     """Map of the chaotic mutation; without effect on the others."""
-    chaos_drives: Literal["direction", "step", "both"] = "direction"
+    chaos_drives: Drives = "direction"
     """What the orbits drive: every parameter, the step length of a candidate, or both."""
-    chaos_order: Literal["orbit", "independent", "shuffled"] = "orbit"
+    chaos_order: Order = "orbit"
     """Values along the orbit, or their dependence in time removed: independent draws from the same density,
     or the orbit's values in random order."""
 
@@ -159,25 +154,27 @@ class PretrainConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self._check_names()
         self._check_numbers()
-        if self.network == "concat" and len(self.classes) != 1:
-            raise ConfigError(
-                f"a concat network has one class count, got classes={self.classes}; give one, such as 10"
-            )
-        if self.network == "concat" and self.fitness == "learnability":
-            raise ConfigError(
-                "the learnability fitness is for networks of any class count; a concat network has "
-                "one, and no tables"
-            )
-        if self.start != "random" and self.network not in _STARTS_KNOWN:
-            known = " or ".join(map(repr, _STARTS_KNOWN))
-            raise ConfigError(f"start={self.start!r} needs network {known}, got {self.network!r}")
-        if self.network == "concat" and self.error == "dominance":
-            raise ConfigError("the error 'dominance' treats classes alike; a concat network does not")
+        self._check_network()
         # They check their own fields.
         self.ranking  # noqa: B018
         self.learnability  # noqa: B018
         self.task_prior  # noqa: B018
         PairsConfig(weights=self.regimes, slots=self.slots)
+
+    def _check_network(self) -> None:
+        network = NETWORKS[self.network].from_options(self.network_options)
+        if self.fitness == "learnability" and not network.has_slopes:
+            raise ConfigError(
+                "the learnability fitness trains students by the slopes of a loss, which a "
+                f"{self.network} network has none of; use another network or fitness='ranking'"
+            )
+        if self.start != "random" and not network.can_imitate:
+            known = " or ".join(repr(name) for name, kind in NETWORKS.items() if kind.can_imitate)
+            raise ConfigError(f"start={self.start!r} needs network {known}, got {self.network!r}")
+        if self.error == "dominance" and network.tells_classes_apart:
+            raise ConfigError(
+                f"the error 'dominance' treats classes alike; a {self.network} network does not"
+            )
 
     def _check_types(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -206,6 +203,16 @@ class PretrainConfig:
             raise ConfigError(f"classes must name at least one class count, each once, got {self.classes}")
         if not all(2 <= count <= 100_000 for count in self.classes):
             raise ConfigError(f"every class count must be from 2 to 100,000, got {self.classes}")
+
+    @property
+    def network_options(self) -> NetworkOptions:
+        """The part of the configuration that the network reads."""
+        return NetworkOptions(
+            hidden=self.hidden,
+            activation=None if self.activation == "auto" else self.activation,
+            features=self.features,
+            classes=self.classes,
+        )
 
     @property
     def ranking(self) -> RankingConfig:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evoloss.fitness import RankingScores, ranking_scores
-from evoloss.networks import ConcatNetwork, Network
+from evoloss.networks import LossNetwork
 from evoloss.pairs import Pairs, PairsConfig, error_key, move_mass, sample_pairs
 from evoloss.random_streams import stream
 
@@ -27,7 +27,7 @@ def held_out_pairs(classes: Iterable[int], n: int, mixture: PairsConfig | None =
     }
 
 
-def score(network: Network, params: Tensor, pairs: Pairs) -> RankingScores | None:
+def score(network: LossNetwork, params: Tensor, pairs: Pairs) -> RankingScores | None:
     """Ranking scores of one candidate by the error ``1 - p_y``, or None where it has no canonical form.
 
     Args:
@@ -45,17 +45,15 @@ def score(network: Network, params: Tensor, pairs: Pairs) -> RankingScores | Non
     return ranking_scores(losses, error_key("one_minus_p", pairs.log_probs, pairs.target))
 
 
-def _losses(network: Network, row: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+def _losses(network: LossNetwork, row: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     """Losses ``(N,)`` of one candidate ``(1, n_params)``, so many at once as memory has room for."""
-    n_classes = log_probs.shape[1]
-    per_row = n_classes * (n_classes if isinstance(network, ConcatNetwork) else 1)
-    chunk = max(1, _ELEMENTS // per_row)
+    chunk = max(1, _ELEMENTS // network.exact_elements(log_probs.shape[1]))
     parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
     return torch.cat([network.losses(row, *part)[0] for part in parts])
 
 
 def dominance_consistency(
-    network: Network, params: Tensor, held_out: Mapping[int, Pairs]
+    network: LossNetwork, params: Tensor, held_out: Mapping[int, Pairs]
 ) -> dict[int, float]:
     """Share of the held-out pairs that cost more with mass moved off their label, by class count.
 
@@ -73,7 +71,7 @@ def dominance_consistency(
 
 
 def score_all(
-    network: Network, params: Tensor, held_out: Mapping[int, Pairs]
+    network: LossNetwork, params: Tensor, held_out: Mapping[int, Pairs]
 ) -> dict[int, RankingScores] | None:
     """:func:`score` at every class count, or None if one of them has no score."""
     scores = {count: score(network, params, pairs) for count, pairs in held_out.items()}

@@ -13,7 +13,7 @@ from typing import Literal
 from torch import Tensor
 
 from evoloss.fitness import Submits, Unit, robust_mean, run_units, task_scores
-from evoloss.networks import AnyCountNetwork
+from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 
 _HELD_OUT_SEED = 20_260_504
@@ -76,7 +76,7 @@ class HeldOutAdvantage:
 
 def judge_held_out(
     config: PretrainConfig,
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     purpose: Purpose,
     executor: Submits | None = None,

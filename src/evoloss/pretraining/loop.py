@@ -12,7 +12,6 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
 from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, trainable
-from evoloss.networks import AnyCountNetwork, ConcatNetwork, Network
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
@@ -20,15 +19,9 @@ from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, 
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import (
-    block_length,
-    make_block,
-    make_network,
-    make_strategy,
-    make_units,
-    start_point,
-)
+from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, make_units
 from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
+from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
 
@@ -87,7 +80,7 @@ class _Run:
         executor: Submits | None = None,
     ) -> None:
         self.config, self.out, self.executor = config, out, executor
-        self.network: Network = make_network(config)
+        self.network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
         self.lookahead = Lookahead(self._block, block_length(config, self.network), config.generations)
@@ -155,7 +148,7 @@ class _Run:
 
     def _fitness(self, generation: int) -> RankingFitness | LearnabilityFitness:
         ranking = self.lookahead.get(generation)
-        if isinstance(self.network, ConcatNetwork) or self.config.fitness == "ranking":
+        if self.config.fitness == "ranking":
             return ranking
         units = make_units(self.config, generation)
         return LearnabilityFitness(self.config.learnability, self.network, units, ranking, self.executor)
@@ -168,7 +161,6 @@ class _Run:
         network, mean = self.network, self.strategy.mean(state)
         if self.config.fitness == "ranking" or not self._is_due(generation):
             return None
-        assert not isinstance(network, ConcatNetwork)  # the configuration saw to that
         if not bool(trainable(network, mean[None].double())):
             return None
         return judge_held_out(self.config, network, mean[None], "stop", self.executor)[0]
@@ -224,8 +216,7 @@ class _Run:
     def result(self) -> PretrainResult:
         advantage, network = None, self.network
         if self.config.fitness == "learnability" and len(self.checkpoint.elites.params):
-            assert not isinstance(network, ConcatNetwork)
-            params = self._choose_elite(network)
+            params = self._choose_elite()
             advantage = judge_held_out(self.config, network, params[None], "report", self.executor)[0]
         else:
             params = self._choose()
@@ -235,12 +226,12 @@ class _Run:
         history = list(self.records)
         return PretrainResult.of(self.config, network, params, history, scores, advantage, dominance)
 
-    def _choose_elite(self, network: AnyCountNetwork) -> Tensor:
+    def _choose_elite(self) -> Tensor:
         """The elite that does best on tasks that none of them was kept for."""
         elites = self.checkpoint.elites.params
         if len(elites) == 1:
             return elites[0]
-        judged = judge_held_out(self.config, network, elites, "choose", self.executor)
+        judged = judge_held_out(self.config, self.network, elites, "choose", self.executor)
         return elites[max(range(len(elites)), key=lambda row: judged[row].score)]
 
     def _choose(self) -> Tensor:

@@ -10,10 +10,9 @@ import torch
 
 from evoloss.fitness import Couples, RankingFitness, Unit, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
-from evoloss.networks import NETWORKS, BasisNetwork, ClasswiseNetwork, Network, TemperedNetwork
+from evoloss.networks import NETWORKS, LossNetwork
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.start import imitate
 from evoloss.random_streams import stream
 from evoloss.strategies import STRATEGIES, Strategy
 from evoloss.students import Workspace
@@ -23,17 +22,9 @@ from evoloss.students import Workspace
 _BLOCK_ROWS, _BLOCK_ELEMENTS = 4096, 1 << 19
 
 
-def make_network(config: PretrainConfig) -> Network:
+def make_network(config: PretrainConfig) -> LossNetwork:
     """The loss network whose parameters are evolved."""
-    kind = NETWORKS[config.network]
-    if issubclass(kind, BasisNetwork | TemperedNetwork):
-        return kind()
-    options: dict[str, Any] = {"hidden": config.hidden, "features": config.features}
-    if config.activation != "auto":
-        options["activation"] = config.activation
-    if config.network == "concat":
-        options["n_classes"] = config.classes[0]
-    return kind(**options)
+    return NETWORKS[config.network].from_options(config.network_options)
 
 
 def make_mutation(config: PretrainConfig) -> Mutation:
@@ -55,7 +46,7 @@ def make_strategy(config: PretrainConfig) -> Strategy:
     return STRATEGIES[config.strategy](**options)
 
 
-def block_length(config: PretrainConfig, network: Network) -> int:
+def block_length(config: PretrainConfig, network: LossNetwork) -> int:
     """Generations whose pairs are drawn together: small draws cost the calls, large ones the memory.
 
     A function of the configuration alone, so that a resumed run draws what an uninterrupted one draws.
@@ -67,7 +58,7 @@ def block_length(config: PretrainConfig, network: Network) -> int:
 
 
 def make_block(
-    config: PretrainConfig, network: Network, block: int, workspaces: Sequence[Workspace] | None = None
+    config: PretrainConfig, network: LossNetwork, block: int, workspaces: Sequence[Workspace] | None = None
 ) -> list[RankingFitness]:
     """The fitness of each generation of a block: fresh pairs, the same for all candidates of a generation.
 
@@ -101,33 +92,19 @@ def make_block(
     ]
 
 
-def make_fitness(config: PretrainConfig, network: Network, generation: int) -> RankingFitness:
+def make_fitness(config: PretrainConfig, network: LossNetwork, generation: int) -> RankingFitness:
     """The fitness of one generation, from 1."""
     block, position = divmod(generation - 1, block_length(config, network))
     return make_block(config, network, block)[position]
 
 
-def training_mixture(config: PretrainConfig, network: Network) -> PairsConfig:
+def training_mixture(config: PretrainConfig, network: LossNetwork) -> PairsConfig:
     """The mixture that candidates are judged on.
 
-    Classes are grouped where only a sum over them is asked for, by tables; a concat network tells classes
-    apart, and dominance moves mass between them.
+    Classes are grouped where tables ask for a sum over them alone; dominance moves mass between them.
     """
-    grouped = isinstance(network, ClasswiseNetwork) and config.n_grid > 0 and config.error != "dominance"
+    grouped = table_of(config.ranking, network) is not None and config.error != "dominance"
     return PairsConfig(weights=config.regimes, slots=config.slots if grouped else 0)
-
-
-def start_point(config: PretrainConfig, network: Network) -> torch.Tensor:
-    """The mean that the search starts from, shape ``(n_params,)``.
-
-    Raises:
-        CanonicalFormError: if the network cannot be fitted to the known loss that it is to start from.
-    """
-    start = network.initial(stream(config.seed, "start"))
-    if config.start == "random":
-        return start
-    assert isinstance(network, ClasswiseNetwork)  # the configuration saw to that
-    return imitate(network, start, config.start)
 
 
 def make_units(config: PretrainConfig, generation: int) -> list[Unit]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.fitness import RankingScores
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import Network
+from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage
 from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, history_text
@@ -51,7 +51,7 @@ class PretrainResult:
     def of(
         cls,
         config: PretrainConfig,
-        network: Network,
+        network: LossNetwork,
         params: Tensor,
         history: list[GenerationRecord],
         scores: Mapping[int, RankingScores] | None,

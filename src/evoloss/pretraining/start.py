@@ -2,116 +2,49 @@
 
 from __future__ import annotations
 
-import itertools
-import math
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
-from evoloss.errors import CanonicalFormError
-from evoloss.networks import LOG_P_FLOOR, BasisNetwork, ClasswiseNetwork, MixtureNetwork
-from evoloss.networks.mixture import N_LABEL
-from evoloss.students import START_SLOPES, function_slopes, network_slopes
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.sce import SceLoss
+from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.networks import LossNetwork, SlopeFunctions, SlopesByCount
+from evoloss.random_streams import stream
 
-_COUNTS = (2, 3, 5, 10, 30, 100, 1000)
-_POINTS = 48
-_ROUNDS = 20
-_LARGEST_ERROR = 0.3
+if TYPE_CHECKING:
+    from evoloss.pretraining.config import PretrainConfig
 
 
-def imitate(network: ClasswiseNetwork, start: Tensor, name: str) -> Tensor:
-    """Fit a network to the slopes of a known loss in canonical form, at 2 to 1,000 classes.
+def _half_smoothed_log(n_classes: int) -> SlopeFunctions:
+    """The slopes of ``-log(p + 1/C)``, half of those of the known loss.
 
-    Args:
-        network: what is fitted.
-        start: first parameters, ``(n_params,)``.
-        name: of ``START_SLOPES``.
+    A network of weights takes the scale of what it imitates, and a step of the search is large or small
+    beside it: this one is that of cross-entropy at p = 1.
+    """
+    other, label = SmoothedLogLoss().slopes(n_classes)
+    return other, lambda log_p: label(log_p) / 2
 
-    Returns:
-        Parameters ``(n_params,)`` in the dtype of ``start``.
+
+START_SLOPES: dict[str, SlopesByCount] = {
+    "cross_entropy": CrossEntropyLoss().slopes,
+    "label_smoothing": LabelSmoothingLoss().slopes,
+    "gce": GceLoss().slopes,
+    "sce": SceLoss().slopes,
+    "smoothed_log": _half_smoothed_log,
+}
+"""Slopes of the known losses that a search may start at, by name; with the papers' defaults."""
+
+
+def start_point(config: PretrainConfig, network: LossNetwork) -> Tensor:
+    """The mean that the search starts from, shape ``(n_params,)``.
 
     Raises:
-        CanonicalFormError: if the fit fails: another seed or a larger network may do.
+        CanonicalFormError: if the network cannot be fitted to the known loss that it is to start from.
     """
-    if isinstance(network, BasisNetwork):
-        return _weights(network, name).to(start.dtype)
-    wanted = [(count, *_wanted(name, count)) for count in _COUNTS]
-    params = start.double().clone().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [params], max_iter=50, history_size=30, line_search_fn="strong_wolfe", tolerance_change=1e-12
-    )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = torch.stack([_misfit(network, params, *each) for each in wanted]).mean()
-        loss = torch.where(loss.isfinite(), loss, 1e6)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    for _ in range(_ROUNDS):
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-    fitted = params.detach()
-    with torch.no_grad():
-        worst = max(float(_misfit(network, fitted, *each)) for each in wanted)
-    if not worst < _LARGEST_ERROR**2:
-        raise CanonicalFormError(
-            f"a network of this kind and seed could not be fitted to {name} (mean squared error of its "
-            f"slopes {worst:.3g}); use another seed, hidden=(8, 8) or more, or start='random'"
-        )
-    return fitted.to(start.dtype)
-
-
-def _weights(network: BasisNetwork, name: str) -> Tensor:
-    """The parameters of a network of fixed functions; canonical scales, one a class count, come later."""
-    rows, targets = [], []
-    for n_classes in _COUNTS:
-        grid = _grid(n_classes)
-        other, label = function_slopes([START_SLOPES[name](n_classes)])(grid)[0]
-        for flag, slopes, weight in ((False, other, n_classes**0.75), (True, label, 1.0)):
-            rows.append(weight * network.tangents(grid, flag, n_classes))
-            targets.append(weight * slopes)
-    matrix, wanted = torch.cat(rows), torch.cat(targets)
-    if not isinstance(network, MixtureNetwork):
-        return _least_squares(matrix, wanted)[0]
-    # Weights that may not be negative: few enough that every set of them can be tried.
-    best, least = torch.zeros(network.n_params), math.inf
-    for signs in itertools.product((False, True), repeat=N_LABEL):
-        kept = torch.tensor([*signs, *[True] * (network.n_params - N_LABEL)])
-        weights, misfit = _least_squares(matrix[:, kept], wanted)
-        if misfit < least and any(signs) and bool((weights[: sum(signs)] >= 0).all()):
-            best, least = torch.zeros_like(matrix[0]).masked_scatter(kept, weights), misfit
-    return network.at_weights(best)
-
-
-def _least_squares(matrix: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
-    """Weights and sum of squared errors."""
-    # By the decomposition that bears columns which are nearly the same.
-    found = torch.linalg.lstsq(matrix, wanted[:, None], driver="gelsd").solution.squeeze(1)
-    return found, float((matrix @ found - wanted).square().sum())
-
-
-def _grid(n_classes: int) -> Tensor:
-    """Log-probabilities that matter at a class count: near 1, around uniform, and the tail."""
-    near = torch.log1p(-torch.logspace(-4, -0.3, _POINTS // 3, dtype=torch.float64))
-    middle = torch.linspace(-0.7, -math.log(n_classes) - 4, _POINTS // 3, dtype=torch.float64)
-    tail = torch.linspace(
-        -math.log(n_classes) - 4, max(LOG_P_FLOOR, -35.0), _POINTS // 6, dtype=torch.float64
-    )
-    return torch.cat([near, middle, tail])
-
-
-def _wanted(name: str, n_classes: int) -> tuple[Tensor, Tensor]:
-    """Grid and slopes of the known loss, scaled to canonical form: ``(M,)`` and ``(2, M)``."""
-    slopes = function_slopes([START_SLOPES[name](n_classes)])
-    other, label = slopes(torch.tensor([-math.log(n_classes)], dtype=torch.float64))[0]
-    grid = _grid(n_classes)
-    return grid, slopes(grid)[0] / (other - label)
-
-
-def _misfit(
-    network: ClasswiseNetwork, params: Tensor, n_classes: int, grid: Tensor, wanted: Tensor
-) -> Tensor:
-    """Mean squared error of the network's own slopes; those of the many other classes count more."""
-    error = network_slopes(network, params[None], n_classes, canonical=False)(grid)[0] - wanted
-    weights = error.new_tensor([n_classes**0.75, 1.0])[:, None]
-    return (weights * error).square().mean()
+    start = network.initial(stream(config.seed, "start"))
+    if config.start == "random":
+        return start
+    return network.imitate(start, START_SLOPES[config.start], config.start)

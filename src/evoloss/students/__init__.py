@@ -1,12 +1,5 @@
 """Students: small classifiers, trained all at once with every loss of a population."""
 
-from evoloss.students.loss_slopes import (
-    KNOWN_SLOPES,
-    START_SLOPES,
-    cross_entropy_slopes,
-    function_slopes,
-    network_slopes,
-)
 from evoloss.students.slope_tables import (
     SlopeTables,
     join_tables,
@@ -19,16 +12,11 @@ from evoloss.students.students import Students, StudentScores
 from evoloss.students.workspace import Workspace
 
 __all__ = [
-    "KNOWN_SLOPES",
-    "START_SLOPES",
     "SlopeTables",
     "StudentScores",
     "Students",
     "Workspace",
-    "cross_entropy_slopes",
-    "function_slopes",
     "join_tables",
-    "network_slopes",
     "slope_error",
     "tabulate_functions",
     "tabulate_network",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evoloss.networks import BATCH_COUNT, certainty_of
+from evoloss.networks import BATCH_COUNT, TrainingState, certainty_of
 from evoloss.students.network import Memory
 from evoloss.students.slope_tables import Cells, SlopeTables, n_cells
 
@@ -17,16 +17,20 @@ class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
 
     Where the tables have a temper t (:mod:`evoloss.networks.tempered`), h is looked up at ``t log p``; where
-    it is paced (:mod:`evoloss.networks.paced`), t follows the batch.
+    it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
+    (:mod:`evoloss.networks.states`), what a student remembers of its training, too.
 
     Args:
         tables: one candidate each of the chunk, in the dtype and on the device of the students. For the mean
             over a batch they are divided by its size: a multiple of a loss is a loss.
         out: where gradients go, ``(tasks, popsize, classes, n)``.
         memory: for everything in between.
+        state: of the students' trainings, for candidates that keep one; every call takes its batch in.
     """
 
-    def __init__(self, tables: SlopeTables, out: Tensor, memory: Memory) -> None:
+    def __init__(
+        self, tables: SlopeTables, out: Tensor, memory: Memory, state: TrainingState | None = None
+    ) -> None:
         tasks, popsize, self._n_classes, columns = out.shape
         self._cells = Cells(tables.resolution, out.dtype, out.device)
         # One line of cells for all: other classes' and the label's of the first candidate, of the second, ...
@@ -41,6 +45,7 @@ class LogitGradient:
         self._total, self._sum = (
             memory.take(name, (tasks, popsize, 1, columns), out) for name in ("total", "sum")
         )
+        self._state = state
         self._tempering = None
         if tables.tempering is not None:
             self._tempering = tables.tempering.map(lambda each: each[:, :, None])
@@ -65,9 +70,12 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
+        remembered = None if self._state is None else self._state.temper(log_p, label_cells != 0)
         if self._tempering is not None:
             # Other classes have no slope where t is not 1.
             log_p.mul_(self._tempering.at(self._measure(label_cells)))
+        if remembered is not None:
+            log_p.mul_(remembered)
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)

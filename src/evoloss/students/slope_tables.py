@@ -1,6 +1,6 @@
 r"""The derivative of classwise losses as tables, so that students are trained without autograd.
 
-The two slopes of a classwise loss (:mod:`evoloss.students.loss_slopes`) are functions of one number. Each is
+The two slopes of a classwise loss (:mod:`evoloss.networks.slopes`) are functions of one number. Each is
 tabulated in cells of log p and is linear within a cell, ``h = intercept + gradient * log p``: two look-ups,
 one multiplication, one addition. The cells are those of a floating-point number: with
 ``t = 1 + 63 * log p / LOG_P_FLOOR``, from 1 at p = 1 to 64 at the floor, the cell is the exponent of t and
@@ -16,18 +16,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks import LOG_P_FLOOR, AnyCountNetwork, TemperedNetwork, Tempering
-from evoloss.students.loss_slopes import (
+from evoloss.networks import (
+    LOG_P_FLOOR,
+    LossNetwork,
     SlopeFunctions,
     Slopes,
+    States,
+    Tempering,
     function_slopes,
-    network_slopes,
-    tempered_slopes,
 )
 
 DEFAULT_RESOLUTION = 7  # bits; one more takes an eighth more time to look up and quarters the error
@@ -51,6 +53,8 @@ class SlopeTables:
         tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
             temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
             ``(popsize, 1)`` each; None is t = 1 for all.
+        states: if the temper depends on what students remember of their training
+            (:mod:`evoloss.networks.states`), how they do.
     """
 
     intercepts: Tensor
@@ -59,6 +63,7 @@ class SlopeTables:
     n_classes: int
     resolution: int
     tempering: Tempering | None = None
+    states: States | None = None
 
     def __len__(self) -> int:
         return len(self.exists)
@@ -70,7 +75,7 @@ class SlopeTables:
             intercepts=self.intercepts[candidates],
             gradients=self.gradients[candidates],
             exists=self.exists[candidates],
-            tempering=self._tempering(lambda each: each[candidates]),
+            **self._changed(lambda entry: entry[candidates]),
         )
 
     def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> SlopeTables:
@@ -80,15 +85,19 @@ class SlopeTables:
             intercepts=self.intercepts.to(dtype=dtype, device=device),
             gradients=self.gradients.to(dtype=dtype, device=device),
             exists=self.exists.to(device=device),
-            tempering=self._tempering(lambda each: each.to(dtype=dtype, device=device)),
+            **self._changed(lambda entry: entry.to(dtype=dtype, device=device)),
         )
 
     def times(self, factor: float) -> SlopeTables:
         """The tables of multiples of these losses."""
         return replace(self, intercepts=self.intercepts * factor, gradients=self.gradients * factor)
 
-    def _tempering(self, change: Callable[[Tensor], Tensor]) -> Tempering | None:
-        return None if self.tempering is None else self.tempering.map(change)
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        """Tempering and states with every tensor changed."""
+        return {
+            "tempering": None if self.tempering is None else self.tempering.map(change),
+            "states": None if self.states is None else self.states.map(change),
+        }
 
     def lookup(self, log_p: Tensor) -> Tensor:
         """Both slopes at (tempered) log-probabilities ``(M,)``, ``-inf`` allowed, ``(popsize, 2, M)``."""
@@ -135,7 +144,7 @@ def tabulate_slopes(
     """Tabulate the slopes of a population.
 
     Args:
-        slopes: from :func:`network_slopes` or :func:`function_slopes`, or any function like theirs.
+        slopes: such as those of a network or of :func:`evoloss.networks.function_slopes`.
         n_classes: the class count that they are meant for.
         like: gives the dtype and the device in which the slopes are asked for and kept.
         exists: candidates to train with, ``(popsize,)``; those whose slopes are not finite are left out too.
@@ -166,7 +175,7 @@ def tabulate_slopes(
 
 
 def tabulate_network(
-    network: AnyCountNetwork,
+    network: LossNetwork,
     params: Tensor,
     n_classes: int,
     *,
@@ -174,12 +183,11 @@ def tabulate_network(
 ) -> SlopeTables:
     """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``."""
     exists = network.form(params, n_classes).exists
-    if isinstance(network, TemperedNetwork):
-        slopes = tempered_slopes(network, params, n_classes)
-        tables = tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
-        return replace(tables, tempering=network.tempering(params))
-    slopes = smooth_slopes(network_slopes(network, params, n_classes))
-    return tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
+    slopes = network.slopes(params, n_classes)
+    if network.interpolates_slopes:
+        slopes = smooth_slopes(slopes)
+    tables = tabulate_slopes(slopes, n_classes, like=params, exists=exists, resolution=resolution)
+    return replace(tables, tempering=network.tempering(params), states=network.states(params, n_classes))
 
 
 def tabulate_functions(
@@ -220,28 +228,50 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
     """One population out of several, in the given order; such as candidates and a known loss beside them.
 
     Raises:
-        ConfigError: if they are for different class counts or of different resolutions.
+        ConfigError: if they are for different class counts or of different resolutions, or if several of
+            them have states.
     """
     kinds = {(each.n_classes, each.resolution) for each in tables}
     if len(kinds) != 1:
         raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
-    tempering = None
-    if any(each.tempering is not None for each in tables):
-        # Without tempering t is 1, whatever the certainty.
-        own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
-        least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
-        paced = None
-        if any(each.paced is not None for each in own):
-            paced = torch.cat(
-                [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
-            )
-        tempering = Tempering(least, power, paced)
     return SlopeTables(
         torch.cat([each.intercepts for each in tables]),
         torch.cat([each.gradients for each in tables]),
         torch.cat([each.exists for each in tables]),
         *kinds.pop(),
-        tempering,
+        _joined_tempering(tables),
+        _joined_states(tables),
+    )
+
+
+def _joined_tempering(tables: Sequence[SlopeTables]) -> Tempering | None:
+    """The tempering of all candidates: without one t is 1, whatever the certainty."""
+    if all(each.tempering is None for each in tables):
+        return None
+    own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
+    least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
+    paced = None
+    if any(each.paced is not None for each in own):
+        paced = torch.cat(
+            [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
+        )
+    return Tempering(least, power, paced)
+
+
+def _joined_states(tables: Sequence[SlopeTables]) -> States | None:
+    """The states of all candidates: rows of zeros for those that come without."""
+    having = [at for at, entry in enumerate(tables) if entry.states is not None]
+    if not having:
+        return None
+    if len(having) > 1:
+        raise ConfigError("tables of one population with a state can be joined with others, got several")
+    states = tables[having[0]].states
+    assert states is not None
+    before, after = (sum(map(len, part)) for part in (tables[: having[0]], tables[having[0] + 1 :]))
+    return states.map(
+        lambda rows: torch.cat(
+            [rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]
+        )
     )
 
 

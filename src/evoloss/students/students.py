@@ -8,7 +8,7 @@ from the device.
 
 ::
 
-    reference = tabulate_functions([cross_entropy_slopes()], 10, like=params)
+    reference = tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params)
     tables = join_tables([reference, tabulate_network(network, params, 10)])
     scores = Students(StudentConfig(), tasks, plan).train(tables)
     scores.test_accuracy[-1]  # (1 + popsize, tasks), at the end of training

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from evoloss.networks import TrainingState
 from evoloss.students.evaluation import Judgement, evaluate_students
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.network import Blocks, Memory, Shape, StudentNetwork
@@ -33,6 +34,7 @@ class TrainingStep:
         grads: scratch, or the first of the moments if the optimiser :func:`accumulates`.
         moments: what the optimiser remembers, changed in place.
         memory: for everything in between.
+        state: what losses with a state remember of these trainings, changed in place.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class TrainingStep:
         grads: Blocks,
         moments: Sequence[Blocks],
         memory: Memory,
+        state: TrainingState | None = None,
     ) -> None:
         keep = config.momentum if accumulates(config) else 0.0
         self.network = StudentNetwork(config, shape, params, grads, memory, keep)
-        self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory)
+        self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory, state)
         self.update = OPTIMIZERS[config.optimizer](config, params, grads, moments)
 
     def __call__(self, inputs: Tensor, label_cells: Tensor, rate: Tensor) -> None:
@@ -74,6 +77,7 @@ def functional_step(
     inputs: Tensor,
     label_cells: Tensor,
     rate: Tensor,
+    state: TrainingState | None = None,
 ) -> None:
     """A :class:`TrainingStep` of blocks of parameters and moments, as one function for ``torch.compile``."""
     n_tasks, features, batch = inputs.shape
@@ -81,7 +85,7 @@ def functional_step(
     shape = Shape(n_tasks, params[0].shape[1], widths)
     memory, remembered = _Fresh(), [Blocks(each) for each in moments]
     grads = remembered[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
-    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, remembered, memory)
+    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, remembered, memory, state)
     step(inputs, label_cells, rate)
 
 
@@ -162,8 +166,17 @@ class StudentChunk:
             for piece in moment.pieces:
                 piece.zero_()
         self.tables = tables.times(1 / material.batch)
+        self.state = None if tables.states is None else tables.states.begin(material.n_tasks)
         self.step = TrainingStep(
-            config, self.shape, self.tables, material.batch, self.params, grads, self.moments, workspace
+            config,
+            self.shape,
+            self.tables,
+            material.batch,
+            self.params,
+            grads,
+            self.moments,
+            workspace,
+            self.state,
         )
 
     def train(self) -> Iterator[tuple[Judgement, Tensor]]:
@@ -204,7 +217,8 @@ class StudentChunk:
                     self.step(*batch)
                 else:
                     moments = [each.blocks for each in self.moments]
-                    self.compiled(material.config, self.tables, self.params.blocks, moments, *batch)
+                    params = self.params.blocks
+                    self.compiled(material.config, self.tables, params, moments, *batch, self.state)
 
     def _evaluate(self, inputs: Tensor, target: Tensor, temperatures: Sequence[float] = ()) -> Judgement:
         return evaluate_students(self.step.network, inputs, target, self.material.columns, temperatures)

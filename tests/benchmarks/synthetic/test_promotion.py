@@ -13,7 +13,8 @@ from benchmarks.synthetic.promotion import PrecomputedScores, PromotionBenchmark
 from evoloss import PretrainConfig
 from evoloss.errors import ConfigError
 from evoloss.fitness import measure_learnability
-from evoloss.pretraining.parts import make_network, make_units, start_point
+from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.start import start_point
 from evoloss.tasks import PRIORS
 
 SMALL = replace(

@@ -22,7 +22,7 @@ from evoloss.losses.artefact.format import (
     write_artefact,
 )
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, LossNetwork, MonotoneNetwork
 from tests.losses.evolved_losses import NETWORKS, evolved, usable_params
 from tests.losses.saved_loss import JSON, config_of, loads_or_is_refused, refused
 
@@ -51,7 +51,7 @@ EVERY_NETWORK = st.one_of(
     record=st.dictionaries(st.text(), JSON, max_size=3),
 )
 def test_saving_then_loading_is_the_identity(
-    network: Network,
+    network: LossNetwork,
     seed: int,
     double: bool,
     record: dict[str, Any],

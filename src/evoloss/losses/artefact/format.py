@@ -24,7 +24,7 @@ from evoloss._version import __version__
 from evoloss.atomic_files import write_bytes, write_text
 from evoloss.errors import ArtefactError, ConfigError, UnknownNameError
 from evoloss.losses.artefact.card import card_text
-from evoloss.networks import Network, build_network, describe_network
+from evoloss.networks import LossNetwork, build_network, describe_network
 from evoloss.zoo import SHIPPED
 
 FORMAT = 1
@@ -44,7 +44,7 @@ class Artefact:
         record: how the loss was made and what was measured; JSON values.
     """
 
-    network: Network
+    network: LossNetwork
     params: Tensor
     record: dict[str, Any]
 
@@ -157,7 +157,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _read_params(path: Path, content: bytes, network: Network) -> Tensor:
+def _read_params(path: Path, content: bytes, network: LossNetwork) -> Tensor:
     try:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:

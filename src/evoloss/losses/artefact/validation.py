@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import CanonicalFormError, ConfigError
-from evoloss.networks import Network
+from evoloss.networks import LossNetwork
 
 
-def checked_params(network: Network, params: Tensor) -> Tensor:
+def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
     """A copy of a network's parameters, in float32 or float64, after checks.
 
     Raises:

@@ -11,8 +11,7 @@ from torch import Tensor
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.known.slopes import SlopeFunctions
-from evoloss.networks import Context, RowTerms, Terms
+from evoloss.networks import Context, RowTerms, SlopeFunctions, Terms
 
 __all__ = ["LabelProbabilityLoss"]
 

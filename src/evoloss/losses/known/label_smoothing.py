@@ -11,8 +11,7 @@ from torch import Tensor
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.ranges import in_range
-from evoloss.losses.known.slopes import SlopeFunctions
-from evoloss.networks import AffineTerms, Terms
+from evoloss.networks import AffineTerms, SlopeFunctions, Terms
 
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
 

@@ -14,8 +14,7 @@ from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.ranges import in_range
-from evoloss.losses.known.slopes import SlopeFunctions
-from evoloss.networks import Context, RowTerms, Terms
+from evoloss.networks import Context, RowTerms, SlopeFunctions, Terms
 
 __all__ = ["SmoothedLogLoss", "smoothed_log"]
 

@@ -1,0 +1,66 @@
+"""The kind that docs/extend/network.md adds works as it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from evoloss.networks import NETWORKS
+from evoloss.networks.base import LossNetwork
+from tests.networks import test_kinds
+
+PAGE = Path(__file__).parents[2] / "docs/extend/network.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def imported(name: str, text: str, folder: Path) -> ModuleType:
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where the types of a dataclass's fields are looked up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the example entered in ``NETWORKS``."""
+    module = imported("power_of_the_page", BLOCKS[0], tmp_path)
+    monkeypatch.setitem(NETWORKS, "power", module.PowerNetwork)
+    yield tmp_path
+    del sys.modules["power_of_the_page"]
+
+
+def test_the_example_keeps_what_every_kind_promises(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [check for name, check in vars(test_kinds).items() if name.startswith("test_")]
+    assert len(checks) > 10
+    for check in checks:
+        if check in (test_kinds.test_it_imitates_or_says_that_it_cannot,):
+            check("power", monkeypatch)
+        elif check is not test_kinds.test_its_row_in_the_docs:
+            check("power")
+
+
+def test_its_own_test_passes(folder: Path) -> None:
+    module = imported("test_of_the_page", BLOCKS[1], folder)
+    for n_classes in (2, 10, 1000):
+        module.test_it_is_the_known_loss_in_canonical_form(n_classes)
+    del sys.modules["test_of_the_page"]
+
+
+def test_every_question_is_listed() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    questions = {name for name in vars(LossNetwork) if not name.startswith("_")}
+    questions |= set(LossNetwork.__annotations__)
+    table = text[text.index("## What a kind answers") : text.index("## The file\n")]
+    assert questions - {"check_classes"} == set(re.findall(r"`(\w+)`", table)) & questions
+    assert questions >= {"kind", "states", "slopes", "losses"}

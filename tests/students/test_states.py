@@ -1,0 +1,133 @@
+"""A loss that remembers its training: every student has a state of its own, one batch a step goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.speed.students.cases import Case
+from evoloss.errors import ConfigError
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.networks import MixtureNetwork, SlopeFunctions
+from evoloss.students.slope_tables import SlopeTables, join_tables, tabulate_functions, tabulate_network
+from evoloss.students.students import Students, StudentScores
+from evoloss.tasks.student_config import StudentConfig
+from tests.networks.populations import accepted
+from tests.students.test_gradient import student_module
+
+CASE = Case(classes=4, features=5, hidden=(6,), n_tasks=2, batch=10, samples=40, steps=9)
+TASKS, PLAN = CASE.tasks(torch.float64), replace(CASE.plan(torch.float64), evaluate_at=(4, 9))
+CONFIG = StudentConfig(hidden=CASE.hidden, clip=None, momentum=0.0)
+LIKE = torch.zeros(0, dtype=torch.float64)
+POWER_OF_P: SlopeFunctions = (torch.zeros_like, lambda log_p: -log_p.exp())  # of t log p: -p^t
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Temper ``1 / (1 + strength m)``, m what a student gave to its labels, summed over its batches."""
+
+    strength: Tensor  # (popsize, 1)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Confidence:
+        return Confidence(change(self.strength))
+
+    def begin(self, n_tasks: int) -> RunningConfidence:
+        return RunningConfidence(self.strength[:, :, None], torch.zeros(n_tasks, 1, 1, 1))
+
+
+@dataclass
+class RunningConfidence:
+    strength: Tensor
+    given: Tensor
+
+    def temper(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
+        assert is_label.dtype == torch.bool
+        own = (log_probs.exp() * is_label).sum(dim=2, keepdim=True)
+        self.given = self.given + own.mean(dim=3, keepdim=True)
+        return (1 / (1 + self.strength * self.given)).expand_as(own)
+
+
+def tables_of(*strengths: float) -> SlopeTables:
+    states = Confidence(LIKE.new_tensor(strengths)[:, None])
+    tables = tabulate_functions([POWER_OF_P] * len(strengths), 4, like=LIKE, resolution=12)
+    return replace(tables, states=states)
+
+
+def trained(tables: SlopeTables, **options: int) -> StudentScores:
+    return Students(CONFIG, TASKS, PLAN, **options).train(tables, keep_weights=True)
+
+
+def plain_training(strength: float, task: int) -> list[Tensor]:
+    """One student with autograd, the state worked out beside it."""
+    module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
+    given = 0.0
+    for rate, rows in zip(PLAN.rates, PLAN.batches[:, task], strict=True):
+        log_p = torch.log_softmax(module(TASKS.x[task, rows]), 1)
+        log_p = log_p.gather(1, TASKS.y[task, rows][:, None])
+        given += float(log_p.detach().exp().mean())
+        pull = (log_p.detach() / (1 + strength * given)).exp()
+        module.zero_grad()
+        (-pull * log_p).mean().backward()
+        with torch.no_grad():
+            for weight in module.parameters():
+                weight -= (rate if rate.dim() == 0 else rate[task]) * weight.grad
+    return [weight.detach() for weight in module.parameters()]
+
+
+def test_every_student_has_its_own_and_judging_leaves_it_alone() -> None:
+    strengths = (0.0, 0.5, 3.0)
+    weights = trained(tables_of(*strengths)).weights
+    assert weights is not None
+    for candidate, strength in enumerate(strengths):
+        for task in range(2):
+            found = [part[candidate, task] for layer in weights for part in layer]
+            for mine, theirs in zip(found, plain_training(strength, task), strict=True):
+                torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs, rtol=0, atol=1e-5)
+    first = weights[0][0]
+    assert float((first[0] - first[2]).abs().max()) > 1e-2  # the state makes a difference
+
+
+def test_it_begins_anew_with_every_training_and_chunk() -> None:
+    students = Students(CONFIG, TASKS, PLAN)
+    once, again = (students.train(tables_of(0.5, 3.0)).test_nll for _ in range(2))
+    assert torch.equal(once, again)
+    apart = Students(CONFIG, TASKS, PLAN, memory=1)
+    assert apart.chunk == 1
+    torch.testing.assert_close(apart.train(tables_of(0.5, 3.0)).test_nll, once)
+
+
+def test_beside_losses_without_a_state() -> None:
+    reference = tabulate_functions([CrossEntropyLoss().slopes(4)], 4, like=LIKE, resolution=12)
+    plain = replace(tables_of(0.0), states=None)
+    joined = trained(join_tables([reference, tables_of(0.5, 3.0), plain])).test_nll
+    alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), plain)]
+    torch.testing.assert_close(joined, torch.cat(alone, dim=1))
+
+
+def test_two_populations_with_states_are_not_joined() -> None:
+    with pytest.raises(ConfigError, match="one population with a state can be joined with others"):
+        join_tables([tables_of(0.5), tables_of(3.0)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RememberingNetwork(MixtureNetwork):
+    """A kind that answers the question: its last parameter is the strength too."""
+
+    def states(self, params: Tensor, n_classes: int) -> Confidence:
+        del n_classes
+        return Confidence(params[:, -1:].exp())
+
+
+def test_a_kind_is_asked_for_its_states() -> None:
+    network = RememberingNetwork()
+    params = accepted(network, 2, 0, 4)
+    tables = tabulate_network(network, params, 4)
+    assert isinstance(tables.states, Confidence)
+    assert torch.equal(tables.states.strength, params[:, -1:].exp())
+    assert tabulate_network(MixtureNetwork(), params, 4).states is None
+    remembering, not_so = (trained(each).test_nll for each in (tables, replace(tables, states=None)))
+    assert float((remembering - not_so).abs().max()) > 1e-3
