@@ -163,7 +163,8 @@ def test_files_that_are_not_results(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     for content, message in [
         (b"", "not valid JSON"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", "is UTF-16; save it as UTF-8"),
+        (b"\x80abc", "is not UTF-8 text"),
         (b"[]", "no entry 'schema'"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"schema": 1}', "is missing"),

@@ -16,9 +16,11 @@ from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import LearnabilityConfig, Objective, RankingConfig, Scoring
 from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+from evoloss.regular_files import read_regular_text
 from evoloss.tasks import Prior, named_prior
 
 FITNESSES = ("ranking", "learnability")
+MAX_TOML_BYTES = 1 << 20
 _STARTS_KNOWN = ("classwise", "balanced", "basis", "mixture")  # networks that can imitate a known loss
 
 
@@ -274,16 +276,16 @@ class PretrainConfig:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
+    """Read a TOML file, with or without a byte order mark.
 
     Raises:
         ConfigError: if it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular_text(Path(path), MAX_TOML_BYTES))
     except OSError as error:
         raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # broken TOML, broken UTF-8, brackets without end
         raise ConfigError(f"the configuration {path} is not TOML: {error}") from error
 
 

@@ -104,7 +104,7 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "record a list": (lambda c: {**c, "record": []}, "'record' must be a dict"),
     "list": (lambda c: [c], "must hold a JSON object, got a list"),
     "number": (lambda c: 3, "must hold a JSON object"),
-    "NaN": (lambda c: {**c, "record": {"score": float("nan")}}, "NaN is no JSON value"),
+    "NaN": (lambda c: {**c, "record": {"score": float("nan")}}, "NaN is not a JSON number"),
 }
 
 

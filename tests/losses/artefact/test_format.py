@@ -149,7 +149,7 @@ def test_what_stands_in_the_place_of_a_file(saved: Path, name: str):
     refused(saved)
     limit = {"config.json": MAX_CONFIG_BYTES, "loss.safetensors": MAX_LOSS_BYTES}[name]
     os.truncate(path, limit * 100)  # sparse: takes no room on the disk
-    refused(saved, f"{name} is larger than {limit} bytes")
+    refused(saved, rf"{name} cannot be read \(Is larger than {limit} bytes\)")
 
 
 def test_the_card_is_not_needed_to_load(saved: Path):

@@ -25,6 +25,8 @@ from evoloss.atomic_files import write_bytes, write_text
 from evoloss.errors import ArtefactError, ConfigError, UnknownNameError
 from evoloss.losses.artefact.card import card_text
 from evoloss.networks import Network, build_network, describe_network
+from evoloss.regular_files import read_regular
+from evoloss.strict_json import parse_json
 from evoloss.zoo import SHIPPED
 
 FORMAT = 1
@@ -116,26 +118,19 @@ def read_artefact(directory: Path) -> Artefact:
 
 def _read_file(path: Path, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        return read_regular(path, limit)
     except OSError as error:
         raise ArtefactError(
-            f"{path} cannot be read ({error.strerror}); a saved loss has {LOSS_FILE} and {CONFIG_FILE}"
+            f"{path} cannot be read ({error.strerror}); a saved loss has {LOSS_FILE} of at most "
+            f"{MAX_LOSS_BYTES} bytes and {CONFIG_FILE} of at most {MAX_CONFIG_BYTES}"
         ) from error
-    if len(content) > limit:
-        raise ArtefactError(f"{path} is larger than {limit} bytes, which no loss is; it is something else")
-    return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     content = _read_file(path, MAX_CONFIG_BYTES)
     try:
-        config = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # ValueError covers broken JSON and broken UTF-8
+        config = parse_json(content)
+    except ValueError as error:
         raise ArtefactError(f"{path} is not JSON ({error}); it is damaged or truncated") from error
     if not isinstance(config, dict):
         raise ArtefactError(f"{path} must hold a JSON object, got a {type(config).__name__}")
