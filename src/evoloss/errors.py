@@ -52,6 +52,10 @@ class ResultsError(EvolossError):
     """A results file cannot be read, or does not follow the schema."""
 
 
+class OutputError(EvolossError):
+    """A file that evoloss did not write stands where it would write."""
+
+
 class CanonicalFormError(EvolossError):
     """A loss has no canonical form: its gradient at the uniform prediction does not point down."""
 

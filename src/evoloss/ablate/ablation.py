@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evoloss.ablate.results import FILE_NAME, Ablation, check_run
+from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation, check_run
 from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.variants import Variant, parse_variants
 from evoloss.compare.comparison import describe_environment
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
+from evoloss.own_files import require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.sweeps.run_files import Run
@@ -106,8 +107,11 @@ def ablate(
         on_run: called with the number of runs that are done and that are planned, equal ones counted once.
 
     Raises:
-        EvolossError: if runs failed, or ``out`` holds files that are damaged.
+        EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
+            evoloss did not write.
     """
+    if out is not None:
+        require_replaceable(out, OWN_FILES)
     # Seeds outside, so that an ablation that is stopped early has whole pairs.
     planned = [(each, seed) for seed in config.seeds for each in config.variants]
     runs = [Run(KIND, each.config(config.base, seed).to_dict()) for each, seed in planned]

@@ -18,12 +18,15 @@ from evoloss.ablate.statistics import (
 )
 from evoloss.atomic_files import write_text
 from evoloss.errors import ResultsError
+from evoloss.own_files import holds_json
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 
 SCHEMA = 1
 """Version of the layout; a reader refuses another."""
 FILE_NAME = "ablation.json"
+OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "variants")}
+"""How the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)

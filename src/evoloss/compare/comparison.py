@@ -16,7 +16,7 @@ import torch
 from evoloss._version import __version__
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.progress import RunProgress
-from evoloss.compare.results import FILE_NAME, Results
+from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.compare.training_run import Sources, TrainingRuns, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
@@ -24,6 +24,7 @@ from evoloss.errors import ConfigError, ResultsError
 from evoloss.executors import Executor
 from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
+from evoloss.own_files import require_replaceable
 from evoloss.sweeps.run_files import Run, keep_run
 from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult, TrainConfig, train
@@ -55,10 +56,13 @@ def compare(
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
         ResultsError: if ``out`` holds the results of another comparison.
+        OutputError: if ``out`` holds a ``results.json`` that evoloss did not write.
         EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
     """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
+    if out is not None:
+        require_replaceable(out, OWN_FILES)
     losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
     dataset = _load(config)
     _try_model(config.model, dataset)

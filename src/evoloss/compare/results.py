@@ -17,6 +17,7 @@ from evoloss.compare.statistics import (
     summarise_losses,
 )
 from evoloss.errors import ResultsError
+from evoloss.own_files import holds_json
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.training import RunResult
@@ -24,6 +25,8 @@ from evoloss.training import RunResult
 SCHEMA = 1
 """Version of the layout; a reader refuses a higher one."""
 FILE_NAME = "results.json"
+OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "losses")}
+"""How the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STEMS = ("convergence", "differences")
 PANEL = 5  # variants in one panel of curves, the baseline among them; more cannot be told apart
 _FLOOR = 1e-4  # share of couples in the wrong order; a perfect score is drawn here
 _UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}

@@ -23,6 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
 FORMATS = ("png", "svg")
+STEMS = ("learning_curves", "accuracy", "paired_differences")
 
 
 def write_figures(results: Results, directory: Path, formats: Sequence[str] = ("png",)) -> list[Path]:

@@ -8,6 +8,11 @@ from rich.table import Table
 
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
+from evoloss.own_files import holds_line
+
+TABLE_FILE = "table.md"
+is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished yet\.")
+"""Whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
 HEADERS = (

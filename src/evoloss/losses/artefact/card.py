@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+CARD_LINE = r"A \w+ loss network \(.*\) for .*, written by evoloss \S+\.$"
+"""The line by which a card is told from another ``README.md``, in every version."""
+
 SCORE_TITLES = {
     "consistency": "ranking consistency",
     "kendall_tau": "Kendall's tau-b",

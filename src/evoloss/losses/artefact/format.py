@@ -23,8 +23,9 @@ from torch import Tensor
 from evoloss._version import __version__
 from evoloss.atomic_files import write_bytes, write_text
 from evoloss.errors import ArtefactError, ConfigError, UnknownNameError
-from evoloss.losses.artefact.card import card_text
+from evoloss.losses.artefact.card import CARD_LINE, card_text
 from evoloss.networks import Network, build_network, describe_network
+from evoloss.own_files import Recogniser, holds_json, holds_line, require_replaceable
 from evoloss.regular_files import read_regular
 from evoloss.strict_json import parse_json
 from evoloss.zoo import SHIPPED
@@ -34,6 +35,19 @@ LOSS_FILE, CONFIG_FILE, CARD_FILE = "loss.safetensors", "config.json", "README.m
 MAX_LOSS_BYTES, MAX_CONFIG_BYTES = 64 << 20, 1 << 20
 
 _KEYS = {"format", "evoloss_version", "network", "loss_sha256", "record"}
+
+
+def _holds_params(content: bytes) -> bool:
+    header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return isinstance(header, dict) and header.keys() - {"__metadata__"} == {"params"}
+
+
+OWN_FILES: dict[str, Recogniser] = {
+    LOSS_FILE: _holds_params,
+    CARD_FILE: holds_line(CARD_LINE),
+    CONFIG_FILE: holds_json("evoloss_version", "network"),
+}
+"""The files of a saved loss, and how they are recognised; others of these names are not replaced."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +78,13 @@ def write_artefact(
 
     Raises:
         ArtefactError: if ``directory`` or a folder above it is a file, or the loss is too large to be read.
+        OutputError: if a file of that name is there that evoloss did not write.
         ConfigError: if the record holds what JSON does not.
     """
     for each in (directory, *directory.parents):
         if os.path.lexists(each) and not each.is_dir():
             raise ArtefactError(f"{each} is not a directory; a loss is saved in a directory, name another")
+    require_replaceable(directory, OWN_FILES)
     tensors = {"params": artefact.params.detach().cpu().contiguous()}
     content = safetensors.torch.save(tensors)
     config = {
@@ -80,7 +96,8 @@ def write_artefact(
     }
     try:
         text = json.dumps(config, indent=2, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
+        parse_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the record of a loss must hold JSON values: {error}") from error
     if len(content) > MAX_LOSS_BYTES or len(text) > MAX_CONFIG_BYTES:
         raise ArtefactError(
