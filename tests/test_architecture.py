@@ -37,7 +37,16 @@ ROOMS: dict[str, set[str]] = {
         *("compare", "ablate", "sweeps", "report"),
     },
 }
-GROUND = {"errors", "random_streams", "atomic_files", "regular_files", "strict_json", "own_files", "_version"}
+GROUND = {
+    "errors",
+    "random_streams",
+    "atomic_files",
+    "regular_files",
+    "strict_json",
+    "own_files",
+    "safe_text",
+    "_version",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -15,6 +15,7 @@ from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.paced import PacedNetwork
 from evoloss.networks.tempered import TemperedNetwork
+from evoloss.safe_text import quoted
 
 AnyCountNetwork = ClasswiseNetwork | TemperedNetwork  # blind to the order of classes, for any number of them
 Network = AnyCountNetwork | ConcatNetwork
@@ -52,14 +53,16 @@ def build_network(description: Mapping[str, Any]) -> Network:
     cls = NETWORKS[kind]
     expected = {field.name for field in fields(cls)}
     if set(values) != expected:
-        raise ConfigError(f"a {kind} network is described by {sorted(expected)}, got {sorted(values)}")
+        raise ConfigError(
+            f"a {kind} network is described by {sorted(expected)}, got {quoted(sorted(values), 200)}"
+        )
     if issubclass(cls, TemperedNetwork):
         return cls()
     hidden = values["hidden"]
     if not (isinstance(hidden, list | tuple) and all(type(width) is int for width in hidden)):
-        raise ConfigError(f"hidden must be a list of integers, got {hidden!r}")
+        raise ConfigError(f"hidden must be a list of integers, got {quoted(hidden)}")
     if not (isinstance(values["activation"], str) and isinstance(values["features"], str)):
         raise ConfigError("activation and features must be strings")
     if "n_classes" in values and type(values["n_classes"]) is not int:
-        raise ConfigError(f"n_classes must be an integer, got {values['n_classes']!r}")
+        raise ConfigError(f"n_classes must be an integer, got {quoted(values['n_classes'])}")
     return cls(**{**values, "hidden": tuple(hidden)})

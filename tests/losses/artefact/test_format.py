@@ -195,3 +195,21 @@ def test_files_of_two_losses_are_not_mixed(saved: Path, tmp_path: Path):
 def test_artefact_errors_are_evoloss_errors():
     assert issubclass(ArtefactError, EvolossError)
     assert not issubclass(CanonicalFormError, ArtefactError)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}], ids=["value", "key"])
+def test_text_that_cannot_be_written_is_refused_before_anything_is_written(tmp_path: Path, value: Any):
+    loss = EvolvedLoss(NETWORKS["concat"], usable_params("concat"), record={"title": value})
+    with pytest.raises(ConfigError, match=r"must hold JSON values: .*surrogates not allowed"):
+        loss.save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(saved: Path):
+    for name in ("loss.safetensors", "config.json"):
+        content = (saved / name).read_bytes()
+        (saved / name).unlink()
+        os.mkfifo(saved / name)
+        refused(saved, rf"{name} cannot be read \(Is a named pipe")
+        (saved / name).unlink()
+        (saved / name).write_bytes(content)

@@ -27,12 +27,13 @@ from evoloss.losses.artefact.card import CARD_LINE, card_text
 from evoloss.networks import Network, build_network, describe_network
 from evoloss.own_files import Recogniser, holds_json, holds_line, require_replaceable
 from evoloss.regular_files import read_regular
+from evoloss.safe_text import one_line, quoted
 from evoloss.strict_json import parse_json
 from evoloss.zoo import SHIPPED
 
 FORMAT = 1
 LOSS_FILE, CONFIG_FILE, CARD_FILE = "loss.safetensors", "config.json", "README.md"
-MAX_LOSS_BYTES, MAX_CONFIG_BYTES = 64 << 20, 1 << 20
+MAX_LOSS_BYTES, MAX_CONFIG_BYTES = 4 << 20, 1 << 20
 
 _KEYS = {"format", "evoloss_version", "network", "loss_sha256", "record"}
 
@@ -123,7 +124,9 @@ def read_artefact(directory: Path) -> Artefact:
     try:
         network = build_network(config["network"])
     except (ConfigError, UnknownNameError) as error:
-        raise ArtefactError(f"{directory / CONFIG_FILE} describes no network: {error}") from error
+        raise ArtefactError(
+            f"{directory / CONFIG_FILE} describes no network: {one_line(error, 400)}"
+        ) from error
     content = _read_file(directory / LOSS_FILE, MAX_LOSS_BYTES)
     if hashlib.sha256(content).hexdigest() != config["loss_sha256"]:
         raise ArtefactError(
@@ -148,24 +151,26 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = parse_json(content)
     except ValueError as error:
-        raise ArtefactError(f"{path} is not JSON ({error}); it is damaged or truncated") from error
+        raise ArtefactError(
+            f"{path} is not JSON ({one_line(error, 200)}); it is damaged or truncated"
+        ) from error
     if not isinstance(config, dict):
         raise ArtefactError(f"{path} must hold a JSON object, got a {type(config).__name__}")
     version = config.get("format")
     if type(version) is not int or version < 1:
         raise ArtefactError(
-            f"{path} has no format version: 'format' must be an integer from 1, got {version!r}"
+            f"{path} has no format version: 'format' must be an integer from 1, got {quoted(version)}"
         )
     if version > FORMAT:
         raise ArtefactError(
-            f"{path} has format {version}, this evoloss {__version__} reads up to {FORMAT}: "
-            f"it was written by evoloss {config.get('evoloss_version', '?')}; upgrade evoloss"
+            f"{path} has format {quoted(version)}, this evoloss {__version__} reads up to {FORMAT}: "
+            f"it was written by evoloss {one_line(config.get('evoloss_version', '?'), 40)}; upgrade evoloss"
         )
     if set(config) != _KEYS:
-        raise ArtefactError(f"{path} must have the keys {sorted(_KEYS)}, got {sorted(config)}")
+        raise ArtefactError(f"{path} must have the keys {sorted(_KEYS)}, got {quoted(sorted(config), 200)}")
     for key, kind in (("network", dict), ("record", dict), ("loss_sha256", str), ("evoloss_version", str)):
         if not isinstance(config[key], kind):
-            raise ArtefactError(f"{path}: {key!r} must be a {kind.__name__}, got {config[key]!r:.60}")
+            raise ArtefactError(f"{path}: {key!r} must be a {kind.__name__}, got {quoted(config[key])}")
     return config
 
 
@@ -174,10 +179,10 @@ def _read_params(path: Path, content: bytes, network: Network) -> Tensor:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise ArtefactError(
-            f"{path} is not a safetensors file ({error}); it is damaged or truncated"
+            f"{path} is not a safetensors file ({one_line(error, 200)}); it is damaged or truncated"
         ) from error
     if set(tensors) != {"params"}:
-        raise ArtefactError(f"{path} must hold one tensor 'params', got {sorted(tensors)}")
+        raise ArtefactError(f"{path} must hold one tensor 'params', got {quoted(sorted(tensors), 200)}")
     params = tensors["params"]
     if params.dtype not in (torch.float32, torch.float64):
         raise ArtefactError(f"{path}: 'params' must be float32 or float64, got {params.dtype}")
