@@ -230,6 +230,12 @@ def test_missing_classes_and_images_are_named(tmp_path: Path) -> None:
         load_dataset(str(tmp_path / "two"))
 
 
+def test_too_few_images_to_split_a_test_part_off(tmp_path: Path) -> None:
+    make(tmp_path / "few", 1)
+    with pytest.raises(DataError, match=r"'few' has no test part, and its 2 samples are too few .* Add"):
+        load_dataset(str(tmp_path / "few"))
+
+
 def test_image_size_below_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="image_size must be at least 1, got 0"):
         load_image_folder(tmp_path, image_size=0)

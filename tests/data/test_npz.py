@@ -62,6 +62,7 @@ def test_features_become_float32(dtype: type, tmp_path: Path) -> None:
 
 
 ragged = np.empty(30, dtype=object)
+NO_TEXT = np.full(30, 0x12345678, np.uint32).view("<U1")  # beyond the last character there is
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,8 @@ def test_two_classes_as_truth_values(tmp_path: Path) -> None:
             {"y_train": np.array(["a"] * 30), "y_test": np.array(["b"] * 6)},
             "the label 'b', which y_train",
         ),
+        ({"y_train": NO_TEXT, "y_test": NO_TEXT[:6]}, "y_train holds numbers that are no characters"),
+        ({"y_train": np.array(["\ud800"] * 30)}, "y_train holds numbers that are no characters"),
         ({"y_train": np.datetime64("2020-01-01") + np.arange(30)}, "y_train has dtype datetime64"),
     ],
 )

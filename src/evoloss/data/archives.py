@@ -13,6 +13,7 @@ from evoloss.atomic_files import write_bytes
 from evoloss.data.tar_streams import TarStream, open_tar
 from evoloss.errors import DataError
 from evoloss.regular_files import open_regular
+from evoloss.safe_text import one_line
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst")
 
@@ -102,8 +103,9 @@ def read_archive(archive: Path, folder: str, members: Sequence[Member]) -> dict[
         raise
     # The modules of archives raise a dozen kinds of errors for damaged ones.
     except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise DataError(
-            f"{archive} is not a readable tar archive ({type(error).__name__}: {error}); it is damaged, "
+            f"{archive} is not a readable tar archive ({reason}); it is damaged, "
             "truncated or compressed in a way that Python cannot read. Fetch it again, or unpack it by hand"
         ) from error
     missing = [member.name for member in members if member.name not in contents]

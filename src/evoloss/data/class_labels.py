@@ -76,10 +76,19 @@ def _flat(path: Path, key: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         try:
             return np.char.decode(labels, "utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{path}: {key} holds bytes that are not UTF-8 ({error})") from error
+            raise DataError(f"{path}: {key} holds bytes that are not UTF-8 ({error.reason})") from error
+    if labels.dtype.kind == "U" and not _is_text(labels):
+        raise DataError(f"{path}: {key} holds numbers that are no characters; it is damaged, write it again")
     if labels.dtype.kind == "u" and labels.max() <= np.iinfo(np.int64).max:
         return labels.astype(np.int64)  # which compares with signed numbers exactly
     return labels
+
+
+def _is_text(labels: npt.NDArray[Any]) -> bool:
+    """Whether all code points are characters, as Python wants them."""
+    plain = np.ascontiguousarray(labels)
+    codes = plain.view(np.dtype(np.uint32).newbyteorder(plain.dtype.byteorder))
+    return not bool(((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any())
 
 
 def _first_few(values: npt.NDArray[Any]) -> str:

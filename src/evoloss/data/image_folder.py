@@ -14,6 +14,7 @@ from evoloss.data.images import SUFFIXES, ImageError, Pixels, read_image
 from evoloss.data.limits import DataLimits
 from evoloss.data.split_folders import find_splits
 from evoloss.errors import ConfigError, DataError
+from evoloss.safe_text import one_line
 
 _SHOWN = 10  # bad images that an error names
 _LEAST_LEVELS = 16  # of 256 that images with more than 8 bits must reach
@@ -52,7 +53,8 @@ def load_image_folder(
         class_names = _class_names(parts["train"])
         files = {part: _files(root, class_names, complete=part == "train") for part, root in parts.items()}
     except OSError as error:  # a folder that may not be looked into, or is gone meanwhile
-        raise DataError(f"{error.filename or folder} cannot be read ({error.strerror})") from error
+        place = one_line(error.filename or folder, 400)
+        raise DataError(f"{place} cannot be read ({error.strerror})") from error
     paths = [path for part in files.values() for path, _ in part]
     images = _read_all(folder, paths, image_size, limits or DataLimits.of())
     arrays: dict[str, LabelledArrays] = {}
@@ -76,7 +78,8 @@ def _class_names(root: Path) -> tuple[str, ...]:
     )
     if len(names) < 2:
         raise DataError(
-            f"{root} has {len(names)} subfolders; expected one subfolder with images for each class"
+            f"{one_line(root, 400)} has {len(names)} subfolders; expected one subfolder with images for each "
+            "class"
         )
     return names
 
@@ -85,7 +88,9 @@ def _files(root: Path, class_names: Sequence[str], *, complete: bool) -> list[tu
     unknown = sorted({path.name for path in root.iterdir() if path.is_dir()} - set(class_names))
     unknown = [name for name in unknown if not name.startswith(".")]
     if unknown:
-        raise DataError(f"{root} has classes that the training folder lacks: {', '.join(unknown)}")
+        names = ", ".join(map(one_line, unknown[:_SHOWN]))
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        raise DataError(f"{one_line(root, 400)} has classes that the training folder lacks: {names}{more}")
     files = []
     for label, name in enumerate(class_names):
         found = sorted(
@@ -95,11 +100,12 @@ def _files(root: Path, class_names: Sequence[str], *, complete: bool) -> list[tu
         )
         if complete and not found:
             raise DataError(
-                f"{root / name} has no images; expected files ending in {', '.join(sorted(SUFFIXES))}"
+                f"{one_line(root / name, 400)} has no images; expected files ending in "
+                f"{', '.join(sorted(SUFFIXES))}"
             )
         files += [(path, label) for path in found]
     if not files:
-        raise DataError(f"{root} has no images in its class folders")
+        raise DataError(f"{one_line(root, 400)} has no images in its class folders")
     return files
 
 
@@ -117,7 +123,7 @@ def _read_all(
         try:
             image = read_image(path, image_size, limits)
         except ImageError as error:
-            bad.append(f"{path.relative_to(folder)} ({error})")
+            bad.append(f"{one_line(path.relative_to(folder), 200)} ({one_line(error, 200)})")
             continue
         images.append(image)
         total += image.values.size
@@ -149,7 +155,8 @@ def _require_one_size(paths: Sequence[Path], images: Sequence[Pixels]) -> None:
     if others:
         more = f" and {len(others) - 1} more differ" if len(others) > 1 else ""
         raise DataError(
-            f"{paths[0]} has {_size(first)} pixels, {others[0][0]} has {_size(others[0][1])}{more}; "
+            f"{one_line(paths[0], 400)} has {_size(first)} pixels, {one_line(others[0][0], 400)} has "
+            f"{_size(others[0][1])}{more}; "
             "give image_size to bring all images to one size, or resize them"
         )
 

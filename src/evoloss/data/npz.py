@@ -16,6 +16,7 @@ from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
 from evoloss.errors import DataError
 from evoloss.regular_files import open_regular
+from evoloss.safe_text import one_line
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -137,8 +138,8 @@ def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipI
 
 def _damaged(path: Path, reason: str) -> DataError:
     return DataError(
-        f"{path} is not a readable .npz file ({reason}); it is damaged, truncated or another kind of file. "
-        "Write it again with numpy.savez"
+        f"{path} is not a readable .npz file ({one_line(reason, 200)}); it is damaged, truncated or another "
+        "kind of file. Write it again with numpy.savez"
     )
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from evoloss.errors import DataError
+from evoloss.safe_text import one_line
 
 TRAIN = frozenset({"train", "training", "trn"})
 VALIDATION = frozenset({"val", "valid", "validation", "validate", "dev", "development"})
@@ -42,11 +43,11 @@ def find_splits(folder: Path) -> dict[str, Path]:
     if roles.keys() == {"train"} and any(_files_within(path) for path in others):
         raise DataError(
             f"{folder} has {trains[0].name}/ with subfolders, no validation or test folder, and "
-            f"{others[0].name}/: it cannot be told whether these are classes. Name the folder "
+            f"{one_line(others[0].name)}/: it cannot be told whether these are classes. Name the folder "
             f"{trains[0].name} itself, or give the class another name"
         )
     if others:
-        _LOGGER.warning("%s: %s left out, beside the splits", folder, ", ".join(p.name for p in others))
+        _LOGGER.warning("%s: %s left out, beside the splits", folder, _names(others))
     return _assign(folder, roles)
 
 
@@ -70,9 +71,7 @@ def _assign(folder: Path, roles: dict[str, list[Path]]) -> dict[str, Path]:
         roles.setdefault("validation" if "test" in roles else "test", []).append(evaluation)
     for role, paths in roles.items():
         if len(paths) > 1:
-            raise DataError(
-                f"{folder} has {' and '.join(path.name for path in paths)}; expected one {role} folder"
-            )
+            raise DataError(f"{folder} has {_names(paths, ' and ')}; expected one {role} folder")
     splits = {role: paths[0] for role, paths in roles.items()}
     if "test" not in splits and "validation" in splits:
         splits["test"] = splits.pop("validation")
@@ -84,7 +83,7 @@ def _require_classes(folder: Path, roles: dict[str, list[Path]], others: list[Pa
     if others or len(roles) < 2:
         return
     named = [path for paths in roles.values() for path in paths]
-    names = ", ".join(path.name for path in named)
+    names = _names(named)
     if "train" not in roles:
         raise DataError(f"{folder} has the splits {names} and no training folder; expected one, train/")
     if not any(_subfolders(path) for path in roles["train"]):
@@ -92,6 +91,10 @@ def _require_classes(folder: Path, roles: dict[str, list[Path]], others: list[Pa
             f"{folder} has the splits {names}, and {roles['train'][0].name} has no class folders; expected "
             "one subfolder with images for each class in each of them"
         )
+
+
+def _names(paths: list[Path], between: str = ", ") -> str:
+    return between.join(one_line(path.name) for path in paths)
 
 
 def _subfolders(path: Path) -> bool:

@@ -17,10 +17,12 @@ from evoloss.fitness import LearnabilityConfig, Objective, RankingConfig, Scorin
 from evoloss.networks import DEFAULT_GRID
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
 from evoloss.regular_files import read_regular_text
+from evoloss.safe_text import quoted
 from evoloss.tasks import Prior, named_prior
 
 FITNESSES = ("ranking", "learnability")
 MAX_TOML_BYTES = 1 << 20
+_NO_FILE = "the configuration"
 _STARTS_KNOWN = ("classwise", "balanced", "basis", "mixture")  # networks that can imitate a known loss
 
 
@@ -243,7 +245,7 @@ class PretrainConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], source: str = "the configuration") -> PretrainConfig:
+    def from_dict(cls, values: Mapping[str, Any], source: str = _NO_FILE) -> PretrainConfig:
         """Build a configuration from plain values; the opposite of :meth:`to_dict`.
 
         Args:
@@ -258,8 +260,13 @@ class PretrainConfig:
             if key not in hints:
                 raise UnknownNameError.among(f"setting in {source},", key, hints)
             if not _fits(value, hints[key]):
-                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {value!r}")
-        return cls(**values)
+                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {quoted(value)}")
+        try:
+            return cls(**values)
+        except (ConfigError, UnknownNameError) as error:
+            if source == _NO_FILE:
+                raise
+            raise type(error)(f"{source}: {error}") from error
 
     @classmethod
     def from_toml(cls, path: str | Path) -> PretrainConfig:

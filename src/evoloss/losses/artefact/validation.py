@@ -53,7 +53,7 @@ def finite_in_use(network: Network, params: Tensor, n_classes: int) -> bool:
     """
     # All labels where the network tells classes apart, which is for one class count then.
     n_counts = len(network.checked_classes)
-    labels = range(n_classes) if n_counts == 1 else range(2)
+    labels = range(n_classes) if n_counts == 1 else range(1)
     with torch.inference_mode(False), torch.enable_grad():
         row = params.detach().clone().float()[None]
         noise = torch.Generator().manual_seed(0)
@@ -62,7 +62,7 @@ def finite_in_use(network: Network, params: Tensor, n_classes: int) -> bool:
             own = F.one_hot(target, n_classes).to(row)
             other = own.roll(1, dims=1)
             rows = torch.stack([0 * own, 40 * own, 40 * other, 200 * other, 20 * (own + other)])
-            count = min(max(4, _ENTRIES // own.numel() // n_counts), 300)
+            count = min(max(2, _ENTRIES // own.numel() // n_counts), 300)
             scales = torch.logspace(-1, 2.5, count, dtype=row.dtype, device="cpu")[:, None, None]
             drawn = scales * torch.randn(count, *own.shape, generator=noise, dtype=row.dtype, device="cpu")
             logits = torch.cat([rows, drawn.to(row.device)]).flatten(0, 1).requires_grad_()
