@@ -33,7 +33,8 @@ from evoloss.compare.training_run import Sources, TrainingRuns, train_run
 from evoloss.data import load_dataset
 from evoloss.executors import Executor, make_executor
 from evoloss.losses.resolve import resolve_loss
-from evoloss.sweeps.sweep import Run, sweep
+from evoloss.sweeps.run_files import Run
+from evoloss.sweeps.sweep import sweep
 
 WORKERS = 2
 LEAST_SPEED_UP = 1.7

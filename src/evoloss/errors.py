@@ -9,6 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from evoloss.safe_text import quoted
+
+_LONGEST_NAME = 200  # of a name that is looked up; a stranger's file may hold any
+
 
 class EvolossError(Exception):
     """Base of every error that evoloss raises on purpose."""
@@ -31,9 +35,9 @@ class UnknownNameError(EvolossError, LookupError):
             known: every name that would have been found.
         """
         names = list(known)
-        near = difflib.get_close_matches(name, names, n=1)
+        near = difflib.get_close_matches(name[:_LONGEST_NAME], names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        return cls(f"no {kind} {name!r}.{hint} Known: {', '.join(names)}")
+        return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{hint} Known: {', '.join(names)}")
 
 
 class ArtefactError(EvolossError):
@@ -50,6 +54,10 @@ class DataError(EvolossError):
 
 class ResultsError(EvolossError):
     """A results file cannot be read, or does not follow the schema."""
+
+
+class OutputError(EvolossError):
+    """A file that evoloss did not write stands where it would write."""
 
 
 class CanonicalFormError(EvolossError):

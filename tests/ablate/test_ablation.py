@@ -165,3 +165,34 @@ def test_what_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="compared with, but is not among"):
         make_ablation(baseline="fas").write(tmp_path / FILE_NAME)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"consistency": [0.5]}, "does not have one score for each generation"),
+        ({"consistency": ["x", 0.5, 0.5]}, r"consistency\[0\] is 'x'"),
+        ({"measured_at": [4, 8]}, "one score for each"),
+        ({"measured_at": [4, 8, 11]}, "does not rise to the last generation"),
+        ({"popsize": 18}, "another seed, popsize or number of generations"),
+        ({"seed": 3}, "another seed"),
+        ({"kendall_tau": 2.0}, "expected -1 to 1"),
+        ({"seconds": None}, "seconds is None; expected a finite number"),
+        ({"usable": 1}, "usable is 1; expected true or false"),
+        ({"more": 1}, "more is not a known entry"),
+    ],
+)
+def test_a_changed_result_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    one = config(vary=(), variant=("a:",), seeds=(0,))
+    ablate(one, out=tmp_path)
+    (path,) = (tmp_path / "runs").iterdir()
+    content = json.loads(path.read_text())
+    content["result"] |= changes
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match="its checksum is wrong"):
+        ablate(one, out=tmp_path)
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match=message) as caught:
+        ablate(one, out=tmp_path)
+    assert str(path) in str(caught.value)

@@ -17,7 +17,8 @@ import pytest
 
 from evoloss.compare import CompareConfig, Results, compare
 from evoloss.executors import make_executor
-from evoloss.sweeps.sweep import Run, sweep
+from evoloss.sweeps.run_files import Run
+from evoloss.sweeps.sweep import sweep
 from tests.sweeps.sweep_runs import lines, make_runs, note, square
 
 pytestmark = [

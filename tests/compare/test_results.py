@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ def test_files_that_are_not_results(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     for content, message in [
         (b"", "not valid JSON"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", "is UTF-16; save it as UTF-8"),
+        (b"\x80abc", "is not UTF-8 text"),
         (b"[]", "no entry 'schema'"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"schema": 1}', "is missing"),
@@ -171,6 +173,17 @@ def test_files_that_are_not_results(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ResultsError, match=message):
             Results.read(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ResultsError, match=r"results\.json cannot be read: Is a named pipe"):
+        Results.read(path)
+
+
+def test_a_byte_order_mark_is_nothing(tmp_path: Path) -> None:
+    path, _ = _written(tmp_path)
+    before = Results.read(path)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert Results.read(path) == before
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

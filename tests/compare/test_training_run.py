@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib
 import json
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from evoloss.compare import CompareConfig, Results, compare
-from evoloss.compare.training_run import Sources, train_run
+from evoloss.compare.training_run import Sources, check_training, train_run
 from evoloss.errors import ConfigError, DataError, EvolossError, ResultsError
 from evoloss.executors import make_executor
 from evoloss.executors.serial import SerialExecutor
 from evoloss.losses import EvolvedLoss
+from evoloss.sweeps.run_files import Run, read_run
+from evoloss.training import RunResult
 
 
 @pytest.fixture
@@ -146,3 +149,62 @@ def _fail_with_gce(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
     if config["loss"]["name"] == "gce":
         raise RuntimeError("no memory")
     return train_run(sources, config)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """All (container, key) pairs of a JSON value."""
+    if not isinstance(value, dict | list):
+        return []
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    return [(value, key) for key in keys] + [pair for key in keys for pair in places(value[key])]
+
+
+JUNK: tuple[Any, ...] = (None, "x", -1, 1e30, 10**400, [], {}, True, [[0]])
+
+
+def test_a_result_that_is_not_one_of_its_run_is_refused(own: CompareConfig, tmp_path: Path) -> None:
+    """In a file without a checksum, as versions before 0.4 wrote them."""
+    compare(dataclasses.replace(own, losses=("cross_entropy",), seeds=(0,)), out=tmp_path / "out")
+    accepted = []
+    for path in (tmp_path / "out" / "runs").iterdir():
+        content = json.loads(path.read_text())
+        run = Run(content["kind"], content["config"])
+        assert read_run(path, run, check_training) == content["result"]
+        del content["sha256"]
+        for index in range(len(places(content["result"]))):
+            for junk in JUNK:
+                changed = copy.deepcopy(content)
+                container, key = places(changed["result"])[index]
+                container[key] = junk
+                path.write_text(json.dumps(changed))
+                try:
+                    found = read_run(path, run, check_training)
+                except ResultsError as error:
+                    message = str(error)
+                else:
+                    assert found is not None
+                    RunResult.from_dict(found)
+                    accepted.append((key, junk))
+                    continue
+                assert f"{path} holds no result of its run: result" in message
+                assert "move it away, and the run is done again" in message
+    # What is left is a number of the right kind in the place of another.
+    assert all(junk is None or isinstance(junk, int | float) or key == "augment" for key, junk in accepted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("loss", "gce"), ("seed", 7), ("lr", 0.5), ("epochs", 3), ("dataset", "digits")]
+)
+def test_a_result_of_another_run_is_refused(
+    name: str, value: Any, own: CompareConfig, tmp_path: Path
+) -> None:
+    compare(
+        dataclasses.replace(own, losses=("cross_entropy",), seeds=(0,), tune_lr=False), out=tmp_path / "out"
+    )
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    content["result"][name] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match=rf"result\.{name} is {value!r}; its run has"):
+        read_run(path, Run(content["kind"], content["config"]), check_training)

@@ -131,7 +131,7 @@ def test_missing_file_and_wrong_sizes_are_named(tmp_path: Path) -> None:
 def test_wrong_labels_and_unequal_classes_are_found_without_checksums(tmp_path: Path) -> None:
     layout, contents = fabricate(CIFAR100)
     for value, message in (
-        (100, "a training label is 100, expected 0 to 99"),
+        (100, "training labels go up to 100, expected 0 to 99"),
         (7, "1 to 3 images, expected 2 each"),
     ):
         raw = bytearray(contents["train.bin"])

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from evoloss.data import load_dataset
+from evoloss.data import image_folder, load_dataset
 from evoloss.data.image_folder import load_image_folder
 from evoloss.errors import ConfigError, DataError
+from tests.data.image_files import deep_png
 
 
 def save(path: Path, value: int, *, mode: str = "RGB", size: tuple[int, int] = (8, 10)) -> None:
@@ -57,6 +60,29 @@ def test_split_folders(folders: tuple[str, ...], sizes: tuple[int, ...], tmp_pat
     assert data.test.labels.tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("names", "sizes"),
+    [
+        (("Training", "Testing"), (18, 2, 4)),
+        (("TRAIN", "Test"), (18, 2, 4)),
+        (("train_images", "test-data"), (18, 2, 4)),
+        (("trainset", "Valid", "testset"), (20, 4, 4)),
+        (("train", "dev", "test"), (20, 4, 4)),
+        (("train", "eval"), (18, 2, 4)),
+        (("train", "val", "eval"), (20, 4, 4)),
+        (("train", "eval", "test"), (20, 4, 4)),
+    ],
+)
+def test_splits_by_the_names_that_people_give_them(
+    names: tuple[str, ...], sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    for index, name in enumerate(names):
+        make(tmp_path / name, 10 if not index else 2)
+    data = load_dataset(str(tmp_path), validation=0.1)
+    assert data.class_names == ("cat", "dog")
+    assert (len(data.train), len(data.validation), len(data.test)) == sizes
+
+
 def test_train_can_be_a_class(tmp_path: Path) -> None:
     make(tmp_path, classes=("bus", "train"))
     assert load_image_folder(tmp_path).class_names == ("bus", "train")
@@ -101,17 +127,92 @@ def test_camera_rotation_is_applied(tmp_path: Path) -> None:
     assert load_image_folder(tmp_path).train.inputs.shape == (2, 3, 8, 10)
 
 
-def test_damaged_truncated_and_deep_images_are_named(tmp_path: Path) -> None:
+def test_damaged_and_truncated_images_are_named(tmp_path: Path) -> None:
     make(tmp_path, 3)
     path = tmp_path / "dog" / "1.png"
     good = path.read_bytes()
     for content in (b"", b"no image", good[: len(good) // 2], good[:30]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"could not read the image .*1\.png"):
+        with pytest.raises(DataError, match=r"1 of 6 images in .* remove or replace them: dog/1\.png \("):
             load_image_folder(tmp_path)
-    Image.fromarray(np.full((10, 8), 40_000, np.uint16)).save(path)
-    with pytest.raises(DataError, match="more than 8 bits a channel"):
+
+
+def test_all_bad_images_are_named_and_many_are_counted(tmp_path: Path) -> None:
+    make(tmp_path, 20)
+    bad = [tmp_path / "cat" / f"{i}.png" for i in range(7)] + [
+        tmp_path / "dog" / f"{i}.png" for i in range(7)
+    ]
+    for path in bad[:3]:
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"3 of 40 images .*cat/0\.png .*cat/1\.png .*cat/2\.png ") as one:
         load_image_folder(tmp_path)
+    assert "more" not in str(one.value)
+    for path in bad:
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"14 of 40 images .*cat/0\.png .*dog/2\.png .*; and 4 more") as many:
+        load_image_folder(tmp_path)
+    assert str(many.value).count(".png (") == 10
+    assert "\n" not in str(many.value)
+
+
+def test_an_image_that_goes_while_others_are_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, 3)
+    real = image_folder.read_image
+
+    def read(path: Path, *rest: Any) -> Any:
+        (tmp_path / "dog" / "2.png").unlink(missing_ok=True)
+        return real(path, *rest)
+
+    monkeypatch.setattr(image_folder, "read_image", read)
+    with pytest.raises(DataError, match=r"1 of 6 images .*dog/2\.png \(No such file or directory\)"):
+        load_image_folder(tmp_path)
+
+
+def test_a_folder_that_goes_or_may_not_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path)
+
+    def refuse(self: Path) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        load_image_folder(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match=r"none cannot be read \(No such file"):
+        load_image_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_deep_images_keep_their_range_and_dark_ones_are_refused(mode: str, tmp_path: Path) -> None:
+    channels = 1 if mode == "L" else 3
+    for name, value in (("a", 65_535), ("b", 257)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(deep_png(np.full((4, 4, channels), value, np.uint16)))
+    assert load_image_folder(tmp_path).train.inputs[:, :, 0, 0].tolist() == [[255] * channels, [1] * channels]
+    (tmp_path / "a" / "0.png").write_bytes(deep_png(np.full((4, 4, channels), 4095, np.uint16)))
+    with pytest.raises(DataError, match=r"the 2 images .* less than a sixteenth of .* would be black"):
+        load_image_folder(tmp_path)
+
+
+def test_more_images_than_there_is_memory_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, 10)  # 20 of 240 bytes
+    with pytest.raises(DataError, match=r"takes about 9\.6e-06 GB of memory, and the limit is 9\.5e-06"):
+        load_dataset(str(tmp_path), max_gigabytes=9.5e-6)
+    assert load_dataset(str(tmp_path), max_gigabytes=9.7e-6).n_classes == 2
+    with pytest.raises(DataError, match="takes about"):
+        load_dataset(str(tmp_path), image_size=100, max_gigabytes=1e-3)
+    # One image in colour makes three channels of all.
+    for name in ("x", "y"):
+        for i in range(10):
+            save(tmp_path / "grey" / name / f"{i}.png", 9, mode="L")
+    assert load_dataset(str(tmp_path / "grey"), max_gigabytes=3.3e-6).input_shape[0] == 1
+    save(tmp_path / "grey" / "y" / "9.png", 9)
+    with pytest.raises(DataError, match=r"takes about 9\.6e-06"):
+        load_dataset(str(tmp_path / "grey"), max_gigabytes=9.5e-6)
 
 
 def test_missing_classes_and_images_are_named(tmp_path: Path) -> None:
@@ -127,6 +228,12 @@ def test_missing_classes_and_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "two" / "train" / "emu").mkdir()
     with pytest.raises(DataError, match=r"emu has no images; expected files ending in \.bmp"):
         load_dataset(str(tmp_path / "two"))
+
+
+def test_too_few_images_to_split_a_test_part_off(tmp_path: Path) -> None:
+    make(tmp_path / "few", 1)
+    with pytest.raises(DataError, match=r"'few' has no test part, and its 2 samples are too few .* Add"):
+        load_dataset(str(tmp_path / "few"))
 
 
 def test_image_size_below_one(tmp_path: Path) -> None:

@@ -6,8 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evoloss.data.cifar_classes import CIFAR100_CLASSES, CIFAR100_COARSE, CIFAR100_SUPERCLASSES
-from evoloss.data.label_noise import CIFAR10_CONFUSIONS, CIFAR100_CONFUSIONS, noisy_labels
+from evoloss.data.cifar_classes import (
+    CIFAR10_CLASSES,
+    CIFAR100_CLASSES,
+    CIFAR100_COARSE,
+    CIFAR100_SUPERCLASSES,
+)
+from evoloss.data.label_noise import (
+    CIFAR10_CONFUSIONS,
+    CIFAR100_CONFUSIONS,
+    CONFUSIONS,
+    noisy_labels,
+    usual_confusions,
+)
 from evoloss.errors import ConfigError
 from evoloss.random_streams import stream
 
@@ -53,6 +64,14 @@ def test_which_samples_are_hit_does_not_depend_on_their_place() -> None:
     noisy = noisy_labels(labels, 3, 0.25, "symmetric", stream(5))
     per_block = (noisy != labels).reshape(20, 1000).sum(1).float()
     assert stats.chisquare(per_block.numpy()).pvalue > 1e-4
+
+
+def test_the_usual_confusions_are_found_by_the_classes() -> None:
+    assert usual_confusions(CIFAR10_CLASSES) == CIFAR10_CONFUSIONS
+    assert usual_confusions(CIFAR100_CLASSES) == CIFAR100_CONFUSIONS
+    assert usual_confusions(tuple("0123456789")) is None
+    assert usual_confusions(CIFAR10_CLASSES[::-1]) is None
+    assert CONFUSIONS == {"cifar10": CIFAR10_CONFUSIONS, "cifar100": CIFAR100_CONFUSIONS}
 
 
 def test_cifar10_confusions_are_the_published_ones() -> None:

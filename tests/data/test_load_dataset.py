@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +22,29 @@ def test_unknown_name_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["absent.npz", "some/where", "images.zip"])
 def test_paths_that_do_not_exist(name: str) -> None:
-    with pytest.raises(DataError, match=r"is not a file|does not exist; expected an \.npz file or a folder"):
+    with pytest.raises(DataError, match=r"not a file|does not exist; expected an \.npz file or a folder"):
         load_dataset(name)
+
+
+def test_names_that_no_file_can_have() -> None:
+    with pytest.raises(DataError, match=r"data set 'x+.* cannot be read \(File name too long\)"):
+        load_dataset("x" * 5000 + ".npz")
+    with pytest.raises((DataError, UnknownNameError)):
+        load_dataset("a\0b.npz")
+
+
+def test_pipes_are_no_data_sets(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (("pipe.npz", "Is a named pipe"), ("pipe", "does not exist; expected an")):
+        with pytest.raises(DataError, match=message):
+            load_dataset(str(tmp_path / name))
+    for name in ("cifar-10-binary.tar.gz", "mnist/train-images-idx3-ubyte"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(tmp_path / name)
+    for known in ("cifar10", "mnist"):
+        with pytest.raises(DataError, match="is not in"):
+            load_dataset(known, data_dir=tmp_path)
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:

@@ -37,10 +37,11 @@ def put_tensors(directory: Path, content: bytes) -> None:
     put(directory, {**config_of(directory), "loss_sha256": hashlib.sha256(content).hexdigest()})
 
 
-def refused(directory: Path, text: str = ".") -> None:
+def refused(directory: Path, text: str = ".") -> str:
     with pytest.raises(ArtefactError, match=text) as caught:
         EvolvedLoss.from_pretrained(directory)
     assert str(directory) in str(caught.value)
+    return str(caught.value)
 
 
 def loads_or_is_refused(directory: Path) -> None:

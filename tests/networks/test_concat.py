@@ -68,7 +68,7 @@ def test_another_class_count_is_refused() -> None:
 
 
 def test_wrong_fields() -> None:
-    with pytest.raises(ConfigError, match="n_classes of a concat network must be from 2 to 2048, got 1"):
+    with pytest.raises(ConfigError, match="n_classes of a concat network must be from 2 to 1024, got 1"):
         ConcatNetwork(n_classes=1)
     with pytest.raises(UnknownNameError, match=r"no feature set 'prob'\. Did you mean 'probs'"):
         ConcatNetwork(n_classes=3, features="prob")  # type: ignore[arg-type]

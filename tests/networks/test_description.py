@@ -74,8 +74,8 @@ def test_every_kind_is_named() -> None:
         ({"hidden": [True]}, ConfigError, "hidden must be a list of integers"),
         ({"hidden": []}, ConfigError, "hidden must name at least one layer"),
         ({"hidden": [0]}, ConfigError, "hidden must name at least one layer"),
-        ({"hidden": [4097]}, ConfigError, "hidden may name up to 16 layers of width 4096, got"),
-        ({"hidden": [8] * 17}, ConfigError, "hidden may name up to 16 layers of width 4096, got"),
+        ({"hidden": [1025]}, ConfigError, "hidden may name up to 16 layers of width 1024, got"),
+        ({"hidden": [8] * 17}, ConfigError, "hidden may name up to 16 layers of width 1024, got"),
         ({"extra": 1}, ConfigError, "a classwise network is described by"),
         ({"n_classes": 3}, ConfigError, "a classwise network is described by"),
         ({"kind": "concat"}, ConfigError, "a concat network is described by"),
@@ -98,7 +98,7 @@ def test_missing_fields(field: str) -> None:
 @pytest.mark.parametrize("n_classes", [1, 0, -3, 2.0, "10", None, True, 100_001, 10**12])
 def test_damaged_class_counts(n_classes: object) -> None:
     with pytest.raises(
-        ConfigError, match=r"n_classes (must be an integer|of a concat network must be from 2 to 2048), got"
+        ConfigError, match=r"n_classes (must be an integer|of a concat network must be from 2 to 1024), got"
     ):
         build_network({**CONCAT, "n_classes": n_classes})
 

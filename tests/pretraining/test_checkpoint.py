@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -138,8 +140,30 @@ def test_fewer_generations_than_done_are_refused(tmp_path: Path):
 def test_no_checkpoint(tmp_path: Path):
     with pytest.raises(CheckpointError, match="nothing to resume; start without --resume"):
         read_checkpoint(tmp_path, CONFIG)
-    (tmp_path / CHECKPOINT_FILE).mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="nothing to resume"):
+        read_checkpoint(tmp_path / "file", CONFIG)
+
+
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = written(tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(
+            CheckpointError, match=r"cannot be read \(Permission denied\); the run in it may be whole"
+        ):
+            read_checkpoint(tmp_path, CONFIG)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CheckpointError, match="Is a directory"):
+        read_checkpoint(tmp_path, CONFIG)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(CheckpointError, match="Is a named pipe"):
         read_checkpoint(tmp_path, CONFIG)
 
 
@@ -149,7 +173,7 @@ def refused(directory: Path, content: bytes) -> str:
         read_checkpoint(directory, CONFIG)
     text = str(caught.value)
     assert CHECKPOINT_FILE in text
-    assert "delete the directory and start again" in text or "upgrade" in text
+    assert "choose another, and start again" in text or "upgrade" in text
     return text
 
 

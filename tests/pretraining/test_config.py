@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -155,7 +156,16 @@ def test_unknown_regime_is_refused():
         PretrainConfig(regimes={"boundry": 1.0})
 
 
-@pytest.mark.parametrize("content", [b"seed = ", b"[seed", b"\xff\xfe", b"seed = 1\nseed = 2", b"{}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"seed = ", b"[seed", b"\xff\xfe", b"seed = 1\nseed = 2", b"{}", b"\x80", b"\xef\xbb"),
+        b"seed = " + b"[" * 100_000,
+        b"seed = " + b"1" * 10_000,
+        "seed = 1".encode("utf-16"),
+    ],
+    ids=range(10),
+)
 def test_what_is_not_toml_is_refused(content: bytes, tmp_path: Path):
     path = tmp_path / "c.toml"
     path.write_bytes(content)
@@ -168,6 +178,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
         PretrainConfig.from_toml(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         PretrainConfig.from_toml(tmp_path)
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(ConfigError, match=r"pipe\.toml cannot be read: Is a named pipe"):
+        PretrainConfig.from_toml(tmp_path / "pipe.toml")
+    (tmp_path / "long.toml").write_bytes(b"#" * 2_000_000)
+    with pytest.raises(ConfigError, match=r"long\.toml cannot be read: Is larger than 1048576 bytes"):
+        PretrainConfig.from_toml(tmp_path / "long.toml")
+
+
+def test_a_byte_order_mark_is_nothing(tmp_path: Path):
+    (tmp_path / "c.toml").write_text("seed = 3\n", encoding="utf-8-sig")
+    assert PretrainConfig.from_toml(tmp_path / "c.toml") == PretrainConfig(seed=3)
 
 
 @settings(deadline=None, max_examples=100)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_too_few_lines_are_an_error(tmp_path: Path):
 
 
 def test_a_missing_history_is_an_error(tmp_path: Path):
-    with pytest.raises(CheckpointError, match=r"history\.jsonl cannot be read .*delete the directory"):
+    with pytest.raises(CheckpointError, match=r"history\.jsonl does not exist.*choose another"):
         HistoryFile(tmp_path, keep=1)
 
 
@@ -109,8 +110,13 @@ def test_a_missing_history_is_an_error(tmp_path: Path):
         json.dumps({**asdict(RECORD), "more": 1}),
         json.dumps(asdict(replace(RECORD, generation=7))),
         json.dumps({**asdict(RECORD), "seconds": float("nan")}),
+        json.dumps({**asdict(RECORD), "generation": 2, "seconds": None}),
+        json.dumps({**asdict(RECORD), "generation": 2, "rejected": "3"}),
+        json.dumps({**asdict(RECORD), "generation": 2, "rejected": 0.5}),
+        json.dumps({**asdict(RECORD), "generation": 2, "sigma": True}),
+        json.dumps({**asdict(RECORD), "generation": 2, "fitness_best": [1]}),
     ],
-    ids=range(10),
+    ids=range(15),
 )
 def test_a_damaged_line_is_an_error_and_the_file_is_left_as_it_was(tmp_path: Path, line: str):
     path = written(tmp_path, 3)
@@ -125,5 +131,11 @@ def test_a_damaged_line_is_an_error_and_the_file_is_left_as_it_was(tmp_path: Pat
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path):
     written(tmp_path, 1).write_bytes(b"\xff\xfe\n")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match=r"is damaged .*can't decode"):
+        HistoryFile(tmp_path, keep=1)
+
+
+def test_a_pipe_is_an_error(tmp_path: Path):
+    os.mkfifo(tmp_path / HISTORY_FILE)
+    with pytest.raises(CheckpointError, match=r"Is a named pipe.*make it readable"):
         HistoryFile(tmp_path, keep=1)

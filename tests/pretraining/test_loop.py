@@ -216,7 +216,7 @@ def test_no_usable_loss_is_a_canonical_form_error(tmp_path: Path, monkeypatch: p
         ({"network": "monotone", "activation": "silu"}, "a monotone network needs an activation"),
         ({"hidden": ()}, "hidden must name at least one layer"),
         ({"hidden": (1,) * 17}, "up to 16 layers"),
-        ({"network": "concat", "classes": (5000,)}, "n_classes of a concat network must be from 2 to 2048"),
+        ({"network": "concat", "classes": (5000,)}, "n_classes of a concat network must be from 2 to 1024"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused_before_anything_is_written(

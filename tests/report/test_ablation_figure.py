@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.report.ablation_figure import draw_convergence, draw_differences, write_ablation_figures
@@ -107,3 +110,22 @@ def test_what_students_gained_has_a_table_of_its_own() -> None:
     summary, *rest = rich_ablation(ablation)
     assert [str(column.header) for column in summary.columns][-1] == "advantage"
     assert len(rest) == 3
+
+
+def test_names_are_no_formulas_and_no_markup(tmp_path: Path) -> None:
+    name = "a$b$^{[red]\x1b[2J" + "z" * 3000
+    ablation = make_ablation()
+    runs = tuple(
+        replace(run, variant=name if run.variant == "fast" else run.variant) for run in ablation.runs
+    )
+    variants = {name if key == "fast" else key: value for key, value in ablation.variants.items()}
+    pairs = tuple(tuple(name if each == "fast" else each for each in pair) for pair in ablation.contrasts)
+    odd = replace(ablation, runs=runs, variants=variants, contrasts=pairs, baseline=name)
+    assert len(write_ablation_figures(odd, tmp_path)) == 2
+    console = Console(file=io.StringIO(), width=300)
+    for table in rich_ablation(odd):
+        console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert r"a$b$^{[red]\x1b[2Jzzz" in text
+    assert "z" * 100 not in text

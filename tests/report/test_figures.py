@@ -83,3 +83,13 @@ def test_more_losses_than_colours_stay_apart() -> None:
     runs = tuple(make_run(f"loss{index}") for index in range(16))
     lines = draw_learning_curves(make_results(runs=runs, baseline="loss0")).axes[0].lines
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 16
+
+
+@pytest.mark.parametrize("name", ["a$b$^{", r"\frac{$", "$", "x\ny\x1b[2J" + "z" * 3000])
+def test_names_are_no_formulas_and_no_essays(name: str, tmp_path: Path) -> None:
+    runs = tuple(
+        make_run(loss, seed, 90.0, dataset=name, model=name)
+        for loss in ("cross_entropy", name)
+        for seed in range(2)
+    )
+    assert len(write_figures(make_results(runs=runs), tmp_path)) == 3

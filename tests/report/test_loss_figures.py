@@ -120,3 +120,11 @@ def test_without_matplotlib_the_error_names_the_extra(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"evoloss\[report\]"):
         loss_curves_figure(curves, tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_names_are_no_formulas(draw, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    names = {"mae": "a$b$^{", "gce": "x\x1b[2J" + "z" * 500, "cross_entropy": "cross_entropy"}
+    odd = {name: curves[key] for key, name in names.items()}
+    draw(odd, tmp_path / "odd.png", title="$^{ and more")
+    assert (tmp_path / "odd.png").stat().st_size > 10_000

@@ -79,3 +79,25 @@ def test_no_runs() -> None:
     empty = make_results(runs=())
     assert "No run has finished yet." in markdown_table(empty)
     assert "No run has finished yet." in _printed(empty)
+
+
+HOSTILE = "\x1b[2J[bold red]a|b[/x]\n" + "y" * 5000
+
+
+def hostile_results():
+    """What a stranger's results.json may hold."""
+    names = {"dataset": HOSTILE, "model": HOSTILE, "augment": HOSTILE}
+    losses = (HOSTILE, HOSTILE + "2")
+    runs = tuple(make_run(loss, seed, 90.0 + seed, **names) for loss in losses for seed in range(3))
+    return make_results(runs=runs, baseline=HOSTILE)
+
+
+def test_what_a_stranger_wrote_is_shown_short_and_without_control_characters() -> None:
+    printed, written = _printed(hostile_results(), width=400), markdown_table(hostile_results())
+    for text in (printed, written):
+        assert all(char.isprintable() or char == "\n" for char in text)
+        assert r"\x1b[2J[bold red]" in text
+        assert len(text) < 6000
+    assert r"[2J[bold red]a|b[/x]\nyyy" in printed
+    assert r"[2J[bold red]a\|b[/x]\nyyy" in written
+    assert len(written.strip().splitlines()) == 6

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from evoloss.errors import DataError
-from evoloss.sweeps.sweep import Run, sweep
+from evoloss.sweeps.run_files import Run
+from evoloss.sweeps.sweep import sweep
 
 
 def make_runs(count: int, **config: Any) -> list[Run]:

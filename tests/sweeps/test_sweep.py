@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,10 +18,23 @@ import pytest
 
 from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import make_executor
-from evoloss.sweeps.sweep import Run, sweep
+from evoloss.sweeps.run_files import Run, read_run, run_path
+from evoloss.sweeps.sweep import sweep
 from tests.sweeps.sweep_runs import lines, logged, make_runs, square
 
 EXPECTED = [{"square": number**2, "history": [1.5, None]} for number in range(8)]
+
+
+class Content:
+    """Text of a run's file, with what is wrong in the place of what is right."""
+
+    def format(self, **changes: Any) -> str:
+        right = {"schema": 1, "kind": "square", "number": 0, "result": '{"square": 0}', "more": ""} | changes
+        text = '{{{more}"schema": {schema}, "kind": "{kind}", "config": {{"number": {number}}}, '
+        return (text + '"result": {result}}}').format(**right)
+
+
+CONTENT = Content()
 
 
 class Counter:
@@ -63,6 +78,7 @@ def test_results_in_the_order_of_the_runs_and_a_file_each(tmp_path: Path) -> Non
     assert seen == [(run.key, result) for run, result in zip(runs, EXPECTED, strict=True)]
     assert [path.name for path in files(tmp_path)] == sorted(f"{run.key}.json" for run in runs)
     content = json.loads((tmp_path / "runs" / f"{runs[3].key}.json").read_text())
+    assert len(content.pop("sha256")) == 64
     assert content == {"schema": 1, "kind": "square", "config": {"number": 3}, "result": EXPECTED[3]}
 
 
@@ -170,14 +186,21 @@ def test_a_result_that_is_not_json_is_a_failure(tmp_path: Path, result: Any, mes
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot be read .*; remove it, and the run is done again"),
-        ('{"schema": 1', "cannot be read .*; remove it"),
+        ("", "is damaged .*; move it away, and the run is done again"),
+        ('{"schema": 1', "is damaged .*; move it away"),
         ('{"schema": 1, "kind": "square", "config": {"number": NaN}}', "NaN is not a JSON number"),
+        ('{"schema": 1, "kind": "square", "config": {"number": 1e999}}', "beyond the range of numbers"),
+        ('{"schema": 1, "kind": "square", "config": {"number": "\\ud800"}}', "surrogates not allowed"),
+        ("[" * 100_000, "nested too deep"),
         ("[]", "has no entry 'schema'"),
-        ('{"schema": 2, "kind": "square", "config": {"number": 0}}', "has the schema 2; expected 1"),
-        ('{"schema": 1, "kind": "cube", "config": {"number": 0}}', 'has the kind "cube"; expected "square"'),
-        ('{"schema": 1, "kind": "square", "config": {"number": 9}}', "has the config .*9.*; expected .*0"),
-        ('{"schema": 1, "kind": "square", "config": {"number": 0}}', "holds no result; remove it"),
+        ('{"schema": 1, "kind": "square", "config": {"number": 0}}', "has no entry 'result'"),
+        (CONTENT.format(schema=2), "has the schema 2; expected 1.*choose another folder"),
+        (CONTENT.format(kind="cube"), 'has the kind "cube"; expected "square"'),
+        (CONTENT.format(number=9), "has the config .*9.*; expected .*0.*choose another folder"),
+        (CONTENT.format(result="[]"), "holds no result; move it away"),
+        (CONTENT.format(more='"sha257": "0", '), "has the entry 'sha257'"),
+        (CONTENT.format(more='"sha256": "0", '), "its checksum is wrong; move it away"),
+        (CONTENT.format(more='"sha256": null, '), "its checksum is wrong"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -189,6 +212,55 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str, message: str) -> Non
         sweep(runs, square, folder=tmp_path)
     assert str(path) in str(caught.value)
     assert path.read_text() == text
+
+
+def test_a_file_without_a_checksum_is_read(tmp_path: Path) -> None:
+    """As versions before 0.4 wrote it."""
+    run = make_runs(1)[0]
+    run_path(tmp_path, run).parent.mkdir()
+    run_path(tmp_path, run).write_text(CONTENT.format(result='{"square": 77}'))
+    assert sweep([run], square, folder=tmp_path) == [{"square": 77}]
+
+
+def test_every_changed_character_is_found_or_harmless(tmp_path: Path) -> None:
+    run = make_runs(1)[0]
+    sweep([run], square, folder=tmp_path)
+    path, noise = run_path(tmp_path, run), random.Random(0)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << noise.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            found = read_run(path, run)
+        except ResultsError as error:
+            message = str(error)
+        else:
+            assert found == EXPECTED[0], f"byte {position} is {damaged[position]}"
+            continue
+        assert str(path) in message
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_runs(1)[0]
+    path = run_path(tmp_path, run)
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(ResultsError, match="Is a named pipe, not a regular file"):
+        sweep([run], square, folder=tmp_path)
+    path.unlink()
+    sweep([run], square, folder=tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ResultsError, match=r"Permission denied\); make it readable, or choose") as caught:
+        read_run(path, run)
+    assert "damaged" not in str(caught.value)
+    assert "move it" not in str(caught.value)
 
 
 def test_two_sweeps_share_a_folder_and_repeat_nothing(tmp_path: Path) -> None:
@@ -230,7 +302,9 @@ def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> Non
     folder, log = tmp_path / "sweep", tmp_path / "log"
     command = [sys.executable, "-m", "tests.sweeps.sweep_runs", str(folder), str(log)]
     root = Path(__file__).parents[2]
-    with subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}) as killed:
+    with subprocess.Popen(
+        command, cwd=root, env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
+    ) as killed:
         end = time.monotonic() + 60
         while len(lines(log, "begin")) < 3 and time.monotonic() < end:
             time.sleep(0.01)

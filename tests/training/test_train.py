@@ -3,13 +3,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from evoloss.data import Split
+from evoloss.data import Split, load_dataset
+from evoloss.data.cifar_classes import CIFAR10_CLASSES
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.training import RunResult, TrainConfig, identify_run, train
@@ -92,15 +95,30 @@ def test_label_noise_touches_training_labels_only() -> None:
 
 def test_asymmetric_noise_confuses_the_classes_that_papers_confuse_in_a_known_data_set() -> None:
     counts = {}
-    for name in ("blobs", "cifar10"):
-        dataset = replace(feature_blobs(n_train=200, n_classes=10), name=name)
+    blobs = feature_blobs(n_train=200, n_classes=10)
+    for name, class_names in {
+        "blobs": blobs.class_names,
+        "cifar10": tuple("0123456789"),  # a user's file of that name, whose classes could be anything
+        "my_images": CIFAR10_CLASSES,
+    }.items():
+        dataset = replace(blobs, name=name, class_names=class_names)
         seen: list[tuple[Tensor, Tensor]] = []
         noise = {"label_noise": 0.5, "noise_kind": "asymmetric", "batch_size": 200, "epochs": 1}
         train(dataset, "mlp", Spy(seen), TrainConfig(**{**QUICK, **noise}))
         counts[name] = torch.bincount(seen[0][1], minlength=10).tolist()
     # Unknown data: half of a class goes to the next. CIFAR-10: half of the birds (2) become airplanes (0),
     # of the deer (4) horses (7), of the trucks (9) automobiles (1); cats and dogs change places.
-    assert counts == {"blobs": [20] * 10, "cifar10": [30, 30, 10, 20, 10, 20, 20, 30, 20, 10]}
+    assert counts["blobs"] == counts["cifar10"] == [20] * 10
+    assert counts["my_images"] == [30, 30, 10, 20, 10, 20, 20, 30, 20, 10]
+
+
+def test_asymmetric_noise_on_a_file_that_has_the_name_of_a_known_data_set(tmp_path: Path) -> None:
+    labels = torch.arange(90).numpy() % 3
+    rows = torch.randn(90, 4, generator=torch.Generator().manual_seed(0)).numpy()
+    np.savez(tmp_path / "cifar10.npz", x_train=rows, y_train=labels, x_test=rows, y_test=labels)
+    dataset = load_dataset(str(tmp_path / "cifar10.npz"), validation=0.2)
+    noise = {"label_noise": 0.4, "noise_kind": "asymmetric"}
+    assert train(dataset, "mlp", nn.CrossEntropyLoss(), TrainConfig(**{**QUICK, **noise})).n_classes == 3
 
 
 def test_the_test_split_is_read_once_after_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +179,7 @@ def test_eval_every_skips_epochs_but_not_the_last() -> None:
 
 
 def test_symmetric_noise_treats_the_classes_of_a_known_data_set_alike() -> None:
-    dataset = replace(feature_blobs(n_train=200, n_classes=10), name="cifar10")
+    dataset = replace(feature_blobs(n_train=200, n_classes=10), class_names=CIFAR10_CLASSES)
     seen: list[tuple[Tensor, Tensor]] = []
     noise = {"label_noise": 0.9, "batch_size": 200, "epochs": 1}
     train(dataset, "mlp", Spy(seen), TrainConfig(**{**QUICK, **noise}))

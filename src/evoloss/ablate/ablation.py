@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evoloss.ablate.results import FILE_NAME, Ablation
+from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation, check_run
 from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.variants import Variant, parse_variants
 from evoloss.compare.comparison import describe_environment
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
+from evoloss.own_files import require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
-from evoloss.sweeps.sweep import Run, sweep
+from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.run_files import Run
+from evoloss.sweeps.sweep import sweep
 
 KIND = "ablation"
 """What a run of an ablation is called among the runs of a sweep."""
@@ -104,8 +107,11 @@ def ablate(
         on_run: called with the number of runs that are done and that are planned, equal ones counted once.
 
     Raises:
-        EvolossError: if runs failed, or ``out`` holds files that are damaged.
+        EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
+            evoloss did not write.
     """
+    if out is not None:
+        require_replaceable(out, OWN_FILES)
     # Seeds outside, so that an ablation that is stopped early has whole pairs.
     planned = [(each, seed) for seed in config.seeds for each in config.variants]
     runs = [Run(KIND, each.config(config.base, seed).to_dict()) for each, seed in planned]
@@ -117,7 +123,7 @@ def ablate(
         if on_run is not None:
             on_run(done, of)
 
-    results = sweep(runs, evolve, folder=out, executor=executor, on_done=count)
+    results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
     records = [
         AblationRun(variant=each.name, seed=seed, **_tuples(result))
         for (each, seed), result in zip(planned, results, strict=True)
@@ -163,6 +169,19 @@ def evolve(settings: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(history[-1].seconds, 3),
         "advantage": _rounded(history[-1].held_out_advantage, 4),
     }
+
+
+def check_evolution(run: Run, result: dict[str, Any]) -> None:
+    """Raise :class:`PlainError` where a result that was read is not one of :func:`evolve`."""
+    seed = run.config["seed"]
+    found = build(AblationRun, {"variant": run.kind, "seed": seed, **result}, "result")
+    check_run(found, "result", known=(run.kind,))
+    if (found.seed, found.popsize, found.generations) != (
+        seed,
+        run.config["popsize"],
+        run.config["generations"],
+    ):
+        raise PlainError("result has another seed, popsize or number of generations than its run")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

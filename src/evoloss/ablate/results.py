@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,15 @@ from evoloss.ablate.statistics import (
 )
 from evoloss.atomic_files import write_text
 from evoloss.errors import ResultsError
+from evoloss.own_files import holds_json
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 
 SCHEMA = 1
 """Version of the layout; a reader refuses another."""
 FILE_NAME = "ablation.json"
+OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "variants")}
+"""How the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +132,7 @@ def _check(document: _Document) -> Ablation:
     if any(len(pair) != 2 for pair in document.contrasts):
         raise PlainError("contrasts holds something else than pairs of names")
     for index, run in enumerate(document.runs):
-        _check_run(run, f"runs[{index}]", known)
+        check_run(run, f"runs[{index}]", known)
     keys = [(run.variant, run.seed) for run in document.runs]
     if len(set(keys)) < len(keys):
         raise PlainError("runs holds the same variant and seed twice")
@@ -140,7 +143,14 @@ def _check(document: _Document) -> Ablation:
     return ablation
 
 
-def _check_run(run: AblationRun, where: str, known: dict[str, Any]) -> None:
+def check_run(run: AblationRun, where: str, known: Container[str]) -> None:
+    """Raise :class:`PlainError`, which names the place, where a value of a run is out of its range.
+
+    Args:
+        run: what was read.
+        where: its place in the file.
+        known: names of the variants.
+    """
     if run.variant not in known:
         raise PlainError(f"{where}.variant is {run.variant!r}, which is not among the variants")
     if run.seed < 0 or run.popsize < 2 or run.generations < 1 or run.seconds < 0:

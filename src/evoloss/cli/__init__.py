@@ -10,6 +10,7 @@ import tyro
 
 from evoloss._version import __version__
 from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
+from evoloss.safe_text import one_line
 
 # Name, module, class of the configuration, one line. Modules are imported when their command is called, so
 # that `evoloss losses` needs neither Fabric nor matplotlib.
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": ("evoloss.cli.report", "ReportCommand", "tables and figures from results.json"),
 }
 
+_LONGEST_ERROR = 4000  # characters; a message may name ten files
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130  # as shells have them
 
 
@@ -45,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments[0], arguments[1:])
     except EvolossError as error:
-        print(f"evoloss: error: {error}", file=sys.stderr)
+        print(f"evoloss: error: {one_line(error, _LONGEST_ERROR)}", file=sys.stderr)
         return EXIT_ERROR
     except OSError as error:  # a folder that cannot be written, a full disk: no fault of the program
         place = f": {error.filename}" if error.filename else ""
-        print(f"evoloss: error: {error.strerror or error}{place}", file=sys.stderr)
+        print(f"evoloss: error: {one_line(f'{error.strerror or error}{place}', 400)}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("evoloss: interrupted", file=sys.stderr)

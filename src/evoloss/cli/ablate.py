@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evoloss.ablate.ablation import AblateConfig, OnRun, ablate
-from evoloss.ablate.results import FILE_NAME
+from evoloss.ablate.results import FILE_NAME, OWN_FILES
 from evoloss.ablate.variants import parse_settings
 from evoloss.cli import EXIT_INTERRUPTED
 from evoloss.errors import ConfigError
 from evoloss.executors import ExecutorConfig
+from evoloss.own_files import require_replaceable
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.config import read_toml
-from evoloss.report.ablation_figure import write_ablation_figures
+from evoloss.report.ablation_figure import STEMS, write_ablation_figures
 from evoloss.report.ablation_table import rich_ablation
 
 
@@ -84,6 +85,8 @@ def run(command: AblateCommand) -> int:
     """Run the ablation, print its tables and draw its figures."""
     console = Console()
     config = command.settings()
+    pictures = [f"{stem}.png" for stem in STEMS] if command.figures else []
+    require_replaceable(command.out, OWN_FILES, pictures)
     torch.set_num_threads(command.threads)
     place = command.make(command.threads)
     try:

@@ -18,8 +18,10 @@ from evoloss.atomic_files import write_text
 from evoloss.diagnostics import Curve, Inspection, inspect_loss, loss_curve, readings
 from evoloss.errors import ConfigError
 from evoloss.losses import EvolvedLoss
+from evoloss.own_files import holds_json, require_replaceable
 
 BASELINE = "cross_entropy"
+RECORD_FILE, PICTURE_FILES = "inspect.json", ("loss_curve.png", "gradient_profile.png")
 _DRAWN = (1.0, 0.5, 0.0)  # agreements at which a paced loss is drawn
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -60,6 +62,8 @@ def run(config: InspectCommand) -> int:
     """
     from evoloss.losses.resolve import resolve_loss
 
+    if config.out is not None:
+        require_replaceable(config.out, {RECORD_FILE: holds_json("loss", "evoloss_version")}, PICTURE_FILES)
     loss = resolve_loss(config.loss, reduction="none")
     paced = loss if isinstance(loss, EvolvedLoss) and loss.is_paced else None
     inspected = loss if paced is None else paced.at_agreement(config.agreement)
@@ -154,9 +158,7 @@ def write_inspection(
     from evoloss.report.loss_figures import gradient_profiles_figure, loss_curves_figure
 
     content = {"loss": name, "evoloss_version": __version__, **inspection.to_dict()}
-    record, losses, gradients = (
-        folder / file for file in ("inspect.json", "loss_curve.png", "gradient_profile.png")
-    )
+    record, losses, gradients = (folder / file for file in (RECORD_FILE, *PICTURE_FILES))
     write_text(record, json.dumps(content, indent=2, allow_nan=False) + "\n")
     title = f"{_short(name)}, {inspection.n_classes} classes"
     loss_curves_figure(curves, losses, title=title, canonical=canonical)

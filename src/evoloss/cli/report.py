@@ -9,10 +9,11 @@ import tyro
 from rich.console import Console
 
 from evoloss.atomic_files import write_text
-from evoloss.compare.results import FILE_NAME, Results
+from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.errors import ConfigError
-from evoloss.report.figures import write_figures
-from evoloss.report.tables import markdown_table, rich_table
+from evoloss.own_files import require_replaceable
+from evoloss.report.figures import STEMS, write_figures
+from evoloss.report.tables import TABLE_FILE, is_table, markdown_table, rich_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +39,28 @@ def run(config: ReportCommand) -> int:
     """Write tables and figures, and print the tables."""
     console = Console()
     read = [(path, Results.read(path)) for path in config.directories]
+    drawn = [f"{stem}.{kind}" for stem in STEMS for kind in config.formats]
+    for path, _ in read:
+        beside = config.out is None and (path.is_dir() or path.name == FILE_NAME)
+        require_replaceable(
+            _target(config, path), {TABLE_FILE: is_table, **(OWN_FILES if beside else {})}, drawn
+        )
     for path, results in read:
-        beside = path if path.is_dir() else path.parent
-        target = beside if config.out is None else config.out / _name(path)
+        target = _target(config, path)
         figures = write_figures(results, target, config.formats)
         pictures = "".join(
             f"\n![{p.stem.replace('_', ' ')}]({p.name})\n" for p in figures if p.suffix == ".png"
         )
-        write_text(target / "table.md", markdown_table(results) + pictures)
+        write_text(target / TABLE_FILE, markdown_table(results) + pictures)
         console.print(rich_table(results))
-        for file in (target / "table.md", *figures):
+        for file in (target / TABLE_FILE, *figures):
             console.print(f"written: {file}", soft_wrap=True, highlight=False)
     return 0
+
+
+def _target(config: ReportCommand, path: Path) -> Path:
+    beside = path if path.is_dir() else path.parent
+    return beside if config.out is None else config.out / _name(path)
 
 
 def _name(path: Path) -> str:

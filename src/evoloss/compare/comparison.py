@@ -16,15 +16,17 @@ import torch
 from evoloss._version import __version__
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.progress import RunProgress
-from evoloss.compare.results import FILE_NAME, Results
-from evoloss.compare.training_run import Sources, TrainingRuns, train_run
+from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
+from evoloss.compare.training_run import Sources, TrainingRuns, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.executors import Executor
 from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
-from evoloss.sweeps.sweep import Run, keep_run, sweep
+from evoloss.own_files import require_replaceable
+from evoloss.sweeps.run_files import Run, keep_run
+from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult, TrainConfig, train
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
@@ -54,10 +56,13 @@ def compare(
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
         ResultsError: if ``out`` holds the results of another comparison.
+        OutputError: if ``out`` holds a ``results.json`` that evoloss did not write.
         EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
     """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
+    if out is not None:
+        require_replaceable(out, OWN_FILES)
     losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
     dataset = _load(config)
     _try_model(config.model, dataset)
@@ -135,7 +140,14 @@ class _Doing:
         function: Callable[[dict[str, Any]], dict[str, Any]] = self._train_here
         if self.executor is not None:
             function = partial(train_run, Sources.of(planned.config))
-        return sweep(runs, function, folder=self.record.out, executor=self.executor, on_done=on_done)
+        return sweep(
+            runs,
+            function,
+            folder=self.record.out,
+            executor=self.executor,
+            on_done=on_done,
+            check=check_training,
+        )
 
     def _train_here(self, config: dict[str, Any]) -> dict[str, Any]:
         """Train with what is loaded already, and count epochs."""
@@ -255,5 +267,5 @@ def _require_same(
     if differing:
         raise ResultsError(
             f"{out / FILE_NAME} holds another comparison: {', '.join(sorted(differing))} differ. Only "
-            f"{', '.join(GROWING)} may grow; choose another directory, or remove the file"
+            f"{', '.join(GROWING)} may grow; choose another directory"
         )

@@ -17,6 +17,7 @@ from evoloss.compare.statistics import (
     summarise_losses,
 )
 from evoloss.errors import ResultsError
+from evoloss.own_files import holds_json
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.training import RunResult
@@ -24,6 +25,8 @@ from evoloss.training import RunResult
 SCHEMA = 1
 """Version of the layout; a reader refuses a higher one."""
 FILE_NAME = "results.json"
+OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "losses")}
+"""How the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +133,9 @@ def _parse(text: str, where: str) -> Results:
 
 def _check(document: _Document) -> None:
     for index, run in enumerate(document.runs):
-        _check_run(run, f"runs[{index}]", tested=True)
+        check_run(run, f"runs[{index}]", tested=True)
     for index, run in enumerate(document.tuning):
-        _check_run(run, f"tuning[{index}]", tested=False)
+        check_run(run, f"tuning[{index}]", tested=False)
     for name, runs in (("runs", document.runs), ("tuning", document.tuning)):
         keys = [(run.loss, run.lr, run.seed) for run in runs]
         if len(set(keys)) < len(keys):
@@ -165,7 +168,14 @@ _ADDED = tuple(entry.name for entry in fields(RunResult) if entry.default is Non
 """Test values that files from before they were measured do not have."""
 
 
-def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
+def check_run(run: RunResult, where: str, *, tested: bool) -> None:
+    """Raise :class:`PlainError`, which names the place, where a value of a run is out of its range.
+
+    Args:
+        run: what was read.
+        where: its place in the file.
+        tested: whether it was judged on the test split; the others only choose a learning rate.
+    """
     for names, holds, expected in _RANGES:
         for name in names:
             value = getattr(run, name)
@@ -180,6 +190,8 @@ def _check_run(run: RunResult, where: str, *, tested: bool) -> None:
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
         raise PlainError(f"{where}.history does not have one entry for each epoch that was run")
+    if any(value is not None and not 0 <= value <= 100 for value in run.history.validation_accuracy):
+        raise PlainError(f"{where}.history.validation_accuracy is not in percent, 0 to 100")
     if not 0 <= run.best_epoch <= seen:
         raise PlainError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
 

@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.compare.results import check_run
 from evoloss.data import DATASETS, Dataset, load_dataset
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
-from evoloss.sweeps.sweep import Run
+from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.zoo import SHIPPED
@@ -113,6 +115,26 @@ class Sources:
             data_dir=None if config.data_dir is None else config.data_dir.expanduser().resolve(),
             download=config.download,
         )
+
+
+def check_training(run: Run, result: dict[str, Any]) -> None:
+    """Raise :class:`PlainError` where a result that was read is not one of its run."""
+    found = build(RunResult, result, "result")
+    config = run.config
+    check_run(found, "result", tested=config["read_test"])
+    expected = {
+        "loss": config["loss"]["name"],
+        "loss_fingerprint": config["loss"]["fingerprint"],
+        "dataset": config["dataset"]["name"],
+        "data_fingerprint": config["dataset"]["fingerprint"],
+        "model": config["model"],
+        "device": config["train"]["accelerator"],
+        # The result says what was done to the images, not what was asked for.
+        **{name: value for name, value in config["train"].items() if name not in ("accelerator", "augment")},
+    }
+    for name, value in expected.items():
+        if getattr(found, name) != value:
+            raise PlainError(f"result.{name} is {getattr(found, name)!r}; its run has {value!r}")
 
 
 def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from evoloss.data.folders import data_folder
 from evoloss.data.idx import load_fashion_mnist, load_mnist
 from evoloss.data.image_folder import load_image_folder
 from evoloss.data.label_noise import CONFUSIONS, noisy_labels
+from evoloss.data.limits import DataLimits
 from evoloss.data.npz import load_npz
 from evoloss.data.splits import divide
 from evoloss.errors import ConfigError, DataError, UnknownNameError
@@ -37,6 +38,8 @@ def load_dataset(
     train_samples: int | None = None,
     split_seed: int = 0,
     image_size: int | None = None,
+    max_gigabytes: float | None = None,
+    max_megapixels: float | None = None,
 ) -> Dataset:
     """Load a data set, split in train, validation and test that share no sample.
 
@@ -52,31 +55,40 @@ def load_dataset(
         train_samples: size of a class-balanced subset of the training split; None keeps all of it.
         split_seed: seed of the validation split and of the subset; the test split does not depend on it.
         image_size: side in pixels that the images of a folder are brought to.
+        max_gigabytes: memory that reading a file or folder of the user's own may take, in 1e9 bytes;
+            ``$EVOLOSS_MAX_DATA_GB`` if None, else 8. It is told from headers before anything is unpacked.
+        max_megapixels: size of one image of a folder, in 1e6 pixels; ``$EVOLOSS_MAX_IMAGE_MEGAPIXELS`` if
+            None, else 50.
 
     Raises:
         UnknownNameError: if it is neither a known name nor looks like a path.
-        DataError: if the data is missing, damaged or in another layout.
-        ConfigError: if ``validation``, ``train_samples`` or ``image_size`` is out of range or out of place.
+        DataError: if the data is missing, damaged, in another layout, or too large.
+        ConfigError: if a number is out of range, or ``image_size`` out of place.
         MissingExtraError: if a package that the data set needs is not installed.
     """
-    if name_or_path in DATASETS:
-        _refuse_image_size(image_size, name_or_path)
-        source = DATASETS[name_or_path](data_dir, download)
-    else:
-        source = _load_path(name_or_path, data_dir, image_size)
+    limits = DataLimits.of(max_gigabytes, max_megapixels)
+    try:
+        if name_or_path in DATASETS:
+            _refuse_image_size(image_size, name_or_path)
+            source = DATASETS[name_or_path](data_dir, download)
+        else:
+            source = _load_path(name_or_path, data_dir, image_size, limits)
+    except OSError as error:  # no path at all, or one that goes or may not be looked at meanwhile
+        place = error.filename or name_or_path
+        raise DataError(f"data set {place!r:.200} cannot be read ({error.strerror or error})") from error
     return divide(source, validation=validation, train_samples=train_samples, split_seed=split_seed)
 
 
-def _load_path(name: str, data_dir: Path | None, image_size: int | None) -> SourceData:
+def _load_path(name: str, data_dir: Path | None, image_size: int | None, limits: DataLimits) -> SourceData:
     path = Path(name).expanduser()
     root = data_folder(data_dir) if name and not path.exists() else None
     if root is not None and (root / path).exists():
         path = root / path
     if path.suffix == ".npz":
         _refuse_image_size(image_size, name)
-        return load_npz(path)
+        return load_npz(path, limits)
     if name and path.is_dir():  # the empty name would be the current folder
-        return load_image_folder(path, image_size)
+        return load_image_folder(path, image_size, limits)
     if path.is_file():
         raise DataError(f"{path} is neither an .npz file nor a folder of images by class")
     if path.suffix or len(path.parts) > 1:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import lzma
 import tarfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from evoloss.atomic_files import write_bytes
+from evoloss.data.tar_streams import TarStream, open_tar
 from evoloss.errors import DataError
+from evoloss.regular_files import open_regular
+from evoloss.safe_text import one_line
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst")
+
+_SPARE_BYTES = 1 << 28  # for other members of an archive
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,10 +69,10 @@ def read_folder(folder: Path, members: Sequence[Member]) -> dict[str, bytes]:
     for member in members:
         try:
             # One byte more than expected is enough to see that a file is too long.
-            with (folder / member.name).open("rb") as file:
+            with open_regular(folder / member.name) as file:
                 content = file.read(member.size + 1)
         except OSError as error:
-            raise DataError(f"could not read {folder / member.name}: {error}") from error
+            raise DataError(f"could not read {folder / member.name} ({error.strerror})") from error
         if len(content) > member.size:
             raise DataError(f"{folder / member.name} is longer than {member.size} bytes; fetch it again")
         member.check(content, str(folder))
@@ -88,7 +91,7 @@ def read_archive(archive: Path, folder: str, members: Sequence[Member]) -> dict[
     wanted = {PurePosixPath(folder) / member.name: member for member in members}
     contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(archive, mode="r|*") as tar:
+        with open_tar(archive, _SPARE_BYTES + 4 * sum(member.size for member in members)) as tar:
             for entry in tar:
                 member = wanted.get(PurePosixPath(entry.name))
                 if member is None:
@@ -96,9 +99,13 @@ def read_archive(archive: Path, folder: str, members: Sequence[Member]) -> dict[
                 contents[member.name] = _read_entry(tar, entry, member, archive, member.name in contents)
                 if len(contents) == len(members):
                     break
-    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+    except DataError:
+        raise
+    # The modules of archives raise a dozen kinds of errors for damaged ones.
+    except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise DataError(
-            f"{archive} is not a readable tar archive ({type(error).__name__}: {error}); it is damaged, "
+            f"{archive} is not a readable tar archive ({reason}); it is damaged, "
             "truncated or compressed in a way that Python cannot read. Fetch it again, or unpack it by hand"
         ) from error
     missing = [member.name for member in members if member.name not in contents]
@@ -109,19 +116,16 @@ def read_archive(archive: Path, folder: str, members: Sequence[Member]) -> dict[
     return contents
 
 
-def _read_entry(
-    tar: tarfile.TarFile, entry: tarfile.TarInfo, member: Member, archive: Path, double: bool
-) -> bytes:
+def _read_entry(tar: TarStream, entry: tarfile.TarInfo, member: Member, archive: Path, double: bool) -> bytes:
     if double:
-        raise DataError(f"{archive} holds {entry.name} twice; fetch it again")
-    if not entry.isfile():
-        raise DataError(f"{entry.name} in {archive} is a link or a folder, expected a file; fetch it again")
+        raise DataError(f"{archive} holds {member.name} twice; fetch it again")
+    if not entry.isfile() or entry.issparse():
+        raise DataError(f"{member.name} in {archive} is a link or a folder, expected a file; fetch it again")
     if entry.size != member.size:
         raise DataError(
-            f"{entry.name} in {archive} has {entry.size} bytes, expected {member.size}; fetch it again"
+            f"{member.name} in {archive} has {entry.size} bytes, expected {member.size}; fetch it again"
         )
-    file = tar.extractfile(entry)
-    content = b"" if file is None else file.read()
+    content = tar.read(entry)
     member.check(content, str(archive))
     return content
 

@@ -126,10 +126,12 @@ def read_cifar(layout: CifarLayout, data_dir: Path | None, download: bool) -> So
         _refuse_pickles(layout, searched)
         wanted = f"{layout.folder}/ or {layout.archive}.tar.gz (.xz, .bz2)"
         raise not_found(layout.name, wanted, searched, layout.url)
+    where = f"{layout.name} in {', '.join(map(str, search_folders(data_dir)))}"
+    train = b"".join(contents[member.name] for member in layout.train)
     return SourceData(
         name=layout.name,
-        train=_parse(b"".join(contents[member.name] for member in layout.train), layout, "training"),
-        test=_parse(contents[layout.test.name], layout, "test"),
+        train=_parse(train, layout, f"{where}: training"),
+        test=_parse(contents[layout.test.name], layout, f"{where}: test"),
         class_names=layout.class_names,
     )
 
@@ -164,13 +166,13 @@ def _parse(raw: bytes, layout: CifarLayout, part: str) -> LabelledArrays:
     n_classes = len(layout.class_names)
     if int(labels.max()) >= n_classes:
         raise DataError(
-            f"{layout.name}: a {part} label is {int(labels.max())}, expected 0 to {n_classes - 1}; "
+            f"{part} labels go up to {int(labels.max())}, expected 0 to {n_classes - 1}; "
             "the files are damaged or belong to another data set, fetch them again"
         )
     counts = np.bincount(labels, minlength=n_classes)
     if counts.min() != counts.max():
         raise DataError(
-            f"{layout.name}: {part} classes have {counts.min()} to {counts.max()} images, expected "
+            f"{part} classes have {counts.min()} to {counts.max()} images, expected "
             f"{len(labels) // n_classes} each; the files are damaged, fetch them again"
         )
     return LabelledArrays(records[:, layout.label_bytes :].reshape(-1, 3, 32, 32), labels)

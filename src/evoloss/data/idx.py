@@ -16,7 +16,6 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.download import fetch
 from evoloss.data.folders import not_found, search_folders
 from evoloss.errors import DataError
+from evoloss.regular_files import open_regular
 
 IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
@@ -147,9 +147,12 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """
     header = struct.pack(f">4B{len(shape)}I", 0, 0, UINT8_CODE, len(shape), *shape)
     size = len(header) + math.prod(shape)
-    opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
+        stored = open_regular(path)
+    except OSError as error:
+        raise DataError(f"could not read {path} ({error.strerror})") from error
+    try:
+        with stored, gzip.GzipFile(fileobj=stored) if path.suffix == ".gz" else stored as file:
             # One byte more than expected is enough to see that the content is too long, whatever gzip hides.
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:

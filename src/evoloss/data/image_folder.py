@@ -10,45 +10,53 @@ import numpy as np
 import numpy.typing as npt
 
 from evoloss.data.dataset import LabelledArrays, SourceData
-from evoloss.errors import ConfigError, DataError, MissingExtraError
+from evoloss.data.images import SUFFIXES, ImageError, Pixels, read_image
+from evoloss.data.limits import DataLimits
+from evoloss.data.split_folders import find_splits
+from evoloss.errors import ConfigError, DataError
+from evoloss.safe_text import one_line
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
-
-DEEP_MODES = frozenset({"I", "F"})
-"""Pillow's modes that would be cut off, not scaled, when made 8 bits a channel."""
+_SHOWN = 10  # bad images that an error names
+_LEAST_LEVELS = 16  # of 256 that images with more than 8 bits must reach
 
 
-def load_image_folder(folder: Path, image_size: int | None = None) -> SourceData:
+def load_image_folder(
+    folder: Path, image_size: int | None = None, limits: DataLimits | None = None
+) -> SourceData:
     """Read ``folder/CLASS/*.png`` (or any usual image format, at any depth below CLASS).
 
-    The classes are the names of the subfolders, in the order of their code points. With subfolders ``train``
-    and ``test``, each with one folder a class, those are the splits, and ``val`` (or ``valid``,
-    ``validation``), if there is one, is the validation split; with ``train`` and ``val`` alone, ``val`` is
-    the test split, as in the common ImageNet layout. Otherwise a fixed stratified fifth becomes the test
-    split.
+    The classes are the names of the subfolders, in the order of their code points. Subfolders ``train`` and
+    ``test``, in any capitalisation and by their usual synonyms, each with one folder a class, are the splits,
+    and ``val``, if there is one, is the validation split; with ``train`` and ``val`` alone, ``val`` is the
+    test split; see :func:`~evoloss.data.split_folders.find_splits`. Otherwise a fixed stratified fifth
+    becomes the test split.
 
-    Images become RGB, unless all are grey. Transparency is dropped, of several frames the first counts, and a
-    rotation noted by the camera is applied.
+    Images become RGB, unless all are grey; see :func:`~evoloss.data.images.read_image`.
 
     Args:
         folder: the data set.
         image_size: side in pixels that every image is brought to: the shorter side is scaled to it (bilinear,
             antialiased), then the middle square is cut out. None keeps the images, which then must have one
             size.
+        limits: sizes above which it is refused; see :meth:`~evoloss.data.limits.DataLimits.of`.
 
     Raises:
         MissingExtraError: if Pillow is not installed.
         ConfigError: if ``image_size`` is below 1.
-        DataError: if there are no classes, no images, several sizes, or an image cannot be read.
+        DataError: if there are no classes, no images, several sizes, images that cannot be read (it names
+            them), or too many for the memory.
     """
     if image_size is not None and image_size < 1:
         raise ConfigError(f"image_size must be at least 1, got {image_size}")
-    parts = _parts(folder)
-    class_names = _class_names(parts["train"])
-    files: dict[str, list[tuple[Path, int]]] = {}
-    for part, root in parts.items():
-        files[part] = _files(root, class_names, complete=part == "train")
-    images = _read_all([path for part in files.values() for path, _ in part], image_size)
+    try:
+        parts = find_splits(folder)
+        class_names = _class_names(parts["train"])
+        files = {part: _files(root, class_names, complete=part == "train") for part, root in parts.items()}
+    except OSError as error:  # a folder that may not be looked into, or is gone meanwhile
+        place = one_line(error.filename or folder, 400)
+        raise DataError(f"{place} cannot be read ({error.strerror})") from error
+    paths = [path for part in files.values() for path, _ in part]
+    images = _read_all(folder, paths, image_size, limits or DataLimits.of())
     arrays: dict[str, LabelledArrays] = {}
     start = 0
     for part, listed in files.items():
@@ -64,33 +72,14 @@ def load_image_folder(folder: Path, image_size: int | None = None) -> SourceData
     )
 
 
-def _parts(folder: Path) -> dict[str, Path]:
-    train = folder / "train"
-    # A folder "train" without subfolders is a class of that name, such as the vehicle.
-    if not train.is_dir() or not any(path.is_dir() for path in train.iterdir()):
-        return {"train": folder}
-    named = [folder / name for name in ("val", "valid", "validation") if (folder / name).is_dir()]
-    if len(named) > 1:
-        raise DataError(
-            f"{folder} has {' and '.join(path.name for path in named)}; expected one validation folder"
-        )
-    parts = {"train": train}
-    if (folder / "test").is_dir():
-        parts["test"] = folder / "test"
-        if named:
-            parts["validation"] = named[0]
-    elif named:
-        parts["test"] = named[0]
-    return parts
-
-
 def _class_names(root: Path) -> tuple[str, ...]:
     names = tuple(
         sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     )
     if len(names) < 2:
         raise DataError(
-            f"{root} has {len(names)} subfolders; expected one subfolder with images for each class"
+            f"{one_line(root, 400)} has {len(names)} subfolders; expected one subfolder with images for each "
+            "class"
         )
     return names
 
@@ -99,7 +88,9 @@ def _files(root: Path, class_names: Sequence[str], *, complete: bool) -> list[tu
     unknown = sorted({path.name for path in root.iterdir() if path.is_dir()} - set(class_names))
     unknown = [name for name in unknown if not name.startswith(".")]
     if unknown:
-        raise DataError(f"{root} has classes that the training folder lacks: {', '.join(unknown)}")
+        names = ", ".join(map(one_line, unknown[:_SHOWN]))
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        raise DataError(f"{one_line(root, 400)} has classes that the training folder lacks: {names}{more}")
     files = []
     for label, name in enumerate(class_names):
         found = sorted(
@@ -109,11 +100,12 @@ def _files(root: Path, class_names: Sequence[str], *, complete: bool) -> list[tu
         )
         if complete and not found:
             raise DataError(
-                f"{root / name} has no images; expected files ending in {', '.join(sorted(SUFFIXES))}"
+                f"{one_line(root / name, 400)} has no images; expected files ending in "
+                f"{', '.join(sorted(SUFFIXES))}"
             )
         files += [(path, label) for path in found]
     if not files:
-        raise DataError(f"{root} has no images in its class folders")
+        raise DataError(f"{one_line(root, 400)} has no images in its class folders")
     return files
 
 
@@ -121,46 +113,64 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _read_all(paths: Sequence[Path], image_size: int | None) -> npt.NDArray[np.uint8]:
-    images = [_read(path, image_size) for path in paths]
-    for path, image in zip(paths, images, strict=True):
-        if image.shape[1:] != images[0].shape[1:]:
-            raise DataError(
-                f"{paths[0]} has {_size(images[0])} pixels, {path} has {_size(image)}; "
-                "give image_size to bring all images to one size, or resize them"
-            )
-    channels = max(len(image) for image in images)
-    return np.stack(
-        [image if len(image) == channels else np.repeat(image, channels, axis=0) for image in images]
-    )
+def _read_all(
+    folder: Path, paths: Sequence[Path], image_size: int | None, limits: DataLimits
+) -> npt.NDArray[np.uint8]:
+    images: list[Pixels] = []
+    bad: list[str] = []
+    total = 0
+    for path in paths:
+        try:
+            image = read_image(path, image_size, limits)
+        except ImageError as error:
+            bad.append(f"{one_line(path.relative_to(folder), 200)} ({one_line(error, 200)})")
+            continue
+        images.append(image)
+        total += image.values.size
+        # Twice: as they are read, and as they are split. All are as large as the first, or none will do.
+        limits.require_memory(2 * max(total, len(paths) * images[0].values.size), str(folder))
+    if bad:
+        more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise DataError(
+            f"{len(bad)} of {len(paths)} images in {folder} cannot be read; remove or replace them: "
+            f"{'; '.join(bad[:_SHOWN])}{more}"
+        )
+    _require_one_size(paths, images)
+    _require_range(folder, images)
+    channels = max(len(image.values) for image in images)
+    limits.require_memory(2 * len(images) * channels * images[0].values[0].size, str(folder))
+    stacked = np.empty((len(images), channels, *images[0].values.shape[1:]), np.uint8)
+    for place, image in zip(stacked, images, strict=True):
+        place[:] = image.values  # one grey channel fills three
+    return stacked
+
+
+def _require_one_size(paths: Sequence[Path], images: Sequence[Pixels]) -> None:
+    first = images[0].values
+    others = [
+        (path, image.values)
+        for path, image in zip(paths, images, strict=True)
+        if image.values.shape[1:] != first.shape[1:]
+    ]
+    if others:
+        more = f" and {len(others) - 1} more differ" if len(others) > 1 else ""
+        raise DataError(
+            f"{one_line(paths[0], 400)} has {_size(first)} pixels, {one_line(others[0][0], 400)} has "
+            f"{_size(others[0][1])}{more}; "
+            "give image_size to bring all images to one size, or resize them"
+        )
+
+
+def _require_range(folder: Path, images: Sequence[Pixels]) -> None:
+    """Refuse deep images that hold smaller numbers than their format is for, and would be black."""
+    deep = [image.values for image in images if image.deep]
+    if deep and max(int(values.max()) for values in deep) < _LEAST_LEVELS:
+        raise DataError(
+            f"the {len(deep)} images in {folder} with more than 8 bits a channel use less than a sixteenth "
+            "of their range; as 8 bits they would be black. Stretch them to the range of their format, or "
+            "save them with 8 bits a channel"
+        )
 
 
 def _size(image: npt.NDArray[Any]) -> str:
     return f"{image.shape[2]}x{image.shape[1]}"
-
-
-def _read(path: Path, image_size: int | None) -> npt.NDArray[np.uint8]:
-    """Return one image, ``(1, H, W)`` or ``(3, H, W)``."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise MissingExtraError.of("Pillow", "experiments", "reading images") from error
-    try:
-        with Image.open(path) as opened:
-            mode = opened.mode
-            upright: Image.Image = ImageOps.exif_transpose(opened)
-            image = upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB")
-            if image_size is not None:
-                square = (image_size, image_size)
-                image = ImageOps.fit(image, square, method=Image.Resampling.BILINEAR)
-    # Pillow raises many kinds of errors for damaged files, by format; SyntaxError is that of PNG.
-    except Exception as error:
-        raise DataError(
-            f"could not read the image {path} ({type(error).__name__}: {error}); remove or replace it"
-        ) from error
-    if mode in DEEP_MODES or mode.startswith("I;"):
-        raise DataError(
-            f"the image {path} has more than 8 bits a channel (mode {mode}); convert it to 8 bits"
-        )
-    pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from evoloss.data.cifar_classes import CIFAR100_CLASSES, CIFAR100_SUPERCLASSES
+from evoloss.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES, CIFAR100_SUPERCLASSES
 from evoloss.errors import ConfigError
 
 NoiseKind = Literal["symmetric", "asymmetric"]
@@ -33,6 +33,16 @@ circle."""
 
 CONFUSIONS: dict[str, tuple[int, ...]] = {"cifar10": CIFAR10_CONFUSIONS, "cifar100": CIFAR100_CONFUSIONS}
 """The usual confusions by data set; for others ``k + 1 mod C`` stands in."""
+
+_BY_CLASSES = {CIFAR10_CLASSES: CIFAR10_CONFUSIONS, CIFAR100_CLASSES: CIFAR100_CONFUSIONS}
+
+
+def usual_confusions(class_names: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Return the usual confusions of a data set with these classes, in this order; None if there are none.
+
+    A data set is known by what its classes are, not by the name of a file that holds it.
+    """
+    return _BY_CLASSES.get(class_names)
 
 
 def noisy_labels(

@@ -2,130 +2,145 @@
 
 from __future__ import annotations
 
-import tokenize
+import math
 import zipfile
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
+from evoloss.data.limits import DataLimits
 from evoloss.errors import DataError
+from evoloss.regular_files import open_regular
+from evoloss.safe_text import one_line
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
-def load_npz(path: Path) -> SourceData:
+
+def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
     """Read ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
 
     Inputs are images, uint8, ``(N, H, W)``, ``(N, H, W, 1)`` or ``(N, H, W, 3)``; or real features
-    ``(N, D)``, which become float32. Labels are integers ``(N,)`` or ``(N, 1)``; the classes are 0 to C - 1,
-    each with a sample in ``y_train``. Other arrays in the file are left alone.
+    ``(N, D)``, which become float32. Labels, ``(N,)`` or ``(N, 1)``, are whole numbers, with gaps or without,
+    or text; the classes are their distinct values in ``y_train``, sorted, and keep them as names. Other
+    arrays in the file are left alone.
+
+    Args:
+        path: the file.
+        limits: sizes above which it is refused, unread; see :meth:`~evoloss.data.limits.DataLimits.of`.
 
     Raises:
-        DataError: if the file is missing or damaged, lacks an array, or holds one of another kind.
+        DataError: if the file is missing or damaged, lacks an array, holds one of another kind, or is too
+            large.
     """
-    arrays = _read(path)
-    train_labels = _labels(path, "y_train", arrays["y_train"])
-    test_labels = _labels(path, "y_test", arrays["y_test"])
-    n_classes = int(train_labels.max()) + 1
-    absent = np.setdiff1d(np.arange(n_classes), train_labels)
-    if len(absent):
-        raise DataError(
-            f"{path}: y_train has labels up to {n_classes - 1} but none of {_first_few(absent)}; "
-            "number the classes 0, 1, 2, ... without gaps"
-        )
-    if int(test_labels.max()) >= n_classes:
-        raise DataError(
-            f"{path}: y_test has the label {test_labels.max()}, y_train has 0 to {n_classes - 1}; "
-            "every class needs training samples"
-        )
+    arrays = _read(path, limits or DataLimits.of())
+    labels = encode_labels(path, arrays["y_train"], arrays["y_test"])
     parts = {}
-    for part, labels in (("train", train_labels), ("test", test_labels)):
-        inputs = _inputs(path, f"x_{part}", arrays[f"x_{part}"])
-        if len(inputs) != len(labels):
+    for part, indices in (("train", labels.train), ("test", labels.test)):
+        inputs = arrays[f"x_{part}"]
+        if len(inputs) != len(indices):
             raise DataError(
-                f"{path}: x_{part} has {len(inputs)} samples, y_{part} {len(labels)}; they must agree"
+                f"{path}: x_{part} has {len(inputs)} samples, y_{part} {len(indices)}; they must agree"
             )
-        parts[part] = LabelledArrays(inputs, labels)
-    if parts["train"].inputs.shape[1:] != parts["test"].inputs.shape[1:]:
+        parts[part] = LabelledArrays(inputs, indices)
+    shapes = [parts[part].inputs.shape for part in ("train", "test")]
+    if shapes[0][1:] != shapes[1][1:]:
         raise DataError(
-            f"{path}: x_train and x_test have shapes {arrays['x_train'].shape} and {arrays['x_test'].shape}; "
-            "samples must have one shape"
+            f"{path}: x_train and x_test have shapes {shapes[0]} and {shapes[1]}; samples must have one shape"
         )
-    class_names = tuple(str(k) for k in range(n_classes))
-    return SourceData(name=path.stem, train=parts["train"], test=parts["test"], class_names=class_names)
-
-
-def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    if not path.is_file():
-        raise DataError(f"{path} is not a file; expected an .npz file with {', '.join(KEYS)}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            present = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _damaged(path, error) from error
-    missing = [key for key in KEYS if key not in present]
-    if missing:
-        raise DataError(
-            f"{path} has no {', '.join(missing)}; expected {', '.join(KEYS)}, found "
-            f"{', '.join(sorted(present)) or 'nothing'}. Write it with numpy.savez(path, x_train=..., ...)"
-        )
-    arrays = {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for key in KEYS:
-                arrays[key] = _member(path, file, key)
-    except DataError:
-        raise
-    # What numpy and zipfile raise for damaged files; MemoryError for a header that asks for too much.
-    except (
-        zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError,
-        tokenize.TokenError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
-    ) as error:  # fmt: skip
-        raise _damaged(path, error) from error
-    return arrays
-
-
-def _member(path: Path, file: Any, key: str) -> npt.NDArray[Any]:
-    try:
-        array = file[key]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise DataError(
-            f"{path}: {key} holds Python objects, which evoloss does not read, since that can run any code; "
-            "save a plain array of numbers (one shape for all samples)"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: {key} is not an array in numpy's format; write the file with numpy.savez")
-    return array
-
-
-def _damaged(path: Path, error: BaseException) -> DataError:
-    return DataError(
-        f"{path} is not a readable .npz file ({type(error).__name__}: {error}); it is damaged, truncated or "
-        "another kind of file. Write it again with numpy.savez"
+    return SourceData(
+        name=path.stem, train=parts["train"], test=parts["test"], class_names=labels.class_names
     )
 
 
-def _labels(path: Path, key: str, array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+@dataclass(frozen=True)
+class _Header:
+    """What the header of an array says: enough to know what reading it takes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def n_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of the array that :func:`_inputs` makes of it."""
+        return 4 * math.prod(self.shape) if len(self.shape) == 2 else self.n_bytes
+
+
+def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
+    try:
+        file = open_regular(path)
+    except OSError as error:
         raise DataError(
-            f"{path}: {key} has dtype {array.dtype} and shape {array.shape}; expected integers (N,) or "
-            "(N, 1), class indices rather than one-hot rows"
-        )
-    if not len(array):
-        raise DataError(f"{path}: {key} is empty; expected at least one sample")
-    if int(array.min()) < 0 or int(array.max()) > 10_000_000:
+            f"{path} is not a file that can be read ({error.strerror}); expected an .npz file with "
+            f"{', '.join(KEYS)}"
+        ) from error
+    arrays = {}
+    with file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = _find(path, archive)
+                headers = {key: _header(path, key, archive, members[key]) for key in KEYS}
+                # The arrays as they are kept, the copies in which they are split, and one as it is stored.
+                kept = sum(header.kept_bytes for header in headers.values())
+                limits.require_memory(2 * kept + max(each.n_bytes for each in headers.values()), str(path))
+                for key in KEYS:
+                    with archive.open(members[key]) as stored:
+                        array = np.lib.format.read_array(stored, allow_pickle=False)
+                    arrays[key] = _inputs(path, key, array) if key.startswith("x") else array
+        except DataError:
+            raise
+        # zipfile and numpy raise a dozen kinds of errors for damaged files.
+        except Exception as error:
+            raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return arrays
+
+
+def _find(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    present = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    missing = [key for key in KEYS if key not in present]
+    if missing:
+        found = ", ".join(repr(name)[1:-1][:40] for name in sorted(present)[:20])
         raise DataError(
-            f"{path}: {key} has labels {array.min()} to {array.max()}; expected classes 0, 1, 2, ..."
+            f"{path} has no {', '.join(missing)}; expected {', '.join(KEYS)}, found "
+            f"{found or 'nothing'}. Write it with numpy.savez(path, x_train=..., ...)"
         )
-    return array.astype(np.int64)
+    return {key: present[key] for key in KEYS}
+
+
+def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+    with archive.open(member) as stored:
+        version = np.lib.format.read_magic(stored)
+        if version not in _HEADERS:
+            raise _damaged(path, f"{key} is in version {version[0]}.{version[1]} of numpy's format")
+        shape, _, dtype = _HEADERS[version](stored)
+        if dtype.hasobject:
+            wanted = "labels.astype(str)" if key.startswith("y") else "numbers, of one shape for all samples"
+            raise DataError(
+                f"{path}: {key} holds Python objects, which evoloss does not read, since that can run any "
+                f"code; save a plain array: {wanted}"
+            )
+        header = _Header(shape, dtype)
+        n_bytes = member.file_size - stored.tell()
+        if not dtype.itemsize or min(shape, default=0) < 0 or header.n_bytes != n_bytes:
+            raise _damaged(path, f"{key} is to have shape {shape} of {dtype}, and has other bytes")
+    return header
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} is not a readable .npz file ({one_line(reason, 200)}); it is damaged, truncated or another "
+        "kind of file. Write it again with numpy.savez"
+    )
 
 
 def _inputs(path: Path, key: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -133,7 +148,7 @@ def _inputs(path: Path, key: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         raise DataError(f"{path}: {key} has shape {array.shape}, so it is empty; expected samples")
     if array.ndim == 2 and array.dtype.kind in "fiub":
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused below
-            features = array.astype(np.float32)
+            features = array.astype(np.float32, copy=False)
         if not np.isfinite(features).all():
             raise DataError(
                 f"{path}: {key} holds NaN or infinite values (in float32); remove or replace them"
@@ -147,8 +162,3 @@ def _inputs(path: Path, key: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         f"{path}: {key} has dtype {array.dtype} and shape {array.shape}; expected images in uint8, "
         "(N, H, W), (N, H, W, 1) or (N, H, W, 3), or features (N, D)"
     )
-
-
-def _first_few(values: npt.NDArray[Any]) -> str:
-    shown = ", ".join(str(value) for value in values[:5])
-    return f"{shown}, ..." if len(values) > 5 else shown

@@ -108,6 +108,11 @@ def divide(source: SourceData, *, validation: float, train_samples: int | None, 
     train = torch.arange(len(labels))
     if source.test is None:
         train, parts["test"] = stratified_split(labels, TEST_SHARE, stream(0, "data", "test split"))
+        if not len(parts["test"]):
+            raise DataError(
+                f"data set {source.name!r} has no test part, and its {len(labels)} samples are too few to "
+                "split one off: each class keeps one, and a fifth of the rest is none. Add samples"
+            )
     if source.validation is None:
         kept, held_out = stratified_split(
             labels[train], validation, stream(split_seed, "data", "validation split")

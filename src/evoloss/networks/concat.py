@@ -16,8 +16,9 @@ from evoloss.networks.mlp import PopulationMLP, require_hidden
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.terms import LOG_P_FLOOR, Context
 
-# Its canonical form takes memory quadratic in the class count; a config must not ask for gigabytes.
-MAX_CONCAT_CLASSES = 2048
+# Its canonical form, and costs of all labels, take memory quadratic in the class count; a config must not ask
+# for gigabytes.
+MAX_CONCAT_CLASSES = 1024
 
 
 class ConcatForm(NamedTuple):

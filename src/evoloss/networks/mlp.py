@@ -21,8 +21,10 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
     "tanh": (torch.tanh, lambda z: 1 - torch.tanh(z) ** 2),
 }
 
-# Bounds the memory that a description from a stranger asks for; an artefact that is written can be read.
-MAX_WIDTH, MAX_LAYERS = 4096, 16
+# What a description from a stranger may ask for, far above what is worth searching for. A loss at these
+# bounds takes up to 8 s and 320 MB for its first call at a class count, on one core of a busy machine;
+# hidden=(8, 8) takes 0.04 s. Command: python -m benchmarks.robustness.first_call
+MAX_LAYERS, MAX_WIDTH, MAX_WEIGHTS = 16, 1024, 1 << 18
 
 Layers = list[tuple[Tensor, Tensor]]  # weights (popsize, fan_in, fan_out) and biases (popsize, 1, fan_out)
 
@@ -36,12 +38,12 @@ class PopulationMLP:
 
     Attributes:
         n_inputs: number of features.
-        hidden: widths of the hidden layers, up to ``MAX_LAYERS`` of 1 to ``MAX_WIDTH`` units; without any the
-            output is linear in the features.
+        hidden: widths of the hidden layers, up to ``MAX_LAYERS`` of 1 to ``MAX_WIDTH`` units, together with
+            up to ``MAX_WEIGHTS`` weights; without any the output is linear in the features.
         activation: a name of ``ACTIVATIONS``.
 
     Raises:
-        ConfigError: if the number of layers or a width is out of range.
+        ConfigError: if the number of layers, of weights or a width is out of range.
         UnknownNameError: if the activation is not known.
     """
 
@@ -51,10 +53,17 @@ class PopulationMLP:
 
     def __post_init__(self) -> None:
         if self.hidden and min(self.hidden) < 1:
-            raise ConfigError(f"hidden must name layers of width 1 or more, got {tuple(self.hidden)}")
+            raise ConfigError(f"hidden must name layers of width 1 or more, got {_first_few(self.hidden)}")
         if len(self.hidden) > MAX_LAYERS or max(self.hidden, default=1) > MAX_WIDTH:
             raise ConfigError(
-                f"hidden may name up to {MAX_LAYERS} layers of width {MAX_WIDTH}, got {self.hidden}"
+                f"hidden may name up to {MAX_LAYERS} layers of width {MAX_WIDTH}, "
+                f"got {_first_few(self.hidden)}"
+            )
+        n_weights = sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
+        if n_weights > MAX_WEIGHTS:
+            raise ConfigError(
+                f"a loss network may have up to {MAX_WEIGHTS} weights, got {n_weights} with {self.n_inputs} "
+                f"inputs and hidden={self.hidden}; use fewer or narrower layers"
             )
         if self.activation not in ACTIVATIONS:
             raise UnknownNameError.among("activation", self.activation, ACTIVATIONS)
@@ -115,6 +124,10 @@ class PopulationMLP:
             both = torch.cat([activate(pre), slope(pre) * product[:, m:]], dim=1)
         values, derivatives = torch.split(_output(layers, both), m, dim=1)
         return values, derivatives
+
+
+def _first_few(hidden: tuple[int, ...]) -> str:
+    return str(hidden) if len(hidden) <= MAX_LAYERS else f"{len(hidden)} layers"
 
 
 def require_hidden(hidden: tuple[int, ...]) -> None:

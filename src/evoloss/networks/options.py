@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from evoloss.errors import ConfigError
+from evoloss.safe_text import quoted
 
 if TYPE_CHECKING:
     from evoloss.networks.base import LossNetwork
@@ -49,7 +50,9 @@ def checked_fields(kind: type[LossNetwork], values: Mapping[str, Any]) -> dict[s
     """
     expected = {field.name for field in fields(kind)}
     if set(values) != expected:
-        raise ConfigError(f"a {kind.kind} network is described by {sorted(expected)}, got {sorted(values)}")
+        raise ConfigError(
+            f"a {kind.kind} network is described by {sorted(expected)}, got {quoted(sorted(values), 200)}"
+        )
     hints = typing.get_type_hints(kind)
     return {name: _checked(name, value, hints[name]) for name, value in values.items()}
 
@@ -60,5 +63,5 @@ def _checked(name: str, value: object, hint: Any) -> Any:
         return tuple(value)
     plain = str if plain is typing.Literal else plain
     if type(value) is not plain or plain is tuple:  # True is no integer
-        raise ConfigError(f"{name} must be {_EXPECTED[plain]}, got {value!r}")
+        raise ConfigError(f"{name} must be {_EXPECTED[plain]}, got {quoted(value)}")
     return value

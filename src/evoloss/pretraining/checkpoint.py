@@ -17,11 +17,13 @@ from evoloss.atomic_files import write_bytes
 from evoloss.errors import CheckpointError, EvolossError
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
+from evoloss.regular_files import open_regular
+from evoloss.strict_json import parse_json
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 # 1: evoloss 0.1.0, whose generations drew other pairs; 2: 0.2.0, whose history has other columns.
 _FORMAT = 3
-_ADVICE = "delete the directory and start again"
+START_AGAIN = "move the directory away, or choose another, and start again"
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
         CheckpointError: if there is none, it is damaged, or its configuration is another.
     """
     path = directory / CHECKPOINT_FILE
-    if not path.is_file():
-        raise CheckpointError(f"{path} does not exist: there is nothing to resume; start without --resume")
+    _require_readable(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -81,11 +82,11 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
         if int(metadata["format"]) < _FORMAT:
             raise CheckpointError(
                 f"{path} is from evoloss {metadata.get('evoloss_version')}, whose generations this version "
-                f"does not repeat; finish the run with that version, or {_ADVICE}"
+                f"does not repeat; finish the run with that version, or {START_AGAIN}"
             )
         if metadata.get("sha256") != _digest(metadata, tensors):
-            raise CheckpointError(f"{path} is damaged (its checksum is wrong); {_ADVICE}")
-        saved = PretrainConfig.from_dict(json.loads(metadata["config"]), str(path))
+            raise CheckpointError(f"{path} is damaged (its checksum is wrong); {START_AGAIN}")
+        saved = PretrainConfig.from_dict(parse_json(metadata["config"]), str(path))
         checkpoint = Checkpoint(
             int(metadata["generation"]),
             float(metadata["seconds"]),
@@ -96,15 +97,32 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
     except CheckpointError:
         raise
     except KeyError as error:
-        raise CheckpointError(f"{path} is no checkpoint of evoloss (it has no {error}); {_ADVICE}") from error
+        raise CheckpointError(
+            f"{path} is no checkpoint of evoloss (it has no {error}); {START_AGAIN}"
+        ) from error
     except (safetensors.SafetensorError, OSError, ValueError, EvolossError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {_ADVICE}") from error
+        raise CheckpointError(f"{path} is damaged ({error}); {START_AGAIN}") from error
     _require_same(path, saved, config)
     if checkpoint.generation > config.generations:
         raise CheckpointError(
             f"{path} is at generation {checkpoint.generation}, beyond the {config.generations} asked for"
         )
     return checkpoint
+
+
+def _require_readable(path: Path) -> None:
+    """Tell apart, as safetensors does not, a file that is not there from one that may be whole."""
+    try:
+        open_regular(path).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CheckpointError(
+            f"{path} does not exist: there is nothing to resume; start without --resume"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}); the run in it may be whole: make it readable, and "
+            "resume it then"
+        ) from error
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

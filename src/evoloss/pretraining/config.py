@@ -27,10 +27,14 @@ from evoloss.pretraining.names import (
     StartName,
     StrategyName,
 )
+from evoloss.regular_files import read_regular_text
+from evoloss.safe_text import quoted
 from evoloss.strategies.evolution_strategy import StepControl
 from evoloss.tasks import Prior, named_prior
 
 FITNESSES = ("ranking", "learnability")
+MAX_TOML_BYTES = 1 << 20
+_NO_FILE = "the configuration"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +252,7 @@ class PretrainConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], source: str = "the configuration") -> PretrainConfig:
+    def from_dict(cls, values: Mapping[str, Any], source: str = _NO_FILE) -> PretrainConfig:
         """Build a configuration from plain values; the opposite of :meth:`to_dict`.
 
         Args:
@@ -263,8 +267,13 @@ class PretrainConfig:
             if key not in hints:
                 raise UnknownNameError.among(f"setting in {source},", key, hints)
             if not _fits(value, hints[key]):
-                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {value!r}")
-        return cls(**values)
+                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {quoted(value)}")
+        try:
+            return cls(**values)
+        except (ConfigError, UnknownNameError) as error:
+            if source == _NO_FILE:
+                raise
+            raise type(error)(f"{source}: {error}") from error
 
     @classmethod
     def from_toml(cls, path: str | Path) -> PretrainConfig:
@@ -281,16 +290,16 @@ class PretrainConfig:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
+    """Read a TOML file, with or without a byte order mark.
 
     Raises:
         ConfigError: if it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular_text(Path(path), MAX_TOML_BYTES))
     except OSError as error:
         raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # broken TOML, broken UTF-8, brackets without end
         raise ConfigError(f"the configuration {path} is not TOML: {error}") from error
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 
 from evoloss.atomic_files import write_text
 from evoloss.errors import CheckpointError
+from evoloss.pretraining.checkpoint import START_AGAIN
+from evoloss.regular_files import read_regular
+from evoloss.strict_json import parse_json
 
 HISTORY_FILE = "history.jsonl"
+MAX_HISTORY_BYTES = 1 << 30  # three million generations
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class GenerationRecord:
     advantage_best: float | None = None
     held_out_advantage: float | None = None
     held_out_score: float | None = None
+
+
+_OPTIONAL = {name for name, hint in GenerationRecord.__annotations__.items() if "None" in hint}
 
 
 class HistoryFile:
@@ -98,7 +105,11 @@ def _line(record: GenerationRecord) -> str:
 
 
 def _record(line: str, generation: int) -> GenerationRecord:
-    record = GenerationRecord(**json.loads(line))
+    record = GenerationRecord(**parse_json(line))
+    for name, value in vars(record).items():
+        count = name in ("generation", "rejected")
+        if not (type(value) in ((int,) if count else (int, float)) or (value is None and name in _OPTIONAL)):
+            raise ValueError(f"line {generation} has the {name} {value!r:.40}")
     if _line(record) != line + "\n" or record.generation != generation:
         raise ValueError(f"line {generation} is not the record of generation {generation}")
     return record
@@ -106,15 +117,18 @@ def _record(line: str, generation: int) -> GenerationRecord:
 
 def _read(path: Path, count: int | None) -> list[GenerationRecord]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()[:count]
-        records = [_record(line, generation) for generation, line in enumerate(lines, start=1)]
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}); delete the directory and start again"
-        ) from error
+        # Lines beyond the checkpoint may be torn, so they are not even decoded.
+        lines = read_regular(path, MAX_HISTORY_BYTES).removesuffix(b"\n").split(b"\n")[:count]
+        records = [_record(line.decode(), generation) for generation, line in enumerate(lines, start=1)]
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist, so the run cannot go on; {START_AGAIN}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); make it readable") from error
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {START_AGAIN}") from error
     if count is not None and len(records) < count:
         raise CheckpointError(
             f"{path} has {len(records)} generations, the checkpoint is at {count}; "
-            "one of the two files was changed: delete the directory and start again"
+            f"one of the two files was changed: {START_AGAIN}"
         )
     return records

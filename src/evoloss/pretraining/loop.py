@@ -12,6 +12,8 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, CheckpointError
 from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, trainable
+from evoloss.losses.artefact.format import OWN_FILES
+from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
@@ -20,7 +22,7 @@ from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, make_units
-from evoloss.pretraining.result import CONFIG_FILE, PretrainResult
+from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
@@ -52,9 +54,13 @@ def pretrain(
 
     Raises:
         CheckpointError: if ``out`` holds a run and ``resume`` is off, or its checkpoint is unusable.
+        OutputError: if ``out`` holds a file of a name that is to be written, and evoloss did not write it.
         CanonicalFormError: if neither the mean nor the best candidate of the last generation can be used.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
     """
+    if out is not None:
+        # The settings of a run that goes on may have been changed by hand, and its checkpoint is checked.
+        require_replaceable(Path(out), OWN_FILES if resume else RUN_FILES)
     run = _Run(config, None if out is None else Path(out), resume, executor)
     try:
         run.finish(on_generation or (lambda record: None))

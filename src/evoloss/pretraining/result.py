@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +15,37 @@ from torch import Tensor
 
 from evoloss.atomic_files import write_text
 from evoloss.fitness import RankingScores
+from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import LossNetwork
+from evoloss.own_files import Recogniser, holds_json, require_replaceable
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage
 from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, history_text
 
 CONFIG_FILE = "pretrain.toml"
 SUMMARY_FILE = "summary.json"
+
+
+def _is_settings(content: bytes) -> bool:
+    text = content.decode()
+    # A file that people wrote has comments, or leaves out what it does not change.
+    written = {"network", "hidden", "objective", "classes", "strategy", "popsize", "seed", "eval_every"}
+    return "#" not in text and tomllib.loads(text).keys() >= written
+
+
+def _is_history(content: bytes) -> bool:
+    is_record = holds_json("generation", "fitness_best", "rejected")
+    return not content or is_record(content.partition(b"\n")[0])
+
+
+RUN_FILES: dict[str, Recogniser] = {
+    **OWN_FILES,
+    CONFIG_FILE: _is_settings,
+    HISTORY_FILE: _is_history,
+    SUMMARY_FILE: holds_json("generations", "popsize", "evaluations"),
+}
+"""The files of a finished run, and how they are recognised; others of these names are not replaced."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +102,12 @@ class PretrainResult:
 
         The files are ``loss.safetensors``, ``config.json``, ``README.md``, ``pretrain.toml``,
         ``history.jsonl`` and ``summary.json``.
+
+        Raises:
+            OutputError: if a file of that name is there that evoloss did not write; then nothing is written.
         """
         directory = Path(directory)
+        require_replaceable(directory, RUN_FILES)
         write_text(directory / CONFIG_FILE, self.config.to_toml())
         write_text(directory / HISTORY_FILE, history_text(self.history))
         write_text(directory / SUMMARY_FILE, json.dumps(self.summary, indent=2, allow_nan=False) + "\n")

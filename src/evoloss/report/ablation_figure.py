@@ -11,11 +11,13 @@ from evoloss.ablate.results import Ablation
 from evoloss.ablate.statistics import CHANCE, AblationRun, Effect, by_variant, quantile
 from evoloss.errors import ConfigError, MissingExtraError, UnknownNameError
 from evoloss.report.figures import COLOURS, FORMATS, LINES
+from evoloss.safe_text import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STEMS = ("convergence", "differences")
 PANEL = 5  # variants in one panel of curves, the baseline among them; more cannot be told apart
 _FLOOR = 1e-4  # share of couples in the wrong order; a perfect score is drawn here
 _UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}
@@ -102,7 +104,9 @@ def draw_differences(ablation: Ablation, title: str = "") -> Figure:
         _draw_effect(left, row, entry.generations, 1.0)
         _draw_effect(right, row, entry.final, 100.0)
     labels = [
-        entry.variant if entry.reference == ablation.baseline else f"{entry.variant} - {entry.reference}"
+        figure_text(
+            entry.variant if entry.reference == ablation.baseline else f"{entry.variant} - {entry.reference}"
+        )
         for entry in rows
     ]
     left.set_yticks(range(len(rows)), labels, fontsize=8)
@@ -115,7 +119,8 @@ def draw_differences(ablation: Ablation, title: str = "") -> Figure:
     left.set_xlabel(f"generations to {ablation.target:g}: below 0 is faster", fontsize=9)
     right.set_xlabel("final consistency, percentage points: above 0 is better", fontsize=9)
     said = (
-        f"minus {ablation.baseline} unless said otherwise; 95 % t interval, full marks: p < 0.05 after Holm"
+        f"minus {figure_text(ablation.baseline)} unless said otherwise; 95 % t interval, "
+        "full marks: p < 0.05 after Holm"
     )
     figure.suptitle(f"{title}; {said}" if title else said, fontsize=10)
     return figure
@@ -141,7 +146,9 @@ def draw_band(axes: Axes, runs: Sequence[AblationRun], label: str, index: int) -
     )
     colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
     axes.fill_between(at[: len(columns)], low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=label)
+    axes.plot(
+        at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=figure_text(label)
+    )
 
 
 def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:

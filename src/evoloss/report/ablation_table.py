@@ -10,6 +10,7 @@ from rich.table import Table
 
 from evoloss.ablate.results import Ablation
 from evoloss.ablate.statistics import Comparison, Effect, VariantSummary
+from evoloss.safe_text import one_line
 
 NOTHING = "–"
 SUMMARY_HEADERS = (
@@ -47,7 +48,8 @@ def ablation_caption(ablation: Ablation) -> str:
     """Say how to read the tables."""
     seeds = len({run.seed for run in ablation.runs})
     return (
-        f"{seeds} paired seed{'' if seeds == 1 else 's'}; baseline {ablation.baseline}. Generations: until "
+        f"{seeds} paired seed{'' if seeds == 1 else 's'}; baseline {one_line(ablation.baseline)}. "
+        "Generations: until "
         f"the mean of the search has a ranking consistency of {ablation.target:g} on held-out pairs, one "
         "more than there were where it never has. Differences: variant minus reference, mean and 95 % t "
         "interval; d: Cohen's d_z; p: Wilcoxon's signed ranks for generations, else paired t-test, "
@@ -70,7 +72,7 @@ def advantage_rows(ablation: Ablation) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for row in ablation.comparisons:
         if row.advantage is not None:
-            rows.append((row.variant, row.reference, *_effect_cells(row.advantage, 2)))
+            rows.append((one_line(row.variant), one_line(row.reference), *_effect_cells(row.advantage, 2)))
     return rows
 
 
@@ -96,10 +98,10 @@ def rich_ablation(ablation: Ablation) -> list[Table]:
         if rows:
             table = _table(("variant - reference", header, "d", "p"))
             for name, reference, *effect in rows:
-                label = name if reference == ablation.baseline else f"{name} - {reference}"
+                label = name if reference == one_line(ablation.baseline) else f"{name} - {reference}"
                 table.add_row(*map(escape, (label, *effect)))
             tables.append(table)
-    tables[-1].caption, tables[-1].caption_justify = ablation_caption(ablation), "left"
+    tables[-1].caption, tables[-1].caption_justify = escape(ablation_caption(ablation)), "left"
     return tables
 
 
@@ -132,7 +134,7 @@ def _summary_row(row: VariantSummary) -> tuple[str, ...]:
     lower, median, upper = (NOTHING if value is None else f"{value:.0f}" for value in row.quartiles)
     spread = "" if row.sd_final is None else f" ± {row.sd_final:.4f}"
     return (
-        row.variant,
+        one_line(row.variant),
         f"{row.n_reached}/{row.n_seeds}",
         f"{median} ({lower} to {upper})",
         NOTHING if row.median_evaluations is None else f"{row.median_evaluations:,.0f}",
@@ -143,7 +145,8 @@ def _summary_row(row: VariantSummary) -> tuple[str, ...]:
 
 
 def _comparison_row(row: Comparison) -> tuple[str, ...]:
-    return (row.variant, row.reference, *_effect_cells(row.generations, 1), *_effect_cells(row.final, 4))
+    names = one_line(row.variant), one_line(row.reference)
+    return (*names, *_effect_cells(row.generations, 1), *_effect_cells(row.final, 4))
 
 
 def _effect_cells(effect: Effect, digits: int) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evoloss.compare.results import Results
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.safe_text import figure_text
 from evoloss.training import RunResult
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
 FORMATS = ("png", "svg")
+STEMS = ("learning_curves", "accuracy", "paired_differences")
 
 
 def write_figures(results: Results, directory: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
@@ -73,8 +75,10 @@ def draw_learning_curves(results: Results) -> Figure:
             "linestyle": LINES[index // len(COLOURS) % len(LINES)],
         }
         accuracy = [run.history.validation_accuracy for run in runs]
-        _draw_band(left, accuracy, label=loss, style=style)
-        _draw_band(right, [_relative(run.history.train_loss) for run in runs], label=loss, style=style)
+        _draw_band(left, accuracy, label=figure_text(loss), style=style)
+        _draw_band(
+            right, [_relative(run.history.train_loss) for run in runs], label=figure_text(loss), style=style
+        )
     left.set(xlabel="epoch", ylabel="validation accuracy, %", title="Validation accuracy")
     right.set(xlabel="epoch", ylabel="share of the first epoch's loss", title="Training loss")
     for axes in (left, right):
@@ -133,7 +137,7 @@ def draw_paired_differences(results: Results) -> Figure:
     kind = (
         "95 % t interval" if any(e.ci_low is not None for e in results.summary) else "one seed, no interval"
     )
-    axes.set(xlabel=f"test accuracy minus that of {results.baseline}, points ({kind})")
+    axes.set(xlabel=f"test accuracy minus that of {figure_text(results.baseline)}, points ({kind})")
     axes.set_title(f"{_subject(results)}; paired over {_seeds(results.runs)}", fontsize=10)
     return figure
 
@@ -173,7 +177,7 @@ def _relative(curve: Sequence[float | None]) -> list[float | None]:
 
 
 def _label_rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [figure_text(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -194,7 +198,7 @@ def _spread_out(count: int) -> list[float]:
 def _subject(results: Results) -> str:
     run = results.runs[0]
     noise = f", {run.label_noise:.0%} {run.noise_kind} label noise" if run.label_noise else ""
-    return f"{run.dataset} ({run.n_train:,} training samples{noise}), {run.model}"
+    return figure_text(f"{run.dataset} ({run.n_train:,} training samples{noise}), {run.model}", 200)
 
 
 def _seeds(runs: Iterable[RunResult]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.safe_text import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,7 +140,7 @@ def _two_panels(curves: Mapping[str, Curve], path: Path, title: str) -> tuple[Fi
     # A Figure of its own, without pyplot: no window system, no global state, nothing to close.
     figure = Figure(figsize=(9.0, 3.9), dpi=150, layout="constrained")
     if title:
-        figure.suptitle(title)
+        figure.suptitle(figure_text(title, 200))
     linear, logarithmic = figure.subplots(1, 2)
     linear.set_title("linear in $p_y$", fontsize="medium")
     logarithmic.set_xscale("log")
@@ -151,15 +152,18 @@ def _draw(axes: Axes, curves: Mapping[str, Curve], values: Callable[[Curve], tup
     position = 0
     for name, curve in curves.items():
         if name.endswith(_RIVAL):
-            colour = next(line.get_color() for line in axes.lines if line.get_label() == name[: -len(_RIVAL)])
-            axes.plot(curve.p, values(curve), label=name, color=colour, linestyle=":", linewidth=2.0)
+            own = figure_text(name[: -len(_RIVAL)])
+            colour = next(line.get_color() for line in axes.lines if line.get_label() == own)
+            axes.plot(
+                curve.p, values(curve), label=figure_text(name), color=colour, linestyle=":", linewidth=2.0
+            )
             continue
         style = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
         if name != BASELINE:
             line = _LINES[position // len(_COLOURS) % len(_LINES)]
             style = {"color": _COLOURS[position % len(_COLOURS)], "linestyle": line, "linewidth": 2.0}
             position += 1
-        axes.plot(curve.p, values(curve), label=name, **style)  # type: ignore[arg-type]
+        axes.plot(curve.p, values(curve), label=figure_text(name), **style)  # type: ignore[arg-type]
     axes.set_xlabel("probability of the label, $p_y$")
     axes.grid(visible=True, color="0.92")
     axes.spines[["top", "right"]].set_visible(False)

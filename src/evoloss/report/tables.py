@@ -8,6 +8,12 @@ from rich.table import Table
 
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
+from evoloss.own_files import holds_line
+from evoloss.safe_text import one_line, table_cell
+
+TABLE_FILE = "table.md"
+is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished yet\.")
+"""Whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
 HEADERS = (
@@ -38,17 +44,20 @@ def caption(results: Results) -> str:
     if not results.runs:
         return "No run has finished yet."
     run = results.runs[0]
-    noise = f"{run.label_noise:.0%} {run.noise_kind} label noise" if run.label_noise else "clean labels"
+    noise = (
+        f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise" if run.label_noise else "clean labels"
+    )
     seeds = len({r.seed for r in results.runs})
     parts = [
-        f"{run.dataset}, {run.n_train:,} training samples, {noise}; {run.model} "
+        f"{one_line(run.dataset)}, {run.n_train:,} training samples, {noise}; {one_line(run.model)} "
         f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
-        f"augmentation: {run.augment}; {_count(seeds, 'seed')}.",
+        f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
     if results.summary:
         parts.append(
-            f"Difference: paired with {results.baseline}, last epoch, t interval, Holm-corrected t-test."
+            f"Difference: paired with {one_line(results.baseline)}, last epoch, t interval, Holm-corrected "
+            "t-test."
         )
     if results.tuning:
         parts.append("Learning rates chosen on the validation split, with seeds of their own.")
@@ -63,7 +72,7 @@ def caption(results: Results) -> str:
 
 def markdown_table(results: Results) -> str:
     """Return caption and table as GitHub Markdown."""
-    rows = [tuple(cell.replace("|", "\\|") for cell in row) for row in table_rows(results)]
+    rows = [tuple(table_cell(cell) for cell in row) for row in table_rows(results)]
     lines = [
         "| " + " | ".join(HEADERS) + " |",
         "|" + "|".join(["---"] + ["---:"] * (len(HEADERS) - 1)) + "|",
@@ -75,21 +84,23 @@ def markdown_table(results: Results) -> str:
 def rich_table(results: Results) -> Table:
     """Return the table for a terminal of 80 columns: without best epoch, temperature and seconds."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.caption, table.caption_justify = caption(results), "left"
+    table.caption, table.caption_justify = escape(caption(results)), "left"
     table.add_column("loss", overflow="fold")
     for header in ("lr", "accuracy, %", "difference [95 %]", "p", "NLL", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
     for name, rate, last, _, difference, interval, p, nll, ece, *_ in table_rows(results):
         low, _, high = interval.partition(" to ")
         shown = f"{difference} [{low}, {high}]" if high else difference
-        table.add_row(name, rate, last, escape(shown), p, nll, ece)
+        table.add_row(escape(name), rate, last, escape(shown), p, nll, ece)
     if len({loss.lr for loss in results.losses}) == 1:
         table.columns.pop(1)  # the caption has it
     return table
 
 
 def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) -> tuple[str, ...]:
-    name = loss.loss + (f" ({loss.n_diverged} of {loss.n_seeds} diverged)" if loss.n_diverged else "")
+    name = one_line(loss.loss) + (
+        f" ({loss.n_diverged} of {loss.n_seeds} diverged)" if loss.n_diverged else ""
+    )
     return (
         name,
         f"{loss.lr:g}",

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from evoloss.errors import ResultsError
+from evoloss.regular_files import read_regular_text
+from evoloss.strict_json import parse_json
+
+MAX_DOCUMENT_BYTES = 1 << 29  # half a gigabyte: a million trainings
 
 
 def read_document(path: Path, command: str) -> str:
@@ -17,11 +21,13 @@ def read_document(path: Path, command: str) -> str:
         ResultsError: if it is missing or cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path, MAX_DOCUMENT_BYTES)
     except FileNotFoundError as error:
         raise ResultsError(f"{path} does not exist; `{command}` writes one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise ResultsError(f"{path} is not UTF-8 text: {error}") from error
 
 
 def parse_document(text: str, where: str, *, kind: str, schema: int) -> dict[str, Any]:
@@ -37,8 +43,8 @@ def parse_document(text: str, where: str, *, kind: str, schema: int) -> dict[str
         ResultsError: if it is no JSON, no such document, or of another version.
     """
     try:
-        content = json.loads(text, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise ResultsError(f"{where} is not valid JSON: {error}") from error
     if not isinstance(content, dict) or "schema" not in content:
         raise ResultsError(f"{where} is not {kind}: it has no entry 'schema'")
@@ -64,8 +70,3 @@ def lay_out(head: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, 
     except (TypeError, ValueError) as error:
         raise ResultsError(f"{what} cannot be written as JSON: {error}") from error
     return "{\n " + ",\n ".join(lines) + "\n}\n"
-
-
-def refuse_constant(name: str) -> float:
-    """For ``json.loads``: NaN and infinity are no JSON."""
-    raise ValueError(f"{name} is not a JSON number")

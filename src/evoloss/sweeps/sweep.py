@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evoloss.atomic_files import write_text
-from evoloss.errors import ConfigError, EvolossError, ResultsError
+from evoloss.errors import EvolossError, ResultsError
 from evoloss.executors import Executor, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from evoloss.sweeps.claims import Claims
-from evoloss.sweeps.documents import refuse_constant
+from evoloss.sweeps.run_files import RUNS_FOLDER, Check, Run, canonical_json, dump_run, read_run, run_path
 
-SCHEMA = 1
-"""Version of a run's file."""
-RUNS_FOLDER = "runs"
-KEY_LENGTH = 20
 _POLL_SECONDS = 0.2  # between two looks at runs that another sweep is doing
 _FEW = 5  # failed runs that an error names
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run, by all that determines it.
-
-    Attributes:
-        kind: what is run, such as ``"compare"``.
-        config: JSON values; no paths, no names of machines.
-
-    Raises:
-        ConfigError: if the configuration is not made of JSON values.
-    """
-
-    kind: str
-    config: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        _ = self.key
-
-    @property
-    def key(self) -> str:
-        """Name of the run: the first digits of the hash of its canonical JSON."""
-        try:
-            text = _canonical({"kind": self.kind, "config": self.config})
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"the configuration of a run must be finite JSON values: {error}") from error
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
 def sweep(
@@ -61,6 +27,7 @@ def sweep(
     folder: Path | None = None,
     executor: Executor | None = None,
     on_done: Callable[[Run, dict[str, Any]], None] | None = None,
+    check: Check | None = None,
 ) -> list[dict[str, Any]]:
     """Do every run that has not been done, and return all results.
 
@@ -75,15 +42,17 @@ def sweep(
         executor: where runs take place; serial by default. It is not shut down.
         on_done: called in this process for each distinct run as soon as its result is known, also where it
             was found in the folder.
+        check: called with each run and result that is found in the folder; see
+            :data:`~evoloss.sweeps.run_files.Check`.
 
     Returns:
         The results in the order of ``runs``.
 
     Raises:
-        ResultsError: if a file in the folder is damaged or is another run's.
+        ResultsError: if a file in the folder cannot be read, is damaged, or is another run's.
         EvolossError: after all other runs, if some failed; it names them and the first cause.
     """
-    job = _Sweep(function, folder, executor or make_executor(), on_done)
+    job = _Sweep(function, folder, executor or make_executor(), on_done, check)
     keys = [run.key for run in runs]
     try:
         job.do(dict(zip(keys, runs, strict=True)))
@@ -105,8 +74,10 @@ class _Sweep:
         folder: Path | None,
         executor: Executor,
         on_done: Callable[[Run, dict[str, Any]], None] | None,
+        check: Check | None,
     ) -> None:
         self.function, self.folder, self.executor, self.on_done = function, folder, executor, on_done
+        self.check = check
         self.claims = Claims(None if folder is None else folder / RUNS_FOLDER)
         self.results: dict[str, dict[str, Any]] = {}
         self.failed: list[tuple[Run, BaseException]] = []
@@ -151,16 +122,16 @@ class _Sweep:
             self.claims.release(key)
 
     def _keep(self, key: str, run: Run, result: dict[str, Any]) -> None:
-        text = _dump(run, result)
-        if self.folder is not None:
-            write_text(self.folder / RUNS_FOLDER / f"{key}.json", text)
         # Through JSON in any case, so that a run gives the same whether it is done or read.
+        text = dump_run(run, result)
+        if self.folder is not None:
+            write_text(run_path(self.folder, run), text)
         self._know(key, run, json.loads(text)["result"])
 
     def _recall(self, key: str, run: Run) -> bool:
         if self.folder is None:
             return False
-        result = read_run(self.folder / RUNS_FOLDER / f"{key}.json", run)
+        result = read_run(run_path(self.folder, run), run, self.check)
         if result is not None:
             self._know(key, run, result)
         return result is not None
@@ -181,61 +152,5 @@ class _Sweep:
         raise EvolossError(
             f"{len(self.failed)} of {len(self.failed) + len(self.results)} runs failed"
             f"{', the others are done' if self.results else ''}. {text}. That was the first of {names}{more}"
-            f", with the configuration {_canonical(run.config)}"
+            f", with the configuration {canonical_json(run.config)}"
         ) from cause
-
-
-def read_run(path: Path, run: Run) -> dict[str, Any] | None:
-    """Read the result of a run; None if there is no file.
-
-    Raises:
-        ResultsError: if the file is damaged, of another version, or of another run.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(
-            f"{path} cannot be read ({error}); remove it, and the run is done again"
-        ) from error
-    expected = {"schema": SCHEMA, "kind": run.kind, "config": run.config}
-    for name, value in expected.items():
-        if not isinstance(content, dict) or name not in content:
-            raise ResultsError(
-                f"{path} has no entry {name!r}, so it is no run's file; remove it, and the run is done again"
-            )
-        if _canonical(content[name]) != _canonical(value):
-            raise ResultsError(
-                f"{path} has the {name} {_canonical(content[name])}; expected {_canonical(value)}. Choose "
-                "another folder, or remove the file, and the run is done again"
-            )
-    if not isinstance(content.get("result"), dict):
-        raise ResultsError(f"{path} holds no result; remove it, and the run is done again")
-    result: dict[str, Any] = content["result"]
-    return result
-
-
-def keep_run(folder: Path, run: Run, result: dict[str, Any]) -> None:
-    """Put a result that is already known into the folder of a sweep, unless the run has a file there.
-
-    Raises:
-        ResultsError: if the result is not made of JSON values.
-    """
-    path = folder / RUNS_FOLDER / f"{run.key}.json"
-    if not path.exists():
-        write_text(path, _dump(run, result))
-
-
-def _dump(run: Run, result: dict[str, Any]) -> str:
-    if not isinstance(result, dict):
-        raise ResultsError(f"a run returned {type(result).__name__}; expected a dict of JSON values")
-    content = {"schema": SCHEMA, "kind": run.kind, "config": run.config, "result": result}
-    try:
-        return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"a run's result cannot be written as JSON: {error}") from error
-
-
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

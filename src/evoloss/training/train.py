@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from evoloss.data import CONFUSIONS, Dataset, Split
-from evoloss.data.label_noise import noisy_labels
+from evoloss.data import Dataset, Split
+from evoloss.data.label_noise import noisy_labels, usual_confusions
 from evoloss.errors import ConfigError, DataError, MissingExtraError
 from evoloss.models import build_model
 from evoloss.random_streams import derive_seed, stream
@@ -165,7 +165,7 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
             config.label_noise,
             config.noise_kind,
             generator,
-            confusions=CONFUSIONS.get(dataset.name) if config.noise_kind == "asymmetric" else None,
+            confusions=usual_confusions(dataset.class_names) if config.noise_kind == "asymmetric" else None,
         )
     batches = TrainingStream.place(
         dataset.train.inputs,

@@ -70,3 +70,35 @@ def test_held_out_tasks_are_shown_and_a_strangers_do_no_harm():
     assert "| short training | 32 | +1.25 | 0.50 |" in text
     for found in ({"short": None}, {"short": {"mean": "high"}}, [1], "x"):
         assert card(learnability=found).startswith("# An evolved")
+
+
+HOSTILE = "\x1b[2J\x07a|b\u202e\nnext" + "x" * 50_000
+
+
+def test_what_a_stranger_wrote_is_shown_short_and_without_control_characters():
+    text = card(
+        title=HOSTILE,
+        notes="first\n\nsecond\x1b[31m\n" + "y" * 100_000,
+        scores={HOSTILE: {"consistency": 10**400, "kendall_tau": True, "spearman_rho": HOSTILE}},
+        pretraining={HOSTILE: HOSTILE, **{str(i): i for i in range(10_000)}},
+        learnability={"short": {"mean": 10**400, "se": HOSTILE, "tasks": 1}},
+    )
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert len(text) < 30_000
+    lines = text.splitlines()
+    assert lines[0].startswith(r"# \x1b[2J\x07a|b\u202e\nnextxxx")
+    assert "second\\x1b[31m" in lines
+    assert max(map(len, lines)) < 21_000
+    rows = [line for line in lines if line.startswith(r"| \x1b")]
+    assert len(rows) == 2
+    assert all(r"a\|b\u202e\nnext" in row for row in rows)
+    assert "nan" in text, "a number beyond the range is shown as none"
+
+
+def test_every_record_that_json_holds_makes_a_card_and_is_saved_again(tmp_path: Path) -> None:
+    record = {"title": ["a"], "notes": 3, "scores": {"2": [1]}, "pretraining": {"a": {"b": None}}}
+    loss = EvolvedLoss.from_pretrained("evolved-noise")
+    EvolvedLoss(loss.network, loss.params, record=record).save_pretrained(tmp_path)
+    again = EvolvedLoss.from_pretrained(tmp_path)
+    again.save_pretrained(tmp_path)
+    assert again.record == record

@@ -11,6 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evoloss.errors import CanonicalFormError, ConfigError
+from evoloss.losses.artefact.format import Artefact, write_artefact
+from evoloss.losses.evolved import EvolvedLoss
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network
 from tests.losses.evolved_losses import evolved, usable_params
 from tests.losses.saved_loss import JSON, config_of, loads_or_is_refused, put, put_tensors, refused, tensors
 
@@ -104,7 +108,7 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "record a list": (lambda c: {**c, "record": []}, "'record' must be a dict"),
     "list": (lambda c: [c], "must hold a JSON object, got a list"),
     "number": (lambda c: 3, "must hold a JSON object"),
-    "NaN": (lambda c: {**c, "record": {"score": float("nan")}}, "NaN is no JSON value"),
+    "NaN": (lambda c: {**c, "record": {"score": float("nan")}}, "NaN is not a JSON number"),
 }
 
 
@@ -120,7 +124,8 @@ DESCRIPTIONS: dict[str, dict[str, Any]] = {
     "kind a list": {"kind": ["classwise"]},
     "layers of gigabytes": {"hidden": [10**9, 10**9]},
     "too many layers": {"hidden": [1] * 1000},
-    "allowed but not what the file holds": {"hidden": [4096] * 16},
+    "allowed but not what the file holds": {"hidden": [100, 100]},
+    "gigabytes of allowed layers": {"hidden": [1024] * 16},
     "no layers": {"hidden": []},
     "width 0": {"hidden": [4, 0]},
     "width a bool": {"hidden": [True, 4]},
@@ -153,7 +158,90 @@ def test_a_concat_network_whose_form_would_take_gigabytes(saved: Path):
     }
     put(saved, config)
     put_tensors(saved, tensors(params=torch.ones(200_002)))
-    refused(saved, "must be from 2 to 2048")
+    refused(saved, "must be from 2 to 1024")
+
+
+HOSTILE = "\x1b[2J\u202e[red]" + "x" * 50_000
+
+HOSTILE_CONFIGS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "version of a newer one": lambda c: {**c, "format": 2, "evoloss_version": HOSTILE},
+    "format": lambda c: {**c, "format": HOSTILE},
+    "large format": lambda c: {**c, "format": 10**4000},
+    "keys": lambda c: {**c, HOSTILE: 1},
+    "many keys": lambda c: {**c, **{f"k{i}": 1 for i in range(20_000)}},
+    "record": lambda c: {**c, "record": HOSTILE},
+    "kind": lambda c: {**c, "network": {**c["network"], "kind": HOSTILE}},
+    "activation": lambda c: {**c, "network": {**c["network"], "activation": HOSTILE}},
+    "features": lambda c: {**c, "network": {**c["network"], "features": HOSTILE}},
+    "hidden": lambda c: {**c, "network": {**c["network"], "hidden": [1] * 100_000}},
+    "hidden text": lambda c: {**c, "network": {**c["network"], "hidden": HOSTILE}},
+    "large width": lambda c: {**c, "network": {**c["network"], "hidden": [10**4000]}},
+    "large classes": lambda c: {
+        **c,
+        "network": {**c["network"], "kind": "concat", "n_classes": 10**4000},
+    },
+    "fields": lambda c: {**c, "network": {**c["network"], HOSTILE: 1}},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_CONFIGS)
+def test_what_a_stranger_wrote_is_shown_short_and_without_control_characters(saved: Path, name: str):
+    put(saved, HOSTILE_CONFIGS[name](config_of(saved)))
+    message = refused(saved)
+    assert message.isprintable()
+    assert len(message) < 1500
+
+
+def test_a_loss_at_the_bounds_of_its_size_can_be_used():
+    wide = ClasswiseNetwork(hidden=(512, 500))
+    assert wide.n_params > 250_000
+    with pytest.raises(ConfigError, match="may have up to 262144 weights, got 264704 with 4 inputs"):
+        ClasswiseNetwork(hidden=(512, 512))
+    with pytest.raises(ConfigError, match="up to 262144 weights, got 15005000"):
+        ClasswiseNetwork(hidden=(1000, 1000) * 8)
+    with pytest.raises(ConfigError, match="up to 16 layers of width 1024"):
+        ClasswiseNetwork(hidden=(3900, 3900))
+    with pytest.raises(ConfigError, match="up to 262144 weights"):
+        ConcatNetwork(n_classes=1000, hidden=(200,))
+
+
+@pytest.mark.parametrize("kind", ["classwise", "concat", "monotone"])
+def test_what_is_accepted_is_finite_in_float32(kind: str):
+    """Random parameters of every size: a loss is refused, or its costs and gradients are finite."""
+    accepted = 0
+    for seed in range(300):
+        draw = torch.Generator().manual_seed(seed)
+        hidden = tuple(torch.randint(1, 6, (2,), generator=draw).tolist())
+        network: Network = {
+            "classwise": ClasswiseNetwork(hidden=hidden, activation="softplus"),
+            "concat": ConcatNetwork(n_classes=4, hidden=hidden, activation=("silu", "tanh")[seed % 2]),
+            "monotone": MonotoneNetwork(hidden=hidden, activation="softplus"),
+        }[kind]
+        size = 10 ** (torch.rand(network.n_params, generator=draw) * (seed % 60 - 10.0))
+        params = (network.initial(draw) * size).clamp(-3e38, 3e38)
+        try:
+            loss = EvolvedLoss(network, params, reduction="none")
+        except (CanonicalFormError, ConfigError):
+            continue
+        accepted += 1
+        logits = torch.randn(200, 4, generator=draw) * torch.logspace(-1, 2.5, 200)[:, None]
+        logits.requires_grad_()
+        costs = loss(logits, torch.randint(4, (200,), generator=draw))
+        costs.sum().backward()
+        assert costs.isfinite().all()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()
+    assert accepted > 10
+
+
+def test_a_concat_loss_that_overflows_in_float32_is_refused(saved: Path):
+    """Its canonical form exists in float64, and float32 has no such numbers."""
+    network = ConcatNetwork(n_classes=2, hidden=(2,), activation="softplus", features="probs")
+    params = torch.tensor([1e38, -100, -1e35, 1e35, -1e35, -1e35, 1e28, 100, 0, 0, -10, -1e33])
+    assert network.form(params[None].double(), 2).exists.item()
+    assert network.losses(params[None], torch.tensor([[0.5, 0.5]]).log(), torch.tensor([0])).isnan().all()
+    write_artefact(saved, Artefact(network, params, {}))
+    refused(saved, r"no usable loss: .* are not finite in float32 at 2 classes")
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_what_stands_in_the_place_of_a_file(saved: Path, name: str):
     refused(saved)
     limit = {"config.json": MAX_CONFIG_BYTES, "loss.safetensors": MAX_LOSS_BYTES}[name]
     os.truncate(path, limit * 100)  # sparse: takes no room on the disk
-    refused(saved, f"{name} is larger than {limit} bytes")
+    refused(saved, rf"{name} cannot be read \(Is larger than {limit} bytes\)")
 
 
 def test_the_card_is_not_needed_to_load(saved: Path):
@@ -195,3 +195,21 @@ def test_files_of_two_losses_are_not_mixed(saved: Path, tmp_path: Path):
 def test_artefact_errors_are_evoloss_errors():
     assert issubclass(ArtefactError, EvolossError)
     assert not issubclass(CanonicalFormError, ArtefactError)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}], ids=["value", "key"])
+def test_text_that_cannot_be_written_is_refused_before_anything_is_written(tmp_path: Path, value: Any):
+    loss = EvolvedLoss(NETWORKS["concat"], usable_params("concat"), record={"title": value})
+    with pytest.raises(ConfigError, match=r"must hold JSON values: .*surrogates not allowed"):
+        loss.save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(saved: Path):
+    for name in ("loss.safetensors", "config.json"):
+        content = (saved / name).read_bytes()
+        (saved / name).unlink()
+        os.mkfifo(saved / name)
+        refused(saved, rf"{name} cannot be read \(Is a named pipe")
+        (saved / name).unlink()
+        (saved / name).write_bytes(content)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from evoloss.safe_text import one_line, paragraphs, table_cell
+
+CARD_LINE = r"A \w+ loss network \(.*\) for .*, written by evoloss \S+\.$"
+"""The line by which a card is told from another ``README.md``, in every version."""
+
+_MAX_ROWS = 200  # of a table; a stranger's record may have any number
 
 SCORE_TITLES = {
     "consistency": "ranking consistency",
@@ -31,7 +39,7 @@ def card_text(
         parts = [f"hidden layers {shape}", network["activation"], f"features {network['features']}", *parts]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
-        f"# {record.get('title', 'An evolved classification loss')}",
+        f"# {one_line(record.get('title', 'An evolved classification loss'), 120)}",
         "",
         f"A {network['kind']} loss network ({', '.join(parts)}) for {classes}, written by evoloss "
         f"{config['evoloss_version']}.",
@@ -46,7 +54,7 @@ def card_text(
         "It was learned from synthetic prediction-label pairs alone; no data set was read.",
     ]
     if record.get("notes"):
-        lines += ["", str(record["notes"]).strip()]
+        lines += ["", paragraphs(record["notes"]).strip()]
     lines += _tables(table_errors or {})
     lines += _learnability(record.get("learnability"))
     lines += _scores(record.get("scores"))
@@ -82,7 +90,7 @@ def _learnability(found: object) -> list[str]:
     ):
         row = found.get(name)
         numbers = [row.get(key) if isinstance(row, Mapping) else None for key in ("mean", "se", "tasks")]
-        mean, error, tasks = (each if isinstance(each, int | float) else math.nan for each in numbers)
+        mean, error, tasks = (math.nan if _number(each) is None else _number(each) for each in numbers)
         rows.append(f"| {line} | {tasks:g} | {mean:+.2f} | {error:.2f} |")
     return [
         "",
@@ -102,7 +110,7 @@ def _scores(scores: object) -> list[str]:
     names = dict(SCORE_TITLES)
     if any(isinstance(row, Mapping) and "dominance" in row for row in scores.values()):
         names["dominance"] = "consistency under dominance"
-    rows = [_score_row(n_classes, row, tuple(names)) for n_classes, row in scores.items()]
+    rows = [_score_row(n_classes, row, tuple(names)) for n_classes, row in _first_rows(scores)]
     head = [f"| classes | {' | '.join(names.values())} |", "| ---: |" + " ---: |" * len(names)]
     return ["", "## Ranking on held-out synthetic pairs", "", *head, *rows]
 
@@ -110,12 +118,24 @@ def _scores(scores: object) -> list[str]:
 def _score_row(n_classes: object, row: object, names: tuple[str, ...]) -> str:
     # A record may come from a stranger's artefact, and whatever could be loaded can be saved again.
     numbers = [row.get(name) if isinstance(row, Mapping) else None for name in names]
-    cells = [f"{number:.5f}" if isinstance(number, int | float) else "-" for number in numbers]
-    return f"| {n_classes} | {' | '.join(cells)} |"
+    cells = ["-" if (value := _number(number)) is None else f"{value:.5f}" for number in numbers]
+    return f"| {table_cell(n_classes)} | {' | '.join(cells)} |"
 
 
 def _pretraining(pretraining: object) -> list[str]:
     if not isinstance(pretraining, Mapping) or not pretraining:
         return []
-    rows = [f"| {key} | {value} |" for key, value in pretraining.items()]
+    rows = [f"| {table_cell(key)} | {table_cell(value, 1000)} |" for key, value in _first_rows(pretraining)]
     return ["", "## Pretraining", "", "| setting | value |", "| --- | --- |", *rows]
+
+
+def _first_rows(table: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    return list(itertools.islice(table.items(), _MAX_ROWS))
+
+
+def _number(value: object) -> float | None:
+    """The value as a number of a table; None for what is none, or beyond the range of numbers."""
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None

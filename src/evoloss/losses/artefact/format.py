@@ -23,15 +23,32 @@ from torch import Tensor
 from evoloss._version import __version__
 from evoloss.atomic_files import write_bytes, write_text
 from evoloss.errors import ArtefactError, ConfigError, UnknownNameError
-from evoloss.losses.artefact.card import card_text
+from evoloss.losses.artefact.card import CARD_LINE, card_text
 from evoloss.networks import LossNetwork, build_network, describe_network
+from evoloss.own_files import Recogniser, holds_json, holds_line, require_replaceable
+from evoloss.regular_files import read_regular
+from evoloss.safe_text import one_line, quoted
+from evoloss.strict_json import parse_json
 from evoloss.zoo import SHIPPED
 
 FORMAT = 1
 LOSS_FILE, CONFIG_FILE, CARD_FILE = "loss.safetensors", "config.json", "README.md"
-MAX_LOSS_BYTES, MAX_CONFIG_BYTES = 64 << 20, 1 << 20
+MAX_LOSS_BYTES, MAX_CONFIG_BYTES = 4 << 20, 1 << 20
 
 _KEYS = {"format", "evoloss_version", "network", "loss_sha256", "record"}
+
+
+def _holds_params(content: bytes) -> bool:
+    header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return isinstance(header, dict) and header.keys() - {"__metadata__"} == {"params"}
+
+
+OWN_FILES: dict[str, Recogniser] = {
+    LOSS_FILE: _holds_params,
+    CARD_FILE: holds_line(CARD_LINE),
+    CONFIG_FILE: holds_json("evoloss_version", "network"),
+}
+"""The files of a saved loss, and how they are recognised; others of these names are not replaced."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +79,13 @@ def write_artefact(
 
     Raises:
         ArtefactError: if ``directory`` or a folder above it is a file, or the loss is too large to be read.
+        OutputError: if a file of that name is there that evoloss did not write.
         ConfigError: if the record holds what JSON does not.
     """
     for each in (directory, *directory.parents):
         if os.path.lexists(each) and not each.is_dir():
             raise ArtefactError(f"{each} is not a directory; a loss is saved in a directory, name another")
+    require_replaceable(directory, OWN_FILES)
     tensors = {"params": artefact.params.detach().cpu().contiguous()}
     content = safetensors.torch.save(tensors)
     config = {
@@ -78,7 +97,8 @@ def write_artefact(
     }
     try:
         text = json.dumps(config, indent=2, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
+        parse_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the record of a loss must hold JSON values: {error}") from error
     if len(content) > MAX_LOSS_BYTES or len(text) > MAX_CONFIG_BYTES:
         raise ArtefactError(
@@ -104,7 +124,9 @@ def read_artefact(directory: Path) -> Artefact:
     try:
         network = build_network(config["network"])
     except (ConfigError, UnknownNameError) as error:
-        raise ArtefactError(f"{directory / CONFIG_FILE} describes no network: {error}") from error
+        raise ArtefactError(
+            f"{directory / CONFIG_FILE} describes no network: {one_line(error, 400)}"
+        ) from error
     content = _read_file(directory / LOSS_FILE, MAX_LOSS_BYTES)
     if hashlib.sha256(content).hexdigest() != config["loss_sha256"]:
         raise ArtefactError(
@@ -116,44 +138,39 @@ def read_artefact(directory: Path) -> Artefact:
 
 def _read_file(path: Path, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        return read_regular(path, limit)
     except OSError as error:
         raise ArtefactError(
-            f"{path} cannot be read ({error.strerror}); a saved loss has {LOSS_FILE} and {CONFIG_FILE}"
+            f"{path} cannot be read ({error.strerror}); a saved loss has {LOSS_FILE} of at most "
+            f"{MAX_LOSS_BYTES} bytes and {CONFIG_FILE} of at most {MAX_CONFIG_BYTES}"
         ) from error
-    if len(content) > limit:
-        raise ArtefactError(f"{path} is larger than {limit} bytes, which no loss is; it is something else")
-    return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     content = _read_file(path, MAX_CONFIG_BYTES)
     try:
-        config = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # ValueError covers broken JSON and broken UTF-8
-        raise ArtefactError(f"{path} is not JSON ({error}); it is damaged or truncated") from error
+        config = parse_json(content)
+    except ValueError as error:
+        raise ArtefactError(
+            f"{path} is not JSON ({one_line(error, 200)}); it is damaged or truncated"
+        ) from error
     if not isinstance(config, dict):
         raise ArtefactError(f"{path} must hold a JSON object, got a {type(config).__name__}")
     version = config.get("format")
     if type(version) is not int or version < 1:
         raise ArtefactError(
-            f"{path} has no format version: 'format' must be an integer from 1, got {version!r}"
+            f"{path} has no format version: 'format' must be an integer from 1, got {quoted(version)}"
         )
     if version > FORMAT:
         raise ArtefactError(
-            f"{path} has format {version}, this evoloss {__version__} reads up to {FORMAT}: "
-            f"it was written by evoloss {config.get('evoloss_version', '?')}; upgrade evoloss"
+            f"{path} has format {quoted(version)}, this evoloss {__version__} reads up to {FORMAT}: "
+            f"it was written by evoloss {one_line(config.get('evoloss_version', '?'), 40)}; upgrade evoloss"
         )
     if set(config) != _KEYS:
-        raise ArtefactError(f"{path} must have the keys {sorted(_KEYS)}, got {sorted(config)}")
+        raise ArtefactError(f"{path} must have the keys {sorted(_KEYS)}, got {quoted(sorted(config), 200)}")
     for key, kind in (("network", dict), ("record", dict), ("loss_sha256", str), ("evoloss_version", str)):
         if not isinstance(config[key], kind):
-            raise ArtefactError(f"{path}: {key!r} must be a {kind.__name__}, got {config[key]!r:.60}")
+            raise ArtefactError(f"{path}: {key!r} must be a {kind.__name__}, got {quoted(config[key])}")
     return config
 
 
@@ -162,10 +179,10 @@ def _read_params(path: Path, content: bytes, network: LossNetwork) -> Tensor:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise ArtefactError(
-            f"{path} is not a safetensors file ({error}); it is damaged or truncated"
+            f"{path} is not a safetensors file ({one_line(error, 200)}); it is damaged or truncated"
         ) from error
     if set(tensors) != {"params"}:
-        raise ArtefactError(f"{path} must hold one tensor 'params', got {sorted(tensors)}")
+        raise ArtefactError(f"{path} must hold one tensor 'params', got {quoted(sorted(tensors), 200)}")
     params = tensors["params"]
     if params.dtype not in (torch.float32, torch.float64):
         raise ArtefactError(f"{path}: 'params' must be float32 or float64, got {params.dtype}")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.networks import LossNetwork
+
+_LABELS, _ENTRIES = 128, 20_000  # labels, and entries of random predictions, that are looked at together
+_FAR = 1e30  # what lies between two predictions that are looked at may be larger, and float32 ends at 3e38
 
 
 def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
@@ -14,7 +18,8 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
 
     Raises:
         ConfigError: if their number or type does not fit the network, or they are not finite.
-        CanonicalFormError: if the loss has no canonical form at the class counts it is for.
+        CanonicalFormError: if the loss has no canonical form at the class counts it is for, or its costs or
+            their gradients are not finite in float32, in which it is used.
     """
     if params.shape != (network.n_params,):
         raise ConfigError(
@@ -30,7 +35,43 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
     for n_classes in network.checked_classes:
         if not network.form(params[None].double(), n_classes).exists.item():
             raise CanonicalFormError(no_form(n_classes))
+        if not finite_in_use(network, params, n_classes):
+            raise CanonicalFormError(
+                f"the costs of this loss, or their gradients, are not finite in float32 at {n_classes} "
+                "classes: its parameters are too large; evolve it with another seed"
+            )
     return params
+
+
+def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
+    """Whether costs and gradients stay inside float32, for predictions from uniform to below the floor.
+
+    Args:
+        network: the loss network.
+        params: its parameters, ``(n_params,)``.
+        n_classes: a class count that it is for.
+    """
+    # All labels where the network tells classes apart, which is for one class count then.
+    n_counts = len(network.checked_classes)
+    labels = range(n_classes) if n_counts == 1 else range(1)
+    with torch.inference_mode(False), torch.enable_grad():
+        row = params.detach().clone().float()[None]
+        noise = torch.Generator().manual_seed(0)
+        for start in range(0, len(labels), _LABELS):
+            target = torch.arange(start, min(start + _LABELS, len(labels)), device=row.device)
+            own = F.one_hot(target, n_classes).to(row)
+            other = own.roll(1, dims=1)
+            rows = torch.stack([0 * own, 40 * own, 40 * other, 200 * other, 20 * (own + other)])
+            count = min(max(2, _ENTRIES // own.numel() // n_counts), 300)
+            scales = torch.logspace(-1, 2.5, count, dtype=row.dtype, device="cpu")[:, None, None]
+            drawn = scales * torch.randn(count, *own.shape, generator=noise, dtype=row.dtype, device="cpu")
+            logits = torch.cat([rows, drawn.to(row.device)]).flatten(0, 1).requires_grad_()
+            costs = network.losses(row, F.log_softmax(logits, dim=1), target.repeat(5 + count))
+            (gradient,) = torch.autograd.grad(costs.sum(), logits)
+            for values in (costs, gradient):
+                if not bool((values.abs() < _FAR).all()):  # false for NaN
+                    return False
+    return True
 
 
 def no_form(n_classes: int) -> str:

@@ -1,0 +1,109 @@
+"""Small campaigns in this process, and what was committed of the large ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.robustness import campaign as harness
+from benchmarks.robustness.artefacts import ArtefactCampaign
+from benchmarks.robustness.campaign import OUTCOMES, RESULTS, Campaign, Damage, run, run_here
+from benchmarks.robustness.data_files import DataFileCampaign
+from benchmarks.robustness.mutations import damage_bytes, damage_json
+from benchmarks.robustness.run_files import RunFileCampaign
+from evoloss.errors import ArtefactError
+
+CAMPAIGNS: dict[str, Campaign] = {
+    each.name: each for each in (ArtefactCampaign(), RunFileCampaign(), DataFileCampaign())
+}
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_no_damaged_file_ends_in_a_traceback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLOSS_CACHE_DIR", "off")
+    trials = {"artefacts": 60, "run_files": 80, "data_files": 160}[name]
+    counts = run_here(CAMPAIGNS[name], range(1_000_000, 1_000_000 + trials))
+    assert not counts.bad, counts.examples
+    assert counts.outcomes["refused"] > trials / 4
+    assert counts.outcomes["read"] > 2
+    if name == "artefacts":  # a loss that was accepted and cannot be used
+        assert not counts.outcomes["changed"]
+    for what, found in counts.inputs.items():
+        if name == "run_files" and "of a run" in what and "without checksum" not in what:
+            assert not found["changed"], what
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_the_committed_campaign_ended_without_traceback_hang_or_bomb(name: str) -> None:
+    found = json.loads((RESULTS / f"{name}.json").read_text())
+    assert found["schema"] == 1
+    assert found["campaign"] == name
+    assert found["trials"] >= 3000
+    assert list(found["outcomes"]) == list(OUTCOMES)
+    assert sum(found["outcomes"].values()) == found["trials"]
+    assert sum(sum(each.values()) for each in found["inputs"].values()) == found["trials"]
+    assert {
+        each: found["outcomes"][each] for each in OUTCOMES if each not in ("read", "changed", "refused")
+    } == {each: 0 for each in ("unclear", "traceback", "crash", "hang", "memory")}
+
+
+class Pretended(Campaign):
+    """Ends as its seed says."""
+
+    name = "pretended"
+
+    def prepare(self, folder: Path) -> None:
+        (folder / "prepared").touch()
+
+    def trial(self, seed: int, prepared: Path, folder: Path) -> tuple[str, str]:
+        assert (prepared / "prepared").exists()
+        assert not any(folder.iterdir())
+        (folder / "litter").touch()
+        if seed == 0:
+            return "a", "read"
+        if seed == 1:
+            time.sleep(600)
+        if seed == 2:
+            os._exit(3)
+        if seed == 3:
+            bytearray(900_000_000)[::4096] = b"x" * len(range(0, 900_000_000, 4096))
+            return "b", "read"
+        errors = {
+            4: ArtefactError(f"{folder} is bad"),
+            5: ArtefactError("something is bad"),
+            6: ArtefactError(f"{folder} is\nbad"),
+            7: KeyError("x"),
+            8: MemoryError(),
+        }
+        try:
+            raise errors[seed]
+        except Exception as error:
+            raise Damage("c") from error
+
+
+def test_every_way_to_end_is_told_and_the_campaign_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "SECONDS", 3.0)
+    counts = run(Pretended(), range(9))
+    assert dict(counts.outcomes) == {
+        **{"read": 1, "hang": 1, "crash": 1, "memory": 2, "refused": 1, "unclear": 2, "traceback": 1}
+    }
+    assert counts.bad == 7
+    assert [(seed, what) for seed, what, _ in counts.examples["memory"]] == [(3, "b"), (8, "c")]
+    assert "KeyError: 'x'" in counts.examples["traceback"][0][2]
+
+
+def test_mutations_are_drawn_from_their_seed_and_change_something() -> None:
+    content, value = bytes(range(200)), {"a": [1, {"b": "text"}], "c": 0.5, "d": True}
+    for damage, original in ((damage_bytes, content), (damage_json, value)):
+        made = [damage(original, random.Random(seed)) for seed in range(300)]
+        assert [repr(each) for each in made] == [
+            repr(damage(original, random.Random(seed))) for seed in range(300)
+        ]
+        assert sum(repr(each) != repr(original) for each in made) > 250
+        assert len({repr(each) for each in made}) > 150
+    assert value == {"a": [1, {"b": "text"}], "c": 0.5, "d": True}
