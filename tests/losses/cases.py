@@ -22,18 +22,21 @@ class LossCase:
     build: Callable[..., ClassificationLoss]
 
 
+OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
+    "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
+    "focal-0": partial(LOSSES["focal"], gamma=0.0),
+    "smoothed_log-16": partial(LOSSES["smoothed_log"], share=16.0),
+    "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
+    "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
+    "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
+}
+"""Parameters that take another path through the code of a known loss."""
+
+
 def loss_cases() -> list[LossCase]:
-    """Every registered loss at its defaults, and parameters that take another path through the code."""
-    others = {
-        "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
-        "focal-0": partial(LOSSES["focal"], gamma=0.0),
-        "smoothed_log-16": partial(LOSSES["smoothed_log"], share=16.0),
-        "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
-        "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
-        "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
-    }
+    """Every registered loss at its defaults and at other parameters, and kinds of evolved losses."""
     learned = {f"evolved-{kind}": partial(evolved, kind) for kind in ANY_COUNT}
-    return [LossCase(name, build) for name, build in (LOSSES | others | learned).items()]
+    return [LossCase(name, build) for name, build in (LOSSES | OTHER_PATHS | learned).items()]
 
 
 def every_loss_but(*names: str) -> pytest.MarkDecorator:

@@ -11,9 +11,12 @@ from torch import Tensor
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import (
     CHECKED_CLASSES,
+    BalancedNetwork,
+    BasisNetwork,
     ClasswiseNetwork,
     ConcatNetwork,
     LossNetwork,
+    MixtureNetwork,
     MonotoneNetwork,
     PacedNetwork,
     TemperedNetwork,
@@ -30,12 +33,19 @@ NETWORKS: dict[str, LossNetwork] = {
     "concat": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES),
 }
 ANY_COUNT = [name for name in NETWORKS if name != "concat"]
+# More of the kind, for tests that are about kinds.
+EVERY_NETWORK: dict[str, Network] = NETWORKS | {
+    "balanced": BalancedNetwork(hidden=(4, 4)),
+    "basis": BasisNetwork(),
+    "mixture": MixtureNetwork(),
+    "concat-probs": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES, features="probs"),
+}
 
 
 @cache
 def usable_params(kind: str) -> Tensor:
     """The first random parameters whose loss can be used, falls with p, and is finite in half precision."""
-    network = NETWORKS[kind]
+    network = EVERY_NETWORK[kind]
     for seed in range(1000):
         params = network.initial(torch.Generator().manual_seed(seed))
         counts = (network.n_classes,) if isinstance(network, ConcatNetwork) else (1, 3, 5, *CHECKED_CLASSES)
@@ -59,4 +69,4 @@ def _decent(network: LossNetwork, params: Tensor) -> bool:
 
 def evolved(kind: str, **shared: Any) -> EvolvedLoss:
     """A loss of this kind; ``shared`` are weight, ignore_index, reduction, label_smoothing."""
-    return EvolvedLoss(NETWORKS[kind], usable_params(kind), **shared)
+    return EvolvedLoss(EVERY_NETWORK[kind], usable_params(kind), **shared)

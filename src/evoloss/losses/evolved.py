@@ -274,6 +274,9 @@ class EvolvedLoss(ClassificationLoss):
         Raises:
             ValueError: at a class count that this loss is not for.
         """
+        if n_classes == 1:
+            self.network.check_classes(1)
+            return 0.0
         return float(self._constants(self.params, n_classes)[1])
 
     def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
@@ -287,14 +290,23 @@ class EvolvedLoss(ClassificationLoss):
         return labels.weigh(self._label_costs(log_probs, labels.label, context))
 
     def _class_costs(self, log_probs: Tensor, context: Context) -> Tensor:
+        if log_probs.shape[1] == 1:
+            return self._one_class(log_probs)
         params = self._params_of(log_probs)
         form, least = self._constants(params, log_probs.shape[1])
         return self.network.class_costs(params, log_probs, form, context) - least
 
     def _label_costs(self, log_probs: Tensor, target: Tensor, context: Context) -> Tensor:
+        if log_probs.shape[1] == 1:
+            return self._one_class(log_probs)[:, 0]
         params = self._params_of(log_probs)
         form, least = self._constants(params, log_probs.shape[1])
         return self.network.label_costs(params, log_probs, target, form, context) - least
+
+    def _one_class(self, log_probs: Tensor) -> Tensor:
+        """What one class costs, ``(N, 1)``: 0, the log-probability, since it is no choice; NaN for NaN."""
+        self.network.check_classes(1)
+        return log_probs
 
     def _is_fixed(self) -> bool:
         """Whether the parameters are numbers, and nobody asks for a gradient by them."""
@@ -317,11 +329,9 @@ class EvolvedLoss(ClassificationLoss):
         def make() -> tuple[Any, float]:
             self.network.check_classes(n_classes)
             form = self.network.constants(params, n_classes)
-            # One class is no choice: every loss costs 0 there, and no form is needed.
-            if n_classes > 1 and not form.exists.item():
+            if not form.exists.item():
                 raise ValueError(no_form(n_classes))
-            least = self.network.least_cost(params.double(), n_classes) if n_classes > 1 else 0.0
-            return form, float(least)
+            return form, float(self.network.least_cost(params.double(), n_classes))
 
         with torch.inference_mode(False), torch.no_grad():
             return self._cache.get(self.params, (n_classes, params.dtype, params.device), make)

@@ -162,7 +162,7 @@ def _grid(n_nodes: int) -> tuple[float, float]:
     floor = torch.tensor(LOG_P_FLOOR, dtype=torch.float32)
     scale = (n_nodes - 1) / -floor
     while float(floor * -scale) < n_nodes - 1:
-        scale = torch.nextafter(scale, torch.tensor(math.inf))
+        scale = torch.nextafter(scale, torch.full_like(scale, math.inf))
     return float(scale), float(floor)
 
 

@@ -123,7 +123,7 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
     none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
     mean = learned.sum() / one.sum().clamp(min=1)
-    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes).to(p.dtype)
+    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p.dtype)
 
 
 def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
@@ -139,9 +139,12 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
     wide = torch.float64 if probs.device.type != "mps" else torch.float32
     sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)
     mean = sums.sum() / numbers.sum().clamp(min=1)
-    return _of_others(sums - learned, numbers - shares, mean, probs.shape[1]).to(probs.dtype)
+    return _of_others(sums - learned, numbers - shares, mean, probs.shape[1], probs.dtype)
 
 
-def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int) -> Tensor:
-    """Agreements from what the others of a class give to their labels, and how many they are."""
-    return certainty_of((sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT), n_classes)
+def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+    """Agreements from what the others of a class give to their labels, and how many they are.
+
+    The sums are wide, what they are sums of has the rounding of ``dtype``.
+    """
+    return certainty_of(((sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT)).to(dtype), n_classes)

@@ -32,6 +32,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.slopes import Slopes
@@ -343,4 +344,6 @@ def certainty(log_probs: Tensor) -> Tensor:
 
 def certainty_of(top: Tensor, n_classes: int) -> Tensor:
     """:func:`certainty` from the largest probability, of any shape."""
-    return ((n_classes * top - 1) / max(1, n_classes - 1)).clamp(0, 1)
+    # A power of it may have an infinite slope at 0: what rounding leaves of a uniform prediction is nothing.
+    above = F.threshold(n_classes * top - 1, 8 * torch.finfo(top.dtype).eps, 0.0)
+    return (above / max(1, n_classes - 1)).clamp(max=1)

@@ -1,0 +1,43 @@
+"""The losses that the conformance tests run over: known ones, every kind of evolved loss, the shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from evoloss import EvolvedLoss
+from evoloss.losses import LOSSES, ClassificationLoss
+from evoloss.zoo import SHIPPED
+from tests.losses.cases import OTHER_PATHS
+from tests.losses.evolved_losses import CONCAT_CLASSES, EVERY_NETWORK, evolved
+
+C = CONCAT_CLASSES
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loss under test; ``build(**options)`` makes it."""
+
+    name: str
+    build: Callable[..., ClassificationLoss]
+    any_count: bool = True
+
+    @property
+    def is_evolved(self) -> bool:
+        """Whether it has parameters."""
+        return self.name.startswith("evolved")
+
+
+KNOWN = [Subject(name, build) for name, build in (LOSSES | OTHER_PATHS).items()]
+KINDS = [Subject(f"evolved {kind}", partial(evolved, kind), "concat" not in kind) for kind in EVERY_NETWORK]
+SHIPPED_LOSSES = [Subject(name, partial(EvolvedLoss.from_pretrained, name)) for name in SHIPPED]
+EVOLVED = KINDS + SHIPPED_LOSSES
+SUBJECTS = KNOWN + EVOLVED
+
+
+def over(subjects: list[Subject]) -> pytest.MarkDecorator:
+    """A test for each of these losses."""
+    return pytest.mark.parametrize("subject", subjects, ids=lambda subject: subject.name)

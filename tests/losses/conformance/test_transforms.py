@@ -1,0 +1,106 @@
+"""The same calls within transforms of ``torch.func`` and in compiled code, and second derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.losses.conformance.comparison import expected, gradient_fault, prepared, value_fault
+from tests.losses.conformance.grid import Call, covering_calls
+from tests.losses.conformance.subjects import SUBJECTS, Subject, over
+
+# Five calls in twenty: together the subjects see all of them.
+SHARE = 4
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def some_calls(subject: Subject, share: int = SHARE) -> list[Call]:
+    """Every so many-th call, others for each subject."""
+    calls = covering_calls(subject.any_count)
+    return list(calls[SUBJECTS.index(subject) % share :: share])
+
+
+@over(SUBJECTS)
+def test_functional_gradients(subject: Subject) -> None:
+    loss, faults = subject.build(), []
+    for call in some_calls(subject):
+        _, incoming, wanted = expected(subject.name, prepared(loss, call), call)
+        logits = call.logits().detach()
+        target = call.labels(logits)
+
+        def total(z: Tensor, target: Tensor = target, incoming: Tensor = incoming) -> Tensor:
+            value: Tensor = loss(z, target)
+            return (value * incoming.to(value.dtype)).sum()
+
+        found = torch.func.grad(total)(logits)
+        if (fault := gradient_fault(loss, call, found, wanted)) is not None:
+            faults.append(f"{call}: {fault}")
+    assert faults == []
+
+
+def batched(call: Call) -> tuple[Tensor, Tensor]:
+    """Three calls at once, along a last axis of the logits and a first one of the labels."""
+    logits = call.logits().detach()
+    target = call.labels(logits)
+    return torch.stack([logits, -logits, logits / 2], dim=-1), torch.stack([target, target, target])
+
+
+@over(SUBJECTS)
+def test_vmap(subject: Subject) -> None:
+    loss, faults = subject.build(), []
+    for call in some_calls(subject):
+        logits, target = batched(call)
+        options = {**call.options(), "weight": call.options()["weight"]}
+        try:
+            torch.func.vmap(lambda z, y, o=options: F.cross_entropy(z, y, **o), in_dims=(-1, 0))(
+                logits, target
+            )
+        except RuntimeError:
+            continue  # PyTorch's own does not either
+        prepared(loss, call)
+        found = torch.func.vmap(loss, in_dims=(-1, 0))(logits, target)
+        alone = torch.stack([loss(z, y) for z, y in zip(logits.unbind(-1), target, strict=True)])
+        if (fault := value_fault(loss, call, found, alone)) is not None:
+            faults.append(f"{call}: {fault}")
+    assert faults == []
+
+
+def compiled_faults(subject: Subject, calls: list[Call]) -> list[str]:
+    """What is wrong in compiled code, one line a call."""
+    loss, faults = subject.build(), []
+    for call in calls:
+        torch._dynamo.reset()
+        wanted, incoming, wanted_gradient = expected(subject.name, prepared(loss, call), call)
+        logits = call.logits().detach().requires_grad_()  # a leaf with the strides of the layout
+        value = torch.compile(loss, backend="aot_eager")(logits, call.labels(logits))
+        (gradient,) = torch.autograd.grad(value, logits, incoming.to(value.dtype))
+        fault = value_fault(loss, call, value, wanted) or gradient_fault(
+            loss, call, gradient, wanted_gradient
+        )
+        if fault is not None:
+            faults.append(f"{call}: {fault}")
+    return faults
+
+
+@over(
+    [subject for subject in SUBJECTS if subject.name in ("brier", "focal", "evolved-base", "evolved-noise")]
+)
+def test_compiled_code(subject: Subject, fresh_compiler: None) -> None:
+    calls = [call for call in covering_calls(True) if call.layout in ("channels last", "(N, C, d1, d2)")]
+    assert compiled_faults(subject, calls[:: max(1, len(calls) // 3)]) == []
+
+
+@pytest.mark.slow
+@over(SUBJECTS)
+def test_compiled_code_of_every_loss(subject: Subject, fresh_compiler: None) -> None:
+    assert compiled_faults(subject, list(covering_calls(subject.any_count))) == []
