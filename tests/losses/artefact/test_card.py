@@ -70,3 +70,14 @@ def test_held_out_tasks_are_shown_and_a_strangers_do_no_harm():
     assert "| short training | 32 | +1.25 | 0.50 |" in text
     for found in ({"short": None}, {"short": {"mean": "high"}}, [1], "x"):
         assert card(learnability=found).startswith("# An evolved")
+
+
+def test_a_network_without_layers_says_so_and_lists_no_setting_of_them():
+    settings = {"popsize": 64, "hidden": [8, 8], "activation": "auto"}
+    for network in ({**CLASSWISE, "hidden": [], "activation": "none"}, {"kind": "paced"}):
+        text = card(network, pretraining=settings)
+        assert "none, none" not in text
+        assert ("no hidden layers, features log_probs" in text) == ("hidden" in network)
+        assert "[8, 8]" not in text
+        assert "| popsize | 64 |" in text
+    assert "| hidden | [8, 8] |" in card(pretraining=settings)

@@ -27,8 +27,7 @@ def card_text(
     network, record = config["network"], config["record"]
     parts = [f"{n_params} parameters"]
     if "hidden" in network:
-        shape = "-".join(map(str, network["hidden"])) or "none"
-        parts = [f"hidden layers {shape}", network["activation"], f"features {network['features']}", *parts]
+        parts = [*_hidden_layers(network), f"features {network['features']}", *parts]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {record.get('title', 'An evolved classification loss')}",
@@ -50,8 +49,14 @@ def card_text(
     lines += _tables(table_errors or {})
     lines += _learnability(record.get("learnability"))
     lines += _scores(record.get("scores"))
-    lines += _pretraining(record.get("pretraining"))
+    lines += _pretraining(record.get("pretraining"), has_layers=bool(network.get("hidden")))
     return "\n".join(lines) + "\n"
+
+
+def _hidden_layers(network: Mapping[str, Any]) -> list[str]:
+    if not network["hidden"]:
+        return ["no hidden layers"]
+    return [f"hidden layers {'-'.join(map(str, network['hidden']))}", network["activation"]]
 
 
 def _tables(errors: Mapping[int, tuple[float, float]]) -> list[str]:
@@ -114,8 +119,10 @@ def _score_row(n_classes: object, row: object, names: tuple[str, ...]) -> str:
     return f"| {n_classes} | {' | '.join(cells)} |"
 
 
-def _pretraining(pretraining: object) -> list[str]:
+def _pretraining(pretraining: object, *, has_layers: bool) -> list[str]:
     if not isinstance(pretraining, Mapping) or not pretraining:
         return []
-    rows = [f"| {key} | {value} |" for key, value in pretraining.items()]
+    # Settings of layers that the network does not have were without effect.
+    unused = () if has_layers else ("hidden", "activation")
+    rows = [f"| {key} | {value} |" for key, value in pretraining.items() if key not in unused]
     return ["", "## Pretraining", "", "| setting | value |", "| --- | --- |", *rows]
