@@ -36,7 +36,7 @@ class Demo:
     generations: int = 300
     """Generations of the fresh loss."""
     loss_seed: int = 1
-    """Seed of the fresh loss."""
+    """Seed of the search for the fresh loss."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One training for each seed and loss."""
     epochs: int = 15

@@ -34,7 +34,7 @@ NETWORKS: dict[str, LossNetwork] = {
 }
 ANY_COUNT = [name for name in NETWORKS if name != "concat"]
 # More of the kind, for tests that are about kinds.
-EVERY_NETWORK: dict[str, Network] = NETWORKS | {
+EVERY_NETWORK: dict[str, LossNetwork] = NETWORKS | {
     "balanced": BalancedNetwork(hidden=(4, 4)),
     "basis": BasisNetwork(),
     "mixture": MixtureNetwork(),

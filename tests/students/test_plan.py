@@ -167,8 +167,8 @@ def test_schedules_are_those_of_torch(schedule: Any) -> None:
 
 
 @pytest.mark.parametrize(("steps", "warmup"), [(20, 0.25), (7, 0.5), (1, 0.25), (3, 0.9)])
-def test_one_cycle_rises_to_the_peak_and_falls(steps: int, warmup: float) -> None:
-    rates = learning_rates("one_cycle", torch.tensor(0.4).double(), steps, warmup=warmup)
+def test_triangular_rises_to_the_peak_and_falls(steps: int, warmup: float) -> None:
+    rates = learning_rates("triangular", torch.tensor(0.4).double(), steps, warmup=warmup)
     top = int(rates.argmax())
     assert top == max(1, round(warmup * steps)) - 1
     assert float(rates[top]) == pytest.approx(0.4)
@@ -184,4 +184,4 @@ def test_wrong_schedules() -> None:
     with pytest.raises(ConfigError, match="steps must be at least 1, got 0"):
         learning_rates("cosine", peak, 0)
     with pytest.raises(ConfigError, match="warmup must be between 0 and 1, got 1"):
-        learning_rates("one_cycle", peak, 10, warmup=1.0)
+        learning_rates("triangular", peak, 10, warmup=1.0)

@@ -89,10 +89,12 @@ class Couples:
     """Couples of one class count, each with the more erroneous pair as ``worse``.
 
     Attributes:
-        pairs: log-probabilities ``(M, C)`` and targets ``(M,)`` of all pairs involved.
+        log_probs: log-probabilities of all pairs involved, ``(M, C)``, or ``(M, S)`` where columns stand for
+            groups of classes.
+        target: their labels, as columns of ``log_probs``, ``(M,)``.
         n_classes: the class count.
-        worse: positions in ``pairs``, shape ``(K,)``.
-        better: positions in ``pairs``, shape ``(K,)``.
+        worse: positions of pairs, in ``[0, M)``, shape ``(K,)``.
+        better: likewise.
         counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
         weights: interpolation weights of the pairs, where they are known already (:func:`pair_weights`).
     """

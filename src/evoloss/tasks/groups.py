@@ -19,7 +19,7 @@ from evoloss.tasks.synthetic_patches import draw_patches
 
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
 RATE_STEP = 3.0
-_SCHEDULES = ("cosine", "one_cycle")
+_SCHEDULES = ("cosine", "triangular")
 Key = TypeVar("Key")
 
 

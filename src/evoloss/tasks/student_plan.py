@@ -17,7 +17,7 @@ from torch import Tensor
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.tasks.student_config import StudentConfig
 
-Schedule = Literal["constant", "cosine", "linear", "one_cycle"]
+Schedule = Literal["constant", "cosine", "linear", "triangular"]
 Weights = tuple[tuple[Tensor, Tensor], ...]  # of each layer (tasks, fan_in, fan_out) and (tasks, fan_out)
 
 
@@ -170,13 +170,15 @@ def learning_rates(schedule: Schedule, peak: Tensor, steps: int, *, warmup: floa
     - ``constant``: the peak;
     - ``cosine``: ``peak * (1 + cos(pi t)) / 2`` at ``t = step / steps``, without warm-up;
     - ``linear``: ``peak * (1 - t)``;
-    - ``one_cycle``: rising linearly over the first ``warmup`` of the steps, then falling linearly to 0.
+    - ``triangular``: rising linearly over the first ``warmup`` of the steps, then falling linearly to 0
+      (slanted triangular, Howard and Ruder 2018, arXiv:1801.06146). Real classifiers are trained with
+      ``one_cycle`` of :mod:`evoloss.training.schedule`, which falls along a half cosine.
 
     Args:
         schedule: one of the above.
         peak: the largest rate, shape ``()`` or one a task, ``(tasks,)``.
         steps: number of steps, at least 1.
-        warmup: share of the steps in which ``one_cycle`` rises, in (0, 1).
+        warmup: share of the steps in which ``triangular`` rises, in (0, 1).
 
     Returns:
         Shape ``(steps,)`` or ``(steps, tasks)``, in the dtype of ``peak``.

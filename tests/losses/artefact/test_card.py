@@ -102,3 +102,14 @@ def test_every_record_that_json_holds_makes_a_card_and_is_saved_again(tmp_path: 
     again = EvolvedLoss.from_pretrained(tmp_path)
     again.save_pretrained(tmp_path)
     assert again.record == record
+
+
+def test_a_network_without_layers_says_so_and_lists_no_setting_of_them():
+    settings = {"popsize": 64, "hidden": [8, 8], "activation": "auto"}
+    for network in ({**CLASSWISE, "hidden": [], "activation": "none"}, {"kind": "paced"}):
+        text = card(network, pretraining=settings)
+        assert "none, none" not in text
+        assert ("no hidden layers, features log_probs" in text) == ("hidden" in network)
+        assert "[8, 8]" not in text
+        assert "| popsize | 64 |" in text
+    assert "| hidden | [8, 8] |" in card(pretraining=settings)

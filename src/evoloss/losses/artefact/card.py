@@ -35,8 +35,7 @@ def card_text(
     network, record = config["network"], config["record"]
     parts = [f"{n_params} parameters"]
     if "hidden" in network:
-        shape = "-".join(map(str, network["hidden"])) or "none"
-        parts = [f"hidden layers {shape}", network["activation"], f"features {network['features']}", *parts]
+        parts = [*_hidden_layers(network), f"features {network['features']}", *parts]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {one_line(record.get('title', 'An evolved classification loss'), 120)}",
@@ -58,8 +57,14 @@ def card_text(
     lines += _tables(table_errors or {})
     lines += _learnability(record.get("learnability"))
     lines += _scores(record.get("scores"))
-    lines += _pretraining(record.get("pretraining"))
+    lines += _pretraining(record.get("pretraining"), has_layers=bool(network.get("hidden")))
     return "\n".join(lines) + "\n"
+
+
+def _hidden_layers(network: Mapping[str, Any]) -> list[str]:
+    if not network["hidden"]:
+        return ["no hidden layers"]
+    return [f"hidden layers {'-'.join(map(str, network['hidden']))}", network["activation"]]
 
 
 def _tables(errors: Mapping[int, tuple[float, float]]) -> list[str]:
@@ -122,10 +127,13 @@ def _score_row(n_classes: object, row: object, names: tuple[str, ...]) -> str:
     return f"| {table_cell(n_classes)} | {' | '.join(cells)} |"
 
 
-def _pretraining(pretraining: object) -> list[str]:
+def _pretraining(pretraining: object, *, has_layers: bool) -> list[str]:
     if not isinstance(pretraining, Mapping) or not pretraining:
         return []
-    rows = [f"| {table_cell(key)} | {table_cell(value, 1000)} |" for key, value in _first_rows(pretraining)]
+    # Settings of layers that the network does not have were without effect.
+    unused = () if has_layers else ("hidden", "activation")
+    settings = {key: value for key, value in _first_rows(pretraining) if key not in unused}
+    rows = [f"| {table_cell(key)} | {table_cell(value, 1000)} |" for key, value in settings.items()]
     return ["", "## Pretraining", "", "| setting | value |", "| --- | --- |", *rows]
 
 
