@@ -58,8 +58,10 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     even = rest - math.log(n_classes - 1)
     tempering = network.tempering(params)
     if tempering is not None:
-        tempers = (_temper(tempering, torch.maximum(label, at), n_classes) for at in (even, rest))
-        spread, single = (_tempered_pull(network, params, n_classes, label, temper) for temper in tempers)
+        temper = _temper(tempering, torch.maximum(label, torch.stack([even, rest])).flatten(), n_classes)
+        # Those of other classes are 0.
+        own = network.slopes(params, n_classes)(temper * label.repeat(2))[:, 1]
+        spread, single = (-(1 - label.exp().repeat(2)) * own).chunk(2, dim=1)
         return spread[:, :-1], single[:, :-1], spread[:, -1]
     tiny = params.new_tensor([math.log(1e-8)])
     slopes = network.slopes(params, n_classes)(torch.cat([label, even, rest, tiny]))
@@ -78,11 +80,3 @@ def _temper(tempering: Tempering, top: Tensor, n_classes: int) -> Tensor:
     if tempering.paced is not None:
         followed = followed * (1 - tempering.paced)
     return tempering.at(followed)
-
-
-def _tempered_pull(
-    network: LossNetwork, params: Tensor, n_classes: int, label: Tensor, temper: Tensor
-) -> Tensor:
-    """The pull of slopes that are functions of ``t log p``, those of other classes 0, ``(popsize, M)``."""
-    own = network.slopes(params, n_classes)(temper * label)[:, 1]
-    return -(1 - label.exp()) * own

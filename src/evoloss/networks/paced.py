@@ -87,7 +87,6 @@ class PacedNetwork(TemperedNetwork):
     summary: ClassVar[str] = "tempered by how far the batch has learned the label's class"
     sees_batch: ClassVar[bool] = True
 
-    paced: ClassVar[bool] = True
     _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
 
     def terms(self, params: Tensor, n_classes: int) -> PacedTerms:

@@ -185,7 +185,6 @@ class TemperedNetwork(LossNetwork):
     )
     interpolates_slopes: ClassVar[bool] = False  # five exponentials
 
-    paced: ClassVar[bool] = False
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 
     @property
@@ -207,7 +206,7 @@ class TemperedNetwork(LossNetwork):
         within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
         bound = math.log(_LARGEST_POWER)
         least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
-        return Tempering(least, power, torch.ones_like(least) if self.paced else None)
+        return Tempering(least, power, torch.ones_like(least) if self.sees_batch else None)
 
     def raw_slope(self, params: Tensor, tempered: Tensor) -> Tensor:
         r""":math:`\partial L / \partial \log p_k` before scaling, ``(popsize, M)``.
