@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evoloss.pretraining import PretrainConfig, pretrain
+from evoloss.pretraining.history import GenerationRecord
 from evoloss.zoo import SHIPPED
 from recipes.build import RECIPES
 
@@ -41,11 +42,35 @@ def test_a_committed_configuration_runs(name: str) -> None:
     assert result.summary["ranking_consistency"] > 0.6, "better than a coin"
 
 
-@pytest.mark.parametrize("name", by_fitness("learnability"))
-def test_a_committed_configuration_with_students_runs(name: str) -> None:
+def with_few_students(name: str) -> PretrainConfig:
     small = {"generations": 2, "popsize": 16, "groups": 1, "tasks": 1, "eval_groups": 2, "elites": 1}
     few = {"prior_samples": (20, 30), "prior_classes": (2, 4), "pairs": 32, "eval_pairs": 32}
-    result = pretrain(replace(read(name), **small, **few))
+    return replace(read(name), eval_every=2, **small, **few)
+
+
+class _EnoughError(Exception):
+    """One generation is enough."""
+
+
+@pytest.mark.parametrize("name", by_fitness("learnability"))
+def test_a_committed_configuration_with_students_begins(name: str) -> None:
+    """One generation; what comes after it are held-out tasks, some trained ten times longer."""
+    seen: list[GenerationRecord] = []
+
+    def stop(record: GenerationRecord) -> None:
+        seen.append(record)
+        raise _EnoughError
+
+    with pytest.raises(_EnoughError):
+        pretrain(with_few_students(name), on_generation=stop)
+    assert seen[0].advantage_best is not None
+    assert seen[0].rejected < 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", by_fitness("learnability"))
+def test_a_committed_configuration_with_students_runs(name: str) -> None:
+    result = pretrain(with_few_students(name))
     assert len(result.history) == 2
     assert any(record.advantage_best is not None for record in result.history)
 
