@@ -11,7 +11,7 @@ import evoloss
 
 ROOT = Path(evoloss.__file__).parent
 
-# What each room may import of ours, beside the four modules that import nothing of ours.
+# What each room may import of ours, beside the modules of the ground, which import no room.
 ROOMS: dict[str, set[str]] = {
     "pairs": set(),
     "mutation": set(),
@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
         *("compare", "ablate", "sweeps", "report"),
     },
 }
-GROUND = {"errors", "random_streams", "atomic_files", "_version"}
+GROUND = {"errors", "random_streams", "file_lock", "atomic_files", "directory_lock", "_version"}
 
 
 def imported(path: Path) -> set[str]:

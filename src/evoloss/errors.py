@@ -52,6 +52,14 @@ class ResultsError(EvolossError):
     """A results file cannot be read, or does not follow the schema."""
 
 
+class InUseError(EvolossError):
+    """A directory is being written to by another process."""
+
+
+class ExecutorError(EvolossError):
+    """Calls cannot be made in other processes."""
+
+
 class CanonicalFormError(EvolossError):
     """A loss has no canonical form: its gradient at the uniform prediction does not point down."""
 
