@@ -41,7 +41,9 @@ ROOMS: dict[str, set[str]] = {
 GROUND = {
     "errors",
     "random_streams",
+    "file_lock",
     "atomic_files",
+    "directory_lock",
     "regular_files",
     "strict_json",
     "own_files",

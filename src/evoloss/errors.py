@@ -60,6 +60,14 @@ class OutputError(EvolossError):
     """A file that evoloss did not write stands where it would write."""
 
 
+class InUseError(EvolossError):
+    """A directory is being written to by another process."""
+
+
+class ExecutorError(EvolossError):
+    """Calls cannot be made in other processes."""
+
+
 class CanonicalFormError(EvolossError):
     """A loss has no canonical form: its gradient at the uniform prediction does not point down."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation, check_run
 from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.variants import Variant, parse_variants
 from evoloss.compare.comparison import describe_environment
+from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
@@ -98,7 +100,7 @@ def ablate(
 
     With ``out`` every run leaves a file in ``out/runs`` and is not done again, so an ablation that was
     stopped goes on, and variants and seeds can be added; the whole is written to ``out/ablation.json`` at the
-    end.
+    end. Processes with the same configuration may work on one ablation at the same time.
 
     Args:
         config: what to compare.
@@ -107,6 +109,7 @@ def ablate(
         on_run: called with the number of runs that are done and that are planned, equal ones counted once.
 
     Raises:
+        InUseError: if another process does something else in ``out``.
         EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
             evoloss did not write.
     """
@@ -123,23 +126,30 @@ def ablate(
         if on_run is not None:
             on_run(done, of)
 
-    results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
-    records = [
-        AblationRun(variant=each.name, seed=seed, **_tuples(result))
-        for (each, seed), result in zip(planned, results, strict=True)
-    ]
-    ablation = Ablation(
-        created_with=describe_environment(),
-        base=config.base.to_dict(),
-        variants={each.name: each.settings for each in config.variants},
-        baseline=config.baseline_name,
-        contrasts=config.contrasts,
-        target=config.target,
-        runs=tuple(records),
-    )
-    if out is not None:
-        ablation.write(out / FILE_NAME)
+    with nullcontext() if out is None else hold_directory(out, "ablate", shared_by=_identity(config, runs)):
+        results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
+        records = [
+            AblationRun(variant=each.name, seed=seed, **_tuples(result))
+            for (each, seed), result in zip(planned, results, strict=True)
+        ]
+        ablation = Ablation(
+            created_with=describe_environment(),
+            base=config.base.to_dict(),
+            variants={each.name: each.settings for each in config.variants},
+            baseline=config.baseline_name,
+            contrasts=config.contrasts,
+            target=config.target,
+            runs=tuple(records),
+        )
+        if out is not None:
+            ablation.write(out / FILE_NAME)
     return ablation
+
+
+def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
+    """What ablations that work on one directory together have in common: all that their results say."""
+    names = [each.name for each in config.variants]
+    return [names, [run.key for run in runs], config.baseline_name, config.contrasts, config.target]
 
 
 def evolve(settings: dict[str, Any]) -> dict[str, Any]:

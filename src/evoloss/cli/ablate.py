@@ -16,6 +16,7 @@ from evoloss.ablate.ablation import AblateConfig, OnRun, ablate
 from evoloss.ablate.results import FILE_NAME, OWN_FILES
 from evoloss.ablate.variants import parse_settings
 from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.termination import terminable
 from evoloss.errors import ConfigError
 from evoloss.executors import ExecutorConfig
 from evoloss.own_files import require_replaceable
@@ -90,7 +91,7 @@ def run(command: AblateCommand) -> int:
     torch.set_num_threads(command.threads)
     place = command.make(command.threads)
     try:
-        with place as executor, _progress(console, shown=not command.quiet) as show:
+        with terminable(), place as executor, _progress(console, shown=not command.quiet) as show:
             ablation = ablate(config, out=command.out, executor=executor, on_run=show)
     except KeyboardInterrupt:
         console.print(f"stopped; the runs that are done are in {command.out}, and the same command goes on")

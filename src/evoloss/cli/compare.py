@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.results import FILE_NAME
@@ -53,7 +54,7 @@ def run(config: CompareCommand) -> int:
     if config.gpus_per_run and config.accelerator == "auto":
         settings["accelerator"] = "cuda"  # of the workers; this machine may have none
     try:
-        with _executor(config) as executor:
+        with terminable(), _executor(config) as executor:
             results = compare(
                 CompareConfig(**settings), out=config.out, progress=not config.quiet, executor=executor
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.termination import terminable
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig
 from evoloss.losses.artefact.card import SCORE_TITLES
@@ -91,7 +91,7 @@ def run(command: PretrainCommand) -> int:
         )
     torch.set_num_threads(command.threads)
     try:
-        with _terminable(), _executor(command) as executor, _progress(console, config) as show:
+        with terminable(), _executor(command) as executor, _progress(console, config) as show:
             result = pretrain(
                 config, out=command.out, resume=command.resume, on_generation=show, executor=executor
             )
@@ -200,17 +200,3 @@ class _Show:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM stop the run as Ctrl-C does."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.compare.training_run import Sources, TrainingRuns, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
+from evoloss.directory_lock import hold_directory
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.executors import Executor
 from evoloss.losses.resolve import resolve_loss
@@ -45,7 +46,7 @@ def compare(
 
     With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end. Runs
     found there are not done again, so a comparison that was stopped goes on, losses, seeds, rates and tuning
-    seeds can be added, and two processes may work on one comparison.
+    seeds can be added, and processes with the same configuration may work on one comparison at the same time.
 
     Args:
         config: what to compare.
@@ -56,6 +57,7 @@ def compare(
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
         ResultsError: if ``out`` holds the results of another comparison.
+        InUseError: if another process does something else in ``out``.
         OutputError: if ``out`` holds a ``results.json`` that evoloss did not write.
         EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
     """
@@ -68,8 +70,15 @@ def compare(
     _try_model(config.model, dataset)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     versions = {name: here[name] for name in ("evoloss", "torch")}
-    record = _Record(TrainingRuns(config, dataset, losses, versions), out, here)
+    planned = TrainingRuns(config, dataset, losses, versions)
+    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
+        return _run(_Record(planned, out, here), executor, progress)
+
+
+def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
+    """Tune, then train; the directory is held."""
     record.recall()
+    config, losses = record.planned.config, record.planned.losses
     n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
     n_runs = n_tuning + len(losses) * len(config.seeds)
     with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.kept():
@@ -80,6 +89,13 @@ def compare(
         record.runs = [RunResult.from_dict(found) for found in do(cells, record.runs)]
         record.complete = True
     return record.results()
+
+
+def _identity(planned: TrainingRuns) -> dict[str, Any]:
+    """What comparisons that work on one directory together have in common: all that their results say."""
+    config = _plain(planned.config, planned.dataset.name)
+    identities = {name: asdict(identity) for name, identity in planned.identities.items()}
+    return {"config": config, "losses": identities, "versions": dict(planned.versions)}
 
 
 def _load(config: CompareConfig) -> Dataset:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +25,8 @@ class RayExecutor:
     """Calls as Ray tasks of one core each, started again on other nodes when theirs is lost.
 
     A Ray that is running in this process is used and left running; otherwise one is started on this machine,
-    or joined at ``address``, and left when the executor is.
+    or joined at ``address``, and left when the executor is. One that is started here listens on 127.0.0.1
+    alone and has no dashboard: whoever reaches a Ray can run code on it.
 
     Args:
         workers: calls at the same time; by default as many as the nodes that are there have room for.
@@ -142,9 +145,10 @@ class RayExecutor:
         try:
             if address:
                 _knock(address)
-            self._ray.init(
-                address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own
-            )
+            with _sigterm_kept(), nullcontext() if address else _loopback_only(self._ray):
+                self._ray.init(
+                    address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own
+                )
         except (OSError, ImportError, RuntimeError, ValueError) as error:
             place = f"at {address!r}" if address else "on this machine"
             raise EvolossError(
@@ -158,6 +162,38 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdecimal() and "/" not in host:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+
+
+@contextmanager
+def _loopback_only(ray: Any) -> Iterator[None]:
+    """Let a Ray that starts listen on 127.0.0.1 alone, unless the user's environment lets it form clusters.
+
+    On Linux Ray listens on every interface, whatever address it is given; elsewhere it does as here.
+    """
+    constants = ray._private.ray_constants
+    if os.environ.get(constants.ENABLE_RAY_CLUSTERS_ENV_VAR):
+        yield
+        return
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Let SIGTERM do what it did before; Ray makes it exit with the status 15."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where Ray changes nothing
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None:  # None: set by something other than Python
+            signal.signal(signal.SIGTERM, before)
 
 
 def _import_ray() -> Any:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evoloss.atomic_files import write_text
+from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, CheckpointError
 from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, trainable
 from evoloss.losses.artefact.format import OWN_FILES
@@ -55,24 +56,33 @@ def pretrain(
     Raises:
         CheckpointError: if ``out`` holds a run and ``resume`` is off, or its checkpoint is unusable.
         OutputError: if ``out`` holds a file of a name that is to be written, and evoloss did not write it.
+        InUseError: if another process writes to ``out``.
         CanonicalFormError: if neither the mean nor the best candidate of the last generation can be used.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
     """
-    if out is not None:
-        # The settings of a run that goes on may have been changed by hand, and its checkpoint is checked.
-        require_replaceable(Path(out), OWN_FILES if resume else RUN_FILES)
-    run = _Run(config, None if out is None else Path(out), resume, executor)
+    show = on_generation or (lambda record: None)
+    if out is None:
+        return _evolve(_Run(config, None, resume, executor), show)
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise CheckpointError(f"{out} is a file; a run needs a directory, name another")
+    # The settings of a run that goes on may have been changed by hand, and its checkpoint is checked.
+    require_replaceable(out, OWN_FILES if resume else RUN_FILES)
+    with hold_directory(out, "pretrain"):
+        result = _evolve(_Run(config, out, resume, executor), show)
+        result.save(out)
+    return result
+
+
+def _evolve(run: _Run, on_generation: OnGeneration) -> PretrainResult:
     try:
-        run.finish(on_generation or (lambda record: None))
+        run.finish(on_generation)
     except KeyboardInterrupt:
         run.save()
         raise
     finally:
         run.close()
-    result = run.result()
-    if out is not None:
-        result.save(out)
-    return result
+    return run.result()
 
 
 class _Run:
@@ -110,8 +120,6 @@ class _Run:
         return Checkpoint(0, 0.0, state, mean, Elites.none(len(mean)))
 
     def _open(self, out: Path, resume: bool) -> None:
-        if out.exists() and not out.is_dir():
-            raise CheckpointError(f"{out} is a file; a run needs a directory, name another")
         if not resume and (out / CHECKPOINT_FILE).exists():
             raise CheckpointError(
                 f"{out} holds a run already; go on with it (--resume), or choose another directory"

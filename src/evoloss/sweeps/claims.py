@@ -2,55 +2,59 @@
 
 from __future__ import annotations
 
-import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: sweeps may repeat each other there, which does no harm
-    fcntl = None  # type: ignore[assignment]
+from evoloss.atomic_files import remove_if_unused, remove_orphans
+from evoloss.file_lock import CAN_LOCK, FileLock, NoLocksError
+
+_LOCK_NAME = re.compile(r"\.[0-9a-f]{20}\.lock")  # of a run's key
 
 
 class Claims:
     """Locks on files of a folder, one a run.
 
-    The kernel lets a lock go when its process dies, however it dies, so there is no claim that has to be
-    recognised as stale. Where a file system knows no locks every claim is granted: sweeps may then do a run
-    twice, and both find the same.
+    A lock goes when its process dies, however it dies, so there is no claim that has to be recognised as
+    stale. On Windows, and where a file system knows no locks, every claim is granted: sweeps may then do a
+    run twice, and both find the same.
 
     Args:
         folder: of the lock files, hidden ones; made when needed. None grants every claim.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._held = folder, dict[str, int]()
+        self._folder, self._held = folder, dict[str, FileLock]()
+
+    def tidy(self) -> None:
+        """Remove what sweeps that were killed left half-written or locked in the folder."""
+        if self._folder is None or not CAN_LOCK or not self._folder.is_dir():
+            return
+        remove_orphans(self._folder)
+        for path in self._folder.iterdir():
+            if _LOCK_NAME.fullmatch(path.name):
+                with suppress(OSError):  # removed meanwhile, or another user's
+                    remove_if_unused(path)
 
     def take(self, key: str) -> bool:
         """Claim a run; False if another sweep is at it."""
-        if self._folder is None or fcntl is None:
+        if self._folder is None:
             return True
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / f".{key}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = FileLock(self._folder / f".{key}.lock")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
-        except OSError:  # no locks here
-            os.close(handle)
+            if not lock.take():
+                return False
+        except NoLocksError:
             return True
-        self._held[key] = handle
+        self._held[key] = lock
         return True
 
     def release(self, key: str) -> None:
         """Let a run go, claimed or not."""
-        handle = self._held.pop(key, None)
-        if self._folder is None or handle is None:
-            return
-        # Whoever opened the file before it goes has a lock that keeps nobody out: a run done twice at worst,
-        # and not even that, since the result is looked for once more after a claim.
-        (self._folder / f".{key}.lock").unlink(missing_ok=True)
-        os.close(handle)
+        lock = self._held.pop(key, None)
+        if lock is not None:
+            lock.release()
 
     def release_all(self) -> None:
         """Let everything go."""

@@ -55,6 +55,7 @@ def sweep(
     job = _Sweep(function, folder, executor or make_executor(), on_done, check)
     keys = [run.key for run in runs]
     try:
+        job.claims.tidy()
         job.do(dict(zip(keys, runs, strict=True)))
     finally:
         # Also on KeyboardInterrupt: what is done stays, what waits is not begun.

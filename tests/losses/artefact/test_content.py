@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.losses.artefact.format import Artefact, write_artefact
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, Network
+from evoloss.networks import ClasswiseNetwork, ConcatNetwork, LossNetwork, MonotoneNetwork
 from tests.losses.evolved_losses import evolved, usable_params
 from tests.losses.saved_loss import JSON, config_of, loads_or_is_refused, put, put_tensors, refused, tensors
 
@@ -212,7 +212,7 @@ def test_what_is_accepted_is_finite_in_float32(kind: str):
     for seed in range(300):
         draw = torch.Generator().manual_seed(seed)
         hidden = tuple(torch.randint(1, 6, (2,), generator=draw).tolist())
-        network: Network = {
+        network: LossNetwork = {
             "classwise": ClasswiseNetwork(hidden=hidden, activation="softplus"),
             "concat": ConcatNetwork(n_classes=4, hidden=hidden, activation=("silu", "tanh")[seed % 2]),
             "monotone": MonotoneNetwork(hidden=hidden, activation="softplus"),
