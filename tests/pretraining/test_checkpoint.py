@@ -15,6 +15,7 @@ import torch
 from evoloss.errors import CheckpointError
 from evoloss.pretraining import Checkpoint, PretrainConfig, read_checkpoint, write_checkpoint
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
+from evoloss.pretraining.checks import Attempt, Incumbent
 from evoloss.pretraining.elites import Elites
 from tests.pretraining.runs import tiny
 
@@ -44,6 +45,21 @@ def test_round_trip_keeps_every_bit(tmp_path: Path):
     assert torch.equal(read.best, CHECKPOINT.best)
     for name, tensor in vars(ELITES).items():
         assert torch.equal(getattr(read.elites, name), tensor)
+    assert read.incumbent is None
+    assert vars(read.attempt) | {"scores": []} == vars(Attempt()) | {"scores": []}
+
+
+def test_round_trip_of_what_the_checks_know(tmp_path: Path):
+    scores = torch.tensor([0.1, 0.25, 1 / 3], dtype=torch.float64)
+    attempt = Attempt(2, 75, True, True, scores)
+    kept = Incumbent(torch.tensor([0.1, 1e-40, -3.0]), 1 / 3, 60)
+    written(tmp_path, replace(CHECKPOINT, attempt=attempt, incumbent=kept))
+    read = read_checkpoint(tmp_path, CONFIG)
+    assert read.incumbent is not None
+    assert (read.incumbent.score, read.incumbent.generation) == (1 / 3, 60)
+    assert torch.equal(read.incumbent.params, kept.params)
+    assert vars(read.attempt) | {"scores": None} == vars(attempt) | {"scores": None}
+    assert torch.equal(read.attempt.scores, scores)
 
 
 def test_replacing_leaves_nothing_beside_the_file(tmp_path: Path):
@@ -215,13 +231,14 @@ def with_metadata(directory: Path, **changes: str) -> bytes:
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path):
-    text = refused(tmp_path, with_metadata(tmp_path, format="4", evoloss_version="7.0"))
+    text = refused(tmp_path, with_metadata(tmp_path, format="5", evoloss_version="7.0"))
     assert "is from evoloss 7.0; upgrade evoloss" in text
 
 
-def test_an_older_format_cannot_be_gone_on_with(tmp_path: Path):
-    text = refused(tmp_path, with_metadata(tmp_path, format="1", evoloss_version="0.1.0"))
-    assert "is from evoloss 0.1.0, whose generations this version does not repeat" in text
+@pytest.mark.parametrize(("number", "version"), [("1", "0.1.0"), ("2", "0.2.0"), ("3", "0.3.0")])
+def test_an_older_format_cannot_be_gone_on_with(tmp_path: Path, number: str, version: str):
+    text = refused(tmp_path, with_metadata(tmp_path, format=number, evoloss_version=version))
+    assert f"is from evoloss {version}, whose generations this version does not repeat" in text
 
 
 @pytest.mark.parametrize(

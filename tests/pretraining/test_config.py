@@ -25,7 +25,7 @@ NAMES = {name: st.sampled_from(get_args(hint)) for name, hint in HINTS.items() i
 CONFIGS = st.builds(
     PretrainConfig,
     **NAMES | {"network": st.sampled_from(["classwise", "balanced", "basis"])},
-    generations=st.integers(1, 10**9),
+    generations=st.integers(1, 10**9) | st.none(),
     seed=st.integers(0, 2**60),
     hidden=st.lists(st.integers(1, 99), min_size=1, max_size=3).map(tuple),
     classes=st.lists(st.integers(2, 100_000), min_size=1, max_size=4, unique=True).map(tuple),
@@ -52,6 +52,16 @@ def test_toml_round_trip(config: PretrainConfig, tmp_path_factory: pytest.TempPa
 def test_every_field_is_written_and_left_out_ones_have_defaults():
     assert set(PretrainConfig().to_dict()) == {each.name for each in fields(PretrainConfig)}
     assert PretrainConfig.from_dict({"seed": 3}) == PretrainConfig(seed=3)
+
+
+def test_a_number_of_generations_may_be_left_out():
+    config = PretrainConfig()
+    assert config.generations is None
+    assert "generations" not in config.to_toml()
+    assert PretrainConfig.from_dict({"generations": None}) == config
+    assert config.most_generations == 2000
+    assert PretrainConfig(fitness="learnability").most_generations == 300
+    assert PretrainConfig(generations=7).most_generations == 7
 
 
 def test_whole_numbers_do_for_floats_and_lists_for_tuples():
@@ -126,6 +136,22 @@ def test_values_out_of_range_are_refused(name: str):
     changes, text = OUT_OF_RANGE[name]
     with pytest.raises(ConfigError, match=text):
         PretrainConfig(**changes)
+
+
+DICTIONARIES: dict[str, tuple[str, ...]] = {
+    "network": tuple(NETWORKS),
+    "activation": ("auto", *ACTIVATIONS),
+    "start": ("random", *START_SLOPES),
+    "prior": tuple(PRIORS),
+    "strategy": tuple(STRATEGIES),
+    "mutation": tuple(MUTATIONS),
+    "chaotic_map": tuple(MAPS),
+}
+
+
+@pytest.mark.parametrize("key", DICTIONARIES)
+def test_the_names_of_a_setting_are_the_keys_of_its_dictionary(key: str):
+    assert get_args(HINTS[key]) == DICTIONARIES[key]
 
 
 @pytest.mark.parametrize("key", sorted(NAMES))

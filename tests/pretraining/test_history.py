@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.errors import CheckpointError
-from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, HistoryFile, history_text
+from evoloss.pretraining.history import (
+    HISTORY_FILE,
+    GenerationRecord,
+    HistoryFile,
+    history_text,
+    read_history,
+)
 
 RECORD = GenerationRecord(
     generation=1,
@@ -139,3 +145,11 @@ def test_a_pipe_is_an_error(tmp_path: Path):
     os.mkfifo(tmp_path / HISTORY_FILE)
     with pytest.raises(CheckpointError, match=r"Is a named pipe.*make it readable"):
         HistoryFile(tmp_path, keep=1)
+
+
+def test_lines_of_a_version_without_attempts_are_read(tmp_path: Path):
+    lines = [asdict(record) for record in records(3)]
+    for line in lines:
+        assert line.pop("attempt") is None
+    (tmp_path / HISTORY_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_history(tmp_path) == records(3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.pretraining.config import LEAST_GENERATIONS
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
@@ -26,6 +27,9 @@ KIND = "ablation"
 """What a run of an ablation is called among the runs of a sweep."""
 
 OnRun = Callable[[int, int], None]
+
+SHORT: dict[str, Any] = {"generations": 100, "eval_every": 5}
+"""A run of some seconds, looked at often: what an ablation is of if nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +41,9 @@ class AblateConfig:
         UnknownNameError: for an unknown setting, value or variant.
     """
 
-    base: PretrainConfig = field(default_factory=lambda: PretrainConfig(generations=100, eval_every=5))
-    """What all variants share; its seed is not used."""
+    base: PretrainConfig = field(default_factory=lambda: PretrainConfig.from_dict(SHORT))
+    """What all variants share; its seed is not used. Runs are of one length: where it names no number of
+    generations it is the least that a run has by itself, 300."""
     vary: tuple[str, ...] = ()
     """NAME=VALUE,VALUE: a setting and its values; several span a grid."""
     variant: tuple[str, ...] = ()
@@ -53,6 +58,8 @@ class AblateConfig:
     """VARIANT:REFERENCE: further comparisons."""
 
     def __post_init__(self) -> None:
+        if self.base.generations is None:
+            object.__setattr__(self, "base", replace(self.base, generations=LEAST_GENERATIONS))
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must hold at least one seed and none twice; got {self.seeds!r}")
         if not 0.5 < self.target <= 1:
@@ -155,9 +162,11 @@ def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
 def evolve(settings: dict[str, Any]) -> dict[str, Any]:
     """One pretraining, reduced to what an ablation keeps; plain values in and out, for any executor.
 
-    A search whose end is no usable loss is a result, not an error.
+    A search that finds no usable loss is a result, not an error; one that is given up early has no
+    consistency at its end.
     """
     config = PretrainConfig.from_dict(settings)
+    last = config.most_generations
     history: list[GenerationRecord] = []
     try:
         summary = pretrain(config, on_generation=history.append).summary
@@ -166,14 +175,18 @@ def evolve(settings: dict[str, Any]) -> dict[str, Any]:
     measured = [
         record
         for record in history
-        if record.generation % config.eval_every == 0 or record.generation == config.generations
+        if record.generation % config.eval_every == 0 or record.generation == last
     ]
+    given_up = [] if history[-1].generation == last else [last]
     return {
         "popsize": config.popsize,
-        "generations": config.generations,
-        "measured_at": [record.generation for record in measured],
+        "generations": last,
+        "measured_at": [*(record.generation for record in measured), *given_up],
         # Six digits: a millionth of the couples is less than one of them.
-        "consistency": [_rounded(record.held_out_consistency, 6) for record in measured],
+        "consistency": [
+            *(_rounded(record.held_out_consistency, 6) for record in measured),
+            *(None for _ in given_up),
+        ],
         "kendall_tau": _rounded(None if summary is None else summary["kendall_tau"], 6),
         "usable": summary is not None,
         "seconds": round(history[-1].seconds, 3),

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evoloss.ablate.ablation import AblateConfig, OnRun, ablate
+from evoloss.ablate.ablation import SHORT, AblateConfig, OnRun, ablate
 from evoloss.ablate.results import FILE_NAME, OWN_FILES
 from evoloss.ablate.variants import parse_settings
 from evoloss.cli import EXIT_INTERRUPTED
@@ -69,8 +69,7 @@ class AblateCommand(ExecutorConfig):
         shared = {} if self.config is None else read_toml(self.config)
         if self.config is not None:
             PretrainConfig.from_dict(shared, str(self.config))
-        # A run of some seconds, looked at often; the file and --fixed win.
-        shared = {"generations": 100, "eval_every": 5, **shared, **parse_settings(self.fixed)}
+        shared = {**SHORT, **shared, **parse_settings(self.fixed)}  # the file and --fixed win
         return AblateConfig(
             base=PretrainConfig.from_dict(shared, "the shared settings"),
             vary=self.vary,

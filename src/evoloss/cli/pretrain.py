@@ -24,11 +24,9 @@ from evoloss.losses.artefact.card import SCORE_TITLES
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
-from evoloss.pretraining.config import read_toml
+from evoloss.pretraining.config import LEAST_GENERATIONS, read_toml
 from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
-
-_SETTLED = 0.99  # lowest ranking consistency over the class counts below which the user is told
 
 
 def _networks() -> str:
@@ -104,18 +102,21 @@ def run(command: PretrainCommand) -> int:
     console.print(summary_table(result))
     if "learnability" in result.summary:
         console.print(learnability_table(result))
-    scores = result.summary["scores"].values()
-    # The order that was asked for: under dominance most couples of predictions are not compared.
-    order = "dominance" if config.error == "dominance" else "consistency"
-    consistency = min((row[order] for row in scores), default=None)
-    if consistency is not None and consistency < _SETTLED:
-        console.print(
-            f"The search has not settled: {100 * (1 - consistency):.1f} % of the held-out couples are in "
-            "the wrong order. Go on with more --generations and --resume, or try another --seed or "
-            "--network monotone."
-        )
-    _say(console, f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
+    _conclude(console, command, result)
     return 0
+
+
+def _conclude(console: Console, command: PretrainCommand, result: PretrainResult) -> None:
+    """Print the verdict, what was written and what comes next."""
+    verdict, out = result.verdict, shlex.quote(str(command.out))
+    _say(console, verdict.text)
+    if verdict.generations is not None:
+        again = f"evoloss pretrain --out {out} --resume --generations {verdict.generations}"
+        _say(console, f"To go on with it:\n  {again}")
+    if verdict.advice:
+        _say(console, verdict.advice)
+    _say(console, f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
+    _say(console, f"To look at the loss:\n  evoloss inspect {out}")
 
 
 def _say(console: Console, text: str) -> None:
@@ -133,10 +134,12 @@ def summary_table(result: PretrainResult) -> Table:
     for n_classes, row in summary["scores"].items():
         table.add_row(n_classes, *(f"{row[name]:.5f}" for name in names))
     rate = summary["generations_per_second"]
+    starts = f", {summary['attempts']} starts" if summary["attempts"] > 1 else ""
     table.caption = (
         f"{summary['generations']} generations of {summary['popsize']} in {summary['seconds']:.1f} s"
         + (f" ({rate:.1f} a second)" if rate else "")
-        + f", {summary['rejected']} candidates rejected"
+        + f", {summary['rejected']} candidates rejected{starts}; the loss of generation "
+        f"{summary['kept_generation']}"
     )
     return table
 
@@ -172,23 +175,28 @@ def _progress(console: Console, config: PretrainConfig) -> Iterator[_Show]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield _Show(progress, config.generations)
+        yield _Show(progress, config)
 
 
 class _Show:
     """Puts each generation's record on the bar."""
 
-    def __init__(self, progress: Progress, generations: int) -> None:
+    def __init__(self, progress: Progress, config: PretrainConfig) -> None:
         self.progress = progress
-        self.generations = generations
+        # Most searches that are not told how many generations have settled after the least number of them.
+        self.expected = config.most_generations if config.generations else LEAST_GENERATIONS
+        self.most = config.most_generations
         self.began: tuple[int, float] | None = None
         self.held_out = ""
 
     def __call__(self, record: GenerationRecord) -> None:
         if self.began is None:  # a resumed run starts in the middle, and its rate is that of this part
             self.began = (record.generation, record.seconds)
-            self.task = self.progress.add_task("evolving", total=self.generations, status="")
+            self.task = self.progress.add_task("evolving", total=self.expected, status="")
         done, seconds = record.generation - self.began[0], record.seconds - self.began[1]
+        if record.generation > self.expected:
+            self.expected = self.most
+            self.progress.update(self.task, total=self.most, description="evolving, not settled yet")
         status = f"fitness {_number(record.fitness_best)}  consistency {_number(record.consistency_best)}"
         if record.held_out_advantage is not None:
             self.held_out = f"  held out {record.held_out_advantage:+.2f}"

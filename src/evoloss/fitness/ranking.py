@@ -200,6 +200,19 @@ class RankingFitness:
         consistency = torch.where(accepted, consistency / len(self.couples), torch.nan)
         return Evaluation(fitness, consistency, int((~accepted).sum()))
 
+    def consistency_by_count(self, params: Tensor) -> Tensor:
+        """Ranking consistency at each class count, NaN for rejected candidates, ``(counts, popsize)``."""
+        gaps = self._exact_gaps if self._table is None else self._table_gaps(self._table, params)
+        rows = []
+        for position, couples in enumerate(self.couples):
+            signs, accepted = torch.zeros_like(params[:, 0]), torch.ones_like(params[:, 0], dtype=torch.bool)
+            for gap, usable in gaps(params, position):
+                accepted &= usable
+                signs += gap.sign_().sum(dim=1)
+            share = 0.5 * (1 + signs / len(couples.worse))
+            rows.append(torch.where(accepted, share, torch.nan))
+        return torch.stack(rows)
+
     def _table_gaps(self, table: LossTable, params: Tensor) -> Callable[[Tensor, int], Gaps]:
         """What yields chunks of couples' differences from the tables of these candidates."""
         tables, forms = table.tables_and_forms(params, tuple(each.n_classes for each in self.couples))

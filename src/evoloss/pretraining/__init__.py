@@ -6,12 +6,14 @@ from evoloss.pretraining.held_out import held_out_pairs, score, score_all
 from evoloss.pretraining.history import GenerationRecord
 from evoloss.pretraining.loop import pretrain
 from evoloss.pretraining.result import PretrainResult
+from evoloss.pretraining.verdict import Verdict
 
 __all__ = [
     "Checkpoint",
     "GenerationRecord",
     "PretrainConfig",
     "PretrainResult",
+    "Verdict",
     "held_out_pairs",
     "pretrain",
     "read_checkpoint",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors
@@ -15,14 +15,16 @@ from torch import Tensor
 from evoloss._version import __version__
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import CheckpointError, EvolossError
+from evoloss.pretraining.checks import Attempt, Incumbent
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
 from evoloss.regular_files import open_regular
 from evoloss.strict_json import parse_json
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-# 1: evoloss 0.1.0, whose generations drew other pairs; 2: 0.2.0, whose history has other columns.
-_FORMAT = 3
+# 1: evoloss 0.1.0, whose generations drew other pairs; 2: 0.2.0, whose history has other columns; 3: 0.3.0,
+# whose searches neither kept their best usable loss nor began anew.
+_FORMAT = 4
 START_AGAIN = "move the directory away, or choose another, and start again"
 
 
@@ -36,6 +38,8 @@ class Checkpoint:
         state: the strategy's state.
         best: the best candidate of the last generation, shape ``(n_params,)``.
         elites: the means of the search that did best on held-out tasks; none with the ranking fitness.
+        attempt: the start that the search comes from, and what was seen of it.
+        incumbent: the best usable loss so far.
     """
 
     generation: int
@@ -43,6 +47,8 @@ class Checkpoint:
     state: dict[str, Tensor]
     best: Tensor
     elites: Elites
+    attempt: Attempt = field(default_factory=Attempt)
+    incumbent: Incumbent | None = None
 
 
 def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkpoint) -> None:
@@ -50,11 +56,17 @@ def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkp
     tensors = {f"state.{name}": tensor.contiguous() for name, tensor in checkpoint.state.items()}
     tensors["best"] = checkpoint.best.contiguous()
     tensors |= {f"elites.{name}": value.contiguous() for name, value in vars(checkpoint.elites).items()}
+    attempt, incumbent = checkpoint.attempt, checkpoint.incumbent
+    tensors["attempt.scores"] = attempt.scores.contiguous()
+    if incumbent is not None:
+        tensors["incumbent.params"] = incumbent.params.contiguous()
     metadata = {
         "format": str(_FORMAT),
         "evoloss_version": __version__,
         "generation": str(checkpoint.generation),
         "seconds": repr(checkpoint.seconds),
+        "attempt": _plain(attempt, "scores"),
+        "incumbent": "null" if incumbent is None else _plain(incumbent, "params"),
         "config": json.dumps(config.to_dict(), sort_keys=True),
     }
     metadata["sha256"] = _digest(metadata, tensors)
@@ -93,6 +105,10 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
             {k.removeprefix("state."): v for k, v in tensors.items() if k.startswith("state.")},
             tensors["best"],
             Elites(*(tensors[f"elites.{name}"] for name in ("params", "scores", "generations"))),
+            Attempt(**parse_json(metadata["attempt"]), scores=tensors["attempt.scores"]),
+            None
+            if metadata["incumbent"] == "null"
+            else Incumbent(**parse_json(metadata["incumbent"]), params=tensors["incumbent.params"]),
         )
     except CheckpointError:
         raise
@@ -100,12 +116,12 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
         raise CheckpointError(
             f"{path} is no checkpoint of evoloss (it has no {error}); {START_AGAIN}"
         ) from error
-    except (safetensors.SafetensorError, OSError, ValueError, EvolossError) as error:
+    except (safetensors.SafetensorError, OSError, TypeError, ValueError, EvolossError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); {START_AGAIN}") from error
     _require_same(path, saved, config)
-    if checkpoint.generation > config.generations:
+    if checkpoint.generation > config.most_generations:
         raise CheckpointError(
-            f"{path} is at generation {checkpoint.generation}, beyond the {config.generations} asked for"
+            f"{path} is at generation {checkpoint.generation}, beyond the {config.most_generations} asked for"
         )
     return checkpoint
 
@@ -123,6 +139,11 @@ def _require_readable(path: Path) -> None:
             f"{path} cannot be read ({error.strerror}); the run in it may be whole: make it readable, and "
             "resume it then"
         ) from error
+
+
+def _plain(part: Attempt | Incumbent, tensor: str) -> str:
+    """The fields of a part of the checkpoint but the one that is a tensor, as JSON."""
+    return json.dumps({name: value for name, value in vars(part).items() if name != tensor})
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

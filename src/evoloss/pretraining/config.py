@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -18,6 +17,7 @@ from evoloss.mutation.chaotic import Drives
 from evoloss.mutation.orders import Order
 from evoloss.networks import DEFAULT_GRID, NETWORKS, Features, NetworkOptions
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+from evoloss.pretraining.field_types import fits, type_name
 from evoloss.pretraining.names import (
     ActivationName,
     MapName,
@@ -32,8 +32,9 @@ from evoloss.safe_text import quoted
 from evoloss.strategies.evolution_strategy import StepControl
 from evoloss.tasks import Prior, named_prior
 
-FITNESSES = ("ranking", "learnability")
+FitnessName = Literal["ranking", "learnability"]
 MAX_TOML_BYTES = 1 << 20
+LEAST_GENERATIONS, _MOST_UNTIL_SETTLED = 300, 2000  # of a run that is not told how many
 _NO_FILE = "the configuration"
 
 
@@ -46,8 +47,10 @@ class PretrainConfig:
         UnknownNameError: if a name is not registered.
     """
 
-    generations: int = 300
-    """Generations to run; a finished run can be resumed with more."""
+    generations: int | None = None
+    """Generations to run; a finished run can be resumed with more. Left out, a search by ranking goes on
+    until it has settled, from other starts where it is stuck, for 300 generations at least and 2,000 at most;
+    a search by learnability runs for 300."""
     seed: int = 0
     """Seed of every random stream, at least 0."""
 
@@ -64,7 +67,7 @@ class PretrainConfig:
     """Where the search starts: a random network, or one that imitates a known loss, for networks that can.
     ``smoothed_log`` is ``-log(p + 1/C)``."""
 
-    fitness: Literal["ranking", "learnability"] = "ranking"
+    fitness: FitnessName = "ranking"
     """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
     prior: PriorName = "general"
@@ -184,8 +187,8 @@ class PretrainConfig:
         hints = typing.get_type_hints(type(self))
         for each in fields(PretrainConfig):
             value = getattr(self, each.name)
-            if not _fits(value, hints[each.name]):
-                raise ConfigError(f"{each.name} must be {_type_name(hints[each.name])}, got {value!r}")
+            if not fits(value, hints[each.name]):
+                raise ConfigError(f"{each.name} must be {type_name(hints[each.name])}, got {value!r}")
 
     def _check_names(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -198,7 +201,7 @@ class PretrainConfig:
         at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
         at_least |= {"elites": 1, "eval_groups": 2}
         for name, least in {**at_least, "checkpoint_every": 1}.items():
-            if getattr(self, name) < least:
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
         for name in ("sigma", "learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -217,6 +220,13 @@ class PretrainConfig:
             features=self.features,
             classes=self.classes,
         )
+
+    @property
+    def most_generations(self) -> int:
+        """Generations after which the run ends in any case."""
+        if self.generations is not None:
+            return self.generations
+        return _MOST_UNTIL_SETTLED if self.fitness == "ranking" else LEAST_GENERATIONS
 
     @property
     def ranking(self) -> RankingConfig:
@@ -266,8 +276,8 @@ class PretrainConfig:
         for key, value in values.items():
             if key not in hints:
                 raise UnknownNameError.among(f"setting in {source},", key, hints)
-            if not _fits(value, hints[key]):
-                raise ConfigError(f"{source}: {key} must be {_type_name(hints[key])}, got {quoted(value)}")
+            if not fits(value, hints[key]):
+                raise ConfigError(f"{source}: {key} must be {type_name(hints[key])}, got {quoted(value)}")
         try:
             return cls(**values)
         except (ConfigError, UnknownNameError) as error:
@@ -285,8 +295,8 @@ class PretrainConfig:
         return cls.from_dict(read_toml(path), str(path))
 
     def to_toml(self) -> str:
-        """The configuration as TOML, every field written out."""
-        return tomli_w.dumps(self.to_dict())
+        """The configuration as TOML: every field written out but those that are None, which TOML has not."""
+        return tomli_w.dumps({name: value for name, value in self.to_dict().items() if value is not None})
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -301,28 +311,3 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # broken TOML, broken UTF-8, brackets without end
         raise ConfigError(f"the configuration {path} is not TOML: {error}") from error
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether a value read from a file has the type of a field."""
-    origin = typing.get_origin(hint)
-    if origin in (Literal,):
-        return isinstance(value, str)
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(each, get_args(hint)[0]) for each in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(each, get_args(hint)[1]) for each in value.values())
-    if isinstance(hint, types.GenericAlias):
-        return False
-    if hint is float:
-        return type(value) in (int, float)
-    return type(value) is hint
-
-
-def _type_name(hint: Any) -> str:
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        return f"one of {', '.join(get_args(hint))}"
-    if origin is tuple:
-        return f"a list of {get_args(hint)[0].__name__}"
-    return "a table of numbers" if origin is dict else f"of type {hint.__name__}"

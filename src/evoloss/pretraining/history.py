@@ -35,6 +35,7 @@ class GenerationRecord:
             points, on the tasks of this generation; None without students.
         held_out_advantage: likewise of the search's mean on held-out tasks, where it was measured.
         held_out_score: what the search's mean is chosen by, on the same tasks.
+        attempt: from which of the run's starts, counted from 1; None in histories of version 0.3 and before.
     """
 
     generation: int
@@ -48,6 +49,7 @@ class GenerationRecord:
     advantage_best: float | None = None
     held_out_advantage: float | None = None
     held_out_score: float | None = None
+    attempt: int | None = None
 
 
 _OPTIONAL = {name for name, hint in GenerationRecord.__annotations__.items() if "None" in hint}
@@ -105,12 +107,14 @@ def _line(record: GenerationRecord) -> str:
 
 
 def _record(line: str, generation: int) -> GenerationRecord:
-    record = GenerationRecord(**parse_json(line))
+    values = parse_json(line)
+    record = GenerationRecord(**values)
     for name, value in vars(record).items():
-        count = name in ("generation", "rejected")
+        count = name in ("generation", "rejected", "attempt")
         if not (type(value) in ((int,) if count else (int, float)) or (value is None and name in _OPTIONAL)):
             raise ValueError(f"line {generation} has the {name} {value!r:.40}")
-    if _line(record) != line + "\n" or record.generation != generation:
+    # As it was written, to the letter; columns that came with a later version may be missing.
+    if json.dumps(values, allow_nan=False) != line or record.generation != generation:
         raise ValueError(f"line {generation} is not the record of generation {generation}")
     return record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, CheckpointError
-from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, Submits, trainable
+from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, RankingScores, Submits, trainable
 from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
-from evoloss.pretraining.config import PretrainConfig
+from evoloss.pretraining.checks import AIM, RESTARTS, Attempt, Checks, Incumbent
+from evoloss.pretraining.config import LEAST_GENERATIONS, PretrainConfig
 from evoloss.pretraining.elites import Elites
 from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, score_all
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
@@ -24,7 +25,8 @@ from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, make_units
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
-from evoloss.pretraining.start import start_point
+from evoloss.pretraining.start import attempt_labels, start_point
+from evoloss.pretraining.usable import is_usable, no_usable_loss, without_unusable
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
 
@@ -57,7 +59,8 @@ def pretrain(
         CheckpointError: if ``out`` holds a run and ``resume`` is off, or its checkpoint is unusable.
         OutputError: if ``out`` holds a file of a name that is to be written, and evoloss did not write it.
         InUseError: if another process writes to ``out``.
-        CanonicalFormError: if neither the mean nor the best candidate of the last generation can be used.
+        CanonicalFormError: if no usable loss turned up: after the first generations where there is no hope of
+            one, or at the end of a run that is shorter.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
     """
     show = on_generation or (lambda record: None)
@@ -99,7 +102,8 @@ class _Run:
         self.network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
-        self.lookahead = Lookahead(self._block, block_length(config, self.network), config.generations)
+        self.checks = Checks(config, self.network)
+        self.lookahead = Lookahead(self._block, block_length(config, self.network), config.most_generations)
         self.history: HistoryFile | None = None
         self.records: list[GenerationRecord] = []
         if resume:
@@ -115,9 +119,13 @@ class _Run:
         self.began = time.monotonic() - self.checkpoint.seconds
 
     def _begin(self) -> Checkpoint:
-        mean = start_point(self.config, self.network)
-        state = self.strategy.init(mean, stream(self.config.seed, "strategy"))
+        mean, state = self._start(0)
         return Checkpoint(0, 0.0, state, mean, Elites.none(len(mean)))
+
+    def _start(self, attempt: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean and state that an attempt starts from."""
+        mean = start_point(self.config, self.network, attempt)
+        return mean, self.strategy.init(mean, stream(self.config.seed, "strategy", *attempt_labels(attempt)))
 
     def _open(self, out: Path, resume: bool) -> None:
         if not resume and (out / CHECKPOINT_FILE).exists():
@@ -132,7 +140,7 @@ class _Run:
 
     def finish(self, on_generation: OnGeneration) -> None:
         """Run the generations that are left."""
-        while self.checkpoint.generation < self.config.generations:
+        while not self._is_over(self.checkpoint.generation, self.checkpoint.incumbent):
             record = self._generation(self.checkpoint.generation + 1)
             on_generation(record)
             late = time.monotonic() - self.saved_at > self.config.checkpoint_seconds
@@ -145,20 +153,58 @@ class _Run:
         fitness = self._fitness(generation)
         candidates, asked = self.strategy.ask(self.checkpoint.state, stream(config.seed, "ask", generation))
         evaluation = fitness.evaluate(candidates)
+        attempt = self.checkpoint.attempt
+        if attempt.constrained:
+            evaluation = without_unusable(evaluation, self.network, candidates)
         state = self.strategy.tell(asked, candidates, evaluation.fitness)
-        best = candidates[int(evaluation.fitness.argmin())].clone()
-        judged = self._judge_mean(generation, state)
+        best, mean = candidates[int(evaluation.fitness.argmin())].clone(), self.strategy.mean(state)
+        attempt, incumbent = self.checks.after(generation, attempt, self.checkpoint.incumbent, mean, best)
+        is_due = generation % config.eval_every == 0 or self._is_over(generation, incumbent)
+        judged = self._judge_mean(mean) if is_due and config.fitness == "learnability" else None
         elites = self.checkpoint.elites
         if judged is not None:
-            elites = elites.with_one_more(self.strategy.mean(state), judged.score, generation, config.elites)
-        record = self._record(generation, evaluation, state, judged)
+            elites = elites.with_one_more(mean, judged.score, generation, config.elites)
+        scores = score_all(self.network, mean, self.held_out) if is_due else None
+        record = self._record(generation, evaluation, state, scores, judged)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:
             self.records.append(record)
         else:
             self.history.append(record)
-        self.checkpoint = Checkpoint(generation, record.seconds, state, best, elites)
+        attempt, state = self._go_on(generation, attempt, incumbent, state)
+        self.checkpoint = Checkpoint(generation, record.seconds, state, best, elites, attempt, incumbent)
         return record
+
+    def _is_over(self, generation: int, incumbent: Incumbent | None) -> bool:
+        """Whether this generation is the last one."""
+        if generation >= self.config.most_generations:
+            return True
+        settled = incumbent is not None and incumbent.score >= AIM
+        return self.config.generations is None and generation >= LEAST_GENERATIONS and settled
+
+    def _no_usable_loss(self, generation: int, attempt: Attempt) -> CanonicalFormError:
+        text = no_usable_loss(self.config, self.network, generation, attempt.number + 1)
+        return CanonicalFormError(text)
+
+    def _go_on(
+        self, generation: int, attempt: Attempt, incumbent: Incumbent | None, state: dict[str, Tensor]
+    ) -> tuple[Attempt, dict[str, Tensor]]:
+        """The attempt and state of the next generation: as they are, or from another start.
+
+        Raises:
+            CanonicalFormError: if there is no hope of a usable loss.
+        """
+        hopeless = attempt.is_hopeless(generation)
+        # Who names a number of generations asks for so many from one start, if anything comes of it.
+        stuck = self.config.generations is None and attempt.is_stuck(generation)
+        if not hopeless and not stuck:
+            return attempt, state
+        if self.config.start == "random" and attempt.number < RESTARTS:
+            number = attempt.number + 1
+            return Attempt(number, generation), self._start(number)[1]
+        if hopeless and incumbent is None:
+            raise self._no_usable_loss(generation, attempt)
+        return attempt, state
 
     def _fitness(self, generation: int) -> RankingFitness | LearnabilityFitness:
         ranking = self.lookahead.get(generation)
@@ -167,14 +213,9 @@ class _Run:
         units = make_units(self.config, generation)
         return LearnabilityFitness(self.config.learnability, self.network, units, ranking, self.executor)
 
-    def _is_due(self, generation: int) -> bool:
-        return generation % self.config.eval_every == 0 or generation == self.config.generations
-
-    def _judge_mean(self, generation: int, state: dict[str, Tensor]) -> HeldOutAdvantage | None:
-        """The search's mean on held-out tasks, where it is due and students can be trained with it."""
-        network, mean = self.network, self.strategy.mean(state)
-        if self.config.fitness == "ranking" or not self._is_due(generation):
-            return None
+    def _judge_mean(self, mean: Tensor) -> HeldOutAdvantage | None:
+        """The search's mean on held-out tasks, where students can be trained with it."""
+        network = self.network
         if not bool(trainable(network, mean[None].double())):
             return None
         return judge_held_out(self.config, network, mean[None], "stop", self.executor)[0]
@@ -187,15 +228,12 @@ class _Run:
         generation: int,
         evaluation: Evaluation,
         state: dict[str, Tensor],
+        scores: Mapping[int, RankingScores] | None,
         judged: HeldOutAdvantage | None,
     ) -> GenerationRecord:
         accepted = evaluation.fitness.isfinite()
         fitness = evaluation.fitness[accepted]
         best = int(evaluation.fitness.argmin()) if len(fitness) else None
-        held_out = None
-        if self._is_due(generation):
-            scores = score_all(self.network, self.strategy.mean(state), self.held_out)
-            held_out = min(each.consistency for each in scores.values()) if scores else None
         sigma = state.get("sigma")
         return GenerationRecord(
             generation=generation,
@@ -205,12 +243,13 @@ class _Run:
             rejected=evaluation.rejected,
             sigma=None if sigma is None else float(sigma.mean()),
             seconds=time.monotonic() - self.began,
-            held_out_consistency=held_out,
+            held_out_consistency=min(each.consistency for each in scores.values()) if scores else None,
             advantage_best=None
             if best is None or evaluation.advantage is None
             else float(evaluation.advantage[best]),
             held_out_advantage=None if judged is None else judged.accuracy,
             held_out_score=None if judged is None else judged.score,
+            attempt=self.checkpoint.attempt.number + 1,
         )
 
     def save(self) -> None:
@@ -229,32 +268,45 @@ class _Run:
 
     def result(self) -> PretrainResult:
         advantage, network = None, self.network
-        if self.config.fitness == "learnability" and len(self.checkpoint.elites.params):
-            params = self._choose_elite()
-            advantage = judge_held_out(self.config, network, params[None], "report", self.executor)[0]
+        chosen = self._choose_elite()
+        if chosen is not None:
+            advantage = judge_held_out(self.config, network, chosen.params[None], "report", self.executor)[0]
         else:
-            params = self._choose()
+            chosen = self._choose()
+        params = chosen.params.to(torch.float32)
         scores, dominance = score_all(network, params, self.held_out), None
         if scores and self.config.error == "dominance":
             dominance = dominance_consistency(network, params, self.held_out)
         history = list(self.records)
-        return PretrainResult.of(self.config, network, params, history, scores, advantage, dominance)
-
-    def _choose_elite(self) -> Tensor:
-        """The elite that does best on tasks that none of them was kept for."""
-        elites = self.checkpoint.elites.params
-        if len(elites) == 1:
-            return elites[0]
-        judged = judge_held_out(self.config, self.network, elites, "choose", self.executor)
-        return elites[max(range(len(elites)), key=lambda row: judged[row].score)]
-
-    def _choose(self) -> Tensor:
-        """The mean of the search or, where it has no canonical form, the last generation's best candidate."""
-        for params in (self.strategy.mean(self.checkpoint.state), self.checkpoint.best):
-            forms = [self.network.form(params[None].double(), count) for count in self.config.classes]
-            if all(bool(form.exists.item()) for form in forms) and bool(params.isfinite().all()):
-                return params.to(torch.float32)
-        raise CanonicalFormError(
-            f"after {self.config.generations} generations neither the mean nor the best candidate pushes the "
-            "label's probability up at the uniform prediction; run more generations, or another seed"
+        return PretrainResult.of(
+            self.config, network, params, chosen.generation, history, scores, advantage, dominance
         )
+
+    def _choose_elite(self) -> Incumbent | None:
+        """The usable elite that does best on tasks that none of them was kept for; None if there is none."""
+        network, elites = self.network, self.checkpoint.elites
+        rows = [row for row, params in enumerate(elites.params) if is_usable(network, params)]
+        if self.config.fitness == "ranking" or not rows:
+            return None
+        best = rows[0]
+        if len(rows) > 1:
+            judged = judge_held_out(self.config, network, elites.params[rows], "choose", self.executor)
+            best = rows[max(range(len(rows)), key=lambda at: judged[at].score)]
+        return Incumbent(elites.params[best], float(elites.scores[best]), int(elites.generations[best]))
+
+    def _choose(self) -> Incumbent:
+        """The best usable loss of the run: the one kept, the mean at the end or the last best candidate."""
+        checkpoint, kept = self.checkpoint, self.checkpoint.incumbent
+        options = [
+            each
+            for each in (self.strategy.mean(checkpoint.state), checkpoint.best)
+            if is_usable(self.network, each)
+        ]
+        if not options and kept is None:
+            raise self._no_usable_loss(checkpoint.generation, checkpoint.attempt)
+        measured = kept is not None and kept.score > 0  # else there is nothing to compare, or nothing better
+        scores = [self.checks.score(each) if measured else 0.0 for each in options]
+        if kept is not None and (not options or max(scores) < kept.score):
+            return kept
+        best = scores.index(max(scores))
+        return Incumbent(options[best], scores[best], checkpoint.generation)

@@ -38,13 +38,18 @@ START_SLOPES: dict[str, SlopesByCount] = {
 """Slopes of the known losses that a search may start at, by name; with the papers' defaults."""
 
 
-def start_point(config: PretrainConfig, network: LossNetwork) -> Tensor:
-    """The mean that the search starts from, shape ``(n_params,)``.
+def start_point(config: PretrainConfig, network: LossNetwork, attempt: int = 0) -> Tensor:
+    """The mean that the search starts from, shape ``(n_params,)``; each attempt has another random one.
 
     Raises:
         CanonicalFormError: if the network cannot be fitted to the known loss that it is to start from.
     """
-    start = network.initial(stream(config.seed, "start"))
+    start = network.initial(stream(config.seed, "start", *attempt_labels(attempt)))
     if config.start == "random":
         return start
     return network.imitate(start, START_SLOPES[config.start], config.start)
+
+
+def attempt_labels(attempt: int) -> tuple[int, ...]:
+    """What tells the random streams of an attempt from those of the first."""
+    return () if attempt == 0 else (attempt,)

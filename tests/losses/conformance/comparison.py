@@ -1,4 +1,4 @@
-"""How far a loss in use may be from what it should give: the rounding of its dtype, the errors of its tables."""
+"""How far a loss in use may be from what it should give: rounding of its dtype, errors of its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls that the conformance tests make: layouts of logits, kinds of targets, options; and a cover of them."""
+"""The calls that the conformance tests make: layouts, kinds of targets, options; and a cover of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Call:
 
     def is_valid(self) -> bool:
         """Whether ``F.cross_entropy`` takes such a call."""
-        shape, view = LAYOUTS[self.layout]
+        shape, _ = LAYOUTS[self.layout]
         if "probabilities" in self.target and self.ignore_index >= 0:
             return False
         # More than two dimensions take int64 alone; a byte holds no negative index.

@@ -1,4 +1,4 @@
-"""The losses that the conformance tests run over: known ones, every kind of evolved loss, the shipped ones."""
+"""The losses that the conformance tests run over: known, every kind of evolved loss, the shipped ones."""
 
 from __future__ import annotations
 

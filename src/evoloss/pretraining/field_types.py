@@ -1,0 +1,37 @@
+"""The types of settings, as values that come from TOML, JSON or the command line have them."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any, Literal, get_args
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Tell whether a value read from a file has the type of a field."""
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return isinstance(value, str)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(fits(each, get_args(hint)[0]) for each in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(each, get_args(hint)[1]) for each in value.values())
+    if isinstance(hint, types.GenericAlias):
+        return False
+    if origin is types.UnionType:
+        return any(fits(value, each) for each in get_args(hint))
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint
+
+
+def type_name(hint: Any) -> str:
+    """Name the type of a field for an error message."""
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    if origin is types.UnionType:  # what may be None is left out, not written
+        return " or ".join(type_name(each) for each in get_args(hint) if each is not types.NoneType)
+    if origin is tuple:
+        return f"a list of {get_args(hint)[0].__name__}"
+    return "a table of numbers" if origin is dict else f"of type {hint.__name__}"
