@@ -37,9 +37,11 @@ FOREIGN: dict[str, bytes] = {
 
 def committed() -> list[Path]:
     """Every file of a name that evoloss writes, of any version, in this repository."""
-    places = [ROOT / "benchmarks/results", *(shipped_path(name) for name in SHIPPED)]
+    places = [ROOT / "benchmarks", ROOT / "recipes", *(shipped_path(name) for name in SHIPPED)]
+    files = [path for place in places for path in place.rglob("*") if path.name in EVERY and path.is_file()]
+    # A README that is no card describes a study, a recipe or the archive, and people wrote it.
     return sorted(
-        path for place in places for path in place.rglob("*") if path.name in EVERY and path.is_file()
+        path for path in files if path.name != "README.md" or path.with_name("loss.safetensors").exists()
     )
 
 
