@@ -38,7 +38,8 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
         if not finite_in_use(network, params, n_classes):
             raise CanonicalFormError(
                 f"the costs of this loss, or their gradients, are not finite in float32 at {n_classes} "
-                "classes: its parameters are too large; evolve it with another seed"
+                "classes, or push the label's probability down: its parameters are too large; evolve it with "
+                "another seed"
             )
     return params
 
