@@ -9,21 +9,31 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LIMIT_SECONDS = 300.0  # for what takes seconds on a quiet machine
 
 
-def start(arguments: Sequence[object], *, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+class Program(subprocess.Popen[str]):
+    """A process that does not outlive a test that fails."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, trace)
+
+
+def start(arguments: Sequence[object]) -> Program:
     """Start a Python program whose output can be read and that can import the tests."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.Popen(
+    return Program(
         [sys.executable, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(env or {})},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )
 
 
@@ -35,7 +45,7 @@ def run(arguments: Sequence[object], *, limit: float = LIMIT_SECONDS) -> tuple[i
         except subprocess.TimeoutExpired:
             process.kill()
             printed, _ = process.communicate()
-            raise AssertionError(f"hangs after {limit:.0f} s; it printed:\n{printed}") from None
+            raise AssertionError(f"it hangs after {limit:.0f} s, and printed:\n{printed}") from None
     return process.returncode, printed
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from evoloss.ablate.ablation import AblateConfig, ablate, evolve
 from evoloss.ablate.results import FILE_NAME, Ablation
-from evoloss.errors import ConfigError, ResultsError, UnknownNameError
+from evoloss.errors import ConfigError, InUseError, ResultsError, UnknownNameError
 from evoloss.executors import make_executor
 from evoloss.pretraining import PretrainConfig
 from tests.ablate.ablations import make_ablation
@@ -52,6 +53,32 @@ def test_runs_are_paired_and_repeat(tmp_path: Path) -> None:
         elsewhere = ablate(config(), executor=executor)
     assert without_seconds(alone) == without_seconds(together)[3:]
     assert without_seconds(elsewhere) == without_seconds(together)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seeds": (0, 1, 2)}, {"target": 0.9}, {"baseline": "mutation=chaotic"}, {"vary": ("sigma=0.1,0.2",)}],
+    ids=["grown", "another target", "another baseline", "another"],
+)
+def test_a_different_ablation_at_the_same_time_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    def come_second(done: int, of: int) -> None:
+        if done < of:
+            with pytest.raises(InUseError, match=rf"process {os.getpid()} \(ablate, with other settings\)"):
+                ablate(config(**change), out=tmp_path)
+
+    ablation = ablate(config(), out=tmp_path, on_run=come_second)
+    assert Ablation.read(tmp_path) == ablation
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME, "runs"]
+
+
+def test_an_equal_ablation_at_the_same_time_shares_the_runs(tmp_path: Path) -> None:
+    second: list[Ablation] = []
+
+    def come_second(done: int, of: int) -> None:
+        if done == 1:
+            second.append(ablate(config(), out=tmp_path))
+
+    assert ablate(config(), out=tmp_path, on_run=come_second) == second[0]
 
 
 def test_equal_runs_are_done_once() -> None:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import os
 import socket
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from evoloss.errors import EvolossError
 from evoloss.executors import make_executor
 from evoloss.executors.ray import RayExecutor
 from tests.executors.calls import square
+from tests.processes import children, run
 
 ray = pytest.importorskip("ray")
 
@@ -44,3 +51,57 @@ def test_workers_follow_the_gpus_that_runs_reserve(local_ray: None, monkeypatch:
         assert executor.workers == 4
         monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 3.0, "GPU": 2.0})
         assert executor.workers == 3
+
+
+def test_the_first_version_that_asks_for_a_token_is_required() -> None:
+    """Below it anybody who reached a port could run code, and we start Rays."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    (requirement,) = tomllib.loads(text)["project"]["optional-dependencies"]["ray"]
+    assert "2.58.9" not in Requirement(requirement).specifier
+    assert "2.59.0" in Requirement(requirement).specifier
+
+
+LOCAL = (
+    "import signal\n"
+    "from tests.executors.calls import square\n"
+    "from tests.executors.test_ray import listening\n"
+    "from evoloss.executors import make_executor\n"
+    "if __name__ == '__main__':\n"
+    "    def mine(*_): pass\n"
+    "    signal.signal(signal.SIGTERM, mine)\n"
+    "    with make_executor('ray', workers=1) as executor:\n"
+    "        print('nine is', executor.submit(square, 3).result())\n"
+    "        print('handler', signal.getsignal(signal.SIGTERM) is mine)\n"
+    "        print('hosts', *sorted(set(listening())))\n"
+    "        print('token', __import__('os').environ.get('RAY_AUTH_MODE'))\n"
+)
+
+
+def listening() -> Iterator[str]:
+    """The addresses on which this process and its descendants wait for connections, as hexadecimal digits."""
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/self/net/{name}").read_text().splitlines()[1:]
+    ]
+    hosts = {f"socket:[{row[9]}]": row[1].split(":")[0] for row in rows if row[3] == "0A"}
+    waiting = [os.getpid()]
+    while waiting:
+        pid = waiting.pop()
+        waiting += children(pid)
+        for handle in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                if (name := os.readlink(handle)) in hosts:
+                    yield hosts[name]
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="sockets are looked up in /proc")
+def test_a_ray_that_we_start_listens_on_the_loopback_alone_and_keeps_the_handler_of_sigterm() -> None:
+    code, printed = run(["-W", "ignore", "-c", LOCAL])
+    assert code == 0, printed
+    assert "nine is 9" in printed
+    assert "handler True" in printed
+    assert "token token" in printed
+    (hosts,) = [line.split()[1:] for line in printed.splitlines() if line.startswith("hosts")]
+    assert hosts, "somebody listens"
+    assert all(host.endswith("0100007F") for host in hosts), hosts

@@ -4,11 +4,7 @@ import errno
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -18,8 +14,10 @@ import pytest
 
 from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import make_executor
+from evoloss.sweeps.claims import Claims
 from evoloss.sweeps.run_files import Run, read_run, run_path
 from evoloss.sweeps.sweep import sweep
+from tests.processes import killed, start, wait_for
 from tests.sweeps.sweep_runs import lines, logged, make_runs, square
 
 EXPECTED = [{"square": number**2, "history": [1.5, None]} for number in range(8)]
@@ -300,15 +298,9 @@ def test_another_sweep_s_result_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> None:
     folder, log = tmp_path / "sweep", tmp_path / "log"
-    command = [sys.executable, "-m", "tests.sweeps.sweep_runs", str(folder), str(log)]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        command, cwd=root, env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
-    ) as killed:
-        end = time.monotonic() + 60
-        while len(lines(log, "begin")) < 3 and time.monotonic() < end:
-            time.sleep(0.01)
-        killed.send_signal(signal.SIGKILL)
+    with start(["-m", "tests.sweeps.sweep_runs", folder, log]) as process:
+        assert wait_for(lambda: len(lines(log, "begin")) >= 3)
+        killed(process)
     finished = len(list((folder / "runs").glob("*.json")))
     assert 2 <= finished < 8
     assert sweep(make_runs(8), partial(logged, log, 0.0), folder=folder) == EXPECTED
@@ -316,7 +308,24 @@ def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> Non
     serial = tmp_path / "serial"
     sweep(make_runs(8), square, folder=serial)
     contents = [{path.name: path.read_bytes() for path in files(each)} for each in (folder, serial)]
-    assert {name: text for name, text in contents[0].items() if name.endswith(".json")} == contents[1]
+    assert contents[0] == contents[1], "and no lock of the killed one is left"
+
+
+def test_what_killed_sweeps_left_goes_and_what_others_use_stays(tmp_path: Path) -> None:
+    """Also the locks of runs that are not of this sweep."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    mine = [runs / f".{'0' * 20}.lock", runs / f".{'1' * 20}.json.0123456789abcdef.evoloss-tmp"]
+    other = [runs / ".lock", runs / f".{'0' * 19}.lock", runs / "notes.tmp"]
+    for path in (*mine, *other):
+        path.touch()
+    claims = Claims(runs)
+    assert claims.take("2" * 20)
+    sweep(make_runs(1), square, folder=tmp_path)
+    left = {*other, runs / f".{'2' * 20}.lock", runs / f"{make_runs(1)[0].key}.json"}
+    assert set(runs.iterdir()) == left
+    claims.release_all()
+    assert set(runs.iterdir()) == left - {runs / f".{'2' * 20}.lock"}
 
 
 @pytest.mark.parametrize("name", ["serial", "processes"])

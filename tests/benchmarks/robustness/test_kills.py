@@ -1,0 +1,152 @@
+"""A small campaign of kills, what the checks of the large one can see, and what was committed of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from benchmarks.robustness import killed_commands
+from benchmarks.robustness.killed_commands import (
+    KillableCommand,
+    Stop,
+    content,
+    left_files,
+    processes_of,
+)
+from benchmarks.robustness.kills import COMMANDS, FAULTS, RESULTS, Counts, _faults_of, document, run
+from tests.processes import wait_for
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc"
+)
+
+STOP = Stop(
+    number=signal.SIGTERM,
+    phase="working",
+    status=130,
+    printed="stopped; the same command goes\non",
+    hung=False,
+    living=(),
+    seconds_to_last_worker=0.1,
+)
+
+
+@pytest.mark.parametrize("name", ["pretrain", "ablate"])
+def test_a_small_campaign(name: str) -> None:
+    (command,) = [each for each in COMMANDS if each.name == name]
+    found = run([command], 1, seed=1)[name]
+    assert not found.faults, found.examples
+    assert (found.trials, found.identical) == (1, 1)
+    assert found.stops.total() >= 1
+
+
+@pytest.mark.slow
+def test_a_campaign_of_every_command() -> None:
+    counts = run(COMMANDS, 2 * len(COMMANDS), seed=2)
+    for name, found in counts.items():
+        assert not found.faults, (name, found.examples)
+        assert found.identical == found.trials == 2
+
+
+def test_the_committed_campaign_lost_nothing() -> None:
+    found = json.loads(RESULTS.read_text())
+    assert found["campaign"] == "kills"
+    assert found["trials"] >= 60
+    assert found["identical"] == found["trials"]
+    assert found["faults"] == dict.fromkeys(FAULTS, 0)
+    assert list(found["commands"]) == [command.name for command in COMMANDS]
+    for row in found["commands"].values():
+        assert row["identical"] == row["trials"] >= 15
+        working = [number for kind, number in row["stops"].items() if kind.endswith("working")]
+        assert sum(working) >= 10, "most signals come in the middle of the work"
+        assert row["slowest_end_of_workers_seconds"] < killed_commands.WORKER_SECONDS
+    assert found["stops"] == sum(sum(row["stops"].values()) for row in found["commands"].values())
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"phase": "starting", "status": -15, "printed": ""}, None),
+        ({"number": signal.SIGKILL, "status": -9, "printed": ""}, None),
+        ({"hung": True}, "hang"),
+        ({"living": (1,)}, "process left"),
+        ({"number": signal.SIGKILL, "living": (1,)}, "process left"),
+        ({"status": -15}, "wrong status"),
+        ({"printed": "stopped"}, "no word on how to go on"),
+        ({"printed": "stopped, goes on\nTraceback (most recent call last):"}, "traceback"),
+    ],
+)
+def test_faults_are_seen(tmp_path: Path, change: dict[str, object], fault: str | None) -> None:
+    found = _faults_of(replace(STOP, **change), COMMANDS[-1], tmp_path)
+    assert [kind for kind, _ in found] == ([] if fault is None else [fault])
+    assert fault is None or fault in FAULTS
+
+
+def test_left_files_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    for name in (".evoloss.lock", "runs/.0.lock", "a.tmp", "results.json", "runs/0.json"):
+        (tmp_path / name).touch()
+    assert left_files(tmp_path) == [".evoloss.lock", "a.tmp", "runs/.0.lock"]
+    assert [kind for kind, _ in _faults_of(STOP, COMMANDS[-1], tmp_path)] == ["file left"]
+
+
+def test_a_changed_value_is_seen_and_a_clock_is_not(tmp_path: Path) -> None:
+    def leave(name: str, *, seconds: float = 1.0, accuracy: float = 0.5, weight: float = 1.0) -> Path:
+        out = tmp_path / name
+        (out / "runs").mkdir(parents=True)
+        row = {"result": [{"accuracy": accuracy, "train_seconds": seconds}], "sha256": f"{seconds}"}
+        (out / "runs" / "0.json").write_text(json.dumps(row))
+        (out / "history.jsonl").write_text(json.dumps({"seconds": seconds, "fitness": weight}) + "\n")
+        metadata = {"seconds": f"{seconds}", "generation": "3"}
+        (out / "loss.safetensors").write_bytes(
+            safetensors.torch.save({"params": torch.tensor([weight])}, metadata)
+        )
+        (out / "README.md").write_text(f"# {accuracy}\n")
+        return out
+
+    one = content(leave("one"))
+    assert one == content(leave("later", seconds=2.0))
+    different = content(leave("different", accuracy=0.6))
+    assert {name for name in one if one[name] != different[name]} == {"runs/0.json", "README.md"}
+    different = content(leave("heavier", weight=1.5))
+    assert {name for name in one if one[name] != different[name]} == {"history.jsonl", "loss.safetensors"}
+
+
+def test_processes_are_found_by_their_mark_and_so_are_their_children() -> None:
+    code = "import subprocess, sys; subprocess.run(['sleep', '600'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, killed_commands._MARK: "here"},
+        start_new_session=True,
+    )
+    assert wait_for(lambda: len(processes_of("here")) == 2)
+    process.kill()
+    process.wait()
+    (child,) = processes_of("here")
+    assert processes_of("elsewhere") == []
+    os.kill(child, signal.SIGKILL)
+    assert wait_for(lambda: not processes_of("here"))
+
+
+def test_a_command_that_fails_undisturbed_is_told() -> None:
+    with pytest.raises(RuntimeError, match="broken fails undisturbed"):
+        run([KillableCommand("broken", ("compare", "--no-such-option"))], 1)
+
+
+def test_the_document_counts_every_trial() -> None:
+    counts = {"a": Counts(trials=2, identical=1), "b": Counts(trials=1)}
+    counts["a"].blame("hang", 1, "x" * 1000)
+    found = document(counts, 3, 0, 1.5)
+    assert found["identical"] == 1
+    assert found["faults"]["hang"] == 1
+    assert len(found["commands"]["a"]["examples"]["hang"][0]) < 700
