@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.call.modes import is_plain, on_real_tensors
+from evoloss.losses.call.modes import autograd_takes, is_plain, kind_of
 from evoloss.losses.call.validation import (
     Options,
     Reduction,
@@ -81,8 +81,9 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
 
-    weight: Tensor | None
-    reduction: Reduction
+    if TYPE_CHECKING:  # TorchScript reads annotations, and takes no strings for types
+        weight: Tensor | None
+        reduction: Reduction
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(
-            weight=_differentiable(weight),
+            weight=autograd_takes(weight),
             ignore_index=_plain_number(ignore_index),
             reduction=reduction,
             label_smoothing=_plain_number(label_smoothing, real=True),
@@ -201,7 +202,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         if terms is not None:
             result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
         else:
-            with autocast_off(input.device.type):
+            with autocast_off(input.device.type), kind_of(input):
                 result = labels.reduce(self.costs(logits, labels), self.reduction)
         if self.reduction == "none" and input.dim() != 2:
             result = result.reshape(input.shape[:axis] + input.shape[axis + 1 :])
@@ -217,18 +218,18 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         dtype = torch.promote_types(dtype, autocast_dtype(target))
         return dtype if self.weight is None else torch.promote_types(dtype, autocast_dtype(self.weight))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.weight = autograd_takes(self.weight)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self.weight = autograd_takes(self.weight)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.weight = _differentiable(self.weight)
+        self.weight = autograd_takes(self.weight)
         return self
-
-
-def _differentiable(tensor: Tensor | None) -> Tensor | None:
-    """A tensor that autograd takes, which one made under ``torch.inference_mode`` is not."""
-    if not isinstance(tensor, Tensor) or not tensor.is_inference():
-        return tensor  # what is no tensor is for PyTorch to refuse
-    with on_real_tensors():
-        return tensor.clone()
 
 
 def _plain_number(value: Any, *, real: bool = False) -> Any:

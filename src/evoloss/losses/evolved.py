@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
-from evoloss.losses.artefact.format import Artefact, read_artefact, write_artefact
+from evoloss.errors import ConfigError
+from evoloss.losses.artefact.format import Artefact, write_artefact
+from evoloss.losses.artefact.pretrained import read_loss
 from evoloss.losses.artefact.validation import checked_params, no_form
-from evoloss.losses.base import ClassificationLoss, Reduction
+from evoloss.losses.base import Reduction
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import (
@@ -25,10 +26,9 @@ from evoloss.losses.call.modes import (
     on_real_tensors,
 )
 from evoloss.losses.kernels import triton_rows
-from evoloss.losses.kernels.cache import SIZE, ParameterCache
 from evoloss.losses.kernels.traced_rows import traced_rows
-from evoloss.networks import Context, LookupTables, LossNetwork, Terms, describe_network
-from evoloss.zoo import SHIPPED, shipped_path
+from evoloss.losses.parameters import ParametricLoss
+from evoloss.networks import Context, LookupTables, LossNetwork, Terms
 
 DEFAULT = "evolved-base"
 """The shipped loss that ``EvolvedLoss()`` is."""
@@ -39,14 +39,7 @@ _WRITTEN_TO = (
 )
 
 
-class CompiledTables(NamedTuple):
-    """Tables as compiled code finds them, and the parameters that they were made of."""
-
-    tables: LookupTables
-    params: Tensor
-
-
-class EvolvedLoss(ClassificationLoss):
+class EvolvedLoss(ParametricLoss):
     r"""A learned classification loss, used in the place of ``nn.CrossEntropyLoss``.
 
     The cost of a prediction p whose label is k is that of the loss network in canonical form: with
@@ -65,11 +58,9 @@ class EvolvedLoss(ClassificationLoss):
     A paced loss (:mod:`evoloss.networks.paced`) sees its batch: the cost of a prediction depends on how far
     the labels of the call are learned, also with ``reduction="none"``.
 
-    The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
-    nothing to change. They are not in the state dict, so that the checkpoint of a model is the same with this
-    loss as with cross-entropy; they follow the logits to their device, and stay what they are when the module
-    is cast, moved to the meta device or given empty memory. A gradient by them is the network's: give
-    parameters that require one by ``torch.func.functional_call(criterion, {"params": p}, (logits, target))``.
+    The parameters are a buffer that is not in the state dict and is never rounded; see
+    :class:`~evoloss.losses.parameters.ParametricLoss`. A gradient by them is the network's: give parameters
+    that require one by ``torch.func.functional_call(criterion, {"params": p}, (logits, target))``.
 
     Args:
         network: the loss network; or the name of a shipped loss or the directory of a saved one, as
@@ -96,8 +87,6 @@ class EvolvedLoss(ClassificationLoss):
     name: ClassVar[str] = "evolved"
     __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters", "is_paced"]
 
-    params: Tensor
-
     def __init__(
         self,
         network: LossNetwork | str | Path = DEFAULT,
@@ -110,23 +99,23 @@ class EvolvedLoss(ClassificationLoss):
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(
-            weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-        )
         with on_real_tensors():
             if isinstance(network, str | Path):
-                network, params, record = _read(network, params, record)
+                built, checked, record = read_loss(network, params, record)
             elif params is None:
                 raise ConfigError("a loss network needs its parameters: give params, of shape (n_params,)")
             else:
-                params = checked_params(network, params)
-        self.network = network
+                built, checked = network, checked_params(network, params)
+        super().__init__(
+            built,
+            checked,
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
         self.record = dict(record or {})
         self.exact = exact
-        self._cache = ParameterCache()
-        self._compiled: dict[tuple[int, torch.device], CompiledTables] = {}
-        # Not in the state dict: a model's checkpoint is the same with this loss as with cross-entropy.
-        self.register_buffer("params", params, persistent=False)
 
     @classmethod
     def from_pretrained(
@@ -191,7 +180,7 @@ class EvolvedLoss(ClassificationLoss):
             agreement: for a paced loss, from 0 to 1: a scalar, or of each position and class, ``(N, C)``;
                 None is 1.
         """
-        return self._class_costs(F.log_softmax(logits, dim=1), agreement)
+        return self.network_class_costs(F.log_softmax(logits, dim=1), agreement)
 
     def label_costs(self, logits: Tensor, target: Tensor, agreement: Context = None) -> Tensor:
         """L(p, y), from the network itself; ``(N, C)`` and ``(N,)`` to ``(N,)``.
@@ -200,7 +189,7 @@ class EvolvedLoss(ClassificationLoss):
         """
         log_probs = F.log_softmax(logits, dim=1)
         gather(log_probs, target)  # raises for an index out of range, as cross-entropy does
-        return self._label_costs(log_probs, target, agreement)
+        return self.network_label_costs(log_probs, target, agreement)
 
     def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
         """This loss with the agreement of the batch held, one cost a row, from the network itself.
@@ -229,10 +218,14 @@ class EvolvedLoss(ClassificationLoss):
             ValueError: at a class count where this loss would push the label's probability down.
         """
         n_classes, params = logits.shape[1], self.params
-        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or params.requires_grad:
+        if self.exact or self.network.keeps_state or logits.dtype == torch.float64 or n_classes < 2:
             return None
-        found: Terms | None = self._cache.find(params, n_classes) if type(params) is Tensor else None
-        return self._first_terms(n_classes) if found is None else found
+        if type(params) is Tensor and not params.requires_grad:
+            found = self._constants.find_terms(params, n_classes)
+            if found is not None:
+                return found
+        known = self.known_params()
+        return None if known is None else self._constants.terms(known, n_classes)
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.
@@ -264,7 +257,9 @@ class EvolvedLoss(ClassificationLoss):
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        return self._tables_on(n_classes, self.params.device)
+        if not self.network.is_tabulated:
+            return None
+        return self._constants.tables(self.params.detach(), n_classes, self.params.device)
 
     def least_cost(self, n_classes: int) -> float:
         """What the canonical form of the network costs at its cheapest, at most 0; it is subtracted.
@@ -277,101 +272,18 @@ class EvolvedLoss(ClassificationLoss):
         if n_classes == 1:
             self.network.check_classes(1)
             return 0.0
-        return float(self._constants(self.params, n_classes)[1])
+        params = self.params.detach()
+        return self._constants.canonical(params, n_classes, params.device, params.dtype)[1]
 
     def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """What :meth:`costs` gives, from the network itself."""
         log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         if labels.has_indices:
             gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
-        context = self.network.context(log_probs.detach(), labels)
+        context = self.batch_context(logits, log_probs, labels)
         if labels.is_dense:
-            return labels.mix(self._class_costs(log_probs, context))
-        return labels.weigh(self._label_costs(log_probs, labels.label, context))
-
-    def _class_costs(self, log_probs: Tensor, context: Context) -> Tensor:
-        if log_probs.shape[1] == 1:
-            return self._one_class(log_probs)
-        params = self._params_of(log_probs)
-        form, least = self._constants(params, log_probs.shape[1])
-        return self.network.class_costs(params, log_probs, form, context) - least
-
-    def _label_costs(self, log_probs: Tensor, target: Tensor, context: Context) -> Tensor:
-        if log_probs.shape[1] == 1:
-            return self._one_class(log_probs)[:, 0]
-        params = self._params_of(log_probs)
-        form, least = self._constants(params, log_probs.shape[1])
-        return self.network.label_costs(params, log_probs, target, form, context) - least
-
-    def _one_class(self, log_probs: Tensor) -> Tensor:
-        """What one class costs, ``(N, 1)``: 0, the log-probability, since it is no choice; NaN for NaN."""
-        self.network.check_classes(1)
-        return log_probs
-
-    def _is_fixed(self) -> bool:
-        """Whether the parameters are numbers, and nobody asks for a gradient by them."""
-        return is_real(self.params) and not self.params.requires_grad
-
-    def _params_of(self, logits: Tensor) -> Tensor:
-        """The parameters where the logits are, in their dtype: the loss follows them."""
-        return self.params.to(logits.device, logits.dtype)
-
-    def _constants(self, params: Tensor, n_classes: int) -> tuple[Any, Tensor | float]:
-        """Canonical form and least cost at a class count, kept for parameters that are fixed.
-
-        Raises:
-            ValueError: at a class count where this loss would push the label's probability down.
-        """
-        if not (is_eager() and is_real(params) and self._is_fixed()):
-            form: Any = self.network.form(params[None], n_classes)
-            return form, self.network.least_cost(params, n_classes, form)
-
-        def make() -> tuple[Any, float]:
-            self.network.check_classes(n_classes)
-            form = self.network.constants(params, n_classes)
-            if not form.exists.item():
-                raise ValueError(no_form(n_classes))
-            return form, float(self.network.least_cost(params.double(), n_classes))
-
-        with torch.inference_mode(False), torch.no_grad():
-            return self._cache.get(self.params, (n_classes, params.dtype, params.device), make)
-
-    def _first_terms(self, n_classes: int) -> Terms | None:
-        """The terms at a class count, on the CPU, made and kept; None for parameters that are no numbers."""
-        if not self._is_fixed():
-            return None
-
-        def make() -> Terms | None:
-            if self.network.is_tabulated:
-                return self._tables_on(n_classes, torch.device("cpu"))
-            with on_real_tensors(), torch.no_grad():
-                params = self.params.detach().cpu()
-                self._require_form(params, n_classes)
-                return self.network.terms(params, n_classes)
-
-        return self._cache.get(self.params, n_classes, make)
-
-    def _require_form(self, params: Tensor, n_classes: int) -> None:
-        self.network.check_classes(n_classes)
-        if not self.network.form(params.double()[None], n_classes).exists.item():
-            raise ValueError(no_form(n_classes))
-
-    def _tables_on(self, n_classes: int, device: torch.device) -> LookupTables | None:
-        """The tables at a class count on a device, made once."""
-        if not self.network.is_tabulated:
-            return None
-
-        def make() -> LookupTables:
-            with on_real_tensors(), torch.no_grad():
-                params = self.params.detach().to(device)
-                self._require_form(params, n_classes)
-                tables = self.network.tables(params, n_classes)
-                self._compiled[n_classes, device] = CompiledTables(tables, self.params.detach().clone())
-            if len(self._compiled) > SIZE:
-                self._compiled.pop(next(iter(self._compiled)))
-            return tables
-
-        return self._cache.get(self.params, ("tables", n_classes, device), make)
+            return labels.mix(self.network_class_costs(log_probs, context))
+        return labels.weigh(self.network_label_costs(log_probs, labels.label, context))
 
     def _tables_for(self, logits: Tensor) -> LookupTables | None:
         """The tables that :meth:`costs` reads for these logits; None where it asks the network itself."""
@@ -380,9 +292,10 @@ class EvolvedLoss(ClassificationLoss):
             return None
         if torch.compiler.is_compiling():
             return None if inside_transform() else self._traced_tables(n_classes, logits.device)
-        if logits.device.type == "cpu" or not (is_eager() and is_real(logits) and self._is_fixed()):
+        if logits.device.type == "cpu" or not (self.network.is_tabulated and is_eager() and is_real(logits)):
             return None
-        return self._tables_on(n_classes, logits.device)
+        known = self.known_params()
+        return None if known is None else self._constants.tables(known, n_classes, logits.device)
 
     def _traced_tables(self, n_classes: int, device: torch.device) -> LookupTables | None:
         """The tables in compiled code: taken from this module at each call, guarded as any attribute is.
@@ -396,71 +309,11 @@ class EvolvedLoss(ClassificationLoss):
         n_classes = len(range(n_classes))
         if not self._has_tables(n_classes, device):
             raise ValueError(no_form(n_classes))
-        compiled = self._compiled[n_classes, device]
+        compiled = self._constants.compiled[n_classes, device]
         torch._assert_async((compiled.params == self.params).all(), _WRITTEN_TO)
         return compiled.tables
 
     @constant_to_compilers
     def _has_tables(self, n_classes: int, device: torch.device) -> bool:
         """Make tables, also while a compiler traces, which finds them afterwards; False if there are none."""
-        try:
-            return self._tables_on(n_classes, device) is not None
-        except ValueError:
-            return False
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # Versions up to 0.3 saved the parameters; such a checkpoint still has them loaded.
-        saved = state_dict.pop(f"{prefix}params", None)
-        if isinstance(saved, Tensor) and saved.shape == self.params.shape:
-            with torch.no_grad():
-                self.params.copy_(saved)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        # Eager calls see for themselves that parameters have changed; compiled code takes what stands here.
-        for n_classes, device in list(self._compiled):
-            if not self._has_tables(n_classes, device):
-                del self._compiled[n_classes, device]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tables are made again where they are needed: copies and pickles stay small.
-        return {**self.__dict__, "_cache": None, "_compiled": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_cache": ParameterCache()})  # type: ignore[no-untyped-call]
-
-    def describe(self) -> dict[str, Any]:
-        """The description of the network and the options of the call; the parameters are a tensor."""
-        return {**super().describe(), "network": describe_network(self.network)}
-
-    def extra_repr(self) -> str:
-        """List the network and the shared parameters inside ``repr(loss)``."""
-        return f"{self.network}, {super().extra_repr()}"
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move the loss, never change it.
-
-        A whole model may be cast to half precision, moved to the meta device or given uninitialised memory;
-        rounding a loss to three digits would make it another one.
-        """
-        before = self.params
-        super()._apply(fn, recurse)
-        after = self.params
-        if after is not before:
-            wide = after.dtype in (torch.float32, torch.float64)
-            with on_real_tensors():
-                device = before.device if after.is_meta else after.device
-                self.params = before.detach().to(device, after.dtype if wide else before.dtype, copy=True)
-        return self
-
-
-def _read(
-    name_or_dir: str | Path, params: Tensor | None, record: Mapping[str, Any] | None
-) -> tuple[LossNetwork, Tensor, Mapping[str, Any]]:
-    """Network, checked parameters and record of the loss that a name or a directory stands for."""
-    if params is not None or record is not None:
-        raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")
-    shipped = str(name_or_dir) in SHIPPED
-    artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
-    try:
-        return artefact.network, checked_params(artefact.network, artefact.params), artefact.record
-    except (ConfigError, CanonicalFormError) as error:
-        raise ArtefactError(f"{name_or_dir} holds no usable loss: {error}") from error
+        return self._constants.has_tables(self.params.detach(), n_classes, device)

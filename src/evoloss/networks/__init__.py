@@ -17,14 +17,16 @@ from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
 from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
-from evoloss.networks.states import States, TrainingState
+from evoloss.networks.states import RunningState, States, TrainingState
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered import (
     TemperedForm,
     TemperedNetwork,
     TemperedTerms,
+    Tempering,
+    certainty,
+    certainty_of,
 )
-from evoloss.networks.tempering import Tempering, certainty, certainty_of
 from evoloss.networks.terms import LOG_P_FLOOR, AffineTerms, Context, LabelView, RowTerms, Terms
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "PacedNetwork",
     "PopulationMLP",
     "RowTerms",
+    "RunningState",
     "SlopeFunctions",
     "Slopes",
     "SlopesByCount",

@@ -17,13 +17,13 @@ from torch import Tensor
 from evoloss.errors import ConfigError
 from evoloss.networks.options import NetworkOptions, checked_fields
 from evoloss.networks.slopes import Slopes, SlopesByCount
-from evoloss.networks.states import States
-from evoloss.networks.tempering import Tempering
+from evoloss.networks.states import RunningState, States
 from evoloss.networks.terms import Context, LabelView, Terms
 
 if TYPE_CHECKING:
     from evoloss.networks.lookup import LookupTables
     from evoloss.networks.table import LossTable
+    from evoloss.networks.tempered import Tempering
 
 # Class counts at which a loss for any count must have a canonical form.
 CHECKED_CLASSES = (2, 10, 100, 1000)
@@ -49,9 +49,8 @@ class LossNetwork(ABC):
         kind: the name of the kind, its key in ``NETWORKS``.
         summary: what it is, in a phrase, for the help of the command line.
         sees_batch: whether the cost of a prediction depends on the rest of its batch.
+        keeps_state: whether a loss in use has running statistics of its training; see :meth:`take_in`.
         is_tabulated: whether a loss in use is read from tables, which :meth:`tables` makes.
-        follows_dominance_only: whether 'dominance' is the only error that it can order all predictions
-            by: its cost is no falling function of the label's probability alone.
         tells_classes_apart: whether the cost of a prediction changes when classes other than the label change
             places. Such a loss cannot be judged by errors that treat classes alike.
         has_slopes: whether students can be trained with it; see :meth:`slopes`.
@@ -63,8 +62,8 @@ class LossNetwork(ABC):
     kind: ClassVar[str]
     summary: ClassVar[str]
     sees_batch: ClassVar[bool] = False
+    keeps_state: ClassVar[bool] = False
     is_tabulated: ClassVar[bool] = False
-    follows_dominance_only: ClassVar[bool] = False
     tells_classes_apart: ClassVar[bool] = False
     has_slopes: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = True
@@ -212,10 +211,41 @@ class LossNetwork(ABC):
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``; the other arguments are those of :meth:`class_costs`."""
 
-    def context(self, log_probs: Tensor, labels: LabelView) -> Context:
-        """What the costs of a batch depend on beside each prediction and its label; without gradient."""
-        del log_probs, labels
+    def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
+        """What the costs of a batch depend on beside each prediction and its label; without gradient.
+
+        Args:
+            log_probs: of the predictions, ``(N, C)``.
+            labels: of the rows.
+            state: the running statistics, this batch taken in if it is one of the training; None for a kind
+                that keeps none.
+        """
+        del log_probs, labels, state
         return None
+
+    def initial_state(self) -> RunningState:
+        """The running statistics of a training that has not begun; where ``keeps_state``.
+
+        Their names are those of buffers. One of a number for each class begins empty, of shape ``(0,)``,
+        since the class count is not known before the first batch.
+        """
+        raise TypeError(f"a {self.kind} network keeps no state")
+
+    def take_in(
+        self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
+    ) -> RunningState:
+        """The running statistics after one more batch of the training, in new tensors; where ``keeps_state``.
+
+        Args:
+            params: of one candidate, ``(n_params,)``.
+            state: before the batch.
+            log_probs: of the predictions, ``(N, C)``, without gradient.
+            labels: of the rows.
+
+        Raises:
+            ValueError: if the batch has another class count than those before it.
+        """
+        raise TypeError(f"a {self.kind} network keeps no state")
 
     def constants(self, params: Tensor, n_classes: int) -> Any:
         """The canonical form of one candidate, in numbers where it has few; what a loss in use keeps."""

@@ -8,7 +8,6 @@ from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks.base import LossNetwork
@@ -106,7 +105,9 @@ class ConcatNetwork(LossNetwork):
         self.check_classes(log_probs.shape[1])
         floored = torch.where(log_probs < LOG_P_FLOOR, LOG_P_FLOOR, log_probs)
         prediction = floored / 4 if self.features == "log_probs" else log_probs.exp()
-        return torch.cat([prediction, F.one_hot(target, self.n_classes).to(log_probs.dtype)], dim=1)
+        # What F.one_hot gives; that looks at the values of the target, which a trace has not.
+        one_hot = target.unsqueeze(1) == torch.arange(self.n_classes, device=target.device)
+        return torch.cat([prediction, one_hot.to(log_probs.dtype)], dim=1)
 
     def check_classes(self, n_classes: int) -> None:
         """Raise ``ValueError`` (PyTorch's type for mismatched sizes) unless this is the class count."""

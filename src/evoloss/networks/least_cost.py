@@ -47,17 +47,21 @@ def least_cost(phi_label: Phi, phi_other: Phi, n_classes: int, like: Tensor) -> 
         width_u, width_v = (float(grid[1] - grid[0]) / (grid[2] - 1) for grid in (_LABEL_GRID, _SHARE_GRID))
         steps = torch.linspace(-1.0, 1.0, _FINE, dtype=like.dtype, device=like.device)
         for _ in range(_ROUNDS):
-            best = _cost(phi_label, phi_other, u, v, n, n_other).argmin()
+            u, v, n = _best(phi_label, phi_other, u, v, n, n_other)
             u, v = (
                 axis.reshape(-1)
-                for axis in torch.meshgrid(
-                    u[best] + width_u * steps, v[best] + width_v * steps, indexing="ij"
-                )
+                for axis in torch.meshgrid(u + width_u * steps, v + width_v * steps, indexing="ij")
             )
-            n = n[best].expand_as(u)
+            n = n.expand_as(u)
             width_u, width_v = width_u * 2 / (_FINE - 1), width_v * 2 / (_FINE - 1)
-        best = _cost(phi_label, phi_other, u, v, n, n_other).argmin()
-    return _cost(phi_label, phi_other, u[best][None], v[best][None], n[best][None], n_other)[0]
+        u, v, n = _best(phi_label, phi_other, u, v, n, n_other)
+    return _cost(phi_label, phi_other, u, v, n, n_other)[0]
+
+
+def _best(phi_label: Phi, phi_other: Phi, u: Tensor, v: Tensor, n: Tensor, n_other: int) -> list[Tensor]:
+    """The cheapest of the predictions, ``(1,)`` each; no value is asked for, so that it traces."""
+    best = _cost(phi_label, phi_other, u, v, n, n_other).argmin(dim=0, keepdim=True)
+    return [axis.gather(0, best) for axis in (u, v, n)]
 
 
 def _cost(phi_label: Phi, phi_other: Phi, u: Tensor, v: Tensor, n: Tensor, n_other: int) -> Tensor:

@@ -34,8 +34,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.tempered import TemperedNetwork, TemperedTerms
-from evoloss.networks.tempering import certainty_of
+from evoloss.networks.states import RunningState
+from evoloss.networks.tempered import TemperedNetwork, TemperedTerms, certainty_of
 from evoloss.networks.terms import Context, LabelView
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
@@ -94,8 +94,9 @@ class PacedNetwork(TemperedNetwork):
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
         return PacedTerms(*self._numbers(params, n_classes))
 
-    def context(self, log_probs: Tensor, labels: LabelView) -> Context:
+    def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
         """The agreement of each position with its label, ``(N,)``, or for dense labels with each class."""
+        del state
         probs = log_probs.detach().exp()
         if labels.is_dense:
             return dense_agreements_of(probs, labels.shares(log_probs))

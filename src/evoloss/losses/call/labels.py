@@ -104,7 +104,7 @@ class Labels(NamedTuple):
     def total(self) -> Tensor | int:
         """What the mean divides by: the weights of all labels that count, or the number of distributions."""
         if not self.has_indices:
-            return len(self.target)
+            return self.target.shape[0]
         if self.weight is None:
             return self.counted.sum()
         return torch.where(self.counted, self.weight[self.label], 0.0).sum()

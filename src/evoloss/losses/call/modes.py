@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.autograd import forward_ad
 
 __all__ = [
+    "as_constant",
+    "autograd_takes",
     "constant_to_compilers",
     "inside_transform",
     "is_eager",
     "is_exporting",
+    "is_fake_of",
     "is_plain",
     "is_real",
+    "kind_of",
     "on_real_tensors",
 ]
 
@@ -96,8 +101,53 @@ def on_real_tensors() -> Iterator[None]:
     """A region in which tensors are made on the CPU with values, whatever modes are on.
 
     Not fake ones under ``FakeTensorMode``, not on ``torch.device("meta")``, and such that autograd takes them
-    although they were made under ``torch.inference_mode``.
+    although they were made under ``torch.inference_mode``. What is computed there is part of no transform of
+    ``torch.func`` and of no trace, and autocast rounds none of it.
     """
-    modes = torch.utils._python_dispatch._disable_current_modes()
-    with modes, torch.device("cpu"), torch.inference_mode(False):
-        yield
+    tracing = torch._C._get_tracing_state()
+    dispatch_off = torch.utils._python_dispatch._disable_current_modes()
+    # The default device is a mode of __torch_function__.
+    with dispatch_off, torch._C.DisableTorchFunction(), temporarily_clear_interpreter_stack():
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        try:
+            with torch.inference_mode(False), torch.autocast("cpu", enabled=False):
+                yield
+        finally:
+            torch._C._set_tracing_state(tracing)  # type: ignore[attr-defined]
+
+
+def autograd_takes(tensor: Any) -> Any:
+    """A tensor, made anew if it comes from ``torch.inference_mode``, whose tensors autograd does not take."""
+    if not isinstance(tensor, Tensor) or not tensor.is_inference():
+        return tensor  # what is no tensor is for PyTorch to refuse
+    with on_real_tensors():
+        return tensor.clone()
+
+
+def kind_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """A region in which tensors are made of the kind of this one: fake where it is fake.
+
+    Operations on a fake tensor alone need no mode, but the numbers in a formula become tensors too.
+    """
+    mode = None if torch.compiler.is_compiling() else getattr(tensor, "fake_mode", None)
+    return nullcontext() if mode is None else mode
+
+
+def as_constant(tensor: Tensor) -> Tensor:
+    """A real tensor as operations take it here: under ``FakeTensorMode``, a constant made by the mode."""
+    if not is_real(tensor) or _fake_mode() is None:
+        return tensor
+    return torch.tensor(tensor.tolist(), dtype=tensor.dtype, device=tensor.device)
+
+
+def is_fake_of(tensor: Tensor, real: Tensor) -> bool:
+    """Whether a tensor is what the running ``FakeTensorMode`` has put in the place of a real one.
+
+    So it does when it exports a model, whose buffers keep their values meanwhile.
+    """
+    mode = _fake_mode()
+    return mode is not None and not is_real(tensor) and mode.from_tensor(real) is tensor
+
+
+def _fake_mode() -> Any:
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE)

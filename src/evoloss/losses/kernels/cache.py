@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from evoloss.losses.call.modes import is_eager, on_real_tensors
+
 V = TypeVar("V")
 
-SIZE = 16  # values that are kept: tables of one class count are a megabyte and a half
+SIZE = 16  # values that are held: tables of one class count are a megabyte and a half
 
 
 class ParameterCache:
@@ -20,62 +23,86 @@ class ParameterCache:
     Neither an address nor a version tells one tensor from another: memory is used again, and ``.data`` is
     written to unseen. So a tensor of the CPU is compared number by number at each use, which takes a
     microsecond for the few that a loss has; one on another device, where that would wait, only after it has
-    been written to. The values that were used last stay, :data:`SIZE` of them.
+    been written to or has other memory. The values that were used last stay, :data:`SIZE` of them.
+
+    Threads may share a cache. Values are made of a copy of the parameters and stay with that copy, so what
+    one thread writes while another makes a value does not reach it.
     """
 
     def __init__(self) -> None:
-        self._copy: Tensor | None = None
-        self._tensor: Tensor | None = None
-        self._version = -1
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        # One a device: the replicas of data-parallel training share the module, and with it this cache.
+        self._by_device: dict[torch.device, _Values] = {}
 
     def find(self, params: Tensor, key: Hashable) -> Any:
-        """The value of a key, or None if it is not there for these parameters."""
-        copy = self._copy
-        # A tensor of the CPU is compared number by number; nothing else tells whether it is the same.
-        if copy is None or not (
-            torch.equal(copy, params)
-            if copy.device == params.device and params.is_cpu and copy.dtype == params.dtype
-            else self._holds(params)
-        ):
+        """The value of a key in a plain call, for parameters on the CPU; None if it is not there."""
+        values = self._by_device.get(params.device)
+        if values is None or not params.is_cpu:
             return None
-        return self._values.get(key)
+        copy = values.copy
+        if copy.dtype != params.dtype or not torch.equal(copy, params):
+            return None
+        return values.by_key.get(key)
 
-    def get(self, params: Tensor, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, made if it is not there; what ``make`` raises, this raises."""
-        if self._copy is None or not self._holds(params):
-            self._values.clear()
-            with torch.inference_mode(False):
-                self._copy = params.detach().clone()
-            self._tensor, self._version = params, _version(params)
-        found = self._values.get(key)
-        if found is None:
-            found = self._values[key] = make()
-            if len(self._values) > SIZE:
-                self._values.popitem(last=False)
-        else:
-            self._values.move_to_end(key)
-        value: V = found
-        return value
+    def get(self, params: Tensor, key: Hashable, make: Callable[[Tensor], V]) -> V:
+        """The value of a key, made if it is not there; what ``make`` raises, this raises.
 
-    def clear(self) -> None:
-        """Drop all values."""
-        self._copy = self._tensor = None
-        self._values.clear()
+        Args:
+            params: real, without a gradient asked for.
+            key: what the value is for.
+            make: from a copy of the parameters to the value; called where tensors are real, without gradient.
+        """
+        values = self._by_device.get(params.device)
+        if values is None or not values.are_of(params):
+            values = self._by_device[params.device] = _Values(params)
+        return values.get(key, make)
 
-    def _holds(self, params: Tensor) -> bool:
+
+class _Values:
+    """Values of one copy of parameters, which never changes."""
+
+    def __init__(self, params: Tensor) -> None:
+        # The mark comes first: what is written between the two is then seen next time.
+        self._seen, self._mark = params, _mark(params)
+        with on_real_tensors():
+            self.copy = params.detach().clone()
+        self.by_key: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def are_of(self, params: Tensor) -> bool:
         """Whether the values were made of these numbers."""
-        copy = self._copy
-        assert copy is not None  # get saw to that
-        known = params is self._tensor and self._version == _version(params) >= 0
-        if known and params.device.type != "cpu":
+        if params.is_cpu:
+            return self.copy.dtype == params.dtype and _equal(self.copy, params)
+        mark = _mark(params)
+        if params is self._seen and mark is not None and mark == self._mark:
             return True
-        if copy.dtype != params.dtype or copy.device != params.device or not torch.equal(copy, params):
+        if self.copy.dtype != params.dtype or not _equal(self.copy, params):
             return False
-        self._tensor, self._version = params, _version(params)
+        self._seen, self._mark = params, mark
         return True
 
+    def get(self, key: Hashable, make: Callable[[Tensor], V]) -> V:
+        """The value of a key; of two threads that miss one and make it, the first to be done gives it."""
+        with self._lock:
+            if key in self.by_key:
+                self.by_key.move_to_end(key)
+                found: V = self.by_key[key]
+                return found
+        with on_real_tensors(), torch.no_grad():
+            made = make(self.copy)
+        with self._lock:
+            given: V = self.by_key.setdefault(key, made)
+            if len(self.by_key) > SIZE:
+                self.by_key.popitem(last=False)
+        return given
 
-def _version(params: Tensor) -> int:
-    """How often a tensor has been written to; -1 where nobody counts."""
-    return -1 if params.is_inference() else params._version
+
+def _equal(copy: Tensor, params: Tensor) -> bool:
+    if is_eager():
+        return torch.equal(copy, params)
+    with on_real_tensors():
+        return torch.equal(copy, params)
+
+
+def _mark(params: Tensor) -> tuple[int, int] | None:
+    """What changes when a tensor is written to, but through ``.data``; None where nobody counts."""
+    return None if params.is_inference() else (params.data_ptr(), params._version)

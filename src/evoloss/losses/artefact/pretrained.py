@@ -1,0 +1,40 @@
+"""The loss that a name or a directory stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
+from evoloss.losses.artefact.format import read_artefact
+from evoloss.losses.artefact.validation import checked_params
+from evoloss.networks import LossNetwork
+from evoloss.zoo import SHIPPED, shipped_path
+
+
+def read_loss(
+    name_or_dir: str | Path, params: Tensor | None = None, record: Mapping[str, Any] | None = None
+) -> tuple[LossNetwork, Tensor, Mapping[str, Any]]:
+    """Network, checked parameters and record of a saved loss.
+
+    Args:
+        name_or_dir: a shipped name, which wins over a directory of that name, or a directory.
+        params: None; a saved loss has its own.
+        record: None; likewise.
+
+    Raises:
+        ConfigError: if parameters or a record are given beside the name.
+        UnknownNameError: if it is neither a shipped name nor a directory.
+        ArtefactError: if the files are missing, damaged or hold no usable loss.
+    """
+    if params is not None or record is not None:
+        raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")
+    shipped = str(name_or_dir) in SHIPPED
+    artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
+    try:
+        return artefact.network, checked_params(artefact.network, artefact.params), artefact.record
+    except (ConfigError, CanonicalFormError) as error:
+        raise ArtefactError(f"{name_or_dir} holds no usable loss: {error}") from error

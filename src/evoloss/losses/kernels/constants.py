@@ -1,0 +1,116 @@
+"""What an evolved loss works out of its parameters at a class count: canonical form, terms, tables."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.artefact.validation import no_form
+from evoloss.losses.call.modes import as_constant
+from evoloss.losses.kernels.cache import SIZE, ParameterCache
+from evoloss.networks import LookupTables, LossNetwork, Terms
+
+__all__ = ["CompiledTables", "LossConstants"]
+
+
+class CompiledTables(NamedTuple):
+    """Tables as compiled code finds them, and the parameters that they were made of."""
+
+    tables: LookupTables
+    params: Tensor
+
+
+class LossConstants:
+    """Numbers of one network at each class count, made once for as long as its parameters are the same.
+
+    Attributes:
+        network: the loss network.
+        params: the tensor that the loss has for parameters where nobody has put another in its place.
+        compiled: the tables of each class count and device, for compiled code, which finds them here.
+    """
+
+    def __init__(self, network: LossNetwork, params: Tensor) -> None:
+        self.network = network
+        self.params = params
+        self.compiled: dict[tuple[int, torch.device], CompiledTables] = {}
+        self._cache = ParameterCache()
+
+    def canonical(
+        self, params: Tensor, n_classes: int, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Any, float]:
+        """The canonical form, worked out in a dtype and put on a device, and the least cost.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+
+        def make(params: Tensor) -> tuple[Any, float]:
+            self.network.check_classes(n_classes)
+            form = self.network.constants(params.to(dtype), n_classes)
+            if not form.exists.item():
+                raise ValueError(no_form(n_classes))
+            return form, float(self.network.least_cost(params.double(), n_classes))
+
+        form, least = self._cache.get(params, (n_classes, dtype), make)
+        entries = (entry if isinstance(entry, float) else as_constant(entry).to(device) for entry in form)
+        return type(form)(*entries), least
+
+    def find_terms(self, params: Tensor, n_classes: int) -> Terms | None:
+        """What :meth:`terms` gives, in a plain call; None if it is not made yet, or the network has none."""
+        found: Terms | None = self._cache.find(params, n_classes)
+        return found
+
+    def terms(self, params: Tensor, n_classes: int) -> Terms | None:
+        """The terms at a class count, on the CPU.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+
+        def make(params: Tensor) -> Terms | None:
+            params = params.cpu()
+            if self.network.is_tabulated:
+                return self.tables(params, n_classes, params.device)
+            self._require_form(params, n_classes)
+            return self.network.terms(params, n_classes)
+
+        return self._cache.get(params, n_classes, make)
+
+    def tables(self, params: Tensor, n_classes: int, device: torch.device) -> LookupTables:
+        """The tables at a class count on a device, of a network that is tabulated.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+
+        def make(params: Tensor) -> CompiledTables:
+            self._require_form(params, n_classes)
+            return CompiledTables(self.network.tables(params.to(device), n_classes), params)
+
+        found = self._cache.get(params, ("tables", n_classes, device), make)
+        if self.compiled.get((n_classes, device)) is not found:
+            self.compiled[n_classes, device] = found
+            if len(self.compiled) > SIZE:
+                self.compiled.pop(next(iter(self.compiled)))
+        return found.tables
+
+    def has_tables(self, params: Tensor, n_classes: int, device: torch.device) -> bool:
+        """Whether there are tables at a class count; makes them."""
+        try:
+            self.tables(params, n_classes, device)
+        except ValueError:
+            return False
+        return True
+
+    def refresh(self, params: Tensor) -> None:
+        """Make the tables of compiled code again, of these parameters; drop those that there are not."""
+        for n_classes, device in list(self.compiled):
+            if not self.has_tables(params, n_classes, device):
+                self.compiled.pop((n_classes, device), None)
+
+    def _require_form(self, params: Tensor, n_classes: int) -> None:
+        self.network.check_classes(n_classes)
+        if not self.network.form(params.double()[None], n_classes).exists.item():
+            raise ValueError(no_form(n_classes))

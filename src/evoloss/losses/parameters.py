@@ -1,0 +1,182 @@
+"""The parameters of a loss network in a module: a buffer that follows the logits and is never rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, Options
+from evoloss.losses.call.labels import Labels
+from evoloss.losses.call.modes import (
+    as_constant,
+    autograd_takes,
+    is_eager,
+    is_fake_of,
+    is_real,
+    on_real_tensors,
+)
+from evoloss.losses.kernels.constants import LossConstants
+from evoloss.losses.state import LossState, moved
+from evoloss.networks import Context, LossNetwork, describe_network
+
+__all__ = ["ParametricLoss"]
+
+
+class ParametricLoss(ClassificationLoss):
+    """A loss that a network with parameters gives; base of :class:`~evoloss.losses.evolved.EvolvedLoss`.
+
+    The parameters are a buffer, not ``nn.Parameter``: an optimizer over ``criterion.parameters()`` finds
+    nothing to change. They are not in the state dict, so that the checkpoint of a model is the same with this
+    loss as with cross-entropy; they follow the logits to their device, and stay what they are when the module
+    is cast, moved to the meta device or given empty memory.
+
+    What is worked out of them once, such as the canonical form, is used while they are the same numbers; what
+    is not a number, since it is traced or differentiated, is worked out in the call.
+
+    Args:
+        network: the loss network.
+        params: its parameters, checked, shape ``(n_params,)``, real.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
+    """
+
+    if TYPE_CHECKING:  # TorchScript reads annotations, and takes no strings for types
+        params: Tensor
+        loss_state: LossState
+
+    def __init__(
+        self, network: LossNetwork, params: Tensor, weight: Tensor | None = None, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
+        self.network = network
+        # Not in the state dict: a model's checkpoint is the same with this loss as with cross-entropy.
+        self.register_buffer("params", params, persistent=False)
+        # What gives models empty weights patches the line above.
+        self._buffers["params"] = params
+        self._constants = LossConstants(network, params)
+        if network.keeps_state:
+            with on_real_tensors():
+                self.loss_state = LossState(network.initial_state())
+
+    def known_params(self) -> Tensor | None:
+        """The parameters as a real tensor whose numbers hold for the call; None where they are variables.
+
+        A tensor that somebody has put in the place of the loss's own may be the input of a trace or of a
+        transform. The loss's own is not, nor is what an exporter has put in its place.
+        """
+        if torch.compiler.is_dynamo_compiling() or self.params.requires_grad:
+            return None
+        own = self._constants.params
+        if self.params is own or is_fake_of(self.params, own):
+            return own
+        return self.params if is_eager() and is_real(self.params) else None
+
+    def canonical(self, log_probs: Tensor) -> tuple[Tensor, Any, Tensor | float]:
+        """Parameters where the predictions are, in their dtype, with canonical form and least cost.
+
+        Args:
+            log_probs: of the predictions, ``(N, C)`` with C at least 2.
+
+        Raises:
+            ValueError: at a class count where this loss would push the label's probability down.
+        """
+        n_classes, known = log_probs.shape[1], self.known_params()
+        where = log_probs.device, log_probs.dtype
+        if known is not None:
+            form, least = self._constants.canonical(known, int(n_classes), *where)
+            return as_constant(self.params).to(*where), form, least
+        params = self.params.to(*where)
+        self.network.check_classes(n_classes)
+        made: Any = self.network.form(params[None], n_classes)
+        return params, made, self.network.least_cost(params, n_classes, made)
+
+    def network_class_costs(self, log_probs: Tensor, context: Context) -> Tensor:
+        """L(p, k) for every class k from the network itself, ``(N, C)`` to ``(N, C)``."""
+        if log_probs.shape[1] == 1:
+            return self._one_class(log_probs)
+        params, form, least = self.canonical(log_probs)
+        return self.network.class_costs(params, log_probs, form, context) - least
+
+    def network_label_costs(self, log_probs: Tensor, target: Tensor, context: Context) -> Tensor:
+        """L(p, y) from the network itself, ``(N, C)`` and ``(N,)`` to ``(N,)``."""
+        if log_probs.shape[1] == 1:
+            return self._one_class(log_probs)[:, 0]
+        params, form, least = self.canonical(log_probs)
+        return self.network.label_costs(params, log_probs, target, form, context) - least
+
+    def _one_class(self, log_probs: Tensor) -> Tensor:
+        """What one class costs, ``(N, 1)``: 0, the log-probability, since it is no choice; NaN for NaN."""
+        self.network.check_classes(1)
+        return log_probs
+
+    def batch_context(self, logits: Tensor, log_probs: Tensor, labels: Labels) -> Context:
+        """What the costs of a call depend on beside each prediction and its label; the state moves on."""
+        log_probs = log_probs.detach()
+        if not self.network.keeps_state:
+            return self.network.context(log_probs, labels)
+        state = self.loss_state
+        if state.takes_in(logits):
+            with torch.no_grad():
+                params = self.params.to(log_probs.device, log_probs.dtype)
+                state.update(self.network.take_in(params, state.values(), log_probs, labels))
+        # A copy: the next batch writes to the statistics, and autograd may need these until then.
+        values = {name: value.clone() for name, value in state.values().items()}
+        return self.network.context(log_probs, labels, values)
+
+    def describe(self) -> dict[str, Any]:
+        """The description of the network and the options of the call; the parameters are a tensor."""
+        return {**super().describe(), "network": describe_network(self.network)}
+
+    def extra_repr(self) -> str:
+        """List the network and the shared parameters inside ``repr(loss)``."""
+        return f"{self.network}, {super().extra_repr()}"
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        # Versions up to 0.3 saved the parameters; such a checkpoint still has them loaded.
+        saved = state_dict.pop(f"{prefix}params", None)
+        if isinstance(saved, Tensor) and saved.shape == self.params.shape:
+            with on_real_tensors():
+                self.params = saved.detach().to(self.params, copy=True)
+        elif saved is not None:
+            error_msgs.append(
+                f"{prefix}params, saved by a version of evoloss up to 0.3, is of another loss than "
+                f"{self.network}; remove the key to use this loss with the checkpoint"
+            )
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        # Eager calls see for themselves that parameters have changed; compiled code takes what is there.
+        self._constants.refresh(self.params.detach())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "params":
+            self._constants.params = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tables are made again where they are needed: copies and pickles stay small.
+        return {name: value for name, value in self.__dict__.items() if name != "_constants"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._buffers["params"] = autograd_takes(self.params)
+        self._constants = LossConstants(self.network, self.params)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        before = self._buffers.pop("params")
+        super()._apply(fn, recurse)
+        self._buffers["params"] = before
+        self.params = moved(fn, self.params)
+        return self

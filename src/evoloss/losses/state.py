@@ -1,0 +1,130 @@
+"""The running statistics of a loss that is part of a training, as buffers of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from evoloss.losses.call.modes import as_constant, is_real, on_real_tensors
+from evoloss.networks import RunningState
+
+__all__ = ["NAME", "LossState", "strip_loss_state"]
+
+NAME = "loss_state"
+"""The name of this module inside a loss, and so a part of its keys in a state dict."""
+
+V = TypeVar("V")
+
+
+class LossState(nn.Module):
+    """The running statistics of one training, which a loss reads and writes.
+
+    They are in the state dict, so that a run that resumes goes on as if it had not stopped. A checkpoint
+    without them loads too, strictly, and leaves them as they are: it may come from a model with another
+    loss. :func:`strip_loss_state` takes them out of a checkpoint for such a model. Copies are independent.
+
+    A model that is cast to half precision rounds none of them, and one that is moved to the meta device or
+    given empty memory loses none.
+
+    Args:
+        initial: the statistics of a training that has not begun.
+    """
+
+    def __init__(self, initial: RunningState) -> None:
+        super().__init__()
+        self._initial = dict(initial)
+        for name, value in initial.items():
+            self.register_buffer(name, value.clone())
+
+    def values(self) -> dict[str, Tensor]:
+        """The statistics by name."""
+        return {name: self.get_buffer(name) for name in self._initial}
+
+    def update(self, values: RunningState) -> None:
+        """Put others in the place of the statistics.
+
+        Raises:
+            ValueError: if one has another shape, and was not empty: another class count in mid-training.
+        """
+        for name, value in values.items():
+            buffer = self.get_buffer(name)
+            if buffer.shape == value.shape:
+                buffer.copy_(value)
+            elif buffer.numel():
+                raise ValueError(
+                    f"the running {name} of this loss is of shape {tuple(buffer.shape)} and the batch gives "
+                    f"{tuple(value.shape)}: one loss serves one training; reset() it for another"
+                )
+            else:
+                setattr(self, name, value.to(buffer, copy=True))
+
+    def reset(self) -> None:
+        """Forget the training."""
+        with torch.no_grad():
+            for name, value in self._initial.items():
+                setattr(self, name, value.to(self.get_buffer(name), copy=True))
+
+    def takes_in(self, logits: Tensor) -> bool:
+        """Whether a call with these logits is one of the training.
+
+        Not in ``eval()``, not under ``no_grad``, not where no gradient is asked for (a validation loss), not
+        within a transform of ``torch.func``, which has no side effects, and not within a backward pass, where
+        gradient checkpointing runs a forward pass again.
+        """
+        if not (self.training and torch.is_grad_enabled() and logits.requires_grad):
+            return False
+        if torch.compiler.is_compiling():
+            return True
+        inside_transform = torch._C._functorch.peek_interpreter_stack() is not None
+        return not inside_transform and torch._C._current_graph_task_id() == -1
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for name in self._initial:
+            # As large as they were saved: before its first batch a loss does not know the class count.
+            saved = state_dict.setdefault(f"{prefix}{name}", self.get_buffer(name))
+            if isinstance(saved, Tensor) and saved.dim() == self.get_buffer(name).dim():
+                setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for name, value in self._buffers.items():
+            if value is not None:
+                self._buffers[name] = moved(fn, value, keep_dtype=True)
+        return self
+
+
+def moved(fn: Callable[[Tensor], Tensor], tensor: Tensor, *, keep_dtype: bool = False) -> Tensor:
+    """What a tensor becomes where ``fn`` moves or casts a module: itself elsewhere, never other numbers.
+
+    On the meta device, in empty memory and under ``FakeTensorMode`` there are no values, so it stays where it
+    is; half precision would round it, so it stays as wide as it is.
+
+    Args:
+        fn: what ``nn.Module._apply`` does to each tensor.
+        tensor: real.
+        keep_dtype: stay as it is in double precision too.
+    """
+    after = fn(as_constant(tensor))
+    if after is tensor:
+        return tensor
+    cast = not keep_dtype and after.dtype in (torch.float32, torch.float64)
+    with on_real_tensors():
+        device = after.device if is_real(after) else tensor.device
+        return tensor.detach().to(device, after.dtype if cast else tensor.dtype, copy=True)
+
+
+def strip_loss_state(state_dict: Mapping[str, V]) -> dict[str, V]:
+    """A state dict without the running statistics of losses, for a model with a loss that keeps none.
+
+    Args:
+        state_dict: of a model; it is not changed.
+
+    Example:
+        >>> state_dict = {"linear.weight": 1, "criterion.loss_state.accuracy": 2}
+        >>> strip_loss_state(state_dict)
+        {'linear.weight': 1}
+    """
+    return {key: value for key, value in state_dict.items() if NAME not in key.split(".")[:-1]}
