@@ -56,6 +56,8 @@ def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
     labels = range(n_classes) if n_counts == 1 else range(1)
     with torch.inference_mode(False), torch.enable_grad():
         row = params.detach().clone().float()[None]
+        if not network.form(row, n_classes).exists.item():
+            return False
         noise = torch.Generator().manual_seed(0)
         for start in range(0, len(labels), _LABELS):
             target = torch.arange(start, min(start + _LABELS, len(labels)), device=row.device)
