@@ -115,6 +115,13 @@ def test_orphans_are_removed_and_nothing_else(tmp_path: Path):
     remove_orphans(tmp_path / "missing")
 
 
+def test_the_first_file_in_a_folder_removes_the_orphans_there(tmp_path: Path):
+    orphan = tmp_path / ".other.0123456789abcdef.evoloss-tmp"
+    orphan.touch()
+    write_bytes(tmp_path / "file", b"new")
+    assert not orphan.exists()
+
+
 def test_a_file_that_is_taken_for_an_orphan_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Another process tidies up between the making of the temporary file and its locking."""
     flock, moments = fcntl.flock, iter(range(2))

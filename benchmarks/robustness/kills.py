@@ -17,7 +17,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,11 @@ class Counts:
 
 
 def run(
-    commands: Sequence[KillableCommand], trials: int, *, seed: int = 0, report: bool = False
+    commands: Sequence[KillableCommand],
+    trials: int,
+    *,
+    seed: int = 0,
+    on_trial: Callable[[int, dict[str, Counts]], None] | None = None,
 ) -> dict[str, Counts]:
     """Kill and resume each command in turn.
 
@@ -142,7 +146,7 @@ def run(
         commands: what is killed.
         trials: in all.
         seed: of the signals and their moments; the machine decides what they meet.
-        report: print each trial.
+        on_trial: called after each trial with the number of trials and the counts so far.
     """
     counts = {command.name: Counts() for command in commands}
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
@@ -154,20 +158,15 @@ def run(
                 raise RuntimeError(f"{command.name} fails undisturbed:\n{end.printed}")
             wanted[command.name], seconds[command.name] = content(out), end.working_seconds
         for trial in range(trials):
-            command = commands[trial % len(commands)]
+            command, out = commands[trial % len(commands)], Path(place) / f"{trial}"
             found = counts[command.name]
-            stops, faults = found.stops.total(), found.faults.total()
-            draw = random.Random(f"{seed} {trial}")
-            _try(command, Path(place) / f"{trial}", seconds[command.name], draw, trial, found)
-            identical = content(Path(place) / f"{trial}") == wanted[command.name]
-            found.identical += identical
-            if not identical:
-                found.blame(
-                    "different result", trial, _difference(Path(place) / f"{trial}", wanted[command.name])
-                )
-            if report:
-                done = f"{found.stops.total() - stops} stops, {found.faults.total() - faults} faults"
-                print(f"trial {trial}, {command.name}: {done}", flush=True)
+            _try(command, out, seconds[command.name], random.Random(f"{seed} {trial}"), trial, found)
+            if difference := _difference(content(out), wanted[command.name]):
+                found.blame("different result", trial, difference)
+            else:
+                found.identical += 1
+            if on_trial is not None:
+                on_trial(trial + 1, counts)
     return counts
 
 
@@ -213,8 +212,7 @@ def _faults_of(stop: Stop, command: KillableCommand, out: Path) -> list[tuple[st
     return faults
 
 
-def _difference(out: Path, wanted: dict[str, Any]) -> str:
-    found = content(out)
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "; ".join(
         f"{name}: {str(found.get(name))[:120]} in place of {str(wanted.get(name))[:120]}"
         for name in sorted(found.keys() | wanted.keys())
@@ -263,10 +261,14 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     began = time.monotonic()
-    counts = run(COMMANDS, arguments.trials, seed=arguments.seed, report=True)
-    found = document(counts, arguments.trials, arguments.seed, time.monotonic() - began)
-    write_text(arguments.out, json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found["faults"]), "written:", arguments.out)
+
+    def keep(trials: int, counts: dict[str, Counts]) -> None:
+        found = document(counts, trials, arguments.seed, time.monotonic() - began)
+        write_text(arguments.out, json.dumps(found, indent=1) + "\n")
+        faults = {kind: number for kind, number in found["faults"].items() if number}
+        print(f"{trials}: {found['stops']} stops, {found['identical']} identical, {faults}", flush=True)
+
+    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=keep)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from evoloss.file_lock import CAN_LOCK, NoLocksError, is_at, lock_handle
@@ -17,9 +18,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a reader never sees half of it.
 
     The content goes to a temporary name in the same folder, is flushed to the disk, and is renamed.
-    Missing parent folders are made. The file gets the permissions that the umask gives to a new one.
+    Missing parent folders are made. The file gets the permissions that the umask gives to a new one. With its
+    first file in a folder a process also removes the orphans there (:func:`remove_orphans`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans_once(path.parent)
     while not _write_once(path, content):
         pass
 
@@ -75,6 +78,12 @@ def remove_if_unused(path: Path) -> None:
             path.unlink()
     finally:
         os.close(handle)
+
+
+@cache
+def _remove_orphans_once(folder: Path) -> None:
+    with suppress(OSError):  # a folder that can be written to, and not be listed
+        remove_orphans(folder)
 
 
 def _mark_as_used(handle: int, temporary: Path) -> bool:
