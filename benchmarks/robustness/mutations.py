@@ -46,6 +46,7 @@ def damage_bytes(content: bytes, draw: random.Random) -> bytes:
 def damage_json(value: Any, draw: random.Random) -> Any:
     """Put something else in one place, or two: junk, another number, a copy of another place, or nothing."""
     value = copy.deepcopy(value)
+    deepest = 400  # once at most: the damage has to be written, too
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         places = _places(value)
         if not places:
@@ -68,9 +69,11 @@ def damage_json(value: Any, draw: random.Random) -> Any:
                 container[key] = copy.deepcopy(other[place])
         elif way == "nest":
             nested: Any = container[key]
-            for _ in range(draw.choice((1, 3, 400))):
+            depth = draw.choice((1, 3, deepest))
+            for _ in range(depth):
                 nested = [nested] if draw.random() < 0.5 else {"a": nested}
             container[key] = nested
+            deepest = min(deepest, 400 - depth) or 1
     return value
 
 
@@ -92,8 +95,8 @@ def _nudged(value: Any, draw: random.Random) -> Any:
     return value
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    if not isinstance(value, dict | list):
+def _places(value: Any, depth: int = 20) -> list[tuple[Any, Any]]:
+    if not isinstance(value, dict | list) or not depth:
         return []
     keys = list(value) if isinstance(value, dict) else list(range(min(len(value), 50)))
-    return [(value, key) for key in keys] + [pair for key in keys for pair in _places(value[key])]
+    return [(value, key) for key in keys] + [pair for key in keys for pair in _places(value[key], depth - 1)]

@@ -106,4 +106,6 @@ def test_mutations_are_drawn_from_their_seed_and_change_something() -> None:
         ]
         assert sum(repr(each) != repr(original) for each in made) > 250
         assert len({repr(each) for each in made}) > 150
+    deep = [damage_json(value, random.Random(seed)) for seed in range(3000)]
+    assert all(json.dumps(each) for each in deep), "what is damaged can be written"
     assert value == {"a": [1, {"b": "text"}], "c": 0.5, "d": True}
