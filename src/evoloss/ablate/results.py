@@ -19,6 +19,7 @@ from evoloss.ablate.statistics import (
 from evoloss.atomic_files import write_text
 from evoloss.errors import ResultsError
 from evoloss.own_files import holds_json
+from evoloss.safe_text import one_line, quoted
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 
@@ -120,7 +121,7 @@ def _parse(text: str, where: str) -> Ablation:
         document = build(_Document, content)
         ablation = _check(document)
     except PlainError as error:
-        raise ResultsError(f"{where}: {error}") from error
+        raise ResultsError(f"{where}: {one_line(error, 600)}") from error
     return ablation
 
 
@@ -128,7 +129,7 @@ def _check(document: _Document) -> Ablation:
     known = document.variants
     for name in (document.baseline, *(name for pair in document.contrasts for name in pair)):
         if name not in known:
-            raise PlainError(f"{name!r} is compared with, but is not among the variants")
+            raise PlainError(f"{quoted(name)} is compared with, but is not among the variants")
     if any(len(pair) != 2 for pair in document.contrasts):
         raise PlainError("contrasts holds something else than pairs of names")
     for index, run in enumerate(document.runs):
@@ -152,7 +153,7 @@ def check_run(run: AblationRun, where: str, known: Container[str]) -> None:
         known: names of the variants.
     """
     if run.variant not in known:
-        raise PlainError(f"{where}.variant is {run.variant!r}, which is not among the variants")
+        raise PlainError(f"{where}.variant is {quoted(run.variant)}, which is not among the variants")
     if run.seed < 0 or run.popsize < 2 or run.generations < 1 or run.seconds < 0:
         raise PlainError(f"{where} has a negative seed or time, or no candidates or generations")
     if not run.measured_at or len(run.measured_at) != len(run.consistency):

@@ -18,6 +18,7 @@ from evoloss.compare.statistics import (
 )
 from evoloss.errors import ResultsError
 from evoloss.own_files import holds_json
+from evoloss.safe_text import one_line, quoted
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.training import RunResult
@@ -120,7 +121,7 @@ def _parse(text: str, where: str) -> Results:
         document = build(_Document, content)
         _check(document)
     except PlainError as error:
-        raise ResultsError(f"{where}: {error}") from error
+        raise ResultsError(f"{where}: {one_line(error, 600)}") from error
     return Results(
         config=document.config,
         created_with=document.created_with,
@@ -208,7 +209,9 @@ def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> 
             here, value = getattr(row, entry.name), getattr(right, entry.name)
             added = entry.default is None and here is None
             if not (added or _agree(here, value)):
-                raise PlainError(f"{name}[{index}].{entry.name} is {here!r}; {value!r} follows from the runs")
+                raise PlainError(
+                    f"{name}[{index}].{entry.name} is {quoted(here)}; {quoted(value)} follows from the runs"
+                )
 
 
 def _agree(found: object, expected: object) -> bool:

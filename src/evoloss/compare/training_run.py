@@ -18,6 +18,7 @@ from evoloss.data import DATASETS, Dataset, load_dataset
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
+from evoloss.safe_text import quoted
 from evoloss.sweeps.plain import PlainError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
@@ -134,7 +135,7 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
     }
     for name, value in expected.items():
         if getattr(found, name) != value:
-            raise PlainError(f"result.{name} is {getattr(found, name)!r}; its run has {value!r}")
+            raise PlainError(f"result.{name} is {quoted(getattr(found, name))}; its run has {quoted(value)}")
 
 
 def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:

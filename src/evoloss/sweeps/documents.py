@@ -9,6 +9,7 @@ from typing import Any
 
 from evoloss.errors import ResultsError
 from evoloss.regular_files import read_regular_text
+from evoloss.safe_text import quoted
 from evoloss.strict_json import parse_json
 
 MAX_DOCUMENT_BYTES = 1 << 29  # half a gigabyte: a million trainings
@@ -50,7 +51,7 @@ def parse_document(text: str, where: str, *, kind: str, schema: int) -> dict[str
         raise ResultsError(f"{where} is not {kind}: it has no entry 'schema'")
     if content["schema"] != schema or isinstance(content["schema"], bool):
         raise ResultsError(
-            f"{where} has schema {content['schema']!r}, this version of evoloss reads {schema}; "
+            f"{where} has schema {quoted(content['schema'])}, this version of evoloss reads {schema}; "
             "a newer evoloss may have written it"
         )
     return content

@@ -12,6 +12,7 @@ from typing import Any
 from evoloss.atomic_files import write_text
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.regular_files import read_regular
+from evoloss.safe_text import one_line, quoted
 from evoloss.strict_json import parse_json
 from evoloss.sweeps.plain import PlainError
 
@@ -84,7 +85,7 @@ def read_run(path: Path, run: Run, check: Check | None = None) -> dict[str, Any]
         if check is not None:
             check(run, result)
     except PlainError as error:
-        raise ResultsError(f"{path} holds no result of its run: {error}; {_AGAIN}") from error
+        raise ResultsError(f"{path} holds no result of its run: {one_line(error, 600)}; {_AGAIN}") from error
     return result
 
 
@@ -96,7 +97,7 @@ def _require_layout(path: Path, content: Any, run: Run) -> None:
     if content["schema"] == SCHEMA:
         unknown = sorted(content.keys() - expected.keys() - {"result", _CHECKSUM})
         if unknown:
-            raise ResultsError(f"{path} is damaged: it has the entry {unknown[0]!r:.60}; {_AGAIN}")
+            raise ResultsError(f"{path} is damaged: it has the entry {quoted(unknown[0])}; {_AGAIN}")
         if _CHECKSUM in content and content[_CHECKSUM] != _digest(content):
             raise ResultsError(f"{path} is damaged or was changed: its checksum is wrong; {_AGAIN}")
     for name, value in expected.items():

@@ -38,13 +38,14 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
         if not finite_in_use(network, params, n_classes):
             raise CanonicalFormError(
                 f"the costs of this loss, or their gradients, are not finite in float32 at {n_classes} "
-                "classes: its parameters are too large; evolve it with another seed"
+                "classes, or push the label's probability down: its parameters are too large; evolve it with "
+                "another seed"
             )
     return params
 
 
 def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
-    """Whether costs and gradients stay inside float32, for predictions from uniform to below the floor.
+    """Whether form, costs and gradients stay inside float32, for predictions from uniform to below the floor.
 
     Args:
         network: the loss network.
