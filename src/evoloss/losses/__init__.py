@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.known.agce import AgceLoss
@@ -25,6 +27,8 @@ from evoloss.losses.known.ngl import NglLoss
 from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.losses.state import LossState, strip_loss_state
+from evoloss.networks import NETWORKS
 
 __all__ = [
     "LOSSES",
@@ -48,6 +52,7 @@ __all__ = [
     "Poly1Loss",
     "SceLoss",
     "SmoothedLogLoss",
+    "strip_loss_state",
 ]
 
 _KNOWN: tuple[type[ClassificationLoss], ...] = (
@@ -71,3 +76,6 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
 )
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}
+
+# A module that holds a loss can be read by torch.load(weights_only=True), which takes what is listed here.
+torch.serialization.add_safe_globals([*_KNOWN, EvolvedLoss, LossState, *NETWORKS.values()])

@@ -9,7 +9,6 @@ cross-entropy itself, which is how this file is tested.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,6 +20,7 @@ from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import autograd_takes, is_plain, kind_of
+from evoloss.losses.call.numbers import plain_number
 from evoloss.losses.call.validation import (
     Options,
     Reduction,
@@ -95,9 +95,9 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     ) -> None:
         super().__init__(
             weight=autograd_takes(weight),
-            ignore_index=_plain_number(ignore_index),
+            ignore_index=plain_number(ignore_index),
             reduction=reduction,
-            label_smoothing=_plain_number(label_smoothing, real=True),
+            label_smoothing=plain_number(label_smoothing, real=True),
         )
 
     @property
@@ -230,12 +230,3 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.weight = autograd_takes(self.weight)
         return self
-
-
-def _plain_number(value: Any, *, real: bool = False) -> Any:
-    """Turn a NumPy scalar into a Python number, which compiles; leave anything else for forward to reject."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    return float(value) if real and isinstance(value, numbers.Real) else value

@@ -23,10 +23,8 @@ from evoloss.networks.tempered import (
     TemperedForm,
     TemperedNetwork,
     TemperedTerms,
-    Tempering,
-    certainty,
-    certainty_of,
 )
+from evoloss.networks.tempering import Tempering, certainty, certainty_of
 from evoloss.networks.terms import LOG_P_FLOOR, AffineTerms, Context, LabelView, RowTerms, Terms
 
 __all__ = [

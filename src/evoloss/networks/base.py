@@ -18,12 +18,12 @@ from evoloss.errors import ConfigError
 from evoloss.networks.options import NetworkOptions, checked_fields
 from evoloss.networks.slopes import Slopes, SlopesByCount
 from evoloss.networks.states import RunningState, States
+from evoloss.networks.tempering import Tempering
 from evoloss.networks.terms import Context, LabelView, Terms
 
 if TYPE_CHECKING:
     from evoloss.networks.lookup import LookupTables
     from evoloss.networks.table import LossTable
-    from evoloss.networks.tempered import Tempering
 
 # Class counts at which a loss for any count must have a canonical form.
 CHECKED_CLASSES = (2, 10, 100, 1000)
@@ -51,6 +51,8 @@ class LossNetwork(ABC):
         sees_batch: whether the cost of a prediction depends on the rest of its batch.
         keeps_state: whether a loss in use has running statistics of its training; see :meth:`take_in`.
         is_tabulated: whether a loss in use is read from tables, which :meth:`tables` makes.
+        follows_dominance_only: whether 'dominance' is the only error that it can order all predictions
+            by: its cost is no falling function of the label's probability alone.
         tells_classes_apart: whether the cost of a prediction changes when classes other than the label change
             places. Such a loss cannot be judged by errors that treat classes alike.
         has_slopes: whether students can be trained with it; see :meth:`slopes`.
@@ -64,6 +66,7 @@ class LossNetwork(ABC):
     sees_batch: ClassVar[bool] = False
     keeps_state: ClassVar[bool] = False
     is_tabulated: ClassVar[bool] = False
+    follows_dominance_only: ClassVar[bool] = False
     tells_classes_apart: ClassVar[bool] = False
     has_slopes: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = True

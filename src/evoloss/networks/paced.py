@@ -35,7 +35,8 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.states import RunningState
-from evoloss.networks.tempered import TemperedNetwork, TemperedTerms, certainty_of
+from evoloss.networks.tempered import TemperedNetwork, TemperedTerms
+from evoloss.networks.tempering import certainty_of
 from evoloss.networks.terms import Context, LabelView
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class

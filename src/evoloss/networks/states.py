@@ -1,7 +1,7 @@
 """What a kind of network with a state says: running statistics of the training that a loss is part of.
 
 In a search every student has its own. A state changes what a loss is by the *temper* t of each sample: the
-slopes of the loss are looked up at ``t log p`` (:mod:`evoloss.networks.tempered`), and those of the other
+slopes of the loss are looked up at ``t log p`` (:mod:`evoloss.networks.tempering`), and those of the other
 classes are 0 where t is not 1.
 """
 

@@ -25,24 +25,22 @@ Any class count; class costs are O(C).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import RunningState
+from evoloss.networks.tempering import LEAST_TEMPER, Tempering, certainty
 from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView, RowTerms
 from evoloss.pairs import label_log_probs
 
 EXPONENTS = (0.0, 0.5, 1.0, 2.0, 4.0)
 N_WEIGHTS = len(EXPONENTS)
-LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
 _LARGEST = 12.0
 _LARGEST_POWER = 4.0
 _START_SPREAD = 0.3
@@ -62,29 +60,6 @@ class TemperedForm(NamedTuple):
     def exists(self) -> Tensor:
         """Whether the form exists, ``(popsize,)``: always, but for parameters that are not finite."""
         return ((self.scale > 0) & self.scale.isfinite()).squeeze(1)
-
-
-class Tempering(NamedTuple):
-    """How the temper depends on what it follows, ``a + (1 - a) c**power``.
-
-    Attributes:
-        least: a, from 0 to 1.
-        power: above 0.
-        paced: 1 for candidates whose temper follows agreements of a batch (:mod:`evoloss.networks.paced`),
-            0 for those where it follows the certainty of a prediction; None for the latter alone.
-    """
-
-    least: Tensor
-    power: Tensor
-    paced: Tensor | None = None
-
-    def at(self, measure: Tensor) -> Tensor:
-        """The temper at certainties, or at agreements, that broadcast with the attributes."""
-        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=LEAST_TEMPER)
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
-        """The same with every attribute changed."""
-        return Tempering(*(None if each is None else change(each) for each in self))  # type: ignore[arg-type]
 
 
 class _Vectors(NamedTuple):
@@ -184,6 +159,7 @@ class TemperedNetwork(LossNetwork):
     summary: ClassVar[str] = (
         "the label's cost depends on how certain the prediction is; consistent under error dominance only"
     )
+    follows_dominance_only: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = False  # five exponentials
 
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
@@ -335,15 +311,3 @@ class TemperedNetwork(LossNetwork):
     def _default(self, log_probs: Tensor) -> Tensor:
         """What the temper follows where no context is given."""
         return certainty(log_probs)
-
-
-def certainty(log_probs: Tensor) -> Tensor:
-    """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``."""
-    return certainty_of(log_probs.detach().amax(dim=1).exp(), log_probs.shape[1])
-
-
-def certainty_of(top: Tensor, n_classes: int) -> Tensor:
-    """:func:`certainty` from the largest probability, of any shape."""
-    # A power of it may have an infinite slope at 0: what rounding leaves of a uniform prediction is nothing.
-    above = F.threshold(n_classes * top - 1, 8 * torch.finfo(top.dtype).eps, 0.0)
-    return (above / max(1, n_classes - 1)).clamp(max=1)

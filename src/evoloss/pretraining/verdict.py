@@ -12,10 +12,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evoloss.networks import NETWORKS
 from evoloss.pretraining.config import PretrainConfig
 
 SETTLED = 0.999
 _CERTAIN = 2.0  # standard errors
+_SOONEST = "monotone"  # the network that follows dominance by construction
 
 
 class Verdict(NamedTuple):
@@ -82,7 +84,8 @@ def _advice(config: PretrainConfig) -> str:
             "A network that sees probabilities alone cannot tell the smallest ones apart: "
             "take features='log_probs'."
         )
-    if config.network in ("tempered", "paced") and config.error != "dominance":
+    kind = NETWORKS[config.network]
+    if kind.follows_dominance_only and config.error != "dominance":
         return (
             f"A {config.network} network cannot order all predictions by {config.error}: take "
             "error='dominance', which it can follow."
@@ -92,9 +95,9 @@ def _advice(config: PretrainConfig) -> str:
             "Or begin again without a number of generations: the search then goes on until it has settled, "
             "from other starts where it is stuck."
         )
-    if config.network in ("concat", "monotone"):
+    if config.network == _SOONEST or kind.tells_classes_apart:
         return "Or try another seed, or more pairs."
-    return "Or try another seed, or network='monotone', which settles soonest."
+    return f"Or try another seed, or network={_SOONEST!r}, which settles soonest."
 
 
 def _on_learnability(config: PretrainConfig, summary: Mapping[str, Any]) -> Verdict:

@@ -50,7 +50,7 @@ class SlopeTables:
         exists: which candidates can be trained with, shape ``(popsize,)``; the rest have zeros.
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
-        tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempered`), how the
+        tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempering`), how the
             temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
             ``(popsize, 1)`` each; None is t = 1 for all.
         states: if the temper depends on what students remember of their training

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.validation import Reduction
+from evoloss.losses.kernels.index_labels import check_range, index_labels, weighted
 from evoloss.networks import Context, Terms
 
 __all__ = ["reduced_rows", "row_chunks"]
@@ -31,7 +32,6 @@ __all__ = ["reduced_rows", "row_chunks"]
 _CHUNK_ELEMENTS = 1 << 17
 
 ExactCosts = Callable[[Tensor, Labels], Tensor]
-Factors = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
 
 
 def row_chunks(n: int, n_classes: int) -> list[slice]:
@@ -80,18 +80,18 @@ class _LabelRows(torch.autograd.Function):
             log_probs = torch.log_softmax(logits, 1)
             # nll_loss raises for an index out of range, as cross-entropy does.
             log_p = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored).neg_()
-            label, counted, factor, total = _index_labels(labels)
+            label, counted, factor, total = index_labels(labels)
             if terms.sees_row:
                 context = terms.row_context(log_probs)
         else:
-            _check_range(labels, n_classes)
-            label, counted, factor, total = _index_labels(labels)
+            check_range(labels, n_classes)
+            label, counted, factor, total = index_labels(labels)
             log_p, context = _half_rows(logits, label, terms)
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
         cost, slope = terms.cost_and_slope(log_p, context)
         if factor is not None:
-            cost, slope = _weighted(cost, counted, factor), slope.mul_(factor)
+            cost, slope = weighted(cost, counted, factor), slope.mul_(factor)
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(logits, log_probs, label, slope)
             ctx.again = labels, reduction, exact
@@ -142,8 +142,8 @@ class _DenseRows(torch.autograd.Function):
         one_chunk = n <= step and not labels.is_dense and logits.dtype == torch.float32
         if labels.target.dim() == 1:
             if not one_chunk or labels.weight is not None:
-                _check_range(labels, n_classes)
-            label, counted, factor, total = _index_labels(labels)
+                check_range(labels, n_classes)
+            label, counted, factor, total = index_labels(labels)
             if labels.is_dense:  # their weights are in the masses
                 factor = None if counted is None else counted.to(torch.float32)
         context = _batch_context(logits, labels, label, counted, terms) if terms.sees_batch else None
@@ -165,7 +165,7 @@ class _DenseRows(torch.autograd.Function):
         else:
             gradient, cost = _all_chunks(logits, labels, label, terms, context, step, wanted)
         if factor is not None:
-            cost = _weighted(cost, counted, factor)
+            cost = weighted(cost, counted, factor)
         if gradient is not None:
             ctx.save_for_backward(logits, gradient, factor)
             ctx.again = labels, reduction, exact
@@ -192,42 +192,6 @@ class _DenseRows(torch.autograd.Function):
         for rows in row_chunks(*gradient.shape):
             made[rows] = gradient[rows].to(scale.dtype) * (scale if scale.dim() == 0 else scale[rows])
         return made, None, None, None, None
-
-
-def _check_range(labels: Labels, n_classes: int) -> None:
-    """Raise IndexError, as cross-entropy does, for an index target outside ``[0, C)``."""
-    label = labels.label
-    least, most = label.aminmax()
-    if least.item() < 0 or most.item() >= n_classes:
-        wrong = label[(label < 0) | (label >= n_classes)][:1]
-        F.nll_loss(torch.zeros(1, n_classes, dtype=torch.float32, device=label.device), wrong)
-
-
-def _index_labels(labels: Labels) -> Factors:
-    """What index targets, which are in range, say of rows.
-
-    Returns:
-        The labels ``(N,)``, class 0 for rows to ignore; which rows count, None for all; what multiplies the
-        cost of each, None for 1; what the mean divides by, None for their number.
-    """
-    target, weight, _, ignored, _ = labels
-    # Only an index to ignore is negative, or the index is one of the classes and has to be looked for.
-    if target.min().item() >= 0 if ignored < 0 else not bool((target == ignored).any()):
-        if weight is None:
-            return target, None, None, None
-        factor = weight.index_select(0, target)
-        return target, None, factor, factor.sum()
-    label, counted = labels.label, labels.counted
-    if weight is None:
-        return label, counted, counted.to(torch.float32), counted.sum()
-    factor = torch.where(counted, weight.index_select(0, label), 0.0)
-    return label, counted, factor, factor.sum()
-
-
-def _weighted(cost: Tensor, counted: Tensor | None, factor: Tensor) -> Tensor:
-    """Costs times what multiplies them, 0 for rows to ignore: those may cost NaN, and 0 * NaN is NaN."""
-    cost = cost.mul_(factor)
-    return cost if counted is None else cost.masked_fill_(~counted, 0.0)
 
 
 def _gradient_scale(reduction: Reduction, n: int, total: Tensor | None) -> Tensor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from evoloss.errors import ConfigError
+from evoloss.losses.call.numbers import plain_number
 
 __all__ = ["in_range"]
 
@@ -31,7 +32,8 @@ def in_range(
     Raises:
         ConfigError: if the value is not a finite number in the range.
     """
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    plain = plain_number(value, real=True)
+    number = plain if isinstance(plain, float) else math.nan
     inside = low < number <= high if above else low <= number <= high
     if inside and math.isfinite(number):
         return number

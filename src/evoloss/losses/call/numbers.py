@@ -1,0 +1,31 @@
+"""Numbers as users give them."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+__all__ = ["plain_number"]
+
+
+def plain_number(value: Any, *, real: bool = False) -> Any:
+    """Turn a number of NumPy, or a tensor or array that holds one number, into one of Python, which compiles.
+
+    Anything else, booleans too, stays what it is, for whoever uses it to refuse.
+
+    Args:
+        value: what was given.
+        real: make a float of every number; else only integers are numbers.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0:
+        value = value.item()
+    elif isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool):
+        return value
+    if real and isinstance(value, numbers.Real):
+        return float(value)
+    return int(value) if isinstance(value, numbers.Integral) else value

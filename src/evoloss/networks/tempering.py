@@ -1,0 +1,50 @@
+"""Tempers: where a loss of p is one of ``p**t``, how t follows the certainty of a prediction, or its batch.
+
+No gradient flows through a temper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
+
+
+class Tempering(NamedTuple):
+    """How the temper depends on what it follows, ``a + (1 - a) c**power``.
+
+    Attributes:
+        least: a, from 0 to 1.
+        power: above 0.
+        paced: 1 for candidates whose temper follows agreements of a batch (:mod:`evoloss.networks.paced`),
+            0 for those where it follows the certainty of a prediction; None for the latter alone.
+    """
+
+    least: Tensor
+    power: Tensor
+    paced: Tensor | None = None
+
+    def at(self, measure: Tensor) -> Tensor:
+        """The temper at certainties, or at agreements, that broadcast with the attributes."""
+        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=LEAST_TEMPER)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
+        """The same with every attribute changed."""
+        return Tempering(*(None if each is None else change(each) for each in self))  # type: ignore[arg-type]
+
+
+def certainty(log_probs: Tensor) -> Tensor:
+    """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``."""
+    return certainty_of(log_probs.detach().amax(dim=1).exp(), log_probs.shape[1])
+
+
+def certainty_of(top: Tensor, n_classes: int) -> Tensor:
+    """:func:`certainty` from the largest probability, of any shape."""
+    # A power of it may have an infinite slope at 0: what rounding leaves of a uniform prediction is nothing.
+    above = F.threshold(n_classes * top - 1, 8 * torch.finfo(top.dtype).eps, 0.0)
+    return (above / max(1, n_classes - 1)).clamp(max=1)
