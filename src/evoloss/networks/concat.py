@@ -175,3 +175,4 @@ class ConcatNetwork(LossNetwork):
         labels = torch.arange(n_classes, device=log_probs.device).repeat(n)
         repeated = log_probs.repeat_interleave(n_classes, dim=0)
         return self.losses(params[None], repeated, labels, form).reshape(n, n_classes)
+

@@ -185,6 +185,7 @@ class TemperedNetwork(LossNetwork):
         "the label's cost depends on how certain the prediction is; consistent under error dominance only"
     )
     interpolates_slopes: ClassVar[bool] = False  # five exponentials
+    certain_is_cheapest: ClassVar[bool] = True  # a sum of positive terms, all 0 there
 
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 
