@@ -27,16 +27,11 @@ from evoloss.losses.call.modes import (
 )
 from evoloss.losses.kernels import triton_rows
 from evoloss.losses.kernels.traced_rows import traced_rows
-from evoloss.losses.parameters import ParametricLoss
+from evoloss.losses.parameters import WRITTEN_TO, ParametricLoss
 from evoloss.networks import Context, LookupTables, LossNetwork, Terms
 
 DEFAULT = "evolved-base"
 """The shipped loss that ``EvolvedLoss()`` is."""
-
-_WRITTEN_TO = (
-    "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
-    "call the loss once outside of compiled code"
-)
 
 
 class EvolvedLoss(ParametricLoss):
@@ -310,7 +305,7 @@ class EvolvedLoss(ParametricLoss):
         if not self._has_tables(n_classes, device):
             raise ValueError(no_form(n_classes))
         compiled = self._constants.compiled[n_classes, device]
-        torch._assert_async((compiled.params == self.params).all(), _WRITTEN_TO)
+        torch._assert_async((compiled.params == self.params).all(), WRITTEN_TO)
         return compiled.tables
 
     @constant_to_compilers

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import torch
 from torch import Tensor
 
+from evoloss.losses.artefact.validation import no_form
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import (
     as_constant,
     autograd_takes,
+    constant_to_compilers,
+    inside_transform,
     is_eager,
+    is_exporting,
     is_fake_of,
     is_real,
     on_real_tensors,
@@ -22,7 +26,12 @@ from evoloss.losses.kernels.constants import LossConstants
 from evoloss.losses.state import LossState, moved
 from evoloss.networks import Context, LossNetwork, describe_network
 
-__all__ = ["ParametricLoss"]
+__all__ = ["WRITTEN_TO", "ParametricLoss"]
+
+WRITTEN_TO = (
+    "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
+    "call the loss once outside of compiled code"
+)
 
 
 class ParametricLoss(ClassificationLoss):
@@ -91,7 +100,30 @@ class ParametricLoss(ClassificationLoss):
         params = self.params.to(*where)
         self.network.check_classes(n_classes)
         made: Any = self.network.form(params[None], n_classes)
-        return params, made, self.network.least_cost(params, n_classes, made)
+        if is_eager() and is_real(params) and not made.exists.item():
+            raise ValueError(no_form(n_classes))
+        return params, made, self._traced_least_cost(params, n_classes, made)
+
+    def _traced_least_cost(self, params: Tensor, n_classes: int, form: Any) -> Tensor:
+        """The least cost of parameters that are variables; in compiled code taken from this module.
+
+        There it would be a search of thousands of operations in the graph, guarded as the tables are.
+        """
+        searched = self.network.certain_is_cheapest or is_exporting() or inside_transform()
+        if searched or not torch.compiler.is_dynamo_compiling():
+            return self.network.least_cost(params, n_classes, form)
+        # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
+        n_classes = len(range(n_classes))
+        if not self._has_least_cost(n_classes):
+            raise ValueError(no_form(n_classes))
+        kept = self._constants.compiled_least[n_classes]
+        torch._assert_async((kept.params == self.params).all(), WRITTEN_TO)
+        return kept.value.to(params)
+
+    @constant_to_compilers
+    def _has_least_cost(self, n_classes: int) -> bool:
+        """Leave the least cost for a compiler that traces to find; False if there is none."""
+        return self._constants.has_least_cost(self.params.detach(), n_classes)
 
     def network_class_costs(self, log_probs: Tensor, context: Context) -> Tensor:
         """L(p, k) for every class k from the network itself, ``(N, C)`` to ``(N, C)``."""

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
+from evoloss.networks.least_search import least_prediction
 from evoloss.networks.options import NetworkOptions, checked_fields
 from evoloss.networks.slopes import Slopes, SlopesByCount
 from evoloss.networks.states import RunningState, States
 from evoloss.networks.tempering import Tempering
-from evoloss.networks.terms import Context, LabelView, Terms
+from evoloss.networks.terms import Context, LabelView, Terms, wide_dtype
 
 if TYPE_CHECKING:
     from evoloss.networks.lookup import LookupTables
@@ -59,6 +60,7 @@ class LossNetwork(ABC):
         interpolates_slopes: whether a polynomial through its slopes at a few Chebyshev points stands for
             them. False for slopes that are cheap to ask for, or that bend.
         can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
+        certain_is_cheapest: whether by construction nothing costs less than the certain right prediction.
     """
 
     kind: ClassVar[str]
@@ -71,6 +73,7 @@ class LossNetwork(ABC):
     has_slopes: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = True
     can_imitate: ClassVar[bool] = False
+    certain_is_cheapest: ClassVar[bool] = False
 
     # What there is to choose.
 
@@ -255,9 +258,23 @@ class LossNetwork(ABC):
         return self.form(params[None], n_classes)
 
     def least_cost(self, params: Tensor, n_classes: int, form: Any = None) -> Tensor:
-        """The least canonical cost over all predictions and labels, a scalar; a loss in use subtracts it."""
-        del n_classes, form
-        return params.new_zeros(())
+        """The least canonical cost over predictions and labels, at most 0, a scalar.
+
+        A loss in use subtracts it. Searched in general (:mod:`evoloss.networks.least_search`); 0 where ``certain_is_cheapest``. Its
+        derivative is that of the cost at the place that was found (envelope theorem).
+        """
+        if self.certain_is_cheapest:
+            return params.new_zeros(())
+        wide = params.detach().to(wide_dtype(params.device))
+        known = self.form(wide[None], n_classes)
+        labels = range(n_classes if self.tells_classes_apart else 1)
+        place, label = least_prediction(
+            lambda log_probs, target: self.label_costs(wide, log_probs, target, known),
+            n_classes,
+            labels,
+            wide,
+        )
+        return self.label_costs(params, place.to(params.dtype), label, form)[0].clamp(max=0.0)
 
     def terms(self, params: Tensor, n_classes: int) -> Terms | None:
         """The loss at a class count as numbers, on the CPU; None where it has no fast way."""

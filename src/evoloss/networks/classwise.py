@@ -21,13 +21,13 @@ from torch import Tensor
 from evoloss.errors import UnknownNameError
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.imitation import fit_slopes
-from evoloss.networks.least_cost import least_cost
+from evoloss.networks.least_cost import Phi, cost_at, least_place
 from evoloss.networks.lookup import N_NODES, LookupTables, tabulate
 from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import Slopes, SlopesByCount
 from evoloss.networks.table import LossTable
-from evoloss.networks.terms import LOG_P_FLOOR, Context
+from evoloss.networks.terms import LOG_P_FLOOR, Context, wide_dtype
 
 
 class ClasswiseForm(NamedTuple):
@@ -307,13 +307,19 @@ class ClasswiseNetwork(LossNetwork):
 
     def least_cost(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
         """The least that any prediction costs by the canonical form, a scalar; see :mod:`.least_cost`."""
+        if self.certain_is_cheapest:
+            return params.new_zeros(())
+        wide = params.detach().to(wide_dtype(params.device))
+        place = least_place(*self._phis(wide, n_classes), n_classes, wide)
+        return cost_at(*self._phis(params, n_classes, form), place, n_classes, params)
+
+    def _phis(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> tuple[Phi, Phi]:
+        r"""One candidate's :math:`\phi_1` and :math:`\phi_0` as functions of log-probabilities alone."""
         row = params[None]
-        form = form or self.form(row, n_classes)
-        return least_cost(
-            lambda log_p: self.phi_label(row, form, log_p, n_classes)[0],
-            lambda log_p: self.phi_other(row, form, log_p, n_classes)[0],
-            n_classes,
-            params,
+        known = form or self.form(row, n_classes)
+        return (
+            lambda log_p: self.phi_label(row, known, log_p, n_classes)[0],
+            lambda log_p: self.phi_other(row, known, log_p, n_classes)[0],
         )
 
 

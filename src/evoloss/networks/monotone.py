@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from evoloss.errors import ConfigError
 from evoloss.networks.base import LossNetwork
-from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.slopes import SlopesByCount
 
 RISING = ("softplus", "tanh")
@@ -35,6 +35,7 @@ class MonotoneNetwork(ClasswiseNetwork):
     kind: ClassVar[str] = "monotone"
     summary: ClassVar[str] = "classwise, consistent by construction"
     can_imitate: ClassVar[bool] = False
+    certain_is_cheapest: ClassVar[bool] = True  # every term of the cost falls towards it
 
     activation: str = "softplus"
 
@@ -74,8 +75,3 @@ class MonotoneNetwork(ClasswiseNetwork):
         flag = torch.as_tensor(is_label, dtype=rows.dtype, device=rows.device).expand(rows.shape[0])
         sign = (1 - 2 * flag)[:, None]
         return torch.cat([rows[:, :signed] * sign, rows[:, signed:]], dim=1)
-
-    def least_cost(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
-        """0: every term of the cost falls towards the certain prediction, which costs 0."""
-        del n_classes, form
-        return params.new_zeros(())

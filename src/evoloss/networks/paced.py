@@ -37,7 +37,7 @@ from torch import Tensor
 from evoloss.networks.states import RunningState
 from evoloss.networks.tempered import TemperedNetwork, TemperedTerms
 from evoloss.networks.tempering import certainty_of
-from evoloss.networks.terms import Context, LabelView
+from evoloss.networks.terms import Context, LabelView, wide_dtype
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
@@ -120,7 +120,7 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
     p = p.detach()
     kept = p.isfinite() if counts is None else p.isfinite() & counts
     # A running sum in float32 stops growing at 2^24 positions.
-    wide = torch.float64 if p.device.type != "mps" else torch.float32
+    wide = wide_dtype(p.device)
     learned, one = torch.where(kept, p, 0.0).to(wide), kept.to(wide)
     none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
@@ -138,7 +138,7 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
     kept = probs.detach().isfinite().all(dim=1, keepdim=True)
     shares = torch.where(kept, shares.detach(), 0.0).to(probs.dtype)
     learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
-    wide = torch.float64 if probs.device.type != "mps" else torch.float32
+    wide = wide_dtype(probs.device)
     sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)
     mean = sums.sum() / numbers.sum().clamp(min=1)
     return _of_others(sums - learned, numbers - shares, mean, probs.shape[1], probs.dtype)

@@ -22,6 +22,11 @@ Context = (
 )  # of each row, ``(N,)``, or of each row and class, ``(N, C)``; None where there is none
 
 
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """The dtype of long sums and fine searches: float64, which Apple's GPUs do not have."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 class LabelView(Protocol):
     """What a context may know of the labels of a batch; :class:`evoloss.losses.call.labels.Labels`."""
 

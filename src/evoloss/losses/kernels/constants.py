@@ -8,11 +8,18 @@ import torch
 from torch import Tensor
 
 from evoloss.losses.artefact.validation import no_form
-from evoloss.losses.call.modes import as_constant
+from evoloss.losses.call.modes import as_constant, on_real_tensors
 from evoloss.losses.kernels.cache import SIZE, ParameterCache
 from evoloss.networks import LookupTables, LossNetwork, Terms
 
-__all__ = ["CompiledTables", "LossConstants"]
+__all__ = ["CompiledLeastCost", "CompiledTables", "LossConstants"]
+
+
+class CompiledLeastCost(NamedTuple):
+    """The least cost as compiled code finds it, and the parameters that it was worked out of."""
+
+    value: Tensor
+    params: Tensor
 
 
 class CompiledTables(NamedTuple):
@@ -29,12 +36,14 @@ class LossConstants:
         network: the loss network.
         params: the tensor that the loss has for parameters where nobody has put another in its place.
         compiled: the tables of each class count and device, for compiled code, which finds them here.
+        compiled_least: the least cost of each class count, likewise.
     """
 
     def __init__(self, network: LossNetwork, params: Tensor) -> None:
         self.network = network
         self.params = params
         self.compiled: dict[tuple[int, torch.device], CompiledTables] = {}
+        self.compiled_least: dict[int, CompiledLeastCost] = {}
         self._cache = ParameterCache()
 
     def canonical(
@@ -104,8 +113,22 @@ class LossConstants:
             return False
         return True
 
+    def has_least_cost(self, params: Tensor, n_classes: int) -> bool:
+        """Whether there is a form at a class count; leaves the least cost for compiled code."""
+        try:
+            least = self.canonical(params, n_classes, params.device, params.dtype)[1]
+        except ValueError:
+            return False
+        with on_real_tensors():
+            value = torch.tensor(least, dtype=torch.float64)
+            self.compiled_least[n_classes] = CompiledLeastCost(value, params.clone())
+        return True
+
     def refresh(self, params: Tensor) -> None:
-        """Make the tables of compiled code again, of these parameters; drop those that there are not."""
+        """Make what compiled code finds again, of these parameters; drop what there is not."""
+        for n_classes in list(self.compiled_least):
+            if not self.has_least_cost(params, n_classes):
+                self.compiled_least.pop(n_classes, None)
         for n_classes, device in list(self.compiled):
             if not self.has_tables(params, n_classes, device):
                 self.compiled.pop((n_classes, device), None)
