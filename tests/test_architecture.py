@@ -34,11 +34,13 @@ ROOMS: dict[str, set[str]] = {
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
     "report": {"training", "compare", "ablate", "diagnostics", "pretraining"},
     "cli": {
-        *("executors", "networks", "losses", "zoo", "pretraining", "diagnostics"),
+        *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
         *("compare", "ablate", "sweeps", "report"),
     },
 }
 GROUND = {
+    "memory",
+    "user_paths",
     "errors",
     "random_streams",
     "file_lock",

@@ -5,8 +5,40 @@ criterion = EvolvedLoss.from_pretrained("evolved-base")
 loss = criterion(logits, target)  # as nn.CrossEntropyLoss
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from evoloss._version import __version__
-from evoloss.losses.evolved import EvolvedLoss
-from evoloss.pretraining import PretrainConfig, PretrainResult, pretrain
+
+if TYPE_CHECKING:
+    from evoloss.losses.evolved import EvolvedLoss
+    from evoloss.pretraining import PretrainConfig, PretrainResult, pretrain
 
 __all__ = ["EvolvedLoss", "PretrainConfig", "PretrainResult", "__version__", "pretrain"]
+
+# Imported when they are asked for: torch takes a second, and the command line has to say what it can do, and
+# to be stopped quietly, before that.
+_PLACES = {
+    "EvolvedLoss": "evoloss.losses.evolved",
+    "PretrainConfig": "evoloss.pretraining",
+    "PretrainResult": "evoloss.pretraining",
+    "pretrain": "evoloss.pretraining",
+}
+_ROOMS = ("fitness", "losses", "networks", "pairs", "pretraining", "strategies", "tasks", "zoo")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        found = getattr(import_module(_PLACES[name]), name)
+    elif name in _ROOMS:
+        found = import_module(f"evoloss.{name}")
+    else:
+        raise AttributeError(f"module 'evoloss' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES, *_ROOMS})

@@ -66,7 +66,7 @@ def test_a_loss_without_finite_values_is_recorded_not_raised() -> None:
 
 
 def test_what_cannot_be_inspected_at_all_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least 2 classes, got 1"):
+    with pytest.raises(ConfigError, match="with 2 to 100,000 classes, got 1"):
         inspect_loss(plain_losses.cross_entropy, n_classes=1)
     with pytest.raises(ConfigError, match="cannot be inspected with 4 classes: expected 10 classes"):
         inspect_loss(plain_losses.ten_classes_only, n_classes=4)

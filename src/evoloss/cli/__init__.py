@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Sequence
-
-import tyro
+from collections.abc import Callable, Sequence
 
 from evoloss._version import __version__
+from evoloss.cli.process import (
+    EXIT_BROKEN_PIPE,
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    Interrupts,
+    as_program,
+    is_output_gone,
+)
 from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
 from evoloss.safe_text import one_line
 
 # Name, module, class of the configuration, one line. Modules are imported when their command is called, so
-# that `evoloss losses` needs neither Fabric nor matplotlib.
+# that `evoloss losses` needs neither Fabric nor matplotlib, and nothing is imported to print the usage.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "pretrain": ("evoloss.cli.pretrain", "PretrainCommand", "evolve a loss from synthetic pairs"),
     "compare": ("evoloss.cli.compare", "CompareCommand", "train classifiers with several losses and compare"),
@@ -28,16 +35,32 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 _LONGEST_ERROR = 4000  # characters; a message may name ten files
-EXIT_ERROR, EXIT_INTERRUPTED = 2, 130  # as shells have them
+# What PyTorch says where memory ends; its own class of error is for devices alone.
+_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory", re.I)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that ``argv`` (by default the process's arguments) names.
+    """Run the command that ``argv`` names.
+
+    Args:
+        argv: arguments. None stands for those of the process, whose streams and interrupts are then taken
+            care of too.
 
     Returns:
-        The exit status: 0 done, 2 a mistake in the call or the input, 130 interrupted.
+        The exit status: 0 done, 2 a mistake in the call or the input, 130 interrupted, 141 nobody reads what
+        is printed any more.
+
+    Raises:
+        SystemExit: after help, and for arguments that cannot be parsed.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _run(list(argv), lambda: None)
+    interrupts = Interrupts()
+    with as_program(interrupts):
+        return _run(sys.argv[1:], interrupts.begin_work)
+
+
+def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else EXIT_ERROR
@@ -45,22 +68,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"evoloss {__version__}")
         return 0
     try:
-        return _dispatch(arguments[0], arguments[1:])
+        return _dispatch(arguments[0], arguments[1:], begin_work)
     except EvolossError as error:
-        print(f"evoloss: error: {one_line(error, _LONGEST_ERROR)}", file=sys.stderr)
-        return EXIT_ERROR
+        return _fail(str(error))
+    except BrokenPipeError as error:
+        return EXIT_BROKEN_PIPE if is_output_gone() else _fail(str(error))
     except OSError as error:  # a folder that cannot be written, a full disk: no fault of the program
         place = f": {error.filename}" if error.filename else ""
-        print(f"evoloss: error: {one_line(f'{error.strerror or error}{place}', 400)}", file=sys.stderr)
-        return EXIT_ERROR
+        return _fail(one_line(f"{error.strerror or error}{place}", 400))
     except KeyboardInterrupt:
         print("evoloss: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is None:
+            raise
+        return _fail("the memory of this machine is not enough; ask for fewer or smaller things at once")
 
 
-def _dispatch(name: str, arguments: list[str]) -> int:
+def _fail(message: str) -> int:
+    print(f"evoloss: error: {one_line(message, _LONGEST_ERROR)}", file=sys.stderr)
+    return EXIT_ERROR
+
+
+def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -> int:
     if name not in COMMANDS:
         raise UnknownNameError.among("command", name, COMMANDS)
+    from evoloss.cli.arguments import expand_paths, require_text, require_writable
+
+    require_text(arguments)
     module_name, class_name, summary = COMMANDS[name]
     try:
         module = importlib.import_module(module_name)
@@ -68,6 +103,8 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         if error.name is None or error.name.split(".")[0] == "evoloss":
             raise
         raise MissingExtraError.of(error.name, "experiments,report", f"evoloss {name}") from error
+    import tyro
+
     # A command may take its defaults from a file that its arguments name.
     defaults = getattr(module, "defaults", None)
     config = tyro.cli(
@@ -77,6 +114,10 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         description=summary.capitalize() + ".",
         **({} if defaults is None else {"default": defaults(arguments)}),
     )
+    config = expand_paths(config)
+    if getattr(config, "out", None) is not None:
+        require_writable(config.out)
+    begin_work()
     return int(module.run(config))
 
 

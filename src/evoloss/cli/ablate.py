@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evoloss.ablate.ablation import SHORT, AblateConfig, OnRun, ablate
 from evoloss.ablate.results import FILE_NAME, OWN_FILES
 from evoloss.ablate.variants import parse_settings
-from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.process import EXIT_INTERRUPTED
+from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
-from evoloss.errors import ConfigError
-from evoloss.executors import ExecutorConfig
+from evoloss.executors import ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.config import read_toml
+from evoloss.pretraining.memory import require_memory_for
 from evoloss.report.ablation_figure import STEMS, write_ablation_figures
 from evoloss.report.ablation_table import rich_ablation
 
@@ -61,8 +61,7 @@ class AblateCommand(ExecutorConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.threads < 1:
-            raise ConfigError(f"threads must be at least 1; got {self.threads}")
+        require_threads(self.threads)
 
     def settings(self) -> AblateConfig:
         """The ablation alone."""
@@ -83,17 +82,20 @@ class AblateCommand(ExecutorConfig):
 
 def run(command: AblateCommand) -> int:
     """Run the ablation, print its tables and draw its figures."""
-    console = Console()
+    console = Terminal()
     config = command.settings()
     pictures = [f"{stem}.png" for stem in STEMS] if command.figures else []
     require_replaceable(command.out, OWN_FILES, pictures)
+    if command.executor != "ray":  # whose machines are others than this one
+        for variant in config.variants:
+            require_memory_for(variant.config(config.base, config.seeds[0]))
     torch.set_num_threads(command.threads)
     place = command.make(command.threads)
     try:
         with terminable(), place as executor, _progress(console, shown=not command.quiet) as show:
             ablation = ablate(config, out=command.out, executor=executor, on_run=show)
     except KeyboardInterrupt:
-        console.print(f"stopped; the runs that are done are in {command.out}, and the same command goes on")
+        console.say(f"stopped; the runs that are done are in {command.out}, and the same command goes on")
         return EXIT_INTERRUPTED
     for table in rich_ablation(ablation):
         console.print(table)
@@ -101,12 +103,12 @@ def run(command: AblateCommand) -> int:
     if command.figures:
         written += write_ablation_figures(ablation, command.out)
     for path in written:
-        console.print(f"written: {path}", soft_wrap=True, markup=False, highlight=False)
+        console.say(f"written: {path}")
     return 0
 
 
 @contextmanager
-def _progress(console: Console, *, shown: bool) -> Iterator[OnRun]:
+def _progress(console: Terminal, *, shown: bool) -> Iterator[OnRun]:
     columns = (TextColumn("pretraining"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not shown) as progress:
         task = progress.add_task("pretraining", total=None)

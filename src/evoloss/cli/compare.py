@@ -8,15 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
-from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.process import EXIT_INTERRUPTED
+from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.results import FILE_NAME
-from evoloss.errors import ConfigError
-from evoloss.executors import Executor, ExecutorConfig
+from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.report.tables import rich_table
 
 
@@ -39,13 +38,12 @@ class CompareCommand(CompareConfig, ExecutorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         ExecutorConfig.__post_init__(self)
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads must be at least 1; got {self.threads}")
+        require_threads(self.threads)
 
 
 def run(config: CompareCommand) -> int:
     """Run the comparison and print its table."""
-    console = Console()
+    console = Terminal()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
@@ -59,12 +57,12 @@ def run(config: CompareCommand) -> int:
                 CompareConfig(**settings), out=config.out, progress=not config.quiet, executor=executor
             )
     except KeyboardInterrupt:
-        console.print(
+        console.say(
             f"stopped; the runs that are done are in {config.out / FILE_NAME}, and the same command goes on"
         )
         return EXIT_INTERRUPTED
     console.print(rich_table(results))
-    console.print(f"written: {config.out / FILE_NAME}", soft_wrap=True)
+    console.say(f"written: {config.out / FILE_NAME}")
     return 0
 
 

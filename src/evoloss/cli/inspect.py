@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from torch import nn
 
 from evoloss._version import __version__
 from evoloss.atomic_files import write_text
+from evoloss.cli.terminal import Terminal
 from evoloss.diagnostics import Curve, Inspection, inspect_loss, loss_curve, readings
 from evoloss.errors import ConfigError
 from evoloss.losses import EvolvedLoss
 from evoloss.own_files import holds_json, require_replaceable
+from evoloss.pairs import MAX_CLASSES
+from evoloss.safe_text import one_line
 
 BASELINE = "cross_entropy"
 RECORD_FILE, PICTURE_FILES = "inspect.json", ("loss_curve.png", "gradient_profile.png")
@@ -36,7 +38,7 @@ class InspectCommand:
     loss: tyro.conf.Positional[str]
     """A known loss (gce), a shipped one (evolved-base), or the directory of a saved one."""
     classes: int = 10
-    """Class count of the predictions, at least 2."""
+    """Class count of the predictions, from 2 to 100,000."""
     seed: int = 0
     """Seed of the random predictions and label distributions."""
     agreement: float = 1.0
@@ -46,8 +48,8 @@ class InspectCommand:
 
     def __post_init__(self) -> None:
         """Check what the command line gave."""
-        if self.classes < 2:
-            raise ConfigError(f"--classes must be at least 2, got {self.classes}")
+        if not 2 <= self.classes <= MAX_CLASSES:
+            raise ConfigError(f"--classes must be from 2 to {MAX_CLASSES:,}, got {self.classes}")
         if not 0 <= self.agreement <= 1:
             raise ConfigError(f"--agreement must be from 0 to 1, got {self.agreement}")
 
@@ -72,7 +74,7 @@ def run(config: InspectCommand) -> int:
     if config.loss != BASELINE:
         cross_entropy = nn.CrossEntropyLoss(reduction="none")
         baseline = inspect_loss(cross_entropy, n_classes=config.classes, seed=config.seed)
-    console = Console()
+    console = Terminal()
     console.print(readings_table(config.loss, inspection, baseline))
     curves, rivals = _curves(config, inspection, paced)
     curves[BASELINE] = baseline.curve
@@ -84,7 +86,7 @@ def run(config: InspectCommand) -> int:
         for path in write_inspection(
             config.loss, inspection, curves, rivals, config.out, canonical=canonical
         ):
-            console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+            console.say(f"wrote {path}")
     return 0
 
 
@@ -105,16 +107,16 @@ def _curves(
 
 def readings_table(name: str, inspection: Inspection, baseline: Inspection) -> Table:
     """Lay out the readings of a loss, with cross-entropy's values beside them."""
-    title = f"{escape(name)}, {inspection.n_classes} classes, seed {inspection.seed}"
+    title = Text(f"{one_line(name)}, {inspection.n_classes} classes, seed {inspection.seed}")
     table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("diagnostic")
-    table.add_column(escape(_short(name)))
+    table.add_column(Text(one_line(_short(name))))
     if name != BASELINE:
         table.add_column(BASELINE, style="dim")
     table.add_column("reading")
     for own, other in zip(readings(inspection), readings(baseline), strict=True):
         values = [own.value] if name == BASELINE else [own.value, other.value]
-        table.add_row(own.diagnostic, *map(escape, values), escape(own.meaning))
+        table.add_row(own.diagnostic, *map(Text, values), Text(own.meaning))
     return table
 
 

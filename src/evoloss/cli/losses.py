@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 
+from evoloss.cli.terminal import Terminal
 from evoloss.losses import LOSSES
 from evoloss.zoo import SHIPPED
 
@@ -24,7 +24,7 @@ def run(command: LossesCommand) -> int:
         table.add_row(name, "evolved", line)
     for name, cls in LOSSES.items():
         table.add_row(name, "known", _first_clause(cls.__doc__ or ""))
-    Console().print(table)
+    Terminal().print(table)
     return 0
 
 

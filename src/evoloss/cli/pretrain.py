@@ -12,14 +12,14 @@ from typing import Annotated
 
 import torch
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from evoloss.cli import EXIT_INTERRUPTED
+from evoloss.cli.process import EXIT_INTERRUPTED
+from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.errors import ConfigError
-from evoloss.executors import Executor, ExecutorConfig
+from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.losses.artefact.card import SCORE_TITLES
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
@@ -27,6 +27,7 @@ from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.config import LEAST_GENERATIONS, read_toml
 from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
+from evoloss.user_paths import expand_user
 
 
 def _networks() -> str:
@@ -52,8 +53,7 @@ class PretrainCommand(PretrainConfig, ExecutorConfig):
     def __post_init__(self) -> None:
         PretrainConfig.__post_init__(self)
         ExecutorConfig.__post_init__(self)
-        if self.threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {self.threads}")
+        require_threads(self.threads)
 
     def settings(self) -> PretrainConfig:
         """The configuration alone."""
@@ -63,8 +63,8 @@ class PretrainCommand(PretrainConfig, ExecutorConfig):
 def defaults(arguments: Sequence[str]) -> PretrainCommand:
     """Defaults of the command line: those of the file that ``arguments`` name, or of the run to resume."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--config", type=expand_user)
+    parser.add_argument("--out", type=expand_user)
     parser.add_argument("--resume", action="store_true")
     try:
         known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
@@ -80,7 +80,7 @@ def defaults(arguments: Sequence[str]) -> PretrainCommand:
 
 def run(command: PretrainCommand) -> int:
     """Evolve the loss and write it; Ctrl-C or SIGTERM leaves a checkpoint and says how to go on."""
-    console = Console()
+    console = Terminal()
     config = command.settings()
     if command.executor != "serial" and config.fitness == "ranking":
         raise ConfigError(
@@ -97,7 +97,7 @@ def run(command: PretrainCommand) -> int:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
         again = shlex.join(["evoloss", "pretrain", "--out", str(command.out), "--resume"])
-        _say(console, f"Stopped; the last complete generation is saved. To go on:\n  {again}")
+        console.say(f"Stopped; the last complete generation is saved. To go on:\n  {again}")
         return EXIT_INTERRUPTED
     console.print(summary_table(result))
     if "learnability" in result.summary:
@@ -106,22 +106,17 @@ def run(command: PretrainCommand) -> int:
     return 0
 
 
-def _conclude(console: Console, command: PretrainCommand, result: PretrainResult) -> None:
+def _conclude(console: Terminal, command: PretrainCommand, result: PretrainResult) -> None:
     """Print the verdict, what was written and what comes next."""
     verdict, out = result.verdict, shlex.quote(str(command.out))
-    _say(console, verdict.text)
+    console.say(verdict.text)
     if verdict.generations is not None:
         again = f"evoloss pretrain --out {out} --resume --generations {verdict.generations}"
-        _say(console, f"To go on with it:\n  {again}")
+        console.say(f"To go on with it:\n  {again}")
     if verdict.advice:
-        _say(console, verdict.advice)
-    _say(console, f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
-    _say(console, f"To look at the loss:\n  evoloss inspect {out}")
-
-
-def _say(console: Console, text: str) -> None:
-    # Neither wrapped nor read as markup: commands and paths are there to be copied.
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.say(verdict.advice)
+    console.say(f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
+    console.say(f"To look at the loss:\n  evoloss inspect {out}")
 
 
 def summary_table(result: PretrainResult) -> Table:
@@ -166,7 +161,7 @@ def _executor(command: PretrainCommand) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def _progress(console: Console, config: PretrainConfig) -> Iterator[_Show]:
+def _progress(console: Terminal, config: PretrainConfig) -> Iterator[_Show]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

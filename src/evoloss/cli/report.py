@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from evoloss.atomic_files import write_text
+from evoloss.cli.terminal import Terminal
 from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.errors import ConfigError
 from evoloss.own_files import require_replaceable
@@ -37,7 +37,7 @@ class ReportCommand:
 
 def run(config: ReportCommand) -> int:
     """Write tables and figures, and print the tables."""
-    console = Console()
+    console = Terminal()
     read = [(path, Results.read(path)) for path in config.directories]
     drawn = [f"{stem}.{kind}" for stem in STEMS for kind in config.formats]
     for path, _ in read:
@@ -54,7 +54,7 @@ def run(config: ReportCommand) -> int:
         write_text(target / TABLE_FILE, markdown_table(results) + pictures)
         console.print(rich_table(results))
         for file in (target / TABLE_FILE, *figures):
-            console.print(f"written: {file}", soft_wrap=True, highlight=False)
+            console.say(f"written: {file}")
     return 0
 
 

@@ -21,7 +21,7 @@ from evoloss.compare.training_run import Sources, TrainingRuns, check_training, 
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import ConfigError, ResultsError
+from evoloss.errors import ConfigError, DataError, ResultsError
 from evoloss.executors import Executor
 from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
@@ -67,6 +67,11 @@ def compare(
         require_replaceable(out, OWN_FILES)
     losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
     dataset = _load(config)
+    if not len(dataset.validation):
+        raise DataError(
+            f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
+            "best epoch and learning rate are chosen on it: give more"
+        )
     _try_model(config.model, dataset)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     versions = {name: here[name] for name in ("evoloss", "torch")}

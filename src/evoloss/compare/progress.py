@@ -26,7 +26,7 @@ class RunProgress:
     def __init__(self, n_runs: int, epochs: int, *, shown: bool) -> None:
         self._n_runs, self._epochs, self._done = n_runs, epochs, 0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("run {task.fields[done]}/{task.fields[of]}"),

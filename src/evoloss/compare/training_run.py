@@ -23,6 +23,7 @@ from evoloss.sweeps.plain import PlainError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
+from evoloss.user_paths import expand_user
 from evoloss.zoo import SHIPPED
 
 KIND = "compare"
@@ -106,14 +107,14 @@ class Sources:
     @classmethod
     def of(cls, config: CompareConfig) -> Sources:
         """Return the sources of a comparison, with absolute paths."""
-        named = config.dataset in DATASETS or not Path(config.dataset).expanduser().exists()
+        named = config.dataset in DATASETS or not expand_user(config.dataset).exists()
         return cls(
             losses={
                 label_loss(spec): spec if spec in LOSSES or spec in SHIPPED else str(Path(spec).resolve())
                 for spec in config.losses
             },
-            dataset=config.dataset if named else str(Path(config.dataset).expanduser().resolve()),
-            data_dir=None if config.data_dir is None else config.data_dir.expanduser().resolve(),
+            dataset=config.dataset if named else str(expand_user(config.dataset).resolve()),
+            data_dir=None if config.data_dir is None else expand_user(config.data_dir).resolve(),
             download=config.download,
         )
 

@@ -16,6 +16,7 @@ from evoloss.data.limits import DataLimits
 from evoloss.data.npz import load_npz
 from evoloss.data.splits import divide
 from evoloss.errors import ConfigError, DataError, UnknownNameError
+from evoloss.user_paths import expand_user
 
 __all__ = ["CONFUSIONS", "DATASETS", "Dataset", "Split", "load_dataset", "noisy_labels"]
 
@@ -80,7 +81,7 @@ def load_dataset(
 
 
 def _load_path(name: str, data_dir: Path | None, image_size: int | None, limits: DataLimits) -> SourceData:
-    path = Path(name).expanduser()
+    path = expand_user(name)
     root = data_folder(data_dir) if name and not path.exists() else None
     if root is not None and (root / path).exists():
         path = root / path

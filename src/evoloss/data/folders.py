@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from evoloss.errors import DataError
+from evoloss.user_paths import expand_user
 
 DATA_DIR_VARIABLE = "EVOLOSS_DATA_DIR"
 CACHE_DIR_VARIABLE = "EVOLOSS_CACHE_DIR"
@@ -20,7 +21,7 @@ def data_folder(data_dir: Path | None) -> Path | None:
     named = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE) or None
     if named is None:
         return None
-    folder = Path(named).expanduser()
+    folder = expand_user(named)
     if not folder.is_dir():
         origin = "the data folder" if data_dir is not None else f"${DATA_DIR_VARIABLE},"
         raise DataError(f"{origin} {str(folder)!r} is not a folder; name the folder that holds the data sets")
@@ -28,13 +29,21 @@ def data_folder(data_dir: Path | None) -> Path | None:
 
 
 def cache_folder() -> Path | None:
-    """Return ``$EVOLOSS_CACHE_DIR``, else ``evoloss`` in the user's cache folder; None if it is ``off``."""
+    """Return ``$EVOLOSS_CACHE_DIR``, else ``evoloss`` in the user's cache folder.
+
+    None if the variable is ``off``, or there is no home directory to have a cache in.
+    """
     named = os.environ.get(CACHE_DIR_VARIABLE, "")
     if named == "off":
         return None
     if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evoloss"
+        return expand_user(named)
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "evoloss"
+    try:
+        return Path.home() / ".cache" / "evoloss"
+    except RuntimeError:  # a user without a home directory, as in some containers
+        return None
 
 
 def search_folders(data_dir: Path | None) -> list[Path]:

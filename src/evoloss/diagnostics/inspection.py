@@ -20,6 +20,8 @@ from evoloss.diagnostics.landmarks import Landmarks, measure_landmarks
 from evoloss.diagnostics.ranking import Ranking, measure_ranking
 from evoloss.diagnostics.wrong_side import WrongSide, measure_wrong_side
 from evoloss.errors import ConfigError, EvolossError
+from evoloss.memory import require_memory
+from evoloss.pairs import MAX_CLASSES
 from evoloss.random_streams import stream
 
 SCHEMA = 1
@@ -27,6 +29,9 @@ SCHEMA = 1
 
 CALIBRATION_CLASS_COUNTS: tuple[int, ...] = (2, 3, 10)
 """Class counts at which calibration is tested."""
+
+# Of the largest diagnostics, measured with 100 to 3,000 classes.
+_BYTES_A_CLASS = 5e5
 
 Result = TypeVar("Result")
 
@@ -74,14 +79,17 @@ def inspect_loss(loss: LossFunction, *, n_classes: int = 10, seed: int = 0) -> I
     Args:
         loss: ``criterion(logits (N, C), target (N,)) -> (N,)``, as built with ``reduction="none"``; called
             with float64 logits.
-        n_classes: class count of the predictions, at least 2.
+        n_classes: class count of the predictions, from 2 to 100,000.
         seed: every diagnostic draws from its own stream of this seed.
 
     Raises:
-        ConfigError: if ``n_classes`` is below 2, or the loss cannot be evaluated at that class count.
+        ConfigError: if ``n_classes`` is out of range or more than memory has room for, or the loss cannot be
+            evaluated at that class count.
     """
-    if n_classes < 2:
-        raise ConfigError(f"inspecting a loss needs at least 2 classes, got {n_classes}")
+    if not 2 <= n_classes <= MAX_CLASSES:
+        raise ConfigError(f"a loss is inspected with 2 to {MAX_CLASSES:,} classes, got {n_classes}")
+    drawn_bytes = {"random predictions": _BYTES_A_CLASS * n_classes}
+    require_memory("inspecting a loss", drawn_bytes, {"random predictions": "the number of classes"})
     try:
         label_gradients(loss, torch.zeros(3, n_classes, dtype=torch.float64), torch.tensor([0, 1, 0]))
     except NotApplicableError as error:

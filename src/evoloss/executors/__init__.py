@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from evoloss.executors.make import ExecutorConfig, ExecutorName, make_executor
 from evoloss.executors.protocol import Executor
+from evoloss.executors.threads import require_threads
 
-__all__ = ["Executor", "ExecutorConfig", "ExecutorName", "make_executor"]
+__all__ = ["Executor", "ExecutorConfig", "ExecutorName", "make_executor", "require_threads"]

@@ -9,6 +9,7 @@ from evoloss.errors import ConfigError
 from evoloss.executors.processes import ProcessExecutor
 from evoloss.executors.protocol import Executor
 from evoloss.executors.serial import SerialExecutor
+from evoloss.executors.threads import require_threads
 
 ExecutorName = Literal["serial", "processes", "ray"]
 
@@ -68,8 +69,7 @@ def make_executor(
         EvolossError: if there is no Ray cluster at the address.
     """
     require_executor(name, workers, address, gpus_per_run)
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1; got {threads}")
+    require_threads(threads)
     if name == "serial":
         return SerialExecutor()
     if name == "processes":

@@ -11,12 +11,13 @@ from evoloss.pairs.erroneousness import (
     one_minus_p,
     total_variation,
 )
-from evoloss.pairs.mixture import DEFAULT_WEIGHTS, Pairs, PairsConfig, sample_pairs, stream_pairs
+from evoloss.pairs.mixture import DEFAULT_WEIGHTS, MAX_CLASSES, Pairs, PairsConfig, sample_pairs, stream_pairs
 from evoloss.pairs.regimes import REGIMES
 
 __all__ = [
     "DEFAULT_WEIGHTS",
     "ERROR_KINDS",
+    "MAX_CLASSES",
     "MIN_SLOTS",
     "REGIMES",
     "Classes",

@@ -17,7 +17,8 @@ from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 
 _HELD_OUT_SEED = 20_260_504
-_TASKS = 8  # of a group
+TASKS = 8
+"""Of a group."""
 STRETCH = 10.0
 
 Purpose = Literal["stop", "choose", "report"]
@@ -27,7 +28,7 @@ def held_out_units(config: PretrainConfig, purpose: Purpose) -> list[Unit]:
     """The groups of tasks of a set: every second one long, and for two of the sets some trained longer."""
     prior = config.task_prior
     units = [
-        Unit(prior, _HELD_OUT_SEED, (purpose,), group, _TASKS, long=group % 2 == 1, rates=config.rates)
+        Unit(prior, _HELD_OUT_SEED, (purpose,), group, TASKS, long=group % 2 == 1, rates=config.rates)
         for group in range(config.eval_groups)
     ]
     if purpose == "stop":
@@ -39,7 +40,7 @@ def held_out_units(config: PretrainConfig, purpose: Purpose) -> list[Unit]:
             _HELD_OUT_SEED,
             (purpose,),
             group,
-            _TASKS,
+            TASKS,
             long=group % 2 == 1,
             stretch=STRETCH,
             rates=config.rates,

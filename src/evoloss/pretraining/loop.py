@@ -23,6 +23,7 @@ from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, 
 from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
+from evoloss.pretraining.memory import require_memory_for
 from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, make_units
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
 from evoloss.pretraining.start import attempt_labels, start_point
@@ -56,6 +57,7 @@ def pretrain(
         The loss, the history and the summary.
 
     Raises:
+        ConfigError: if the search would take more memory than there is.
         CheckpointError: if ``out`` holds a run and ``resume`` is off, or its checkpoint is unusable.
         OutputError: if ``out`` holds a file of a name that is to be written, and evoloss did not write it.
         InUseError: if another process writes to ``out``.
@@ -63,6 +65,7 @@ def pretrain(
             one, or at the end of a run that is shorter.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
     """
+    require_memory_for(config)
     show = on_generation or (lambda record: None)
     if out is None:
         return _evolve(_Run(config, None, resume, executor), show)

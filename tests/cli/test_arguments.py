@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from evoloss.cli.arguments import expand_paths, require_text, require_writable
+from evoloss.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Config:
+    out: Path | None = None
+    inputs: tuple[Path, ...] = ()
+    name: str = "~"
+
+
+def test_arguments_are_text() -> None:
+    require_text(["--out", "a b", "x[/x]y", "é", "--fixed", "a="])
+    mistakes = {"\udcff": r"argument 2, b'\\xff', is not UTF-8", "": "is empty", "--out=": "is empty"}
+    for wrong, reason in mistakes.items():
+        with pytest.raises(ConfigError, match=reason):
+            require_text(["--out", wrong])
+
+
+def test_paths_are_expanded_and_names_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/x")
+    config = expand_paths(Config(out=Path("~/out"), inputs=(Path("~/a"), Path("b"))))
+    assert config == Config(out=Path("/home/x/out"), inputs=(Path("/home/x/a"), Path("b")))
+    same = Config(out=Path("here"))
+    assert expand_paths(same) is same
+    with pytest.raises(ConfigError, match="~nouser-here"):
+        expand_paths(Config(inputs=(Path("~nouser-here"),)))
+
+
+def test_a_writable_directory_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    require_writable(tmp_path / "full")
+    require_writable(tmp_path / "a" / "b" / "c")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "full"]
+
+
+@pytest.mark.parametrize(
+    ("below", "reason"),
+    [
+        ("file", "file is not a directory"),
+        ("file/below", "file is not a directory"),
+        ("n" * 300, "File name too long"),
+        ("p/" * 3000, "File name too long"),
+        ("dangling", "File exists|is not a directory"),
+    ],
+    ids=["a file", "below a file", "a long name", "a long path", "a dangling link"],
+)
+def test_what_cannot_be_written_says_why(tmp_path: Path, below: str, reason: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=reason):
+        require_writable(tmp_path / below)
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that nobody can write to")
+def test_a_file_system_that_takes_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"nothing can be written to /proc/evoloss: .*; choose another"):
+        require_writable(Path("/proc/evoloss"))
