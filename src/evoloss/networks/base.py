@@ -260,8 +260,9 @@ class LossNetwork(ABC):
     def least_cost(self, params: Tensor, n_classes: int, form: Any = None) -> Tensor:
         """The least canonical cost over predictions and labels, at most 0, a scalar.
 
-        A loss in use subtracts it. Searched in general (:mod:`evoloss.networks.least_search`); 0 where ``certain_is_cheapest``. Its
-        derivative is that of the cost at the place that was found (envelope theorem).
+        A loss in use subtracts it. Searched in general (:mod:`evoloss.networks.least_search`); 0 where
+        ``certain_is_cheapest``. Its derivative is that of the cost at the place that was found (envelope
+        theorem).
         """
         if self.certain_is_cheapest:
             return params.new_zeros(())

@@ -21,7 +21,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4, torch.bfloat16: 1e-2, to
 
 
 def over_with_kinds() -> pytest.MarkDecorator:
-    """Every evolved loss with one kind of label, the kinds in turn; all with all of them among the slow tests."""
+    """Every evolved loss with one kind of label, in turn; all with all of them among the slow tests."""
     cases = [
         pytest.param(
             subject, kind, marks=[] if (i + j) % 3 == 0 else pytest.mark.slow, id=f"{subject.name} {kind}"
