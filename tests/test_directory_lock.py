@@ -113,7 +113,7 @@ def test_many_at_one_moment(tmp_path: Path):
 
 def test_a_holder_on_another_machine_is_named_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with hold_directory(tmp_path, "pretrain"):
-        monkeypatch.setattr(directory_lock.socket, "gethostname", lambda: "elsewhere")
+        monkeypatch.setattr(directory_lock.platform, "node", lambda: "elsewhere")
         assert f"process {os.getpid()} on " in refused(tmp_path)
 
 

@@ -73,13 +73,16 @@ class DataFileCampaign(Campaign):
 
     def trial(self, seed: int, prepared: Path, folder: Path) -> tuple[str, str]:
         """Damage a copy of one file and read it as the package does."""
-        logging.disable(logging.WARNING)
         draw = random.Random(seed)
         what = draw.choice(sorted(_TRIALS))
+        disabled = logging.root.manager.disable
+        logging.disable(logging.WARNING)
         try:
             _TRIALS[what](draw, prepared, folder)
         except Exception as error:
             raise Damage(what) from error
+        finally:
+            logging.disable(disabled)
         return what, "read"
 
 

@@ -29,7 +29,7 @@ EARLY = 0.15  # share of the signals that may come before the work begins
 _MARK = "EVOLOSS_KILLED_COMMAND"  # a variable that all processes of a command have
 _LOOK_SECONDS = 0.005
 # What a clock decides, and checksums of what holds it.
-_TIMED = {"seconds", "train_seconds", "generations_per_second", "sha256"}
+_TIMED = {"seconds", "mean_seconds", "train_seconds", "generations_per_second", "sha256"}
 
 
 @dataclass(frozen=True)

@@ -213,11 +213,20 @@ def _faults_of(stop: Stop, command: KillableCommand, out: Path) -> list[tuple[st
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    return "; ".join(
-        f"{name}: {str(found.get(name))[:120]} in place of {str(wanted.get(name))[:120]}"
-        for name in sorted(found.keys() | wanted.keys())
-        if found.get(name) != wanted.get(name)
-    )
+    return "; ".join(_places(found, wanted, ""))
+
+
+def _places(found: Any, wanted: Any, place: str) -> list[str]:
+    """Where two values differ, with both."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        names = sorted(found.keys() | wanted.keys())
+        return [
+            text for name in names for text in _places(found.get(name), wanted.get(name), f"{place}/{name}")
+        ]
+    if isinstance(found, list | tuple) and isinstance(wanted, list | tuple) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        return [text for index, pair in pairs for text in _places(*pair, f"{place}/{index}")]
+    return [] if found == wanted else [f"{place}: {str(found)[:120]} in place of {str(wanted)[:120]}"]
 
 
 def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) -> dict[str, Any]:

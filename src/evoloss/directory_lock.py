@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
+import platform
 import time
 import warnings
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def hold_directory(directory: Path, task: str, *, shared_by: object = None) -> I
     with _made(directory):
         lock = FileLock(directory / LOCK_FILE)
         try:
-            _enter(lock, _Holder(task, _digest(shared_by), os.getpid(), socket.gethostname()))
+            _enter(lock, _Holder(task, _digest(shared_by), os.getpid(), platform.node()))
             remove_orphans(directory)
             yield
         finally:
@@ -58,7 +58,7 @@ class _Holder:
 
     def is_alive(self) -> bool:
         """Whether the process may be there: on another machine nobody can tell."""
-        if self.host != socket.gethostname():
+        if self.host != platform.node():
             return True
         try:
             os.kill(self.pid, 0)
@@ -69,7 +69,7 @@ class _Holder:
         return True
 
     def describe(self, task: str) -> str:
-        there = "" if self.host == socket.gethostname() else f" on {self.host}"
+        there = "" if self.host == platform.node() else f" on {self.host}"
         return f"process {self.pid}{there} ({task})"
 
 

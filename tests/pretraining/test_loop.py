@@ -43,6 +43,7 @@ def test_no_file_and_no_network_is_touched(monkeypatch: pytest.MonkeyPatch):
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("pretraining reads no data and asks nobody")
 
+    monkeypatch.setattr("evoloss.memory._CGROUP_FILES", ())  # how much memory there is
     pretrain(tiny(generations=1))  # what is imported on first use is imported now
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr("builtins.open", refuse)

@@ -74,7 +74,7 @@ STUDENTS: dict[str, Any] = {"network": "basis", "fitness": "learnability"}
         ({"n_grid": 10**24}, "lower n_grid"),
         ({"eval_pairs": 10**18}, "lower eval_pairs"),
         ({"classes": (2, 100_000), "eval_pairs": 10**7}, "lower eval_pairs or the largest of classes"),
-        ({"strategy": "pycma", "hidden": (4096, 4096)}, "lower popsize or hidden"),
+        ({"strategy": "pycma", "hidden": (1024, 200)}, "lower popsize or hidden"),
         ({**STUDENTS, "groups": 10**18}, "lower (tasks, rates, groups|popsize, groups or tasks)"),
         ({**STUDENTS, "rates": 10**18}, "lower tasks, rates, groups"),
         ({**STUDENTS, "tasks": 10**24}, "lower (tasks, rates, groups|popsize, groups or tasks)"),

@@ -102,6 +102,7 @@ BARE_RUN = """
 IMPORT = """
     import sys
     import evoloss
+    evoloss.pretrain, evoloss.EvolvedLoss
     print(*sorted(sys.modules), sep="\\n")
 """
 

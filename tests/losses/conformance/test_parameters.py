@@ -191,6 +191,6 @@ def test_learning_a_loss_by_its_gradient_lowers_what_is_asked_for() -> None:
         cost = after_a_step(params)
         costs.append(float(cost.detach()))
         (slope,) = torch.autograd.grad(cost, params)
-        params = (params - slope).detach().requires_grad_()
+        params = (params - 20 * slope).detach().requires_grad_()
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < costs[0] - 1e-3
