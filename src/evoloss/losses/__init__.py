@@ -77,5 +77,5 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}
 
-# A module that holds a loss can be read by torch.load with weights_only=True, which takes what is listed here.
+# torch.load with weights_only=True reads a module that holds a loss, for it takes what is listed here.
 torch.serialization.add_safe_globals([*_KNOWN, EvolvedLoss, LossState, *NETWORKS.values()])

@@ -70,9 +70,9 @@ class LossState(nn.Module):
     def takes_in(self, logits: Tensor) -> bool:
         """Whether a call with these logits is one of the training.
 
-        Not in evaluation mode, not under ``no_grad``, not where no gradient is asked for (a validation loss), not
-        within a transform of ``torch.func``, which has no side effects, and not within a backward pass, where
-        gradient checkpointing runs a forward pass again.
+        Not in evaluation mode, not under ``no_grad``, not where no gradient is asked for (a validation loss),
+        not within a transform of ``torch.func``, which has no side effects, and not within a backward pass,
+        where gradient checkpointing runs a forward pass again.
         """
         if not (self.training and torch.is_grad_enabled() and logits.requires_grad):
             return False
