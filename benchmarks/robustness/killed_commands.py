@@ -29,7 +29,8 @@ EARLY = 0.15  # share of the signals that may come before the work begins
 _MARK = "EVOLOSS_KILLED_COMMAND"  # a variable that all processes of a command have
 _LOOK_SECONDS = 0.005
 # What a clock decides, and checksums of what holds it.
-_TIMED = {"seconds", "mean_seconds", "train_seconds", "generations_per_second", "sha256"}
+# Where a clock decides: numbers of these names, and all that end with seconds.
+_TIMED = {"generations_per_second", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def _content_of(path: Path) -> Any:
         return [_timeless(json.loads(line)) for line in path.read_text().splitlines()]
     if path.suffix == ".safetensors":
         with safetensors.safe_open(path, framework="np") as file:
-            metadata = {name: value for name, value in (file.metadata() or {}).items() if name not in _TIMED}
+            metadata = {name: value for name, value in (file.metadata() or {}).items() if not _is_timed(name)}
             tensors = {name: _digest(file.get_tensor(name).tobytes()) for name in file.keys()}  # noqa: SIM118
         return metadata, tensors
     return _digest(path.read_bytes())
@@ -176,8 +177,12 @@ def _content_of(path: Path) -> Any:
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _timeless(each) for name, each in value.items() if name not in _TIMED}
+        return {name: _timeless(each) for name, each in value.items() if not _is_timed(name)}
     return [_timeless(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_timed(name: str) -> bool:
+    return name in _TIMED or name.endswith("seconds")
 
 
 def _digest(data: bytes) -> str:

@@ -29,6 +29,7 @@ from evoloss.losses.call.validation import (
     raise_as_cross_entropy,
 )
 from evoloss.losses.kernels.cpu_rows import reduced_rows
+from evoloss.losses.kernels.few_rows import few_rows
 from evoloss.networks import Terms
 
 __all__ = ["ClassificationLoss", "Options", "Reduction", "SharedArguments"]
@@ -199,8 +200,11 @@ class ClassificationLoss(nn.CrossEntropyLoss):
             rows = rows.long()
         labels = Labels(rows, weight, smoothing, self.ignore_index, smoothing > 0.0 or not indices)
         terms = self.terms(logits, labels) if is_plain(logits, rows, weight) else None
+        result = None
         if terms is not None:
-            result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
+            result = few_rows(logits, labels, terms, self.reduction, self.costs)
+            if result is None:
+                result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
         else:
             with autocast_off(input.device.type), kind_of(input):
                 result = labels.reduce(self.costs(logits, labels), self.reduction)

@@ -215,10 +215,11 @@ class EvolvedLoss(ParametricLoss):
         n_classes, params = logits.shape[1], self.params
         if self.exact or self.network.keeps_state or logits.dtype == torch.float64 or n_classes < 2:
             return None
-        if type(params) is Tensor and not params.requires_grad:
-            found = self._constants.find_terms(params, n_classes)
-            if found is not None:
-                return found
+        last = self._constants.last_terms
+        if last is not None and last.n_classes == n_classes and type(params) is Tensor:
+            same = params.is_cpu and not params.requires_grad and params.dtype == last.params.dtype
+            if same and torch.equal(params, last.params):
+                return last.terms
         known = self.known_params()
         return None if known is None else self._constants.terms(known, n_classes)
 

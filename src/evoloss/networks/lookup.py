@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from evoloss.networks.terms import LOG_P_FLOOR, Context, RowTerms
+from evoloss.networks.terms import LOG_P_FLOOR, Array, Context, FewCosts, FewRows, RowTerms
 
 if TYPE_CHECKING:
     from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
@@ -103,6 +104,28 @@ class LookupTables(RowTerms):
             torch.index_select(self.other_slope, 0, places, out=slope.view(-1))
         # place is -scale times the clamped log-probability.
         return value.addcmul_(slope, place, value=-1.0 / self.scale).sum(1), slope
+
+    def few(self, rows: FewRows) -> FewCosts:
+        r"""Costs and slopes of a small batch; see :class:`RowTerms`."""
+        scale, floor, other_value, other_slope, label_value, label_slope = self._arrays
+        inside = np.maximum(rows.log_probs, floor)
+        cell = (inside * scale).astype(np.intp)
+        at_label = cell[rows.at_label]
+        slope = label_slope[at_label]
+        cost = slope * rows.log_p
+        cost += label_value[at_label]
+        if not self.has_other:
+            return cost, slope, None
+        slopes = other_slope.take(cell)
+        inside *= slopes
+        inside += other_value.take(cell)
+        cost += np.add.reduce(inside, 0)
+        return cost, slope, slopes
+
+    @cached_property
+    def _arrays(self) -> tuple[np.float32, np.float32, Array, Array, Array, Array]:
+        columns = self.other_value, self.other_slope, self.label_value, self.label_slope
+        return np.float32(-self.scale), np.float32(self.floor), *(each.numpy() for each in columns)  # type: ignore[return-value]
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""

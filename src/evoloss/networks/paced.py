@@ -31,13 +31,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.networks.states import RunningState
 from evoloss.networks.tempered import TemperedNetwork, TemperedTerms
 from evoloss.networks.tempering import certainty_of
-from evoloss.networks.terms import Context, LabelView, wide_dtype
+from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
@@ -71,6 +73,18 @@ class PacedTerms(TemperedTerms):
         chance, factor = _correction(n_classes)
         agreement = torch.add(chance, shares, alpha=factor).clamp_(0, 1)
         return agreement.float() if log_p.dtype == torch.float32 else agreement.to(log_p.dtype)
+
+    def few_context(self, rows: FewRows) -> Array:
+        """The agreement of each position with its label, ``(N,)``; see :meth:`batch_context`."""
+        label = rows.at_label[0]
+        n_classes = len(rows.log_probs)
+        learned = np.exp(rows.log_p).astype(np.float64)
+        sums: NDArray[np.float64] = np.bincount(label, learned, n_classes).astype(np.float64, copy=False)
+        mean = np.add.reduce(sums) / len(label)
+        shares = (sums[label] - learned + mean) / np.bincount(label, None, n_classes)[label]
+        others = max(1, n_classes - 1)
+        agreement: Array = np.clip((n_classes * shares - 1) / others, 0, 1).astype(np.float32)
+        return agreement
 
     def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
         """The agreement of each position with each class, ``(N, C)``."""

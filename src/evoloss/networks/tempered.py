@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +37,7 @@ from evoloss.networks.base import LossNetwork
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import RunningState
 from evoloss.networks.tempering import LEAST_TEMPER, Tempering, certainty
-from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView, RowTerms
+from evoloss.networks.terms import LOG_P_FLOOR, Array, Context, FewCosts, FewRows, LabelView, RowTerms
 from evoloss.pairs import label_log_probs
 
 EXPONENTS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -124,6 +125,43 @@ class TemperedTerms(RowTerms):
         if low:
             cost.addcmul_(slope, log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR))
         return cost, slope
+
+    def few(self, rows: FewRows) -> FewCosts | None:
+        """Costs and slopes of a small batch; see :class:`RowTerms`."""
+        log_p = rows.log_p
+        if log_p.min() < LOG_P_FLOOR:
+            return None
+        exponents, of_slope, of_cost, constant = self._arrays
+        least, power = self.tempering
+        temper = self.few_context(rows)
+        np.power(temper, power, out=temper)
+        temper *= 1 - least
+        temper += least
+        if least < LEAST_TEMPER:
+            np.maximum(temper, LEAST_TEMPER, out=temper)
+        tempered = temper * log_p
+        powers = np.expm1(tempered * exponents)
+        slope = of_slope @ powers
+        slope += constant
+        cost = of_cost @ powers
+        tempered *= self.weights[0]
+        cost -= tempered
+        cost /= temper
+        return cost, slope, None
+
+    def few_context(self, rows: FewRows) -> Array:
+        """What the temper follows, ``(N,)``: here the certainty."""
+        n_classes = len(rows.log_probs)
+        above: Array = np.float32(n_classes) / rows.total
+        above -= 1
+        above[above < 8 * np.finfo(np.float32).eps] = 0
+        above /= max(1, n_classes - 1)
+        return above
+
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array, Array, Array]:
+        exponents, of_slope, of_cost, constant, _, _ = self._vectors
+        return exponents.numpy(), of_slope.numpy(), of_cost.numpy(), constant.numpy()
 
     @cached_property
     def _vectors(self) -> _Vectors:

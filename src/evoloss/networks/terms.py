@@ -8,12 +8,16 @@ the *context* of a row: the certainty of its prediction, the agreement of its ba
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Array = NDArray[np.float32]
 
 LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; a loss goes on below it as it is there
 
@@ -50,8 +54,36 @@ class LabelView(Protocol):
         ...
 
 
+class FewRows(NamedTuple):
+    """A small batch in NumPy, the class axis first.
+
+    Attributes:
+        log_probs: ``(C, N)``.
+        total: one over the largest probability of each row, ``(N,)``.
+        at_label: index of the labels' entries in an array ``(C, N)``; the first half are the labels.
+        log_p: those entries of ``log_probs``, ``(N,)``.
+    """
+
+    log_probs: Array
+    total: Array
+    at_label: tuple[NDArray[np.int64], NDArray[np.int64]]
+    log_p: Array
+
+
+FewCosts = tuple[Array, Array, Array | None]
+"""Costs ``(N,)``, slopes of delta at the labels ``(N,)``, slopes of phi_0 ``(C, N)`` or None if it is 0."""
+
+
 class Terms(Protocol):
     """See the module's docstring."""
+
+    @property
+    def few(self) -> Callable[[FewRows], FewCosts | None] | None:
+        """Costs and slopes of a small batch in NumPy, where that is worth having.
+
+        The function returns None for a batch that it is not for; its results may be written to.
+        """
+        ...
 
     @property
     def has_other(self) -> bool:
@@ -108,6 +140,7 @@ class Terms(Protocol):
 class RowTerms:
     """Terms without a sum over the classes and without a context; what most losses are."""
 
+    few: Callable[[FewRows], FewCosts | None] | None = None
     has_other: bool = False
     sees_batch: bool = False
     sees_row: bool = False

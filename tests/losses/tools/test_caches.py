@@ -169,7 +169,6 @@ def test_threads_that_change_the_parameters_leave_no_value_of_others():
 
     run_threads(first, second)
     assert cache.get(params, "sum", lambda given: -1.0) == 3.0
-    assert cache.find(params, "sum") == 3.0
 
 
 @pytest.mark.parametrize("kind", ["evolved-base", "evolved-noise"])
@@ -202,10 +201,10 @@ def test_the_values_used_last_stay():
         cache.get(params, key, lambda given, key=key: key)
     cache.get(params, 0, lambda given: -1)
     cache.get(params, SIZE, lambda given: SIZE)
-    assert cache.find(params, 0) == 0
-    assert cache.find(params, 1) is None
-    assert cache.find(params + 1, 0) is None
-    assert cache.find(params.double(), 0) is None
+    assert cache.get(params, 0, lambda given: -1) == 0
+    assert cache.get(params, 1, lambda given: -1) == -1
+    assert cache.get(params + 1, 0, lambda given: -2) == -2
+    assert cache.get(params.double(), 0, lambda given: -3) == -3
 
 
 def test_what_a_value_raises_is_raised_each_time_and_leaves_nothing():

@@ -33,16 +33,6 @@ class ParameterCache:
         # One a device: the replicas of data-parallel training share the module, and with it this cache.
         self._by_device: dict[torch.device, _Values] = {}
 
-    def find(self, params: Tensor, key: Hashable) -> Any:
-        """The value of a key in a plain call, for parameters on the CPU; None if it is not there."""
-        values = self._by_device.get(params.device)
-        if values is None or not params.is_cpu:
-            return None
-        copy = values.copy
-        if copy.dtype != params.dtype or not torch.equal(copy, params):
-            return None
-        return values.by_key.get(key)
-
     def get(self, params: Tensor, key: Hashable, make: Callable[[Tensor], V]) -> V:
         """The value of a key, made if it is not there; what ``make`` raises, this raises.
 

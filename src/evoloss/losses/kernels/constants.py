@@ -29,6 +29,14 @@ class CompiledTables(NamedTuple):
     params: Tensor
 
 
+class LastTerms(NamedTuple):
+    """Terms, and the parameters on the CPU and the class count that they were worked out of."""
+
+    params: Tensor
+    n_classes: int
+    terms: Terms | None
+
+
 class LossConstants:
     """Numbers of one network at each class count, made once for as long as its parameters are the same.
 
@@ -36,6 +44,7 @@ class LossConstants:
         network: the loss network.
         params: the tensor that the loss has for parameters where nobody has put another in its place.
         compiled: the tables of each class count and device, for compiled code, which finds them here.
+        last_terms: those of the last call, for the next, which most often asks for the same.
         compiled_least: the least cost of each class count, likewise.
     """
 
@@ -44,6 +53,7 @@ class LossConstants:
         self.params = params
         self.compiled: dict[tuple[int, torch.device], CompiledTables] = {}
         self.compiled_least: dict[int, CompiledLeastCost] = {}
+        self.last_terms: LastTerms | None = None
         self._cache = ParameterCache()
 
     def canonical(
@@ -66,11 +76,6 @@ class LossConstants:
         entries = (entry if isinstance(entry, float) else as_constant(entry).to(device) for entry in form)
         return type(form)(*entries), least
 
-    def find_terms(self, params: Tensor, n_classes: int) -> Terms | None:
-        """What :meth:`terms` gives, in a plain call; None if it is not made yet, or the network has none."""
-        found: Terms | None = self._cache.find(params, n_classes)
-        return found
-
     def terms(self, params: Tensor, n_classes: int) -> Terms | None:
         """The terms at a class count, on the CPU.
 
@@ -78,14 +83,15 @@ class LossConstants:
             ValueError: at a class count where this loss would push the label's probability down.
         """
 
-        def make(params: Tensor) -> Terms | None:
-            params = params.cpu()
+        def make(params: Tensor) -> LastTerms:
+            kept = params.cpu()
             if self.network.is_tabulated:
-                return self.tables(params, n_classes, params.device)
-            self._require_form(params, n_classes)
-            return self.network.terms(params, n_classes)
+                return LastTerms(kept, n_classes, self.tables(kept, n_classes, kept.device))
+            self._require_form(kept, n_classes)
+            return LastTerms(kept, n_classes, self.network.terms(kept, n_classes))
 
-        return self._cache.get(params, n_classes, make)
+        self.last_terms = self._cache.get(params, n_classes, make)
+        return self.last_terms.terms
 
     def tables(self, params: Tensor, n_classes: int, device: torch.device) -> LookupTables:
         """The tables at a class count on a device, of a network that is tabulated.

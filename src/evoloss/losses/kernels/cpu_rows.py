@@ -25,7 +25,7 @@ from evoloss.losses.call.validation import Reduction
 from evoloss.losses.kernels.index_labels import check_range, index_labels, weighted
 from evoloss.networks import Context, Terms
 
-__all__ = ["reduced_rows", "row_chunks"]
+__all__ = ["ExactCosts", "differentiable", "reduced_rows", "row_chunks"]
 
 # Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
 # into a megabyte or two of cache.
@@ -107,7 +107,7 @@ class _LabelRows(torch.autograd.Function):
         """The gradient by the logits."""
         logits, log_probs, label, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable(ctx, logits, incoming), None, None, None, None
+            return differentiable(ctx, logits, incoming), None, None, None, None
         index, pull = (
             label.unsqueeze(1),
             (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1),
@@ -181,7 +181,7 @@ class _DenseRows(torch.autograd.Function):
         """The gradient by the logits."""
         logits, gradient, factor = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable(ctx, logits, incoming), None, None, None, None
+            return differentiable(ctx, logits, incoming), None, None, None, None
         scale = incoming if ctx.scale is None else incoming * ctx.scale
         scale = scale if factor is None else scale * factor
         scale = scale if scale.dim() == 0 else scale.unsqueeze(1)
@@ -211,7 +211,7 @@ def _inverse(n: int) -> Tensor:
         return torch.tensor(1.0 / n, dtype=torch.float64, device="cpu")
 
 
-def _differentiable(ctx: Any, logits: Tensor, incoming: Tensor) -> Tensor:
+def differentiable(ctx: Any, logits: Tensor, incoming: Tensor) -> Tensor:
     """The gradient as a function that can be differentiated again.
 
     Gradients are recorded in a backward pass if and only if it was asked for with ``create_graph=True``.
