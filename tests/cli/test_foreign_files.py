@@ -38,7 +38,9 @@ def test_a_file_of_others_is_left_and_named(
     Path(name).write_bytes(b"mine")
     assert main([*COMMANDS[command][0], "--out", out]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"evoloss: error: {name} was not written by evoloss, and would be replaced")
+    problem = f"{name} was not written by evoloss, and would be replaced" if out else "argument"
+    assert error.startswith(f"evoloss: error: {problem}")
+    assert out or "'', is empty" in error
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert Path(name).read_bytes() == b"mine"
