@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.chaos.conditions import CONDITIONS, TARGET, TUNED_SIGMAS
 from benchmarks.chaos.results import SHOWN, finished, finished_optional, load, series
-from benchmarks.harness.markdown import is_significant
 from evoloss.ablate.statistics import AblationRun, Comparison, Effect, by_variant
-from evoloss.compare.statistics import paired_effect_size, signed_rank_test, t_interval
+from evoloss.compare.inference import (
+    is_significant,
+    paired_effect_size,
+    signed_rank_test,
+    t_interval,
+)
 from evoloss.report.ablation_table import format_p, markdown_rows
 
 NOT_MEASURED = ["*Not measured yet.*"]
@@ -76,8 +80,8 @@ def _matrix(endpoint: str, prefix: str, target: str, selected: Callable[[Compari
 
 
 def _interval(effect: Effect, scale: float) -> str:
-    assert effect.ci_low is not None, "there are many seeds"
-    assert effect.ci_high is not None
+    if effect.ci_low is None or effect.ci_high is None:
+        return f"{scale * effect.mean_difference:+.1f} (no spread)"
     mean, low, high = (scale * value for value in (effect.mean_difference, effect.ci_low, effect.ci_high))
     text = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
     return f"**{text}**" if is_significant(effect.p_holm) else text

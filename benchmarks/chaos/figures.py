@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.chaos.conditions import TARGET, TUNED_SIGMAS
 from benchmarks.chaos.results import SHOWN, load
 from evoloss.ablate.statistics import by_variant
-from evoloss.compare.statistics import t_interval
+from evoloss.compare.inference import t_interval
 from evoloss.report.ablation_figure import draw_band, draw_differences
 
 CURVES = ("fixed-0.02", "fixed-0.1", "fixed-0.3", "fixed-1.0", "noisy-0.1", "noisy-0.3")

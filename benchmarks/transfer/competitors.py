@@ -13,7 +13,7 @@ from benchmarks.harness.comparison import ROBUST
 from benchmarks.harness.markdown import difference_text, numbers_table
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import PairedDifference, paired_differences
-from evoloss.report.tables import NOTHING
+from evoloss.report.tables import NOTHING, marked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,11 @@ class Contest:
         return not self.words or any(word in condition for word in self.words)
 
 
+EDGES = (
+    "↓ ↑ behind a difference: the learning rate of the loss in this row was chosen at the lower or upper end "
+    "of its grid, so that a rate beyond it may be better; behind a condition: that of the shipped loss."
+)
+"""Below tables with marks."""
 NOISY = ("sym",)  # asymmetric too
 FEW = ("-50",)
 CONTESTS = (
@@ -61,9 +66,14 @@ def competitors(conditions: Mapping[str, Results]) -> list[str]:
         shown = [name for name, differences in rows.items() if differences]
         if not shown:
             continue
-        body = [(loss, *(_cell(rows[name].get(loss)) for name in shown)) for loss in contest.competitors]
-        lines += [f"`{contest.loss}` less", "", *numbers_table(("loss", *shown), body), ""]
-    return lines[:-1] or ["Nothing to compare yet."]
+        edges = {name: conditions[name].edges for name in shown}
+        body = [
+            (loss, *(_cell(rows[name].get(loss), marked(edges[name].get(loss))) for name in shown))
+            for loss in contest.competitors
+        ]
+        heads = [name + marked(edges[name].get(contest.loss)) for name in shown]
+        lines += [f"`{contest.loss}` less", "", *numbers_table(("loss", *heads), body), ""]
+    return [*lines, EDGES] if lines else ["Nothing to compare yet."]
 
 
 def _differences(results: Results, contest: Contest) -> dict[str, PairedDifference]:
@@ -73,5 +83,5 @@ def _differences(results: Results, contest: Contest) -> dict[str, PairedDifferen
     return {row.loss: row for row in paired_differences(runs, contest.loss)}
 
 
-def _cell(row: PairedDifference | None) -> str:
-    return NOTHING if row is None else difference_text(row, -1)
+def _cell(row: PairedDifference | None, mark: str) -> str:
+    return NOTHING if row is None else difference_text(row, -1, mark)

@@ -13,18 +13,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness.markdown import is_significant, numbers_table
+from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import DOCS, FIGURES, Page
 from benchmarks.transfer.competitors import competitors
-from benchmarks.transfer.conditions import CONDITIONS, Condition
+from benchmarks.transfer.conditions import CONDITIONS
 from benchmarks.transfer.run import OUT
+from evoloss.compare.inference import is_significant
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.compare.statistics import PairedDifference
-from evoloss.report.tables import HEADERS, NOTHING, caption, table_rows
+from evoloss.report.tables import HEADERS, NOTHING, caption, marked, table_rows
 
 TEMPLATE = Path(__file__).parent / "page.md.in"
 FIGURE = FIGURES / "transfer.png"
 VALUES = ("accuracy", "best_accuracy", "nll", "nll_scaled")
+EDGES = (
+    "",
+    "↓ ↑ behind a difference: the loss's learning rate was chosen at the lower or upper end of its grid, so "
+    "that a rate beyond it may be better; behind a condition: that of cross-entropy.",
+)
+"""Below a table with marks."""
 ByCondition = Mapping[str, Results]
 """The results of each condition that has been run, by its name."""
 
@@ -36,10 +43,12 @@ class Cell:
     Attributes:
         mean: difference of the means over seeds.
         significant: whether the Holm-corrected p-value is below 0.05.
+        mark: of a learning rate that was chosen at an end of its grid.
     """
 
     mean: float
     significant: bool
+    mark: str = ""
 
 
 def load(folder: Path = OUT) -> dict[str, Results]:
@@ -91,18 +100,17 @@ def conditions(results: ByCondition) -> list[str]:
         if condition.name in results:
             result = results[condition.name]
             lines += [f"### {condition.title} (`{condition.name}`)", "", caption(result), ""]
-            lines += [*table(condition, result), ""]
+            lines += [*table(result), ""]
     return lines or ["No condition has been run yet."]
 
 
-def table(condition: Condition, results: Results) -> list[str]:
+def table(results: Results) -> list[str]:
     """One condition as a Markdown table; a rate at the end of the grid is marked."""
     columns = [place for place, name in enumerate(HEADERS) if name != "s / run"]
     body = []
     rows = zip(table_rows(results), results.losses, strict=True)
-    for cells, loss in sorted(rows, key=lambda row: -row[1].mean_test_accuracy):
-        edge = {min(condition.lr_grid): " ↓", max(condition.lr_grid): " ↑"}.get(loss.lr, "")
-        body.append([cells[place] + (edge if HEADERS[place] == "lr" else "") for place in columns])
+    for cells, _ in sorted(rows, key=lambda row: -row[1].mean_test_accuracy):
+        body.append([cells[place] for place in columns])
     return numbers_table([HEADERS[place] for place in columns], body)
 
 
@@ -114,7 +122,7 @@ def differences(results: ByCondition, value: str) -> dict[str, dict[str, Cell]]:
     cells: dict[str, dict[str, Cell]] = {}
     for name, result in results.items():
         for row in result.summary:
-            if (cell := _cell(row, value)) is not None:
+            if (cell := _cell(row, value, marked(result.edges.get(row.loss)))) is not None:
                 cells.setdefault(row.loss, {})[name] = cell
     sign = -1 if value.startswith("nll") else 1
 
@@ -124,11 +132,11 @@ def differences(results: ByCondition, value: str) -> dict[str, dict[str, Cell]]:
     return {loss: cells[loss] for loss in sorted(cells, key=place)}
 
 
-def _cell(row: PairedDifference, value: str) -> Cell | None:
+def _cell(row: PairedDifference, value: str, mark: str) -> Cell | None:
     contrast = row if value == "accuracy" else getattr(row, value)
     if contrast is None:
         return None
-    return Cell(contrast.mean_difference, is_significant(contrast.p_holm))
+    return Cell(contrast.mean_difference, is_significant(contrast.p_holm), mark)
 
 
 def matrix(results: ByCondition, value: str) -> list[str]:
@@ -149,13 +157,15 @@ def matrix(results: ByCondition, value: str) -> list[str]:
         mean = f"{statistics.fmean(cell.mean for cell in row.values()):+.{digits}f}"
         missing = "" if len(row) == len(results) else f" (of {len(row)})"
         body.append((loss, *shown, mean + missing))
-    return numbers_table(("loss", *results, "mean"), body)
+    heads = [name + marked(result.edges.get(result.baseline)) for name, result in results.items()]
+    return [*numbers_table(("loss", *heads, "mean"), body), *EDGES]
 
 
 def _text(cell: Cell | None, digits: int) -> str:
     if cell is None:
         return NOTHING
-    return f"**{cell.mean:+.{digits}f}**" if cell.significant else f"{cell.mean:+.{digits}f}"
+    text = f"{cell.mean:+.{digits}f}"
+    return (f"**{text}**" if cell.significant else text) + cell.mark
 
 
 def draw(results: ByCondition, path: Path) -> None:

@@ -18,6 +18,7 @@ from benchmarks.transfer.conditions import CONDITIONS
 from benchmarks.transfer.page import ByCondition, load
 from evoloss.atomic_files import write_text
 from evoloss.compare.statistics import PairedDifference
+from evoloss.report.tables import marked
 from evoloss.zoo import SHIPPED
 
 README = Path(__file__).parents[2] / "README.md"
@@ -36,6 +37,11 @@ LOSSES = (
     "paper-classwise",
 )
 BASELINE = "cross_entropy"
+EDGES = (
+    "",
+    "↓ ↑ The learning rate was chosen at the lower or upper end of its grid; a rate beyond it may be better. "
+    "Each interval is its own; bold is p below 0.05 after Holm's correction.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +60,14 @@ def table(results: ByCondition) -> list[str]:
     body = []
     for name, result in results.items():
         mean = next(row.mean_test_accuracy for row in result.losses if row.loss == BASELINE)
-        body.append((titles[name], f"{mean:.1f}", *(_cell(rows[name].get(loss)) for loss in losses)))
-    return numbers_table(("test accuracy, %", "cross-entropy", *losses), body)
+        marks = {loss: marked(edge) for loss, edge in result.edges.items()}
+        cells = (_cell(rows[name].get(loss), marks.get(loss, "")) for loss in losses)
+        body.append((titles[name], f"{mean:.1f}{marks.get(BASELINE, '')}", *cells))
+    return [*numbers_table(("test accuracy, %", "cross-entropy", *losses), body), *EDGES]
 
 
-def _cell(row: PairedDifference | None) -> str:
-    return "" if row is None or row.ci_low is None or row.ci_high is None else difference_text(row)
+def _cell(row: PairedDifference | None, mark: str) -> str:
+    return "" if row is None else difference_text(row, mark=mark)
 
 
 def filled(readme: str, lines: list[str]) -> str:

@@ -69,21 +69,55 @@ def test_comparisons_are_paired_and_corrected_together() -> None:
 
 
 def test_what_students_gained_is_a_third_endpoint() -> None:
-    gains = {"gaussian": (1.0, 2.0, 3.0), "fast": (2.0, 4.0, None), "stuck": (None, None, None)}
+    gains = {"gaussian": (1.0, 2.0, 3.0, 4.0), "fast": (2.0, 4.0, 6.0, None), "stuck": (None,) * 4}
     runs = [
         make_ablation_run(name, seed, advantage=gain)
         for name, row in gains.items()
         for seed, gain in enumerate(row)
     ]
     gaussian, fast, stuck = summarise(runs, 0.99)
-    assert (gaussian.mean_advantage, gaussian.sd_advantage) == (2.0, 1.0)
-    assert (fast.mean_advantage, stuck.mean_advantage, stuck.sd_advantage) == (3.0, None, None)
+    assert (gaussian.mean_advantage, gaussian.sd_advantage) == pytest.approx((2.5, 1.2909944))
+    assert (fast.mean_advantage, stuck.mean_advantage, stuck.sd_advantage) == (4.0, None, None)
     first, second = compare_variants(runs, 0.99, "gaussian")
     assert first.advantage is not None
-    assert first.advantage.mean_difference == 1.5
-    assert first.advantage.p_value == pytest.approx(scipy.stats.ttest_1samp([1.0, 2.0], 0.0).pvalue)
+    assert first.advantage.mean_difference == 2.0
+    assert first.advantage.p_value == pytest.approx(scipy.stats.ttest_1samp([1.0, 2.0, 3.0], 0.0).pvalue)
     assert first.advantage.p_holm == first.advantage.p_value, "the only one that has it"
     assert second.advantage is None
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_below_three_seeds_nothing_is_tested(n_seeds: int) -> None:
+    curves = {"a": (0.5, 0.9, 1.0), "b": (0.5, 1.0, 1.0)}
+    runs = [
+        make_ablation_run(name, seed, curve=curve, advantage=float(seed))
+        for seed in range(n_seeds)
+        for name, curve in curves.items()
+    ]
+    (row,) = compare_variants(runs, 0.99, "a")
+    assert row.generations.mean_difference == -10.0
+    for effect in (row.generations, row.final, row.advantage):
+        assert effect is not None
+        values = (effect.ci_low, effect.ci_high, effect.p_value, effect.p_holm, effect.ci_low_holm)
+        assert values == (None,) * 5
+
+
+def test_corrected_intervals_belong_to_the_test_of_their_endpoint() -> None:
+    runs = [
+        make_ablation_run(name, seed, curve=(0.5, *[0.6] * (delay + seed % 3), 0.99 + seed / 1e4))
+        for seed in range(9)
+        for name, delay in (("a", 3), ("b", 1 + seed // 8), ("c", 3 + seed % 2))
+    ]
+    for row in compare_variants(runs, 0.985, "a"):
+        for effect in (row.generations, row.final):
+            if effect.p_holm is not None and effect.ci_low_holm is not None:
+                assert effect.ci_high_holm is not None
+                excluded = not effect.ci_low_holm <= 0 <= effect.ci_high_holm
+                assert excluded is (effect.p_holm < 0.05)
+    b, c = compare_variants(runs, 0.985, "a")
+    assert b.generations.p_holm == pytest.approx(2 * 2 / 2**9)
+    assert (b.generations.ci_low_holm, b.generations.ci_high_holm) == (-20.0, -15.0)
+    assert c.generations.ci_low_holm == 0.0
 
 
 def test_only_shared_seeds_are_compared() -> None:

@@ -71,6 +71,38 @@ def test_committed_results_are_readable(path: Path) -> None:
     assert Results.read(path).runs
 
 
+def test_a_file_from_before_three_seeds_were_needed_is_read(tmp_path: Path) -> None:
+    runs = tuple(
+        make_run(loss, seed, value)
+        for loss, row in {"cross_entropy": (90.0, 91.0), "gce": (91.0, 92.0), "mae": (80.0, 82.5)}.items()
+        for seed, value in enumerate(row)
+    )
+    path, document = _written(tmp_path, runs=runs)
+    names = ("ci_low", "ci_high", "p_value", "p_holm")
+    for row in document["summary"]:
+        assert [row[name] for name in names] == [None] * 4
+        assert [row["nll"][name] for name in names] == [None] * 4
+    # As version 0.3.0 had it: equal differences certain, two seeds tested.
+    document["summary"][0].update(ci_low=1.0, ci_high=1.0, p_value=0.0, p_holm=0.0)
+    document["summary"][1].update(ci_low=-18.8, ci_high=0.3, p_value=0.05, p_holm=0.05)
+    document["summary"][1]["nll"].update(ci_low=0.0, ci_high=0.0, p_value=1.0, p_holm=1.0)
+    path.write_text(json.dumps(document))
+    read = Results.read(path)
+    assert [row.p_holm for row in read.summary] == [None, None], "what is shown is today's"
+    document["summary"][1]["mean_difference"] += 1
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"summary\[1\].mean_difference"):
+        Results.read(path)
+
+
+def test_a_changed_interval_is_refused_where_there_is_a_test(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    document["summary"][0]["ci_low"] = 0.5
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"summary\[0\].ci_low is 0.5"):
+        Results.read(path)
+
+
 def test_an_empty_comparison_can_be_written(tmp_path: Path) -> None:
     path, document = _written(tmp_path, runs=(), complete=False)
     assert document["runs"] == document["summary"] == []

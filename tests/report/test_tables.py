@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from evoloss.report.tables import HEADERS, markdown_table, rich_table, table_rows
@@ -17,26 +18,69 @@ def _printed(results, width: int = 80) -> str:
 
 def test_rows_by_hand() -> None:
     base, gce, mae = table_rows(make_results())
-    assert base[:5] == ("cross_entropy", "0.05", "91.00 ± 1.00", "91.50 ± 1.00", "baseline")
+    # sqrt(0.91 * 0.09 / 359) = 0.0151.
+    assert base[:6] == ("cross_entropy", "0.05", "91.00 ± 1.00", "1.51", "91.50 ± 1.00", "baseline")
     assert gce[0] == "gce"
-    assert gce[2] == "92.00 ± 0.87"
-    # Differences 1, 1.5 and 0.5: mean 1, standard deviation 0.5, t quantile 4.303; p 0.0742 alone.
-    assert gce[4:7] == ("+1.00", "-0.24 to +2.24", "0.074")
-    assert gce[7:] == ("0.250", "0.030", "1.25", "0.200", "0.020", "1.5")
-    assert mae[4] == "-71.00"
+    assert gce[2:4] == ("92.00 ± 0.87", "1.43")
+    # Differences 1, 1.5 and 0.5: mean 1, standard deviation 0.5, t quantile 4.303; p 0.0742 alone, and larger
+    # than that of mae, so that Holm leaves it and its interval as they are.
+    assert gce[5:10] == ("+1.00", "2.08", "-0.24 to +2.24", "-0.24 to +2.24", "0.074")
+    assert gce[10:] == ("0.250", "0.030", "1.25", "0.200", "0.020", "1.5")
+    assert mae[5] == "-71.00"
+    # The first of two: half the level, t quantile 6.205 for 4.303.
+    assert mae[7:9] == ("-93.36 to -48.64", "-103.24 to -38.76")
 
 
 def test_runs_without_a_temperature_show_none() -> None:
     old = (make_run(temperature=None, test_nll_scaled=None, test_ece_scaled=None),)
-    assert table_rows(make_results(runs=old))[0][9:12] == ("–", "–", "–")
+    assert table_rows(make_results(runs=old))[0][12:15] == ("–", "–", "–")
     assert "T: temperature" not in markdown_table(make_results(runs=old))
     assert "T: temperature" in markdown_table(make_results())
 
 
-def test_one_seed_has_no_interval_and_says_so() -> None:
-    results = make_results(runs=(make_run("cross_entropy"), make_run("gce", accuracy=95.0)))
-    assert table_rows(results)[1][2:7] == ("95.00", "95.50", "+5.00", "one seed", "–")
-    assert "One seed: no spread and no interval." in markdown_table(results)
+@pytest.mark.parametrize(("n_seeds", "said"), [(1, "1 seed"), (2, "2 seeds")])
+def test_few_seeds_have_no_test_and_say_so(n_seeds: int, said: str) -> None:
+    values = {"cross_entropy": (90.0, 91.0), "gce": (95.0, 96.5)}
+    runs = tuple(make_run(loss, seed, row[seed]) for seed in range(n_seeds) for loss, row in values.items())
+    results = make_results(runs=runs)
+    assert table_rows(results)[1][7:10] == (f"{said}: no test", "–", "–")
+    for text in (markdown_table(results), " ".join(_printed(results, 200).split())):
+        assert f"{said}: no test and no interval below 3." in text
+        assert "< 0.001" not in text
+        assert "Interval and p" not in text
+
+
+def test_equal_differences_have_no_test_and_say_so() -> None:
+    runs = tuple(
+        make_run(loss, seed, value) for seed in range(4) for loss, value in (("a", 90.0), ("b", 95.0))
+    )
+    results = make_results(runs=runs, baseline="a")
+    assert table_rows(results)[1][5:10] == ("+5.00", "1.96", "equal differences: no test", "–", "–")
+    assert "< 0.001" not in markdown_table(results) + _printed(results, 120)
+
+
+def test_rates_at_the_end_of_their_grid_are_marked_everywhere() -> None:
+    chosen = {"cross_entropy": 0.1, "gce": 0.4, "mae": 0.2}
+    runs = tuple(make_run(loss, seed, lr=lr) for seed in range(3) for loss, lr in chosen.items())
+    tuning = tuple(make_tuning_run(loss, lr, 1_000_000, 80.0) for loss in chosen for lr in (0.1, 0.2, 0.4))
+    results = make_results(runs=runs, tuning=tuning)
+    base, gce, mae = table_rows(results)
+    assert (base[1], gce[1], mae[1]) == ("0.1 ↓", "0.4 ↑", "0.2")
+    assert (gce[5], mae[5]) == ("+0.00 ↑", "+0.00")
+    for text in (markdown_table(results), " ".join(_printed(results, 120).split())):
+        assert "chosen at an end of its grid (↓ lower, ↑ upper)" in text
+        assert "The rate of cross_entropy is one of them" in text
+    text = markdown_table(make_results(runs=runs))
+    assert "↓" not in text, "rates that were not chosen have no grid"
+    assert "↑" not in text
+
+
+def test_the_sampling_error_of_the_test_set_stands_beside_the_spread() -> None:
+    text = " ".join(_printed(make_results(), 120).split())
+    assert "91.00 ± 1.00 (1.51)" in text
+    assert (
+        "Test set s.e. (359 samples, shared by all seeds): 2.11 points at most, of a difference 2.60" in text
+    )
 
 
 def test_markdown_has_equal_columns_everywhere() -> None:
@@ -65,7 +109,7 @@ def test_diverged_runs_are_named() -> None:
 def test_terminal_table_fits_80_columns() -> None:
     text = _printed(make_results())
     assert max(len(line) for line in text.splitlines()) <= 80
-    for part in ("cross_entropy", "91.00 ± 1.00", "+1.00 [-0.24, +2.24]", "0.250", "0.030"):
+    for part in ("cross_entropy", "91.00 ± 1.00 (1.51)", "+1.00 [-0.24, +2.24]", "0.250", "0.030"):
         assert part in text
 
 

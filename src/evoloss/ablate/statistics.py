@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from evoloss.compare.statistics import (
+from evoloss.compare.inference import (
+    Interval,
     holm,
+    holm_intervals,
     paired_effect_size,
     paired_t_test,
+    signed_rank_interval,
     signed_rank_test,
     t_interval,
 )
@@ -111,11 +114,18 @@ class Effect:
 
     Attributes:
         mean_difference: over the seeds that both have.
-        ci_low: lower end of the 95 % t interval of the mean; None with one seed.
+        ci_low: lower end of the 95 % t interval of the mean, this comparison taken for itself.
         ci_high: upper end.
         effect_size: Cohen's d_z; None with one seed or without spread.
         p_value: two-sided.
         p_holm: the same, corrected for the number of comparisons of the ablation.
+        ci_low_holm: lower end of the interval that belongs to ``p_holm``, by inverting the same test: it
+            excludes 0 exactly if ``p_holm`` is below 0.05; see
+            :func:`~evoloss.compare.inference.holm_confidences`.
+        ci_high_holm: upper end.
+
+    Intervals and p-values are None below three seeds; intervals and p-values of t-tests also where all
+    differences are equal. The last two follow from the runs and are not in a file.
     """
 
     mean_difference: float
@@ -124,6 +134,8 @@ class Effect:
     effect_size: float | None
     p_value: float | None
     p_holm: float | None
+    ci_low_holm: float | None = None
+    ci_high_holm: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,44 +175,68 @@ def compare_variants(
     """
     groups = {name: {run.seed: run for run in group} for name, group in by_variant(runs).items()}
     pairs = [(name, baseline) for name in groups if name != baseline] + list(contrasts)
-    rows = []
+    compared = []
     for name, reference in pairs:
         ours, theirs = groups.get(name, {}), groups.get(reference, {})
         seeds = sorted(ours.keys() & theirs.keys())
         if seeds:
-            rows.append(_compare(name, reference, [(ours[seed], theirs[seed]) for seed in seeds], target))
-    times = holm([row.generations.p_value for row in rows])
-    scores = holm([row.final.p_value for row in rows])
-    gains = holm([None if row.advantage is None else row.advantage.p_value for row in rows])
-    return [
-        replace(
-            row,
-            generations=replace(row.generations, p_holm=time),
-            final=replace(row.final, p_holm=score),
-            advantage=None if row.advantage is None else replace(row.advantage, p_holm=gain),
+            compared.append((name, reference, [(ours[seed], theirs[seed]) for seed in seeds]))
+    couples = [found for _, _, found in compared]
+    endpoints = zip(
+        _family([_slower(found, target) for found in couples], signed_rank_test, signed_rank_interval),
+        _family([_better(found) for found in couples], paired_t_test, t_interval),
+        _family([_gained(found) for found in couples], paired_t_test, t_interval),
+        strict=True,
+    )
+    rows = []
+    for (name, reference, found), (generations, final, advantage) in zip(compared, endpoints, strict=True):
+        assert generations is not None, "every run has a time"
+        assert final is not None, "and a score"
+        rows.append(
+            Comparison(
+                variant=name,
+                reference=reference,
+                n_seeds=len(found),
+                generations=generations,
+                final=final,
+                advantage=advantage,
+            )
         )
-        for row, time, score, gain in zip(rows, times, scores, gains, strict=True)
-    ]
+    return rows
 
 
-def _compare(
-    name: str, reference: str, pairs: Sequence[tuple[AblationRun, AblationRun]], target: float
-) -> Comparison:
-    faster = [float(ours.counted(target) - theirs.counted(target)) for ours, theirs in pairs]
-    better = [ours.final_consistency - theirs.final_consistency for ours, theirs in pairs]
-    gained = [
+_Couples = Sequence[tuple[AblationRun, AblationRun]]
+
+
+def _slower(couples: _Couples, target: float) -> list[float]:
+    return [float(ours.counted(target) - theirs.counted(target)) for ours, theirs in couples]
+
+
+def _better(couples: _Couples) -> list[float]:
+    return [ours.final_consistency - theirs.final_consistency for ours, theirs in couples]
+
+
+def _gained(couples: _Couples) -> list[float]:
+    return [
         ours.advantage - theirs.advantage
-        for ours, theirs in pairs
+        for ours, theirs in couples
         if ours.advantage is not None and theirs.advantage is not None
     ]
-    return Comparison(
-        variant=name,
-        reference=reference,
-        n_seeds=len(pairs),
-        generations=_effect(faster, signed_rank_test(faster)),
-        final=_effect(better, paired_t_test(better)),
-        advantage=_effect(gained, paired_t_test(gained)) if gained else None,
-    )
+
+
+def _family(
+    samples: Sequence[Sequence[float]],
+    test: Callable[[Sequence[float]], float | None],
+    interval: Callable[[Sequence[float], float], Interval | None],
+) -> list[Effect | None]:
+    """The effects of one endpoint, corrected among themselves; None where there are no differences."""
+    p_values = [test(differences) for differences in samples]
+    corrected = holm(p_values)
+    intervals = holm_intervals(samples, p_values, interval)
+    return [
+        _effect(differences, p, p_holm, ends) if differences else None
+        for differences, p, p_holm, ends in zip(samples, p_values, corrected, intervals, strict=True)
+    ]
 
 
 def by_variant(runs: Iterable[AblationRun]) -> dict[str, list[AblationRun]]:
@@ -251,15 +287,20 @@ def _summarise(name: str, runs: Sequence[AblationRun], target: float) -> Variant
     )
 
 
-def _effect(differences: Sequence[float], p_value: float | None) -> Effect:
+def _effect(
+    differences: Sequence[float], p: float | None, p_holm: float | None, corrected: Interval | None
+) -> Effect:
     low, high = t_interval(differences) or (None, None)
+    low_holm, high_holm = corrected or (None, None)
     return Effect(
         mean_difference=statistics.fmean(differences),
         ci_low=low,
         ci_high=high,
         effect_size=paired_effect_size(differences),
-        p_value=p_value if len(differences) > 1 else None,
-        p_holm=None,
+        p_value=p,
+        p_holm=p_holm,
+        ci_low_holm=low_holm,
+        ci_high_holm=high_holm,
     )
 
 

@@ -1,18 +1,20 @@
-"""Means, paired differences, intervals and tests over the seeds of a comparison."""
+"""Means and paired differences over the seeds of a comparison."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
 
-from evoloss.errors import MissingExtraError
+from evoloss.compare.inference import (
+    holm,
+    holm_intervals,
+    paired_sampling_error,
+    paired_t_test,
+    sampling_error,
+    t_interval,
+)
 from evoloss.training import RunResult
-
-CONFIDENCE = 0.95
-"""Coverage of every interval in a results file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class LossSummary:
         mean_test_ece_scaled: likewise.
         mean_best_test_nll: at the best validation epoch.
         mean_best_test_ece: likewise.
+        test_sampling_error: standard error of ``mean_test_accuracy`` that comes from the finite test set, in
+            points; see :func:`~evoloss.compare.inference.sampling_error`. Not in a file.
     """
 
     loss: str
@@ -57,6 +61,7 @@ class LossSummary:
     mean_test_ece_scaled: float | None = None
     mean_best_test_nll: float | None = None
     mean_best_test_ece: float | None = None
+    test_sampling_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,8 @@ class Contrast:
     ci_high: float | None
     p_value: float | None
     p_holm: float | None
+    ci_low_holm: float | None = None
+    ci_high_holm: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +85,23 @@ class PairedDifference:
         loss: name of the loss.
         baseline: what it is compared with.
         mean_difference: over the seeds that both have.
-        ci_low: lower end of the 95 % t interval of the mean; None with one seed.
+        ci_low: lower end of the 95 % t interval of the mean, this difference taken for itself.
         ci_high: upper end.
-        p_value: two-sided paired t-test; None with one seed.
+        p_value: two-sided paired t-test, likewise.
         p_holm: the same, corrected for the number of losses compared (Holm 1979).
+        ci_low_holm: lower end of the interval that is corrected as ``p_holm`` is: it excludes 0 exactly if
+            ``p_holm`` is below 0.05; see :func:`~evoloss.compare.inference.holm_confidences`.
+        ci_high_holm: upper end.
         n_seeds: seeds that both have.
         best_accuracy: the same for the accuracy at the best validation epoch, in points.
         nll: the same for the negative log-likelihood, in nats; below 0 where the loss is better.
         nll_scaled: the same after temperature scaling.
+        test_sampling_error: bound of the standard error that comes from the finite test set, which all seeds
+            share, in points; see :func:`~evoloss.compare.inference.paired_sampling_error`.
 
-    The p-values of each of the four values are corrected among themselves. The last three are None where a
-    run has no such value.
+    Intervals and p-values are None below three seeds, and where all differences are equal. The p-values of
+    each of the four values are corrected among themselves. The contrasts are None where a run has no such
+    value. The corrected intervals and the sampling error follow from the runs and are not in a file.
     """
 
     loss: str
@@ -102,73 +115,9 @@ class PairedDifference:
     best_accuracy: Contrast | None = None
     nll: Contrast | None = None
     nll_scaled: Contrast | None = None
-
-
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-    r"""Interval of a mean, :math:`\bar d \pm t_{n-1} s / \sqrt n`; None with fewer than two values."""
-    if len(values) < 2:
-        return None
-    mean, half = statistics.fmean(values), _t_quantile(len(values) - 1, confidence) * _standard_error(values)
-    return mean - half, mean + half
-
-
-def paired_t_test(differences: Sequence[float]) -> float | None:
-    """Two-sided p-value of a mean of zero; None with fewer than two differences.
-
-    Where all differences are equal the statistic is undefined; its limit is taken: 1 for zeros, else 0.
-    """
-    if len(differences) < 2:
-        return None
-    mean, error = statistics.fmean(differences), _standard_error(differences)
-    if error == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * _scipy_t().sf(abs(mean) / error, len(differences) - 1))
-
-
-def paired_effect_size(differences: Sequence[float]) -> float | None:
-    """Cohen's d_z: mean of the differences in units of their standard deviation.
-
-    None with fewer than two differences, or where all are equal and the unit is missing.
-    """
-    if len(differences) < 2 or (deviation := statistics.stdev(differences)) == 0:
-        return None
-    return statistics.fmean(differences) / deviation
-
-
-def signed_rank_test(differences: Sequence[float]) -> float | None:
-    """Two-sided p-value of Wilcoxon's signed-rank test; None without differences.
-
-    Exact, also with ties and zeros: the null distribution is that of all sign flips of the ranks at hand.
-    Zeros are ranked with the rest and then dropped (Pratt 1959), so that many of them make the others weigh
-    less. Counts of runs that were cut off at the same bound give zeros.
-    """
-    if not differences:
-        return None
-    ordered = sorted(abs(value) for value in differences)
-    # Twice the mean rank of a value is a whole number: first and last position, counted from 1, added.
-    ranks = {value: 2 * ordered.index(value) + 1 + ordered.count(value) for value in set(ordered)}
-    weights = [ranks[abs(value)] for value in differences if value != 0]
-    positive = sum(ranks[abs(value)] for value in differences if value > 0)
-    ways = [1] + [0] * sum(weights)  # ways[s]: sign patterns whose positive ranks add up to s
-    for weight in weights:
-        ways = [a + b for a, b in zip(ways, [0] * weight + ways, strict=False)]
-    tail = min(positive, sum(weights) - positive)
-    return min(1.0, 2 * sum(ways[: tail + 1]) / (1 << len(weights)))
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Correct p-values for their number, step down (Holm 1979); None stays None and does not count.
-
-    The k-th smallest of m becomes the largest of ``(m - j) p_j`` over all ``j <= k`` (counted from 0), at
-    most 1.
-    """
-    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, index) in enumerate(known):
-        highest = max(highest, min(1.0, (len(known) - rank) * p))
-        corrected[index] = highest
-    return corrected
+    ci_low_holm: float | None = None
+    ci_high_holm: float | None = None
+    test_sampling_error: float | None = None
 
 
 def summarise_losses(runs: Iterable[RunResult]) -> list[LossSummary]:
@@ -194,6 +143,7 @@ def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedD
             best_accuracy=best.get(name),
             nll=nll.get(name),
             nll_scaled=scaled.get(name),
+            test_sampling_error=_paired_sampling_error(couples),
             **asdict(accuracy[name]),
         )
         for name, couples in pairs.items()
@@ -205,24 +155,42 @@ _COMPARED = ("test_accuracy", "best_test_accuracy", "test_nll", "test_nll_scaled
 
 def _contrasts(pairs: Mapping[str, list[tuple[RunResult, RunResult]]], value: str) -> dict[str, Contrast]:
     """Compare one test value for each loss whose runs all have it; Holm among these losses."""
-    found = {}
+    found: dict[str, list[float]] = {}
     for name, couples in pairs.items():
         values = [(getattr(run, value), getattr(base, value)) for run, base in couples]
         if all(None not in couple for couple in values):
-            found[name] = _contrast([ours - theirs for ours, theirs in values])
-    corrected = holm([row.p_value for row in found.values()])
-    return {name: replace(row, p_holm=p) for (name, row), p in zip(found.items(), corrected, strict=True)}
+            found[name] = [ours - theirs for ours, theirs in values]
+    samples = list(found.values())
+    p_values = [paired_t_test(differences) for differences in samples]
+    corrected, intervals = holm(p_values), holm_intervals(samples, p_values)
+    return {
+        name: _contrast(differences, p, p_holm, interval)
+        for (name, differences), p, p_holm, interval in zip(
+            found.items(), p_values, corrected, intervals, strict=True
+        )
+    }
 
 
-def _contrast(differences: list[float]) -> Contrast:
+def _contrast(
+    differences: list[float], p: float | None, p_holm: float | None, corrected: tuple[float, float] | None
+) -> Contrast:
     low, high = t_interval(differences) or (None, None)
+    low_holm, high_holm = corrected or (None, None)
     return Contrast(
         mean_difference=statistics.fmean(differences),
         ci_low=low,
         ci_high=high,
-        p_value=paired_t_test(differences),
-        p_holm=None,
+        p_value=p,
+        p_holm=p_holm,
+        ci_low_holm=low_holm,
+        ci_high_holm=high_holm,
     )
+
+
+def _paired_sampling_error(couples: Sequence[tuple[RunResult, RunResult]]) -> float:
+    ours = statistics.fmean(_required(run.test_accuracy) for run, _ in couples)
+    theirs = statistics.fmean(_required(base.test_accuracy) for _, base in couples)
+    return paired_sampling_error(ours, theirs, couples[0][0].n_test)
 
 
 def _summarise(loss: str, runs: list[RunResult]) -> LossSummary:
@@ -246,6 +214,7 @@ def _summarise(loss: str, runs: list[RunResult]) -> LossSummary:
         mean_test_ece_scaled=_mean_if_all(run.test_ece_scaled for run in runs),
         mean_best_test_nll=_mean_if_all(run.best_test_nll for run in runs),
         mean_best_test_ece=_mean_if_all(run.best_test_ece for run in runs),
+        test_sampling_error=sampling_error(statistics.fmean(last), runs[0].n_test),
     )
 
 
@@ -269,19 +238,3 @@ def _required(value: float | None) -> float:
 
 def _deviation(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
-
-
-def _standard_error(values: Sequence[float]) -> float:
-    return statistics.stdev(values) / math.sqrt(len(values))
-
-
-def _t_quantile(freedom: int, confidence: float) -> float:
-    return float(_scipy_t().ppf((1 + confidence) / 2, freedom))
-
-
-def _scipy_t() -> Any:
-    try:
-        from scipy.stats import t
-    except ImportError as error:
-        raise MissingExtraError.of("scipy", "experiments", "intervals and tests") from error
-    return t

@@ -7,13 +7,18 @@ from those that are reported, so that a rate is not chosen by the luck of the ve
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from evoloss.errors import ConfigError
 from evoloss.training import RunResult
 
 FIRST_TUNING_SEED = 1_000_000
 """Tuning seeds count from here; seeds of reported runs have to be smaller."""
+
+
+Edge = Literal["lowest", "highest"]
+"""Which end of its grid a learning rate stands at."""
 
 
 def tuning_seeds(count: int) -> tuple[int, ...]:
@@ -48,3 +53,23 @@ def best_learning_rate(runs: Iterable[RunResult]) -> float:
         return (-accuracy, statistics.fmean(run.validation_nll for run in group), rate)
 
     return min(by_rate, key=rank)
+
+
+def rates_at_edges(tuning: Iterable[RunResult], rates: Mapping[str, float]) -> dict[str, Edge]:
+    """The losses whose learning rate is an end of the grid that it was chosen from.
+
+    A better rate may lie beyond it, so that the loss, and every difference to it, is not judged at its best.
+
+    Args:
+        tuning: the trainings that chose the rates; a loss without any, or with a single rate, has no ends.
+        rates: the chosen rate of each loss.
+    """
+    grids: dict[str, set[float]] = {}
+    for run in tuning:
+        grids.setdefault(run.loss, set()).add(run.lr)
+    found: dict[str, Edge] = {}
+    for loss, rate in rates.items():
+        grid = grids.get(loss, set())
+        if len(grid) > 1 and rate in (min(grid), max(grid)):
+            found[loss] = "lowest" if rate == min(grid) else "highest"
+    return found

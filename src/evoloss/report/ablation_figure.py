@@ -96,7 +96,7 @@ def draw_convergence(
 
 
 def draw_differences(ablation: Ablation, title: str = "") -> Figure:
-    """Paired differences of both endpoints with 95 % intervals; full marks differ after Holm's correction."""
+    """Paired differences of both endpoints with 95 % intervals, corrected as p is; full marks differ."""
     rows = ablation.comparisons
     figure = _figure(10.5, 1.4 + 0.27 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -119,8 +119,8 @@ def draw_differences(ablation: Ablation, title: str = "") -> Figure:
     left.set_xlabel(f"generations to {ablation.target:g}: below 0 is faster", fontsize=9)
     right.set_xlabel("final consistency, percentage points: above 0 is better", fontsize=9)
     said = (
-        f"minus {figure_text(ablation.baseline)} unless said otherwise; 95 % t interval, "
-        "full marks: p < 0.05 after Holm"
+        f"minus {figure_text(ablation.baseline)} unless said otherwise; 95 % interval, "
+        "full marks: p < 0.05, both after Holm"
     )
     figure.suptitle(f"{title}; {said}" if title else said, fontsize=10)
     return figure
@@ -153,8 +153,9 @@ def draw_band(axes: Axes, runs: Sequence[AblationRun], label: str, index: int) -
 
 def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
     clear = effect.p_holm is not None and effect.p_holm < 0.05
-    if effect.ci_low is not None and effect.ci_high is not None:
-        axes.hlines(row, scale * effect.ci_low, scale * effect.ci_high, color=COLOURS[0], linewidth=1.6)
+    low, high = effect.ci_low_holm, effect.ci_high_holm
+    if low is not None and high is not None:
+        axes.hlines(row, scale * low, scale * high, color=COLOURS[0], linewidth=1.6)
     face = COLOURS[0] if clear else "white"
     axes.plot(scale * effect.mean_difference, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=5)
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from evoloss.ablate.results import Ablation
 from evoloss.ablate.statistics import Comparison, Effect, VariantSummary
+from evoloss.compare.inference import MIN_SEEDS
 from evoloss.safe_text import one_line
 
 NOTHING = "–"
@@ -51,9 +52,11 @@ def ablation_caption(ablation: Ablation) -> str:
         f"{seeds} paired seed{'' if seeds == 1 else 's'}; baseline {one_line(ablation.baseline)}. "
         "Generations: until "
         f"the mean of the search has a ranking consistency of {ablation.target:g} on held-out pairs, one "
-        "more than there were where it never has. Differences: variant minus reference, mean and 95 % t "
-        "interval; d: Cohen's d_z; p: Wilcoxon's signed ranks for generations, else paired t-test, "
-        "Holm-corrected."
+        "more than there were where it never has. Differences: variant minus reference, mean and the "
+        "95 % interval of the values that the test does not reject; d: Cohen's d_z; p: Wilcoxon's signed "
+        "ranks for generations, else paired t-test; p and interval Holm-corrected alike. "
+        f"No test below {MIN_SEEDS} seeds, no t-test of equal differences, and no interval where so few "
+        "seeds cannot reject anything."
     )
 
 
@@ -113,11 +116,11 @@ def format_p(p_value: float | None) -> str:
 
 
 def format_effect(effect: Effect, digits: int) -> str:
-    """A mean difference with its interval."""
+    """A mean difference with its corrected interval, which excludes 0 exactly if ``p_holm`` is below 0.05."""
     mean = f"{effect.mean_difference:+.{digits}f}"
-    if effect.ci_low is None or effect.ci_high is None:
+    if effect.ci_low_holm is None or effect.ci_high_holm is None:
         return mean
-    return f"{mean} [{effect.ci_low:+.{digits}f}, {effect.ci_high:+.{digits}f}]"
+    return f"{mean} [{effect.ci_low_holm:+.{digits}f}, {effect.ci_high_holm:+.{digits}f}]"
 
 
 def _table(headers: Sequence[str]) -> Table:

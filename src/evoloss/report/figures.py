@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evoloss.compare.results import Results
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.report.tables import marked, untested
 from evoloss.safe_text import figure_text
 from evoloss.training import RunResult
 
@@ -114,9 +115,9 @@ def draw_accuracy(results: Results) -> Figure:
 
 
 def draw_paired_differences(results: Results) -> Figure:
-    """Test accuracy minus the baseline's, with 95 % interval; small marks are the single seeds."""
+    """Test accuracy minus the baseline's, with corrected interval; small marks are the single seeds."""
     reference = {run.seed: run.test_accuracy for run in results.runs if run.loss == results.baseline}
-    groups = _by_loss(results.runs)
+    groups, edges = _by_loss(results.runs), results.edges
     figure = _figure(7.0, 1.5 + 0.42 * len(results.summary))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", linewidth=1)
@@ -128,17 +129,19 @@ def draw_paired_differences(results: Results) -> Figure:
         ]
         axes.plot(singles, [row + 0.22] * len(singles), "|", color="0.55", markersize=7)
         interval = ""
-        if entry.ci_low is not None and entry.ci_high is not None:
-            axes.hlines(row, entry.ci_low, entry.ci_high, color=COLOURS[0], linewidth=2)
-            interval = f" [{entry.ci_low:+.2f}, {entry.ci_high:+.2f}]"
+        if entry.ci_low_holm is not None and entry.ci_high_holm is not None:
+            axes.hlines(row, entry.ci_low_holm, entry.ci_high_holm, color=COLOURS[0], linewidth=2)
+            interval = f" [{entry.ci_low_holm:+.2f}, {entry.ci_high_holm:+.2f}]"
         axes.plot(entry.mean_difference, row, "o", color=COLOURS[0], markersize=7)
-        _write_beside(axes, row, f"{entry.mean_difference:+.2f}{interval}")
+        mark = marked(edges.get(entry.loss))
+        _write_beside(axes, row, f"{entry.mean_difference:+.2f}{mark}{interval}")
     _label_rows(axes, [entry.loss for entry in results.summary])
-    kind = (
-        "95 % t interval" if any(e.ci_low is not None for e in results.summary) else "one seed, no interval"
-    )
+    tested = any(entry.ci_low_holm is not None for entry in results.summary)
+    kind = "95 % t interval, Holm" if tested else f"{untested(results.summary[0].n_seeds)}: no interval"
     axes.set(xlabel=f"test accuracy minus that of {figure_text(results.baseline)}, points ({kind})")
     axes.set_title(f"{_subject(results)}; paired over {_seeds(results.runs)}", fontsize=10)
+    if edges:
+        figure.supxlabel("↓ ↑ learning rate at the lower or upper end of its grid", fontsize=8)
     return figure
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from evoloss.compare.inference import MIN_SEEDS
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
+from evoloss.compare.tuning import Edge
 from evoloss.own_files import holds_line
 from evoloss.safe_text import one_line, table_cell
 
@@ -16,13 +20,18 @@ is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished
 """Whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
+EDGE_MARKS: dict[Edge, str] = {"lowest": "↓", "highest": "↑"}
+"""Beside a learning rate at an end of its grid, and beside what was measured with it."""
 HEADERS = (
     "loss",
     "lr",
     "test accuracy, %",
+    "test set s.e.",
     "at best epoch, %",
     "difference, points",
+    "test set s.e.",
     "95 % interval",
+    "interval (Holm)",
     "p (Holm)",
     "NLL",
     "ECE",
@@ -35,8 +44,31 @@ HEADERS = (
 
 def table_rows(results: Results) -> list[tuple[str, ...]]:
     """Return the cells below :data:`HEADERS`, one row a loss, in the order of the results."""
-    differences = {row.loss: row for row in results.summary}
-    return [_row(loss, differences.get(loss.loss), results.baseline) for loss in results.losses]
+    differences, edges = {row.loss: row for row in results.summary}, results.edges
+    return [
+        _row(loss, differences.get(loss.loss), results.baseline, marked(edges.get(loss.loss)))
+        for loss in results.losses
+    ]
+
+
+def marked(edge: Edge | None) -> str:
+    """The mark of a rate at an end of its grid, with a space before it; empty for any other."""
+    return "" if edge is None else f" {EDGE_MARKS[edge]}"
+
+
+def edge_legend(edges: Mapping[str, Edge], baseline: str) -> str:
+    """Say what the marks mean, and whether they stand for every difference; empty without marks."""
+    if not edges:
+        return ""
+    ends = {"lowest": "lower", "highest": "upper"}
+    known = [f"{EDGE_MARKS[edge]} {ends[edge]}" for edge in EDGE_MARKS if edge in edges.values()]
+    text = (
+        f"Learning rate chosen at an end of its grid ({', '.join(known)}): a rate beyond it may be better, "
+        "so the differences of the loss may change with a wider grid."
+    )
+    if baseline in edges:
+        text += f" The rate of {one_line(baseline)} is one of them, which every difference depends on."
+    return text
 
 
 def caption(results: Results) -> str:
@@ -54,20 +86,40 @@ def caption(results: Results) -> str:
         f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
+    parts += _sampling(results)
     if results.summary:
-        parts.append(
-            f"Difference: paired with {one_line(results.baseline)}, last epoch, t interval, Holm-corrected "
-            "t-test."
-        )
+        parts += _tests(results)
     if results.tuning:
         parts.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
         parts.append("T: temperature fitted on the validation split, last epoch.")
-    if seeds == 1:
-        parts.append("One seed: no spread and no interval.")
+    if legend := edge_legend(results.edges, results.baseline):
+        parts.append(legend)
     if not results.complete:
         parts.append("The comparison is not complete.")
     return " ".join(parts)
+
+
+def _sampling(results: Results) -> list[str]:
+    """What the finite test set adds to the spread over seeds."""
+    n_test = results.runs[0].n_test
+    errors = [row.test_sampling_error for row in results.losses if row.test_sampling_error is not None]
+    paired = [row.test_sampling_error for row in results.summary if row.test_sampling_error is not None]
+    text = f"Test set s.e. ({n_test:,} samples, shared by all seeds): {max(errors):.2f} points at most"
+    return [text + (f", of a difference {max(paired):.2f} at most." if paired else ".")]
+
+
+def _tests(results: Results) -> list[str]:
+    """How differences were tested, and which were not."""
+    parts = [f"Difference: paired with {one_line(results.baseline)}, last epoch."]
+    if any(row.p_holm is not None for row in results.summary):
+        parts.append(
+            "Interval and p: t-test, corrected alike (Holm), so that an interval excludes 0 exactly if p is "
+            "below 0.05; the other interval, if shown, is that of each difference for itself."
+        )
+    few = sorted({row.n_seeds for row in results.summary if row.n_seeds < MIN_SEEDS})
+    parts += [f"{_count(count, 'seed')}: no test and no interval below {MIN_SEEDS}." for count in few]
+    return parts
 
 
 def markdown_table(results: Results) -> str:
@@ -82,31 +134,32 @@ def markdown_table(results: Results) -> str:
 
 
 def rich_table(results: Results) -> Table:
-    """Return the table for a terminal of 80 columns: without best epoch, temperature and seconds."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    """Return the table for a terminal: without best epoch, temperature and seconds, corrected intervals."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)  # 80 columns hold it
     table.caption, table.caption_justify = escape(caption(results)), "left"
     table.add_column("loss", overflow="fold")
-    for header in ("lr", "accuracy, %", "difference [95 %]", "p", "NLL", "ECE"):
+    for header in ("lr", "accuracy, % (s.e.)", "difference [95 %]", "p", "NLL", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
-    for name, rate, last, _, difference, interval, p, nll, ece, *_ in table_rows(results):
+    for name, rate, last, error, _, difference, _, _, interval, p, nll, ece, *_ in table_rows(results):
         low, _, high = interval.partition(" to ")
         shown = f"{difference} [{low}, {high}]" if high else difference
-        table.add_row(escape(name), rate, last, escape(shown), p, nll, ece)
-    if len({loss.lr for loss in results.losses}) == 1:
+        table.add_row(escape(name), rate, f"{last} ({error})", escape(shown), p, nll, ece)
+    if len({loss.lr for loss in results.losses}) == 1 and not results.edges:
         table.columns.pop(1)  # the caption has it
     return table
 
 
-def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str) -> tuple[str, ...]:
+def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str, mark: str) -> tuple[str, ...]:
     name = one_line(loss.loss) + (
         f" ({loss.n_diverged} of {loss.n_seeds} diverged)" if loss.n_diverged else ""
     )
     return (
         name,
-        f"{loss.lr:g}",
+        f"{loss.lr:g}{mark}",
         _spread(loss.mean_test_accuracy, loss.sd_test_accuracy),
+        _points(loss.test_sampling_error),
         _spread(loss.mean_best_test_accuracy, loss.sd_best_test_accuracy),
-        *_difference(difference, is_baseline=loss.loss == baseline),
+        *_difference(difference, mark, is_baseline=loss.loss == baseline),
         f"{loss.mean_test_nll:.3f}",
         f"{loss.mean_test_ece:.3f}",
         NOTHING if loss.mean_temperature is None else f"{loss.mean_temperature:.2f}",
@@ -127,14 +180,28 @@ def _rates(results: Results) -> str:
     return f"learning rate {rates.pop():g}, " if len(rates) == 1 else ""
 
 
-def _difference(row: PairedDifference | None, *, is_baseline: bool) -> tuple[str, str, str]:
+def _difference(row: PairedDifference | None, mark: str, *, is_baseline: bool) -> tuple[str, ...]:
+    """Mean, sampling error, interval, corrected interval and corrected p-value."""
     if row is None:
-        return ("baseline" if is_baseline else NOTHING, NOTHING, NOTHING)
-    mean = f"{row.mean_difference:+.2f}"
-    if row.ci_low is None or row.ci_high is None or row.p_holm is None:
-        return (mean, "one seed", NOTHING)
+        return ("baseline" if is_baseline else NOTHING, *[NOTHING] * 4)
+    mean, error = f"{row.mean_difference:+.2f}{mark}", _points(row.test_sampling_error)
+    if row.p_holm is None:
+        return (mean, error, f"{untested(row.n_seeds)}: no test", NOTHING, NOTHING)
     p = "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
-    return (mean, f"{row.ci_low:+.2f} to {row.ci_high:+.2f}", p)
+    return (mean, error, _ends(row.ci_low, row.ci_high), _ends(row.ci_low_holm, row.ci_high_holm), p)
+
+
+def untested(n_seeds: int) -> str:
+    """Why a difference over some seeds has no test and no interval."""
+    return _count(n_seeds, "seed") if n_seeds < MIN_SEEDS else "equal differences"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return NOTHING if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
+
+
+def _points(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _spread(mean: float, deviation: float | None) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.transfer.page import conditions, differences, draw, load, matrix, page
 from evoloss.compare.results import Results
-from tests.compare.runs import make_results, make_run
+from tests.compare.runs import make_results, make_run, make_tuning_run
 
 
 def _condition(**accuracies: tuple[float, ...]) -> Results:
@@ -15,7 +15,10 @@ def _condition(**accuracies: tuple[float, ...]) -> Results:
         for loss, row in accuracies.items()
         for seed, value in enumerate(row)
     )
-    return make_results(runs=runs)
+    tuning = tuple(
+        make_tuning_run(loss, lr, 1_000_000, 80.0) for loss in accuracies for lr in (0.01, 0.03, 0.1)
+    )
+    return make_results(runs=runs, tuning=tuning)
 
 
 @pytest.fixture
@@ -40,14 +43,17 @@ def test_reads_what_has_been_run_in_the_order_of_the_protocol(folder: Path) -> N
 def test_losses_with_all_conditions_come_first_and_missing_ones_show(folder: Path) -> None:
     lines = matrix(load(folder), "accuracy")
     assert lines[0] == "| loss | digits-clean | digits-sym40 | mean |"
-    assert lines[2] == "| gce | -0.7 | **+2.0** | +0.7 |"
+    assert lines[2] == "| gce | -0.7 ↓ | **+2.0** ↓ | +0.7 |"
     assert lines[3] == "| mae | – | -47.7 | -47.7 (of 1) |"
+    assert lines[-1].startswith(
+        "↓ ↑ behind a difference: the loss's learning rate was chosen at the lower or"
+    )
 
 
 def test_a_lower_nll_is_better(folder: Path) -> None:
     found = differences(load(folder), "nll_scaled")
     assert found["gce"]["digits-sym40"].mean == pytest.approx(-0.02033, abs=1e-4)
-    assert matrix(load(folder), "nll_scaled")[2].startswith("| gce | +0.007 | **-0.020** |")
+    assert matrix(load(folder), "nll_scaled")[2].startswith("| gce | +0.007 ↓ | **-0.020** ↓ |")
     both = {"digits-clean": load(folder)["digits-sym40"]}
     assert list(differences(both, "nll_scaled")) == ["gce", "mae"]
 
