@@ -71,6 +71,22 @@ def test_committed_results_are_readable(path: Path) -> None:
     assert Results.read(path).runs
 
 
+def test_a_history_without_training_accuracy_is_read_and_a_broken_one_refused(tmp_path: Path) -> None:
+    path, document = _written(tmp_path)
+    for run in document["runs"]:
+        del run["history"]["train_accuracy"]
+    path.write_text(json.dumps(document))
+    assert Results.read(path).runs[0].history.train_accuracy == ()
+    document["runs"][0]["history"]["train_accuracy"] = [50.0, 101.0]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"runs\[0\].history.train_accuracy is not in percent"):
+        Results.read(path)
+    document["runs"][0]["history"]["train_accuracy"] = [50.0]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match="train_accuracy does not have one entry for each epoch"):
+        Results.read(path)
+
+
 def test_a_file_from_before_three_seeds_were_needed_is_read(tmp_path: Path) -> None:
     runs = tuple(
         make_run(loss, seed, value)

@@ -42,14 +42,35 @@ def test_unknown_format(tmp_path: Path) -> None:
 
 def test_learning_curves_are_means_over_seeds() -> None:
     runs = (
-        make_run(history=History(train_loss=(2.0, 1.0), validation_accuracy=(10.0, 30.0))),
-        make_run(seed=1, history=History(train_loss=(4.0, 1.0), validation_accuracy=(20.0, None))),
+        make_run(
+            history=History(
+                train_loss=(2.0, 1.0), validation_accuracy=(10.0, 30.0), train_accuracy=(20.0, 60.0)
+            )
+        ),
+        make_run(
+            seed=1,
+            history=History(
+                train_loss=(-0.001, 1.0), validation_accuracy=(20.0, None), train_accuracy=(30.0, 80.0)
+            ),
+        ),
     )
     left, right = draw_learning_curves(make_results(runs=runs)).axes
     assert left.lines[0].get_ydata() == pytest.approx([15.0, 30.0])
-    assert right.lines[0].get_ydata() == pytest.approx([1.0, (0.5 + 0.25) / 2])
+    assert right.lines[0].get_ydata() == pytest.approx([25.0, 70.0])
+    band = right.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((25 - 50**0.5, 70 + 200**0.5))
+    assert right.get_ylabel() == "training accuracy, %"
+    assert not right.texts
     assert left.get_xlabel() == "epoch"
     assert left.get_ylabel() == "validation accuracy, %"
+
+
+def test_runs_from_before_training_accuracy_was_recorded_are_said_to_have_none() -> None:
+    old = tuple(make_run(seed=seed) for seed in range(2))
+    left, right = draw_learning_curves(make_results(runs=old)).axes
+    assert len(left.lines) == 1
+    assert not right.lines
+    assert [text.get_text() for text in right.texts] == ["not recorded by 2 of 2 runs"]
 
 
 def test_a_run_that_diverged_at_once_can_be_drawn(tmp_path: Path) -> None:

@@ -69,3 +69,13 @@ def test_answers_at_the_edges() -> None:
 def test_single_precision_logits_are_summed_in_double() -> None:
     logits, labels = _sampled(500, 5, 1.0)
     assert fit_temperature(logits, labels) == fit_temperature(logits.double(), labels)
+
+
+@pytest.mark.parametrize("mask", [-math.inf, torch.finfo(torch.float32).min])
+def test_masked_classes_take_no_part(mask: float) -> None:
+    logits, labels = _sampled(300, 4, 3.0)
+    padded = torch.cat((torch.full((300, 2), mask), logits), dim=1)
+    assert fit_temperature(padded, labels + 2) == pytest.approx(fit_temperature(logits, labels), rel=1e-9)
+    extra = torch.cat((padded, padded[:7]))
+    lost = torch.cat((labels + 2, torch.zeros(7, dtype=torch.int64)))
+    assert fit_temperature(extra, lost) == pytest.approx(fit_temperature(logits, labels), rel=1e-9)

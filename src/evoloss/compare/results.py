@@ -211,8 +211,11 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
         raise PlainError(f"{where}.history does not have one entry for each epoch that was run")
-    if any(value is not None and not 0 <= value <= 100 for value in run.history.validation_accuracy):
-        raise PlainError(f"{where}.history.validation_accuracy is not in percent, 0 to 100")
+    if len(run.history.train_accuracy) not in (0, seen):
+        raise PlainError(f"{where}.history.train_accuracy does not have one entry for each epoch")
+    for name in ("validation_accuracy", "train_accuracy"):
+        if any(value is not None and not 0 <= value <= 100 for value in getattr(run.history, name)):
+            raise PlainError(f"{where}.history.{name} is not in percent, 0 to 100")
     if not 0 <= run.best_epoch <= seen:
         raise PlainError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
 

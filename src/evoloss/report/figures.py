@@ -64,12 +64,15 @@ def write_figures(results: Results, directory: Path, formats: Sequence[str] = ("
 
 
 def draw_learning_curves(results: Results) -> Figure:
-    """Validation accuracy and training loss over epochs: mean of the seeds, band of one standard deviation.
+    """Validation and training accuracy over epochs: mean of the seeds, band of one standard deviation.
 
-    Losses have units of their own, so each training loss is drawn as a share of its first epoch.
+    Training losses have units of their own, and may be near or below 0 in the first epoch, so they have no
+    common axis. Training accuracy is that on the labels as given, so that learning wrong labels by heart
+    shows; runs from before it was recorded have none, and the panel says so.
     """
     figure = _figure(11.0, 4.2)
     left, right = figure.subplots(1, 2)
+    missing = 0
     for index, (loss, runs) in enumerate(_by_loss(results.runs).items()):
         style = {
             "color": COLOURS[index % len(COLOURS)],
@@ -77,11 +80,15 @@ def draw_learning_curves(results: Results) -> Figure:
         }
         accuracy = [run.history.validation_accuracy for run in runs]
         _draw_band(left, accuracy, label=figure_text(loss), style=style)
-        _draw_band(
-            right, [_relative(run.history.train_loss) for run in runs], label=figure_text(loss), style=style
-        )
+        training = [run.history.train_accuracy for run in runs if run.history.train_accuracy]
+        if training:
+            _draw_band(right, training, label=figure_text(loss), style=style)
+        missing += len(runs) - len(training)
     left.set(xlabel="epoch", ylabel="validation accuracy, %", title="Validation accuracy")
-    right.set(xlabel="epoch", ylabel="share of the first epoch's loss", title="Training loss")
+    right.set(xlabel="epoch", ylabel="training accuracy, %", title="Training accuracy, labels as given")
+    if missing:
+        text = f"not recorded by {missing} of {len(results.runs)} runs"
+        right.text(0.5, 0.5, text, transform=right.transAxes, ha="center", color="0.4", fontsize=9)
     for axes in (left, right):
         axes.grid(alpha=0.25)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -172,11 +179,6 @@ def _draw_band(
     high = [mean + deviation for mean, deviation in zip(means, deviations, strict=True)]
     axes.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
     axes.plot(epochs, means, label=label, linewidth=1.8, marker="o" if len(epochs) == 1 else "", **style)
-
-
-def _relative(curve: Sequence[float | None]) -> list[float | None]:
-    first = curve[0]
-    return [value / first if first and value is not None else None for value in curve]
 
 
 def _label_rows(axes: Axes, names: list[str]) -> None:

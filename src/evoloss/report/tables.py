@@ -62,12 +62,9 @@ def edge_legend(edges: Mapping[str, Edge], baseline: str) -> str:
         return ""
     ends = {"lowest": "lower", "highest": "upper"}
     known = [f"{EDGE_MARKS[edge]} {ends[edge]}" for edge in EDGE_MARKS if edge in edges.values()]
-    text = (
-        f"Learning rate chosen at an end of its grid ({', '.join(known)}): a rate beyond it may be better, "
-        "so the differences of the loss may change with a wider grid."
-    )
+    text = f"Learning rate at an end of its grid ({', '.join(known)}): one beyond it may be better."
     if baseline in edges:
-        text += f" The rate of {one_line(baseline)} is one of them, which every difference depends on."
+        text += f" So it is for {one_line(baseline)}, which every difference depends on."
     return text
 
 
@@ -114,8 +111,7 @@ def _tests(results: Results) -> list[str]:
     parts = [f"Difference: paired with {one_line(results.baseline)}, last epoch."]
     if any(row.p_holm is not None for row in results.summary):
         parts.append(
-            "Interval and p: t-test, corrected alike (Holm), so that an interval excludes 0 exactly if p is "
-            "below 0.05; the other interval, if shown, is that of each difference for itself."
+            "t-test; p and interval corrected alike (Holm): it excludes 0 exactly if p is below 0.05."
         )
     few = sorted({row.n_seeds for row in results.summary if row.n_seeds < MIN_SEEDS})
     parts += [f"{_count(count, 'seed')}: no test and no interval below {MIN_SEEDS}." for count in few]
@@ -143,7 +139,7 @@ def rich_table(results: Results) -> Table:
     for name, rate, last, error, _, difference, _, _, interval, p, nll, ece, *_ in table_rows(results):
         low, _, high = interval.partition(" to ")
         shown = f"{difference} [{low}, {high}]" if high else difference
-        table.add_row(escape(name), rate, f"{last} ({error})", escape(shown), p, nll, ece)
+        table.add_row(escape(name), rate, f"{last} ({error[:-1]})", escape(shown), p, nll, ece)
     if len({loss.lr for loss in results.losses}) == 1 and not results.edges:
         table.columns.pop(1)  # the caption has it
     return table

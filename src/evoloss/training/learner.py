@@ -40,17 +40,22 @@ class Learner:
     batches: TrainingStream
     config: TrainConfig
 
-    def train_epoch(self, epoch: int) -> float:
-        """Train one epoch and return its mean loss, the only time that a device has to be waited for."""
+    def train_epoch(self, epoch: int) -> tuple[float, float]:
+        """Train one epoch, and return its mean loss and its training accuracy in percent.
+
+        The accuracy is that of the steps' own predictions: augmented inputs, dropout, labels as given. Only
+        at the end a device has to be waited for.
+        """
         config, steps = self.config, self.batches.steps_per_epoch
         self.model.train()
-        total = torch.zeros((), device=self.fabric.device)
+        total = torch.zeros(2, device=self.fabric.device)
         for step, (inputs, labels) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
             rate = learning_rate(config.schedule, step, config.epochs * steps, config.lr)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad()
-            loss = self.criterion(self.model(inputs), labels)
+            logits = self.model(inputs)
+            loss = self.criterion(logits, labels)
             self.fabric.backward(loss)
             if config.clip_grad is not None:
                 # Not finite is dealt with once an epoch: asking here would wait for the device.
@@ -58,11 +63,12 @@ class Learner:
                     self.model, self.optimizer, max_norm=config.clip_grad, error_if_nonfinite=False
                 )
             self.optimizer.step()
-            total += loss.detach()
+            total += torch.stack((loss.detach(), (logits.detach().argmax(dim=1) == labels).float().mean()))
         # The mean over processes, so that all of them stop together.
         mean = self.fabric.all_reduce(total, reduce_op="mean")
         assert isinstance(mean, Tensor), "a tensor goes in"
-        return float(mean) / steps
+        loss_sum, accuracy_sum = mean.tolist()
+        return loss_sum / steps, min(100.0, 100 * accuracy_sum / steps)
 
     @torch.no_grad()
     def predict(self, split: Split) -> Tensor:

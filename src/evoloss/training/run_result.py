@@ -13,10 +13,14 @@ class History:
     Attributes:
         train_loss: mean of the loss over the epoch's steps, in its own units; None where it is not finite.
         validation_accuracy: percent; None in epochs without a look at the validation split.
+        train_accuracy: percent of the steps' own predictions, on the labels as given (noise included), with
+            augmentation and dropout; None where the loss is not finite. Empty in runs from before it was
+            recorded.
     """
 
     train_loss: tuple[float | None, ...]
     validation_accuracy: tuple[float | None, ...]
+    train_accuracy: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +96,9 @@ class RunResult(RunIdentity):
         validation_nll: last epoch.
         best_validation_accuracy: of ``best_epoch``.
         train_seconds: wall time of the training steps, evaluation not included.
-        diverged: the loss or an output stopped being finite. The run ends there and is scored as a uniform
-            prediction on balanced classes (accuracy ``100 / C``, NLL ``log C``).
+        diverged: the loss or an output stopped being finite (a logit of -inf that masks a class does not
+            count). The run ends there and is scored as a uniform prediction on balanced classes (accuracy
+            ``100 / C``, NLL ``log C``).
         history: see :class:`History`.
 
     The test values and the temperature are None in runs that only choose a learning rate. Those with a

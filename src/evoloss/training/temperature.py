@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from evoloss.training.masked import with_masks
+
 LOWEST, HIGHEST = 0.01, 100.0
 """Where a temperature is looked for."""
 UNCERTAIN = 0.1
@@ -30,14 +32,22 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     where nearly all predictions are right.
 
     Args:
-        logits: ``(N, C)``, N at least 1, finite.
+        logits: ``(N, C)``, N at least 1, finite but for classes that are masked, see
+            :mod:`evoloss.training.masked`. These take no part, nor do samples whose label is masked.
         labels: ``(N,)``.
 
     Returns:
         T in ``[0.01, 100]``; 1 where all classes always have equal logits, so that T has no effect.
     """
-    logits = logits.double()
-    logits = logits - logits.mean(dim=1, keepdim=True)
+    logits = with_masks(logits).double()
+    masked = logits.isneginf()
+    if bool(masked.any()):
+        known = ~masked.gather(1, labels[:, None]).flatten()
+        logits, labels, masked = logits[known], labels[known], masked[known]
+        means = logits.masked_fill(masked, 0.0).sum(dim=1, keepdim=True) / (~masked).sum(dim=1, keepdim=True)
+    else:
+        means = logits.mean(dim=1, keepdim=True)
+    logits = (logits - means).masked_fill(masked, 0.0)
     if not bool(logits.any()):
         return 1.0
     # Centred logits have mean 0, so the uniform part of a target adds nothing to its expected logit.
@@ -45,7 +55,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     low, high = math.log(LOWEST), math.log(HIGHEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        probs = torch.softmax(logits * math.exp(-middle), dim=1)
+        probs = torch.softmax((logits * math.exp(-middle)).masked_fill(masked, -math.inf), dim=1)
         # The slope of the mean NLL in 1 / T; positive means that T is too small.
         if float((probs * logits).sum(dim=1).mean() - wanted) > 0:
             low = middle

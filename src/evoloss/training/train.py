@@ -23,6 +23,7 @@ from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig, TrainRecipe
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.learner import Learner
+from evoloss.training.masked import with_masks
 from evoloss.training.metrics import Evaluation, chance, evaluate_logits
 from evoloss.training.run_result import History, RunIdentity, RunResult
 from evoloss.training.temperature import fit_temperature
@@ -110,6 +111,7 @@ class _Course:
     """What a training has gone through so far."""
 
     train_loss: list[float | None]
+    train_accuracy: list[float | None]
     validation: list[Evaluation | None]
     best_epoch: int = 0
     best_weights: dict[str, Tensor] | None = None
@@ -149,6 +151,7 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
         diverged=course.diverged,
         history=History(
             train_loss=tuple(course.train_loss),
+            train_accuracy=tuple(course.train_accuracy),
             validation_accuracy=tuple(look.accuracy if look else None for look in course.validation),
         ),
     )
@@ -198,15 +201,16 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
 
 
 def _fit(learner: Learner, job: _Job) -> _Course:
-    course, config = _Course([], []), job.config
+    course, config = _Course([], [], []), job.config
     for epoch in range(config.epochs):
         start = time.perf_counter()
-        train_loss = learner.train_epoch(epoch)
+        train_loss, train_accuracy = learner.train_epoch(epoch)
         course.seconds += time.perf_counter() - start
         finite = _is_finite(train_loss)
         look = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
         validation = _look(learner, job.dataset.validation, course) if finite and look else None
         course.train_loss.append(train_loss if finite else None)
+        course.train_accuracy.append(train_accuracy if finite else None)
         course.validation.append(validation)
         course.diverged = not finite or (look and validation is None)
         if validation and (course.best is None or validation.accuracy > course.best.accuracy):
@@ -231,7 +235,7 @@ def _test(learner: Learner, course: _Course, dataset: Dataset) -> dict[str, Any]
     last = best = scaled = chance(dataset.n_classes)
     temperature = 1.0
     if not course.diverged and course.validation_logits is not None:
-        logits = learner.predict(dataset.test)
+        logits = with_masks(learner.predict(dataset.test))
         temperature = fit_temperature(course.validation_logits, dataset.validation.labels)
         last = evaluate_logits(logits, dataset.test.labels) or last
         scaled = evaluate_logits(logits.double() / temperature, dataset.test.labels) or scaled
