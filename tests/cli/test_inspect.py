@@ -86,6 +86,14 @@ def test_a_paced_loss_is_drawn_at_several_agreements(
     )
 
 
+def test_a_paced_loss_is_read_over_the_course_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(InspectCommand(loss="evolved-noise")) == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "first steps (A = 0): cross-entropy's learning rates carry over" in printed
+    assert "tune the learning rate" not in printed
+    assert "A: agreement of the batch" in printed
+
+
 @pytest.mark.parametrize("agreement", [-0.1, 1.5])
 def test_an_agreement_out_of_range_is_refused(agreement: float) -> None:
     with pytest.raises(ConfigError, match="--agreement must be from 0 to 1"):

@@ -15,7 +15,8 @@ from torch import nn
 from evoloss._version import __version__
 from evoloss.atomic_files import write_text
 from evoloss.cli.terminal import Terminal
-from evoloss.diagnostics import Curve, Inspection, inspect_loss, loss_curve, readings
+from evoloss.diagnostics import Curve, Inspection, Reading, inspect_loss, loss_curve, readings
+from evoloss.diagnostics.agreements import AGREEMENTS, readings_over
 from evoloss.errors import ConfigError
 from evoloss.losses import EvolvedLoss
 from evoloss.own_files import holds_json, require_replaceable
@@ -42,7 +43,8 @@ class InspectCommand:
     seed: int = 0
     """Seed of the random predictions and label distributions."""
     agreement: float = 1.0
-    """For a paced loss: how far the batch has learned the label's class, from 0 (chance) to 1."""
+    """For a paced loss: how far the batch has learned the label's class, from 0 (chance) to 1. The table
+    looks at several; inspect.json and one of the curves are at this one."""
     out: Path | None = None
     """Folder for inspect.json, loss_curve.png and gradient_profile.png; none: print only."""
 
@@ -75,7 +77,8 @@ def run(config: InspectCommand) -> int:
         cross_entropy = nn.CrossEntropyLoss(reduction="none")
         baseline = inspect_loss(cross_entropy, n_classes=config.classes, seed=config.seed)
     console = Terminal()
-    console.print(readings_table(config.loss, inspection, baseline))
+    over = None if paced is None else _over_agreements(config, inspection, paced)
+    console.print(readings_table(config.loss, inspection, baseline, over))
     curves, rivals = _curves(config, inspection, paced)
     curves[BASELINE] = baseline.curve
     rivals.pop(BASELINE, None)
@@ -105,16 +108,39 @@ def _curves(
     return curves, rivals
 
 
-def readings_table(name: str, inspection: Inspection, baseline: Inspection) -> Table:
-    """Lay out the readings of a loss, with cross-entropy's values beside them."""
+def _over_agreements(
+    config: InspectCommand, inspection: Inspection, paced: EvolvedLoss
+) -> tuple[Reading, ...]:
+    """What holds of a paced loss over the course of a training."""
+    inspections = {config.agreement: inspection}
+    for agreement in AGREEMENTS:
+        if agreement not in inspections:
+            held = paced.at_agreement(agreement)
+            inspections[agreement] = inspect_loss(held, n_classes=config.classes, seed=config.seed)
+    return readings_over(inspections)
+
+
+def readings_table(
+    name: str, inspection: Inspection, baseline: Inspection, over: tuple[Reading, ...] | None = None
+) -> Table:
+    """Lay out the readings of a loss, with cross-entropy's values beside them.
+
+    Args:
+        name: of the loss.
+        inspection: of the loss.
+        baseline: of cross-entropy.
+        over: the readings of a paced loss over several agreements A, in place of those of ``inspection``.
+    """
     title = Text(f"{one_line(name)}, {inspection.n_classes} classes, seed {inspection.seed}")
     table = Table(title=title, title_justify="left", show_lines=True)
+    if over is not None:
+        table.caption_justify, table.caption = "left", "A: agreement of the batch, 0 at chance, 1 learned"
     table.add_column("diagnostic")
     table.add_column(Text(one_line(_short(name))))
     if name != BASELINE:
         table.add_column(BASELINE, style="dim")
     table.add_column("reading")
-    for own, other in zip(readings(inspection), readings(baseline), strict=True):
+    for own, other in zip(over or readings(inspection), readings(baseline), strict=True):
         values = [own.value] if name == BASELINE else [own.value, other.value]
         table.add_row(own.diagnostic, *map(Text, values), Text(own.meaning))
     return table

@@ -27,6 +27,8 @@ _LANDMARKS = (
     "loss at perfect, at uniform",
     f"gradient at uniform / CE's, C = {', '.join(map(str, UNIFORM_CLASS_COUNTS))}",
 )
+START = _LANDMARKS[2]
+"""The diagnostic that speaks of a training's first steps."""
 _NEARLY_CONSTANT = 0.05
 
 

@@ -43,6 +43,8 @@ class AgceLoss(LabelProbabilityLoss):
     Args:
         a: above 0. The default is the CIFAR-10 setting of the AGCE term of NCE+AGCE in the published
             configurations of the Active Negative Loss (factors 1 for NCE and 4 for AGCE); CIFAR-100 has 1.8.
+            For the loss alone the configuration of the Joint Asymmetric Loss (cswjl/joint-asymmetric-loss)
+            has ``a=0.6, q=0.6`` on both; ``docs/loss-defaults.md`` shows both settings.
         q: above 0. The default comes from the same place; CIFAR-100 has 3.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.

@@ -41,8 +41,10 @@ class SceLoss(LabelProbabilityLoss):
     Args:
         alpha: factor of cross-entropy, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 6.
         beta: factor of reverse cross-entropy, at least 0. The default is the CIFAR-10 setting.
-        log_zero: A, in [-1000, -0.001]. -4 is the value of the paper; later code that clamps the one-hot
-            label at 1e-4 has log 1e-4 = -9.21, which amounts to another ``beta``.
+        log_zero: A, in [-1000, -0.001]. The default, -4, is the value of the paper. Its authors' code
+            (YisenWang/symmetric_cross_entropy_for_noisy_labels) clips the one-hot label at 1e-4, as later
+            code does, which is ``log_zero=math.log(1e-4)``, -9.21, or 2.3 times the ``beta``.
+            ``docs/loss-defaults.md`` shows both.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
