@@ -12,7 +12,7 @@ from evoloss.report.figures import (
     write_figures,
 )
 from evoloss.training import History
-from tests.compare.runs import make_results, make_run
+from tests.compare.runs import make_results, make_run, make_tuning_run
 
 
 def test_writes_every_figure_in_every_format(tmp_path: Path) -> None:
@@ -80,6 +80,26 @@ def test_a_run_that_diverged_at_once_can_be_drawn(tmp_path: Path) -> None:
     assert len(write_figures(results, tmp_path)) == 3
     markers = [line.get_marker() for line in draw_accuracy(results).axes[0].lines]
     assert markers == ["o", "x"]
+
+
+def test_rates_at_the_end_of_their_grid_are_marked() -> None:
+    tuning = tuple(
+        make_tuning_run(loss, lr, 1_000_000, 80.0) for loss in ("gce", "mae") for lr in (0.01, 0.05)
+    )
+    results = make_results(tuning=tuning)
+    for draw in (draw_accuracy, draw_paired_differences):
+        figure = draw(results)
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert ["↑" in text for text in texts] == [False, True, True][-len(texts) :]
+        assert figure.get_supxlabel().startswith("↓ ↑ learning rate at the lower or upper end")
+        assert not draw(make_results()).get_supxlabel()
+
+
+def test_few_seeds_have_no_interval_in_the_figure_either() -> None:
+    runs = tuple(make_run(loss, seed, 90.0 + seed) for seed in range(2) for loss in ("cross_entropy", "gce"))
+    axes = draw_paired_differences(make_results(runs=runs)).axes[0]
+    assert "2 seeds: no interval" in axes.get_xlabel()
+    assert [text.get_text() for text in axes.texts] == ["+0.00"]
 
 
 def test_every_seed_has_a_mark() -> None:

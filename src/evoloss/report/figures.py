@@ -7,11 +7,12 @@ where there are more losses than colours. Drawn without a display.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evoloss.compare.results import Results
+from evoloss.compare.tuning import Edge
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.report.tables import marked, untested
 from evoloss.safe_text import figure_text
@@ -101,10 +102,10 @@ def draw_learning_curves(results: Results) -> Figure:
 
 def draw_accuracy(results: Results) -> Figure:
     """Test accuracy of every run, one row a loss; the bar is the mean, a cross a diverged run."""
-    groups = _by_loss(results.runs)
+    groups, edges = _by_loss(results.runs), results.edges
     figure = _figure(7.0, 1.5 + 0.42 * len(groups))
     axes = figure.subplots()
-    for row, runs in enumerate(groups.values()):
+    for row, (loss, runs) in enumerate(groups.items()):
         values = [run.test_accuracy for run in runs if run.test_accuracy is not None]
         colour = COLOURS[row % len(COLOURS)]
         marks = ["x" if run.diverged else MARKERS[row // len(COLOURS) % len(MARKERS)] for run in runs]
@@ -112,12 +113,13 @@ def draw_accuracy(results: Results) -> Figure:
             axes.plot(value, row + offset, mark, color=colour, alpha=0.8, markersize=5)
         axes.vlines(statistics.fmean(values), row - 0.32, row + 0.32, color=colour, linewidth=2.2)
         spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-        _write_beside(axes, row, f"{statistics.fmean(values):.2f}{spread}")
+        _write_beside(axes, row, f"{statistics.fmean(values):.2f}{spread}{marked(edges.get(loss))}")
     _label_rows(axes, list(groups))
     axes.set(xlabel="test accuracy after the last epoch, %")
     axes.set_title(
         f"{_subject(results)}; one mark for each of {_seeds(results.runs)}, bar: mean", fontsize=10
     )
+    _explain_edges(figure, edges)
     return figure
 
 
@@ -147,8 +149,7 @@ def draw_paired_differences(results: Results) -> Figure:
     kind = "95 % t interval, Holm" if tested else f"{untested(results.summary[0].n_seeds)}: no interval"
     axes.set(xlabel=f"test accuracy minus that of {figure_text(results.baseline)}, points ({kind})")
     axes.set_title(f"{_subject(results)}; paired over {_seeds(results.runs)}", fontsize=10)
-    if edges:
-        figure.supxlabel("↓ ↑ learning rate at the lower or upper end of its grid", fontsize=8)
+    _explain_edges(figure, edges)
     return figure
 
 
@@ -179,6 +180,11 @@ def _draw_band(
     high = [mean + deviation for mean, deviation in zip(means, deviations, strict=True)]
     axes.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
     axes.plot(epochs, means, label=label, linewidth=1.8, marker="o" if len(epochs) == 1 else "", **style)
+
+
+def _explain_edges(figure: Figure, edges: Mapping[str, Edge]) -> None:
+    if edges:
+        figure.supxlabel("↓ ↑ learning rate at the lower or upper end of its grid", fontsize=8)
 
 
 def _label_rows(axes: Axes, names: list[str]) -> None:
