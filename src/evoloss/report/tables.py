@@ -29,7 +29,7 @@ HEADERS = (
     "test set s.e.",
     "at best epoch, %",
     "difference, points",
-    "test set s.e.",
+    "test set s.e. of it",
     "95 % interval",
     "interval (Holm)",
     "p (Holm)",
