@@ -101,7 +101,7 @@ def compare_settings(dataset: Dataset, label_noise: float, options: Defaults) ->
 
 def results_path(condition: str, folder: Path = OUT) -> Path:
     """Where the results of a condition are."""
-    return folder / condition / "results.json"
+    return folder / f"{condition}.json"
 
 
 def condition_table(condition: str, folder: Path = OUT) -> list[str]:

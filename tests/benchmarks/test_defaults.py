@@ -21,6 +21,7 @@ from benchmarks.defaults.run import (
 )
 from evoloss.compare.results import Results
 from evoloss.losses import LOSSES
+from evoloss.training.fingerprints import fingerprint_loss
 from tests.training.blobs import feature_blobs
 
 
@@ -48,6 +49,8 @@ def test_committed_results_are_of_both_settings(condition: str) -> None:
     assert all(row.n_seeds >= 3 for row in results.summary)
     assert {run.lr for run in results.tuning} == set(LR_GRID)
     assert {run.label_noise for run in results.runs} == {NOISE[condition]}
+    for run in (*results.runs, *results.tuning):
+        assert run.loss_fingerprint == fingerprint_loss(SETTINGS[run.loss]())
 
 
 def test_the_page_is_made_from_the_results() -> None:

@@ -28,6 +28,11 @@ def test_end_to_end_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ]
     assert {run["n_train"] for run in document["runs"]} == {200}
     assert {run["label_noise"] for run in document["runs"]} == {0.4}
+    assert (document["summary"][0]["ci_low"], document["summary"][0]["p_value"]) == (None, None)
+    assert "2 seeds: no test and no interval below 3." in " ".join(printed.split())
+    assert main([*command, "--seeds", "0", "1", "2", "--label-noise", "0.4"]) == 0
+    assert "2 seeds" not in capsys.readouterr().out
+    document = json.loads((out / "results.json").read_text())
     assert document["summary"][0]["ci_low"] < document["summary"][0]["ci_high"]
 
     assert main(["report", str(out), "--out", str(tmp_path / "report"), "--formats", "png", "svg"]) == 0
