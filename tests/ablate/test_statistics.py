@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import scipy.stats
 
+from evoloss.ablate.results import Ablation
 from evoloss.ablate.statistics import compare_variants, quantile, summarise
+from evoloss.errors import ResultsError
 from tests.ablate.ablations import make_ablation, make_ablation_run
 
 
@@ -136,3 +140,25 @@ def test_quantiles_with_runs_that_never_arrived() -> None:
     assert quantile([1.0, math.inf], 0.5) == math.inf
     assert quantile([1.0, math.inf, math.inf], 0.75) == math.inf
     assert quantile([1.0, 2.0, math.inf], 0.5) == 2.0
+
+
+def test_a_file_from_before_three_seeds_were_needed_is_read(tmp_path: Path) -> None:
+    runs = [
+        make_ablation_run(name, seed, (0.6, end)) for seed in (0, 1) for name, end in (("a", 0.9), ("b", 1.0))
+    ]
+    ablation = make_ablation(runs=tuple(runs), variants={"a": {}, "b": {}}, baseline="a", contrasts=())
+    path = tmp_path / "ablation.json"
+    ablation.write(path)
+    document = json.loads(path.read_text())
+    (row,) = document["comparisons"]
+    assert row["final"].keys() == {"mean_difference", "ci_low", "ci_high", "effect_size", "p_value", "p_holm"}
+    assert row["final"]["p_value"] is None
+    # As version 0.3.0 had it: two equal differences are certain.
+    row["final"].update(ci_low=0.1, ci_high=0.1, p_value=0.0, p_holm=0.0)
+    row["generations"].update(ci_low=-1.0, ci_high=-1.0, p_value=0.5, p_holm=0.5)
+    path.write_text(json.dumps(document))
+    assert Ablation.read(path).comparisons[0].final.p_holm is None, "what is shown is today's"
+    row["final"]["mean_difference"] = 0.2
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"comparisons\[0\] is not what follows"):
+        Ablation.read(path)

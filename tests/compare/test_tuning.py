@@ -5,6 +5,7 @@ import pytest
 from evoloss.compare.tuning import (
     FIRST_TUNING_SEED,
     best_learning_rate,
+    rates_at_edges,
     require_apart,
     tuning_seeds,
 )
@@ -40,3 +41,11 @@ def test_tuning_seeds_are_apart_from_reported_ones() -> None:
     require_apart([0, FIRST_TUNING_SEED - 1])
     with pytest.raises(ConfigError, match="is kept for tuning"):
         require_apart([0, seeds[2]])
+
+
+def test_edges_are_those_of_each_loss_own_grid() -> None:
+    grids = {"a": (0.1, 0.2, 0.4), "b": (0.05, 0.1), "c": (0.1,)}
+    tuning = [make_tuning_run(loss, lr, 1_000_000, 80.0) for loss, grid in grids.items() for lr in grid]
+    assert rates_at_edges(tuning, {"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.1}) == {"a": "lowest", "b": "highest"}
+    assert rates_at_edges(tuning, {"a": 0.2, "b": 0.05}) == {"b": "lowest"}
+    assert rates_at_edges([], {"a": 0.1}) == {}
