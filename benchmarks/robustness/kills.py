@@ -271,13 +271,13 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     began = time.monotonic()
 
-    def keep(trials: int, counts: dict[str, Counts]) -> None:
+    def save(trials: int, counts: dict[str, Counts]) -> None:
         found = document(counts, trials, arguments.seed, time.monotonic() - began)
         write_text(arguments.out, json.dumps(found, indent=1) + "\n")
         faults = {kind: number for kind, number in found["faults"].items() if number}
         print(f"{trials}: {found['stops']} stops, {found['identical']} identical, {faults}", flush=True)
 
-    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=keep)
+    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=save)
 
 
 if __name__ == "__main__":

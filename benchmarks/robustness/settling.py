@@ -64,7 +64,7 @@ def consistency(costs: Tensor, logits: Tensor, target: Tensor) -> float:
     return ranking_scores(costs.double(), errors).consistency
 
 
-def judge(loss: EvolvedLoss) -> dict[str, dict[str, float]]:
+def evaluate(loss: EvolvedLoss) -> dict[str, dict[str, float]]:
     """Ranking consistency on foreign pairs by class count and precision, with cross-entropy's in float32."""
     loss.reduction, found = "none", {}
     for n_classes in CLASSES:
@@ -84,7 +84,7 @@ def run(seed: int) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     result = pretrain(PretrainConfig(seed=seed))
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    foreign = judge(result.loss)
+    foreign = evaluate(result.loss)
     return {
         "seed": seed,
         "generations": result.summary["generations"],

@@ -40,14 +40,14 @@ def plain(params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     certain = (n_classes * log_probs.exp().amax(1) - 1) / (n_classes - 1)
     log_p = log_probs[torch.arange(len(target)), target]
 
-    def temper(certain: Tensor) -> Tensor:
+    def exponent_at(certain: Tensor) -> Tensor:
         return least + (1 - least) * certain**power
 
-    t = temper(certain)
+    t = exponent_at(certain)
     cost = -weights[0] * log_p
     for weight, exponent in zip(weights[1:], EXPONENTS[1:], strict=True):
         cost = cost + weight * (1 - (exponent * t * log_p).exp()) / exponent / t
-    flat = temper(torch.zeros(())) * -math.log(n_classes)
+    flat = exponent_at(torch.zeros(())) * -math.log(n_classes)
     pull = sum(weight * (exponent * flat).exp() for weight, exponent in zip(weights, EXPONENTS, strict=True))
     return cost / pull
 

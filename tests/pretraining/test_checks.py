@@ -12,7 +12,7 @@ from torch import Tensor
 from evoloss.networks import NETWORKS
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.pretraining.checks import AIM, EVERY, HOPELESS, Attempt, Checks, Incumbent, _sharpened
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.random_streams import stream
 from tests.pretraining.runs import tiny
 

@@ -8,8 +8,8 @@ import torch
 
 from evoloss.fitness import RankingFitness
 from evoloss.pretraining import pretrain
+from evoloss.pretraining.components import block_length, make_block, make_fitness, make_network, make_strategy
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import block_length, make_block, make_fitness, make_network, make_strategy
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace

@@ -18,7 +18,7 @@ from evoloss.cli import main
 from evoloss.errors import CanonicalFormError
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain, read_checkpoint
 from evoloss.pretraining.checks import EVERY, HOPELESS, RESTARTS, Attempt
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.pretraining.usable import is_usable
 from tests.pretraining.runs import plain, plain_history, same_files, same_result, tiny
 

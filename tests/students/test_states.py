@@ -44,7 +44,7 @@ class RunningConfidence:
     strength: Tensor
     given: Tensor
 
-    def temper(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
+    def exponents(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
         assert is_label.dtype == torch.bool
         own = (log_probs.exp() * is_label).sum(dim=2, keepdim=True)
         self.given = self.given + own.mean(dim=3, keepdim=True)

@@ -14,8 +14,8 @@ import pytest
 
 from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import make_executor
-from evoloss.sweeps.claims import Claims
 from evoloss.sweeps.run_files import Run, read_run, run_path
+from evoloss.sweeps.run_locks import RunLocks
 from evoloss.sweeps.sweep import sweep
 from tests.processes import killed, start, wait_for
 from tests.sweeps.sweep_runs import lines, logged, make_runs, square
@@ -319,7 +319,7 @@ def test_what_killed_sweeps_left_goes_and_what_others_use_stays(tmp_path: Path) 
     other = [runs / ".lock", runs / f".{'0' * 19}.lock", runs / "notes.tmp"]
     for path in (*mine, *other):
         path.touch()
-    claims = Claims(runs)
+    claims = RunLocks(runs)
     assert claims.take("2" * 20)
     sweep(make_runs(1), square, folder=tmp_path)
     left = {*other, runs / f".{'2' * 20}.lock", runs / f"{make_runs(1)[0].key}.json"}

@@ -19,7 +19,7 @@ from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.pretraining.config import LEAST_GENERATIONS
-from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
 
@@ -195,7 +195,7 @@ def evolve(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_evolution(run: Run, result: dict[str, Any]) -> None:
-    """Raise :class:`PlainError` where a result that was read is not one of :func:`evolve`."""
+    """Raise :class:`DecodeError` where a result that was read is not one of :func:`evolve`."""
     seed = run.config["seed"]
     found = build(AblationRun, {"variant": run.kind, "seed": seed, **result}, "result")
     check_run(found, "result", known=(run.kind,))
@@ -204,7 +204,7 @@ def check_evolution(run: Run, result: dict[str, Any]) -> None:
         run.config["popsize"],
         run.config["generations"],
     ):
-        raise PlainError("result has another seed, popsize or number of generations than its run")
+        raise DecodeError("result has another seed, popsize or number of generations than its run")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

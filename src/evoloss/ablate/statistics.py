@@ -216,11 +216,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     position = share * (len(ordered) - 1)
     below = math.floor(position)
-    part = position - below
-    if part == 0:
+    fraction = position - below
+    if fraction == 0:
         return ordered[below]
     return (
-        ordered[below] + part * (ordered[below + 1] - ordered[below])
+        ordered[below] + fraction * (ordered[below + 1] - ordered[below])
         if ordered[below] < math.inf
         else math.inf
     )

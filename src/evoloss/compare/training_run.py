@@ -19,7 +19,7 @@ from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.safe_text import quoted
-from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
@@ -120,7 +120,7 @@ class Sources:
 
 
 def check_training(run: Run, result: dict[str, Any]) -> None:
-    """Raise :class:`PlainError` where a result that was read is not one of its run."""
+    """Raise :class:`DecodeError` where a result that was read is not one of its run."""
     found = build(RunResult, result, "result")
     config = run.config
     check_run(found, "result", tested=config["read_test"])
@@ -136,7 +136,7 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
     }
     for name, value in expected.items():
         if getattr(found, name) != value:
-            raise PlainError(f"result.{name} is {quoted(getattr(found, name))}; its run has {quoted(value)}")
+            raise DecodeError(f"result.{name} is {quoted(getattr(found, name))}; its run has {quoted(value)}")
 
 
 def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:

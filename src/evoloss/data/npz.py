@@ -71,7 +71,7 @@ class _Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def kept_bytes(self) -> int:
+    def array_bytes(self) -> int:
         """Size of the array that :func:`_inputs` makes of it."""
         return 4 * math.prod(self.shape) if len(self.shape) == 2 else self.n_bytes
 
@@ -90,9 +90,11 @@ def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
             with zipfile.ZipFile(file) as archive:
                 members = _find(path, archive)
                 headers = {key: _header(path, key, archive, members[key]) for key in KEYS}
-                # The arrays as they are kept, the copies in which they are split, and one as it is stored.
-                kept = sum(header.kept_bytes for header in headers.values())
-                limits.require_memory(2 * kept + max(each.n_bytes for each in headers.values()), str(path))
+                # The arrays as they are used, the copies in which they are split, and one as it is stored.
+                arrays_bytes = sum(header.array_bytes for header in headers.values())
+                limits.require_memory(
+                    2 * arrays_bytes + max(each.n_bytes for each in headers.values()), str(path)
+                )
                 for key in KEYS:
                     with archive.open(members[key]) as stored:
                         array = np.lib.format.read_array(stored, allow_pickle=False)

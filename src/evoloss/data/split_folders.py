@@ -53,8 +53,8 @@ def find_splits(folder: Path) -> dict[str, Path]:
 
 def role_of(name: str) -> str | None:
     """Return ``train``, ``validation``, ``test``, ``evaluation``, or None for a name that is no split's."""
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    for candidate in (plain, _DECORATION.sub("", plain)):
+    normalized = re.sub(r"[^a-z]", "", name.lower())
+    for candidate in (normalized, _DECORATION.sub("", normalized)):
         for role, names in (
             ("train", TRAIN),
             ("validation", VALIDATION),

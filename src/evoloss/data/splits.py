@@ -114,10 +114,10 @@ def divide(source: SourceData, *, validation: float, train_samples: int | None, 
                 "split one off: each class keeps one, and a fifth of the rest is none. Add samples"
             )
     if source.validation is None:
-        kept, held_out = stratified_split(
+        remaining, held_out = stratified_split(
             labels[train], validation, stream(split_seed, "data", "validation split")
         )
-        train, parts["validation"] = train[kept], train[held_out]
+        train, parts["validation"] = train[remaining], train[held_out]
     if train_samples is not None:
         train = train[
             balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))

@@ -49,10 +49,10 @@ def label_distributions(n: int, n_classes: int, generator: torch.Generator) -> T
     drawn = torch.empty(32 * n + 64, n_classes, dtype=torch.float64).exponential_(generator=generator)
     q = drawn / drawn.sum(dim=1, keepdim=True)
     top = q.topk(2, dim=1).values
-    kept = q[top[:, 0] - top[:, 1] > MINIMUM_GAP][:n]
-    if len(kept) < n:
+    distinct = q[top[:, 0] - top[:, 1] > MINIMUM_GAP][:n]
+    if len(distinct) < n:
         raise ConfigError(f"{n_classes} classes: too few label distributions without a near tie")
-    return kept
+    return distinct
 
 
 def measure_calibration(

@@ -51,10 +51,10 @@ def measure_ranking(
 
     pairs = sample_pairs(PairsConfig(), n_pairs, n_classes, generator, dtype=torch.float64)
     errors = pairs.errors("one_minus_p")
-    kept = (errors > _RESOLVED) & (errors < 1 - _RESOLVED)
+    selected = (errors > _RESOLVED) & (errors < 1 - _RESOLVED)
     with torch.no_grad():
-        losses = per_sample_losses(criterion, pairs.log_probs[kept], pairs.target[kept])
-    scores = ranking_scores(losses, errors[kept])
+        losses = per_sample_losses(criterion, pairs.log_probs[selected], pairs.target[selected])
+    scores = ranking_scores(losses, errors[selected])
     return Ranking(
         consistency=float(scores.consistency),
         kendall_tau=float(scores.kendall_tau),

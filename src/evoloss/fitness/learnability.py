@@ -6,7 +6,7 @@ cross-entropy beside them. A candidate's score on a task is made of the students
 negative log-likelihood, along the way and at the end; scores are put together over tasks by a mean and the
 mean of the candidate's worst tasks. Real data plays no part.
 
-Work comes in units, a chunk of candidates on a group, that are functions of their arguments alone: anything
+A chunk of candidates on a group is one piece of work, a function of its arguments alone: anything
 with ``submit`` can run them, in any order, for the same bits.
 """
 
@@ -33,7 +33,7 @@ from evoloss.tasks.groups import draw_group
 from evoloss.tasks.prior import Prior
 
 Scoring = Literal["rank", "points"]
-CHUNK = 16  # candidates of a unit
+CHUNK = 16  # candidates that are evaluated together on a group
 _REFERENCE = CrossEntropyLoss()
 _LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
 _END, _ALONG = 2 / 3, 1 / 3  # weights of the last evaluation and of those before it
@@ -98,8 +98,8 @@ class LearnabilityConfig:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Which group of tasks: a function of the seed, the labels of its stream and its number.
+class TaskGroupSpec:
+    """A group of tasks before it is drawn, named by the seed, the labels of its stream and its number.
 
     Attributes:
         prior: the distribution of tasks.
@@ -122,7 +122,7 @@ class Unit:
     rates: int = 1
 
 
-class UnitScores(NamedTuple):
+class GroupScores(NamedTuple):
     """Students of cross-entropy (first) and of the candidates, by evaluation, candidate and task.
 
     Attributes:
@@ -134,11 +134,11 @@ class UnitScores(NamedTuple):
     nll: Tensor
 
 
-def score_unit(unit: Unit, network: LossNetwork, params: Tensor) -> UnitScores:
+def score_group(spec: TaskGroupSpec, network: LossNetwork, params: Tensor) -> GroupScores:
     """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group."""
-    generator = stream(unit.seed, *unit.labels, unit.group)
+    generator = stream(spec.seed, *spec.labels, spec.group)
     group = draw_group(
-        unit.prior, unit.tasks, generator, long=unit.long, stretch=unit.stretch, rates=unit.rates
+        spec.prior, spec.tasks, generator, long=spec.long, stretch=spec.stretch, rates=spec.rates
     )
     n_classes = group.tasks.n_classes
     like = params.float()
@@ -147,11 +147,11 @@ def score_unit(unit: Unit, network: LossNetwork, params: Tensor) -> UnitScores:
     scores = Students(group.config, group.tasks, group.plan).train(tables)
     accuracy = 100 * scores.test_accuracy.nan_to_num(nan=1 / n_classes)
     return _at_best_rate(
-        UnitScores(accuracy, scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes))), unit.rates
+        GroupScores(accuracy, scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes))), spec.rates
     )
 
 
-def _at_best_rate(scores: UnitScores, rates: int) -> UnitScores:
+def _at_best_rate(scores: GroupScores, rates: int) -> GroupScores:
     """Each loss on each task at the rate with its best accuracy at the end, then its best likelihood."""
     if rates == 1:
         return scores
@@ -159,7 +159,7 @@ def _at_best_rate(scores: UnitScores, rates: int) -> UnitScores:
     # A hundredth of a point for a nat: accuracies are multiples of more than that.
     best = (by_rate[0][-1] - 0.01 * by_rate[1][-1]).argmax(dim=2)
     index = best[None, :, :, None].expand(by_rate[0].shape[0], -1, -1, 1)
-    return UnitScores(*(each.gather(3, index).squeeze(3) for each in by_rate))
+    return GroupScores(*(each.gather(3, index).squeeze(3) for each in by_rate))
 
 
 class Learnability(NamedTuple):
@@ -179,12 +179,12 @@ def measure_learnability(
     config: LearnabilityConfig,
     network: LossNetwork,
     params: Tensor,
-    units: Sequence[Unit],
+    specs: Sequence[TaskGroupSpec],
     executor: Submits | None = None,
 ) -> Learnability:
-    """Judge candidates ``(popsize, n_params)`` on the groups that ``units`` name.
+    """Evaluate candidates ``(popsize, n_params)`` on the groups that ``specs`` describe.
 
-    Units whose ``long`` is True come second: where ``config.promote`` is below 1 only the best candidates on
+    Groups whose ``long`` is True come second: where ``config.promote`` is below 1 only the best candidates on
     the others are trained on them.
     """
     usable = trainable(network, params.double()).nonzero().squeeze(1)
@@ -192,15 +192,15 @@ def measure_learnability(
     advantage = torch.full_like(fitness, torch.nan)
     if not len(usable):
         return Learnability(fitness, advantage)
-    short, long = ([u for u in units if bool(u.long) is which] for which in (False, True))
+    short, long = ([spec for spec in specs if bool(spec.long) is length] for length in (False, True))
     if config.promote == 1 or not short or not long:
-        fitness[usable], advantage[usable] = _judge(config, network, params[usable], units, executor)
+        fitness[usable], advantage[usable] = _evaluate(config, network, params[usable], specs, executor)
         return Learnability(fitness, advantage)
-    fitness[usable], advantage[usable] = _judge(config, network, params[usable], short, executor)
-    kept = max(2, round(config.promote * len(usable)))
-    best = usable[fitness[usable].argsort(stable=True)[:kept]]
-    far, gained = _judge(config, network, params[best], long, executor)
-    share = len(long) / len(units)
+    fitness[usable], advantage[usable] = _evaluate(config, network, params[usable], short, executor)
+    n_promoted = max(2, round(config.promote * len(usable)))
+    best = usable[fitness[usable].argsort(stable=True)[:n_promoted]]
+    far, gained = _evaluate(config, network, params[best], long, executor)
+    share = len(long) / len(specs)
     behind = float(fitness[usable].max() - fitness[usable].min()) + float(far.max() - far.min()) + 1.0
     first = fitness[best]
     fitness[usable] += behind
@@ -209,33 +209,39 @@ def measure_learnability(
     return Learnability(fitness, advantage)
 
 
-def run_units(
-    network: LossNetwork, params: Tensor, units: Sequence[Unit], executor: Submits | None = None
-) -> list[UnitScores]:
-    """The scores of each unit, with its chunks of candidates put together."""
+def score_groups(
+    network: LossNetwork, params: Tensor, specs: Sequence[TaskGroupSpec], executor: Submits | None = None
+) -> list[GroupScores]:
+    """The scores of each group, its chunks of candidates joined; those of cross-entropy come first."""
     chunks = torch.split(params, CHUNK)
     if executor is None:
-        done = [[score_unit(unit, network, chunk) for chunk in chunks] for unit in units]
+        done = [[score_group(spec, network, chunk) for chunk in chunks] for spec in specs]
     else:
-        waiting = [[executor.submit(score_unit, unit, network, chunk) for chunk in chunks] for unit in units]
+        waiting = [[executor.submit(score_group, spec, network, chunk) for chunk in chunks] for spec in specs]
         done = [[future.result() for future in row] for row in waiting]
-    return [
-        UnitScores(*(torch.cat([part[0], *(each[:, 1:] for each in part[1:])], dim=1) for part in parts))
-        for parts in (zip(*row, strict=True) for row in done)
-    ]
+    return [_join(chunk_scores) for chunk_scores in done]
 
 
-def _judge(
+def _join(chunk_scores: Sequence[GroupScores]) -> GroupScores:
+    """The scores of a group from those of its chunks, all of which begin with cross-entropy."""
+    accuracy, nll = (
+        torch.cat([first, *(scores[:, 1:] for scores in others)], dim=1)
+        for first, *others in zip(*chunk_scores, strict=True)
+    )
+    return GroupScores(accuracy, nll)
+
+
+def _evaluate(
     config: LearnabilityConfig,
     network: LossNetwork,
     params: Tensor,
-    units: Sequence[Unit],
+    specs: Sequence[TaskGroupSpec],
     executor: Submits | None,
 ) -> tuple[Tensor, Tensor]:
     """Fitness and advantage of candidates that are all usable."""
-    parts = run_units(network, params, units, executor)
-    scores = torch.cat([task_scores(config.scoring, config.nll_weight, part) for part in parts], dim=1)
-    ends = torch.cat([part.accuracy[-1, 1:] - part.accuracy[-1, :1] for part in parts], dim=1)
+    results = score_groups(network, params, specs, executor)
+    scores = torch.cat([task_scores(config.scoring, config.nll_weight, group) for group in results], dim=1)
+    ends = torch.cat([group.accuracy[-1, 1:] - group.accuracy[-1, :1] for group in results], dim=1)
     return -robust_mean(scores, config.worst_weight).double(), ends.double().mean(dim=1)
 
 
@@ -246,12 +252,12 @@ def robust_mean(scores: Tensor, worst_weight: float) -> Tensor:
     return (1 - worst_weight) * scores.mean(dim=1) + worst_weight * worst
 
 
-def task_scores(scoring: Scoring, nll_weight: float, part: UnitScores) -> Tensor:
+def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) -> Tensor:
     """Scores ``(candidates, tasks)``, larger is better; see :class:`LearnabilityConfig`.
 
     With ``"points"`` a score is in units of five points of accuracy or a quarter of a nat.
     """
-    accuracy, nll = part.accuracy.double(), part.nll.double()
+    accuracy, nll = group_scores.accuracy.double(), group_scores.nll.double()
     if scoring == "rank":
         good, sharp = _ranks(accuracy[:, 1:]), _ranks(-nll[:, 1:])
     else:
@@ -276,26 +282,26 @@ class LearnabilityFitness:
     Args:
         config: how it is measured.
         network: what is evolved.
-        units: the groups of tasks.
+        specs: the groups of tasks.
         ranking: of the same generation.
-        executor: where units run; here if it is None.
+        executor: where groups are evaluated; here if it is None.
     """
 
     def __init__(
         self,
         config: LearnabilityConfig,
         network: LossNetwork,
-        units: Sequence[Unit],
+        specs: Sequence[TaskGroupSpec],
         ranking: RankingFitness,
         executor: Submits | None = None,
     ) -> None:
-        self.config, self.network, self.units = config, network, units
+        self.config, self.network, self.specs = config, network, specs
         self.ranking, self.executor = ranking, executor
 
     def evaluate(self, params: Tensor) -> Evaluation:
         """Judge candidates ``(popsize, n_params)``."""
         ranked = self.ranking.evaluate(params)
-        learned = measure_learnability(self.config, self.network, params, self.units, self.executor)
+        learned = measure_learnability(self.config, self.network, params, self.specs, self.executor)
         missing = (self.config.ranking_floor - ranked.consistency.double()).clamp(min=0)
         fitness = learned.fitness + self.config.ranking_weight * missing
         fitness = torch.where(fitness.isnan(), torch.inf, fitness)

@@ -167,7 +167,7 @@ class LossNetwork(ABC):
         raise ConfigError(f"a {self.kind} network has no slopes by log p: students cannot be trained with it")
 
     def tempering(self, params: Tensor) -> Tempering | None:
-        """How the temper t of each candidate depends on its prediction or batch; None for t = 1."""
+        """How the exponent t of each candidate depends on its prediction or batch; None for t = 1."""
         del params
         return None
 

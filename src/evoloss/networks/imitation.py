@@ -79,10 +79,10 @@ def fit_weights(columns: Columns, known: SlopesByCount, *, not_negative: int = 0
         return _least_squares(matrix, wanted)[0]
     best, least = torch.zeros_like(matrix[0]), math.inf
     for signs in itertools.product((False, True), repeat=not_negative):
-        kept = torch.tensor([*signs, *[True] * (matrix.shape[1] - not_negative)])
-        weights, misfit = _least_squares(matrix[:, kept], wanted)
+        active = torch.tensor([*signs, *[True] * (matrix.shape[1] - not_negative)])
+        weights, misfit = _least_squares(matrix[:, active], wanted)
         if misfit < least and any(signs) and bool((weights[: sum(signs)] >= 0).all()):
-            best, least = torch.zeros_like(matrix[0]).masked_scatter(kept, weights), misfit
+            best, least = torch.zeros_like(matrix[0]).masked_scatter(active, weights), misfit
     return best
 
 

@@ -58,10 +58,10 @@ def checked_fields(kind: type[LossNetwork], values: Mapping[str, Any]) -> dict[s
 
 
 def _checked(name: str, value: object, hint: Any) -> Any:
-    plain = typing.get_origin(hint) or hint
-    if plain is tuple and isinstance(value, list | tuple) and all(type(entry) is int for entry in value):
+    expected = typing.get_origin(hint) or hint
+    if expected is tuple and isinstance(value, list | tuple) and all(type(entry) is int for entry in value):
         return tuple(value)
-    plain = str if plain is typing.Literal else plain
-    if type(value) is not plain or plain is tuple:  # True is no integer
-        raise ConfigError(f"{name} must be {_EXPECTED[plain]}, got {quoted(value)}")
+    expected = str if expected is typing.Literal else expected
+    if type(value) is not expected or expected is tuple:  # True is no integer
+        raise ConfigError(f"{name} must be {_EXPECTED[expected]}, got {quoted(value)}")
     return value

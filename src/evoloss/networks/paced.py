@@ -53,7 +53,7 @@ def _correction(n_classes: int) -> tuple[Tensor, float]:
 
 @dataclass(frozen=True)
 class PacedTerms(TemperedTerms):
-    """The numbers of a paced loss; the temper follows the agreement of the batch."""
+    """The numbers of a paced loss; the exponent follows the agreement of the batch."""
 
     sees_batch = True
     sees_row = False
@@ -132,10 +132,10 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
         n_classes: the class count C.
     """
     p = p.detach()
-    kept = p.isfinite() if counts is None else p.isfinite() & counts
+    valid = p.isfinite() if counts is None else p.isfinite() & counts
     # A running sum in float32 stops growing at 2^24 positions.
     wide = wide_dtype(p.device)
-    learned, one = torch.where(kept, p, 0.0).to(wide), kept.to(wide)
+    learned, one = torch.where(valid, p, 0.0).to(wide), valid.to(wide)
     none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
     mean = learned.sum() / one.sum().clamp(min=1)
@@ -149,8 +149,8 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
         probs: predictions, ``(N, C)``; those that are NaN do not count.
         shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
     """
-    kept = probs.detach().isfinite().all(dim=1, keepdim=True)
-    shares = torch.where(kept, shares.detach(), 0.0).to(probs.dtype)
+    valid = probs.detach().isfinite().all(dim=1, keepdim=True)
+    shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)
     learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
     wide = wide_dtype(probs.device)
     sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)

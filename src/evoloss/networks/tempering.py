@@ -1,6 +1,6 @@
-"""Tempers: where a loss of p is one of ``p**t``, how t follows the certainty of a prediction, or its batch.
+"""Exponents: where a loss of p is one of ``p**t``, how t follows the certainty of a prediction, or its batch.
 
-No gradient flows through a temper.
+No gradient flows through an exponent.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LEAST_TEMPER = 1e-6  # below it a loss is cross-entropy to every digit of a float32
+MIN_EXPONENT = 1e-6  # below it a loss is cross-entropy to every digit of a float32
 
 
 class Tempering(NamedTuple):
-    """How the temper depends on what it follows, ``a + (1 - a) c**power``.
+    """How the exponent depends on what it follows, ``a + (1 - a) c**power``.
 
     Attributes:
         least: a, from 0 to 1.
         power: above 0.
-        paced: 1 for candidates whose temper follows agreements of a batch (:mod:`evoloss.networks.paced`),
+        paced: 1 for candidates whose exponent follows agreements of a batch (:mod:`evoloss.networks.paced`),
             0 for those where it follows the certainty of a prediction; None for the latter alone.
     """
 
@@ -29,9 +29,9 @@ class Tempering(NamedTuple):
     power: Tensor
     paced: Tensor | None = None
 
-    def at(self, measure: Tensor) -> Tensor:
-        """The temper at certainties, or at agreements, that broadcast with the attributes."""
-        return torch.lerp(measure**self.power, torch.ones_like(measure), self.least).clamp(min=LEAST_TEMPER)
+    def at(self, context: Tensor) -> Tensor:
+        """The exponent at certainties, or at agreements, that broadcast with the attributes."""
+        return torch.lerp(context**self.power, torch.ones_like(context), self.least).clamp(min=MIN_EXPONENT)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
         """The same with every attribute changed."""

@@ -60,12 +60,12 @@ def move_mass(log_probs: Tensor, target: Tensor, generator: torch.Generator) -> 
     n, n_classes = log_probs.shape
     kwargs = {"generator": generator, "dtype": log_probs.dtype, "device": log_probs.device}
     # A smaller share is lost in the rounding of log p_y in float32, and the couple would be a tie.
-    keep = torch.rand(n, **kwargs).clamp(1e-6, 1 - 1e-4)  # type: ignore[call-overload]
+    retained = torch.rand(n, **kwargs).clamp(1e-6, 1 - 1e-4)  # type: ignore[call-overload]
     logits = torch.randn(n, n_classes, **kwargs)  # type: ignore[call-overload]
     spread = torch.log_softmax(logits.scatter(1, target[:, None], -torch.inf), dim=1)
     log_p = label_log_probs(log_probs, target)
-    moved = torch.logaddexp(log_probs, (log_p + torch.log1p(-keep))[:, None] + spread)
-    return moved.scatter(1, target[:, None], (log_p + keep.log())[:, None])
+    moved = torch.logaddexp(log_probs, (log_p + torch.log1p(-retained))[:, None] + spread)
+    return moved.scatter(1, target[:, None], (log_p + retained.log())[:, None])
 
 
 def error_key(kind: str, log_probs: Tensor, target: Tensor) -> Tensor:

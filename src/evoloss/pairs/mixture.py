@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.pairs.classes import MIN_SLOTS, GroupedClasses, classes_of
+from evoloss.pairs.classes import MIN_COLUMNS, GroupedClasses, classes_of
 from evoloss.pairs.erroneousness import one_minus_p, total_variation
 from evoloss.pairs.regimes import REGIMES
 
@@ -36,7 +36,7 @@ class PairsConfig:
     Attributes:
         weights: a weight of at least 0 for each regime of ``REGIMES``; one that is left out has weight 0.
         slots: with more classes than this, pairs have so many columns, some for a group of equal classes each
-            (see :class:`GroupedClasses`); at least ``MIN_SLOTS``, or 0 for a column a class at any count.
+            (see :class:`GroupedClasses`); at least ``MIN_COLUMNS``, or 0 for a column a class at any count.
 
     Raises:
         UnknownNameError: if a regime is not known.
@@ -47,8 +47,8 @@ class PairsConfig:
     slots: int = 0
 
     def __post_init__(self) -> None:
-        if self.slots != 0 and self.slots < MIN_SLOTS:
-            raise ConfigError(f"slots must be 0 (every class) or at least {MIN_SLOTS}, got {self.slots}")
+        if self.slots != 0 and self.slots < MIN_COLUMNS:
+            raise ConfigError(f"slots must be 0 (every class) or at least {MIN_COLUMNS}, got {self.slots}")
         for name, weight in self.weights.items():
             if name not in REGIMES:
                 raise UnknownNameError.among("regime", name, REGIMES)

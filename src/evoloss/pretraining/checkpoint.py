@@ -65,8 +65,8 @@ def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkp
         "evoloss_version": __version__,
         "generation": str(checkpoint.generation),
         "seconds": repr(checkpoint.seconds),
-        "attempt": _plain(attempt, "scores"),
-        "incumbent": "null" if incumbent is None else _plain(incumbent, "params"),
+        "attempt": _to_json(attempt, "scores"),
+        "incumbent": "null" if incumbent is None else _to_json(incumbent, "params"),
         "config": json.dumps(config.to_dict(), sort_keys=True),
     }
     metadata["sha256"] = _digest(metadata, tensors)
@@ -141,9 +141,9 @@ def _require_readable(path: Path) -> None:
         ) from error
 
 
-def _plain(part: Attempt | Incumbent, tensor: str) -> str:
+def _to_json(record: Attempt | Incumbent, tensor: str) -> str:
     """The fields of a part of the checkpoint but the one that is a tensor, as JSON."""
-    return json.dumps({name: value for name, value in vars(part).items() if name != tensor})
+    return json.dumps({name: value for name, value in vars(record).items() if name != tensor})
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

@@ -19,8 +19,8 @@ from torch import Tensor
 from evoloss.fitness import RankingFitness, make_couples
 from evoloss.networks import LossNetwork
 from evoloss.pairs import Pairs, sample_pairs
+from evoloss.pretraining.components import training_mixture
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.parts import training_mixture
 from evoloss.pretraining.usable import is_usable
 from evoloss.random_streams import stream
 

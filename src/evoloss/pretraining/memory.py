@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from evoloss.fitness import table_of
 from evoloss.memory import require_memory
+from evoloss.pretraining.components import block_length, make_network, training_mixture
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out_tasks import STRETCH, TASKS
-from evoloss.pretraining.parts import block_length, make_network, training_mixture
 from evoloss.tasks import Prior
 
 _SINGLE, _DOUBLE = 4.0, 8.0  # bytes of a number
@@ -31,10 +31,10 @@ def require_memory_for(config: PretrainConfig) -> None:
     Raises:
         ConfigError: if it does not, naming what takes most and what to lower.
     """
-    require_memory("this search", memory_parts(config), ADVICE)
+    require_memory("this search", memory_by_component(config), ADVICE)
 
 
-def memory_parts(config: PretrainConfig) -> dict[str, float]:
+def memory_by_component(config: PretrainConfig) -> dict[str, float]:
     """Bytes that each part of a search takes, about.
 
     They follow the largest arrays of each part; the tests hold their sum against measured searches.

@@ -11,7 +11,7 @@ from torch import Tensor
 from evoloss.students.network import StudentNetwork
 
 
-class Judgement(NamedTuple):
+class StudentMetrics(NamedTuple):
     """How good students are, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
 
     Attributes:
@@ -33,7 +33,7 @@ def evaluate_students(
     target: Tensor,
     columns: int,
     temperatures: Sequence[float] = (),
-) -> Judgement:
+) -> StudentMetrics:
     """Judge every student.
 
     Args:
@@ -62,7 +62,7 @@ def evaluate_students(
     nll = (nll / inputs.shape[2]).T
     finite = nll.isfinite()
     least = torch.stack(scaled).amin(dim=0).T / inputs.shape[2] if scaled else nll
-    return Judgement(
+    return StudentMetrics(
         torch.where(finite, correct.T / inputs.shape[2], torch.nan),
         torch.where(finite, nll, torch.nan),
         torch.where(finite, torch.minimum(least, nll), torch.nan),

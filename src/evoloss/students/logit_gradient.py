@@ -16,8 +16,8 @@ _LOWEST = -80.0
 class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
 
-    Where the tables have a temper t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``; where
-    it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
+    Where the tables have an exponent t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``;
+    where it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
     (:mod:`evoloss.networks.states`), what a student remembers of its training, too.
 
     Args:
@@ -70,12 +70,12 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
-        remembered = None if self._state is None else self._state.temper(log_p, label_cells != 0)
+        state_exponents = None if self._state is None else self._state.exponents(log_p, label_cells != 0)
         if self._tempering is not None:
             # Other classes have no slope where t is not 1.
-            log_p.mul_(self._tempering.at(self._measure(label_cells)))
-        if remembered is not None:
-            log_p.mul_(remembered)
+            log_p.mul_(self._tempering.at(self._context(label_cells)))
+        if state_exponents is not None:
+            log_p.mul_(state_exponents)
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)
@@ -84,8 +84,8 @@ class LogitGradient:
         torch.sum(out, dim=2, keepdim=True, out=self._sum)
         out.addcmul_(exps, self._sum.div_(total), value=-1)
 
-    def _measure(self, label_cells: Tensor) -> Tensor:
-        """What tempers follow: ``(tasks, popsize, 1, n)`` from exponentials and their totals."""
+    def _context(self, label_cells: Tensor) -> Tensor:
+        """What exponents follow: ``(tasks, popsize, 1, n)`` from exponentials and their totals."""
         # The largest probability is 1 / total.
         certain = certainty_of(self._total.reciprocal(), self._n_classes)
         paced = self._tempering.paced if self._tempering is not None else None

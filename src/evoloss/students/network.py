@@ -145,7 +145,7 @@ class StudentNetwork:
         params: parameters.
         grads: their gradients after :meth:`backward`.
         memory: for everything in between.
-        keep: :meth:`backward` adds the gradients to ``grads`` times this number; 0 overwrites them.
+        momentum: :meth:`backward` adds the gradients to ``grads`` times this number; 0 overwrites them.
     """
 
     def __init__(
@@ -155,12 +155,12 @@ class StudentNetwork:
         params: Blocks,
         grads: Blocks,
         memory: Memory,
-        keep: float = 0.0,
+        momentum: float = 0.0,
     ) -> None:
         self.shape, self.params, self.grads = shape, params, grads
         self._activation = STUDENT_ACTIVATIONS[config.activation]
         self._normalised, self._patches = config.norm == "layer", config.patches
-        self._memory, self._keep = memory, keep
+        self._memory, self._momentum = memory, momentum
         self._layers: dict[int, list[_Layer]] = {}
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -202,9 +202,9 @@ class StudentNetwork:
     def _collect(self, layer: _Layer, grad: Tensor, hidden: Tensor) -> None:
         """The gradients of one layer's weights and biases."""
         total = layer.matrix_grad
-        if self._keep:
-            torch.baddbmm(total, grad, hidden.mT, beta=self._keep, out=total)
-            layer.bias_grad.mul_(self._keep).add_(layer.grad_units.sum(dim=3, keepdim=True))
+        if self._momentum:
+            torch.baddbmm(total, grad, hidden.mT, beta=self._momentum, out=total)
+            layer.bias_grad.mul_(self._momentum).add_(layer.grad_units.sum(dim=3, keepdim=True))
         else:
             torch.bmm(grad, hidden.mT, out=total)
             torch.sum(layer.grad_units, dim=3, keepdim=True, out=layer.bias_grad)

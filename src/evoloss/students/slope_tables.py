@@ -51,9 +51,9 @@ class SlopeTables:
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
         tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempering`), how the
-            temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
+            exponent t of each candidate depends on the certainty of a prediction or the agreement of a batch,
             ``(popsize, 1)`` each; None is t = 1 for all.
-        states: if the temper depends on what students remember of their training
+        states: if the exponent depends on what students remember of their training
             (:mod:`evoloss.networks.states`), how they do.
     """
 
@@ -160,15 +160,15 @@ def tabulate_slopes(
     # The last is below the floor, where the slopes are constant.
     at = slopes(torch.cat([nodes, nodes[-1:] * 2]).to(like.dtype)).double()
     finite = at.isfinite().flatten(1).all(dim=1)
-    kept = finite if exists is None else finite & exists
-    at = torch.where(kept[:, None, None], at, 0.0)
+    usable = finite if exists is None else finite & exists
+    at = torch.where(usable[:, None, None], at, 0.0)
     inside, below = at[:, :, :-1], at[:, :, -1:]
     gradients = inside.diff(dim=2) / nodes.diff()
     intercepts = inside[:, :, :-1] - gradients * nodes[:-1]
     return SlopeTables(
         torch.cat([intercepts, below], dim=2).to(like.dtype),
         torch.cat([gradients, torch.zeros_like(below)], dim=2).to(like.dtype),
-        kept,
+        usable,
         n_classes,
         resolution,
     )

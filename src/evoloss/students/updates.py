@@ -16,8 +16,8 @@ def accumulates(config: StudentConfig) -> bool:
 
     The products that make gradients then add them at once, which saves writing and reading them.
     """
-    plain = config.clip is None and not config.weight_decay and not config.nesterov
-    return config.optimizer == "sgd" and config.momentum > 0 and plain
+    unadorned = config.clip is None and not config.weight_decay and not config.nesterov
+    return config.optimizer == "sgd" and config.momentum > 0 and unadorned
 
 
 class Sgd:

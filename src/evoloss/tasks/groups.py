@@ -102,11 +102,11 @@ def _students(prior: Prior, draw: _Numbers, patches: int) -> StudentConfig:
     return StudentConfig(
         hidden=widths,
         patches=patches,
-        activation=draw.pick(prior.activations),  # type: ignore[arg-type]
-        norm=draw.pick(prior.norms),  # type: ignore[arg-type]
+        activation=draw.choice(prior.activations),  # type: ignore[arg-type]
+        norm=draw.choice(prior.norms),  # type: ignore[arg-type]
         optimizer="adam" if adam else "sgd",
         nesterov=draw.chance(0.5) and not adam,
-        weight_decay=draw.pick(prior.weight_decay),
+        weight_decay=draw.choice(prior.weight_decay),
     )
 
 
@@ -153,8 +153,8 @@ def epochs(samples: int, n_tasks: int, batch: int, steps: int, generator: torch.
     per_epoch = samples // batch
     rounds = math.ceil(steps / per_epoch)
     orders = torch.rand(rounds, n_tasks, samples, generator=generator).argsort(dim=2)
-    kept = orders[:, :, : per_epoch * batch].view(rounds, n_tasks, per_epoch, batch)
-    return kept.transpose(1, 2).reshape(-1, n_tasks, batch)[:steps].contiguous()
+    batches = orders[:, :, : per_epoch * batch].view(rounds, n_tasks, per_epoch, batch)
+    return batches.transpose(1, 2).reshape(-1, n_tasks, batch)[:steps].contiguous()
 
 
 class _Numbers:
@@ -183,6 +183,6 @@ class _Numbers:
         low, high = bounds
         return low * (high / low) ** torch.rand(n, generator=self.generator)
 
-    def pick(self, weights: Mapping[Key, float]) -> Key:
+    def choice(self, weights: Mapping[Key, float]) -> Key:
         at = torch.multinomial(torch.tensor([*weights.values()]), 1, generator=self.generator)
         return list(weights)[int(at)]

@@ -120,12 +120,12 @@ class RunResult(RunIdentity):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and numbers, ready for JSON."""
-        plain = asdict(self)
-        plain["history"] = {name: list(values) for name, values in plain["history"].items()}
-        return plain
+        document = asdict(self)
+        document["history"] = {name: list(values) for name, values in document["history"].items()}
+        return document
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> RunResult:
+    def from_dict(cls, document: dict[str, Any]) -> RunResult:
         """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.compare.results`` for files."""
-        history = {name: tuple(values) for name, values in plain["history"].items()}
-        return cls(**{**plain, "history": History(**history)})
+        history = {name: tuple(values) for name, values in document["history"].items()}
+        return cls(**{**document, "history": History(**history)})

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from evoloss.fitness import Couples, RankingFitness, Unit, make_couples, pair_weights, table_of
+from evoloss.fitness import Couples, RankingFitness, TaskGroupSpec, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
 from evoloss.networks import NETWORKS, LossNetwork
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
@@ -107,11 +107,13 @@ def training_mixture(config: PretrainConfig, network: LossNetwork) -> PairsConfi
     return PairsConfig(weights=config.regimes, slots=config.slots if grouped else 0)
 
 
-def make_units(config: PretrainConfig, generation: int) -> list[Unit]:
+def make_group_specs(config: PretrainConfig, generation: int) -> list[TaskGroupSpec]:
     """The groups of tasks of one generation; which of them are long is drawn by the prior's share."""
     prior, chance = config.task_prior, stream(config.seed, "long", generation)
     long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
     return [
-        Unit(prior, config.seed, ("tasks", generation), group, config.tasks, each, rates=config.rates)
+        TaskGroupSpec(
+            prior, config.seed, ("tasks", generation), group, config.tasks, each, rates=config.rates
+        )
         for group, each in enumerate(long)
     ]
