@@ -177,8 +177,8 @@ def _content_of(path: Path) -> Any:
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _timeless(each) for name, each in value.items() if not _is_timed(name)}
-    return [_timeless(each) for each in value] if isinstance(value, list) else value
+        return {name: _timeless(item) for name, item in value.items() if not _is_timed(name)}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_timed(name: str) -> bool:

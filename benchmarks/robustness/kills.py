@@ -244,19 +244,19 @@ def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) 
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
         },
-        "identical": sum(each.identical for each in counts.values()),
-        "stops": sum(each.stops.total() for each in counts.values()),
-        "faults": {kind: sum(each.faults[kind] for each in counts.values()) for kind in FAULTS},
+        "identical": sum(count.identical for count in counts.values()),
+        "stops": sum(count.stops.total() for count in counts.values()),
+        "faults": {kind: sum(count.faults[kind] for count in counts.values()) for kind in FAULTS},
         "commands": {
             name: {
-                "trials": each.trials,
-                "identical": each.identical,
-                "stops": dict(sorted(each.stops.items())),
-                "faults": dict(sorted(each.faults.items())),
-                "slowest_end_of_workers_seconds": round(each.slowest_end, 2),
-                "examples": {kind: found[:3] for kind, found in sorted(each.examples.items())},
+                "trials": totals.trials,
+                "identical": totals.identical,
+                "stops": dict(sorted(totals.stops.items())),
+                "faults": dict(sorted(totals.faults.items())),
+                "slowest_end_of_workers_seconds": round(totals.slowest_end, 2),
+                "examples": {kind: found[:3] for kind, found in sorted(totals.examples.items())},
             }
-            for name, each in counts.items()
+            for name, totals in counts.items()
         },
     }
 

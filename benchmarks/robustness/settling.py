@@ -92,7 +92,7 @@ def run(seed: int) -> dict[str, Any]:
         "settled": result.summary["settled"],
         "held_out": result.summary["ranking_consistency"],
         "foreign": foreign,
-        "lowest_foreign": min(each["float64"] for each in foreign.values()),
+        "lowest_foreign": min(scores["float64"] for scores in foreign.values()),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_seconds, 1),
     }
@@ -113,11 +113,11 @@ def main(command: Settling) -> None:
         "goal": GOAL,
         "summary": {
             "seeds": len(runs),
-            "settled": sum(each["settled"] for each in runs),
-            "foreign_at_goal": sum(each["lowest_foreign"] >= GOAL for each in runs),
-            "lowest_foreign": min(each["lowest_foreign"] for each in runs),
-            "most_generations": max(each["generations"] for each in runs),
-            "most_cpu_seconds": max(each["cpu_seconds"] for each in runs),
+            "settled": sum(row["settled"] for row in runs),
+            "foreign_at_goal": sum(row["lowest_foreign"] >= GOAL for row in runs),
+            "lowest_foreign": min(row["lowest_foreign"] for row in runs),
+            "most_generations": max(row["generations"] for row in runs),
+            "most_cpu_seconds": max(row["cpu_seconds"] for row in runs),
         },
         "runs": runs,
     }

@@ -44,8 +44,8 @@ def test_a_change_of_weights_changes_the_loss_alike_at_all_class_counts() -> Non
         log_probs, _ = pairs_of(64, n_classes)
         flat = log_probs.clamp(min=LOG_P_FLOOR).reshape(-1)
         sums = [
-            network.raw(network.mlp.layers(each), flat, False, n_classes).view(8, 64, -1).sum(dim=2)
-            for each in (params, moved)
+            network.raw(network.mlp.layers(candidate), flat, False, n_classes).view(8, 64, -1).sum(dim=2)
+            for candidate in (params, moved)
         ]
         return float((sums[0] - sums[1]).abs().mean())
 

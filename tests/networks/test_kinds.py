@@ -118,7 +118,7 @@ def test_other_classes_may_change_places_unless_they_are_told_apart(kind: str) -
     log_probs, _ = pairs_of(40, N_CLASSES)
     target = torch.zeros(40, dtype=torch.int64)
     turned = torch.cat([log_probs[:, :1], log_probs[:, 1:].flip(1)], dim=1)
-    losses, others = (network.losses(params, each, target) for each in (log_probs, turned))
+    losses, others = (network.losses(params, prediction, target) for prediction in (log_probs, turned))
     alike = torch.allclose(losses, others, rtol=1e-9, atol=1e-9)
     assert alike is not network.tells_classes_apart
 

@@ -26,7 +26,7 @@ def test_moving_mass_off_the_label_costs_more(network: MonotoneNetwork, n_classe
     params = params[network.form(params, n_classes).exists]
     log_probs, target = pairs_of(40, n_classes, seed)
     moved = move_mass(log_probs, target, stream(seed, "move"))
-    before, after = (network.losses(params, each, target) for each in (log_probs, moved))
+    before, after = (network.losses(params, prediction, target) for prediction in (log_probs, moved))
     gap, rounding = after - before, 1e-12 * n_classes * before.abs().amax(1, keepdim=True)
     assert (gap > -rounding).all()
     # Where tanh is flat to the last digit, or 1 - p is below the resolution of a sum, only a tie is certain.

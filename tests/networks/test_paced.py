@@ -122,7 +122,7 @@ def agreements(
 ) -> list[float]:
     kept = None if counts is None else torch.tensor(counts)
     found = agreements_of(torch.tensor(p).double(), torch.tensor(target, dtype=torch.long), kept, n_classes)
-    return [round(each, 6) for each in found.tolist()]
+    return [round(value, 6) for value in found.tolist()]
 
 
 def test_agreement_is_0_at_chance_and_below_and_1_where_all_is_learned() -> None:
@@ -159,9 +159,9 @@ def test_agreements_are_their_formula(n_classes: int) -> None:
     shares[5] = 0.0  # as an ignored position
     wanted = plain_agreements(probs, shares)
     torch.testing.assert_close(dense_agreements_of(probs, shares), wanted)
-    each = torch.arange(len(target))
-    found = agreements_of(probs[each, target], target, shares.sum(1) > 0, n_classes)
-    torch.testing.assert_close(found, wanted[each, target])
+    positions = torch.arange(len(target))
+    found = agreements_of(probs[positions, target], target, shares.sum(1) > 0, n_classes)
+    torch.testing.assert_close(found, wanted[positions, target])
     soft = torch.softmax(logits.flip(0), 1)
     torch.testing.assert_close(dense_agreements_of(probs, soft), plain_agreements(probs, soft))
 

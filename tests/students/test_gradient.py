@@ -246,7 +246,11 @@ def test_parameter_gradients_approach_those_through_the_loss_network() -> None:
         linears = [layer for layer in module if isinstance(layer, nn.Linear)]
         exact.append(
             torch.cat(
-                [each.flatten() for linear in linears for each in (linear.weight.grad, linear.bias.grad)]
+                [
+                    gradient.flatten()
+                    for linear in linears
+                    for gradient in (linear.weight.grad, linear.bias.grad)
+                ]
             )
         )
     error = []

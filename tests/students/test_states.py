@@ -129,5 +129,5 @@ def test_a_kind_is_asked_for_its_states() -> None:
     assert isinstance(tables.states, Confidence)
     assert torch.equal(tables.states.strength, params[:, -1:].exp())
     assert tabulate_network(MixtureNetwork(), params, 4).states is None
-    remembering, not_so = (trained(each).test_nll for each in (tables, replace(tables, states=None)))
+    remembering, not_so = (trained(table).test_nll for table in (tables, replace(tables, states=None)))
     assert float((remembering - not_so).abs().max()) > 1e-3

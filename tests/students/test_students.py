@@ -183,7 +183,7 @@ def test_neither_company_nor_chunks_matter(some: list[int], memory: int) -> None
     """Any candidates, some of them twice, in chunks of any size: each has the students it has alone."""
     scores = Students(CONFIG, TASKS, PLAN, memory=memory).train(TABLES[torch.tensor(some)])
     alone = Students(CONFIG, TASKS, PLAN)
-    expected = torch.cat([alone.train(TABLES[torch.tensor([each])]).test_nll for each in some], dim=1)
+    expected = torch.cat([alone.train(TABLES[torch.tensor([task])]).test_nll for task in some], dim=1)
     torch.testing.assert_close(scores.test_nll, expected, rtol=1e-9, atol=1e-10)
 
 

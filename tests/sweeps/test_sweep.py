@@ -307,7 +307,7 @@ def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> Non
     assert len(lines(log, "end")) == 8, "nothing is done twice but the run that was cut off"
     serial = tmp_path / "serial"
     sweep(make_runs(8), square, folder=serial)
-    contents = [{path.name: path.read_bytes() for path in files(each)} for each in (folder, serial)]
+    contents = [{path.name: path.read_bytes() for path in files(place)} for place in (folder, serial)]
     assert contents[0] == contents[1], "and no lock of the killed one is left"
 
 

@@ -66,10 +66,10 @@ class AblateConfig:
             raise ConfigError(f"target must be above 0.5, which is chance, and at most 1; got {self.target}")
         if not self.variants:
             raise ConfigError("nothing is varied; give vary, such as mutation=gaussian,chaotic, or variant")
-        for each in self.variants:
+        for variant in self.variants:
             for seed in self.seeds:
-                each.config(self.base, seed)
-        names = [each.name for each in self.variants]
+                variant.config(self.base, seed)
+        names = [variant.name for variant in self.variants]
         for name in (self.baseline_name, *(name for pair in self.contrasts for name in pair)):
             if name not in names:
                 raise UnknownNameError.among("variant", name, names)
@@ -123,8 +123,8 @@ def ablate(
     if out is not None:
         require_replaceable(out, OWN_FILES)
     # Seeds outside, so that an ablation that is stopped early has whole pairs.
-    planned = [(each, seed) for seed in config.seeds for each in config.variants]
-    runs = [Run(KIND, each.config(config.base, seed).to_dict()) for each, seed in planned]
+    planned = [(variant, seed) for seed in config.seeds for variant in config.variants]
+    runs = [Run(KIND, variant.config(config.base, seed).to_dict()) for variant, seed in planned]
     of, done = len({run.key for run in runs}), 0
 
     def count(run: Run, result: dict[str, Any]) -> None:
@@ -136,13 +136,13 @@ def ablate(
     with nullcontext() if out is None else hold_directory(out, "ablate", shared_by=_identity(config, runs)):
         results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
         records = [
-            AblationRun(variant=each.name, seed=seed, **_tuples(result))
-            for (each, seed), result in zip(planned, results, strict=True)
+            AblationRun(variant=variant.name, seed=seed, **_tuples(result))
+            for (variant, seed), result in zip(planned, results, strict=True)
         ]
         ablation = Ablation(
             created_with=describe_environment(),
             base=config.base.to_dict(),
-            variants={each.name: each.settings for each in config.variants},
+            variants={known.name: known.settings for known in config.variants},
             baseline=config.baseline_name,
             contrasts=config.contrasts,
             target=config.target,
@@ -155,7 +155,7 @@ def ablate(
 
 def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
     """What ablations that work on one directory together have in common: all that their results say."""
-    names = [each.name for each in config.variants]
+    names = [variant.name for variant in config.variants]
     return [names, [run.key for run in runs], config.baseline_name, config.contrasts, config.target]
 
 

@@ -93,7 +93,7 @@ def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
                 # The arrays as they are used, the copies in which they are split, and one as it is stored.
                 arrays_bytes = sum(header.array_bytes for header in headers.values())
                 limits.require_memory(
-                    2 * arrays_bytes + max(each.n_bytes for each in headers.values()), str(path)
+                    2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
                 )
                 for key in KEYS:
                     with archive.open(members[key]) as stored:

@@ -65,8 +65,8 @@ def measure_direction(
     Raises:
         NotApplicableError: if the loss does not take this class count.
     """
-    each = max(1, n_predictions // len(LOGIT_SCALES))
-    rows = tuple(_direction_at(criterion, scale, each, n_classes, generator) for scale in LOGIT_SCALES)
+    n_per_scale = max(1, n_predictions // len(LOGIT_SCALES))
+    rows = tuple(_direction_at(criterion, scale, n_per_scale, n_classes, generator) for scale in LOGIT_SCALES)
     return Direction(
         by_scale=rows,
         toward_label=sum(row.toward_label for row in rows) / len(rows),

@@ -155,11 +155,11 @@ def _at_best_rate(scores: GroupScores, rates: int) -> GroupScores:
     """Each loss on each task at the rate with its best accuracy at the end, then its best likelihood."""
     if rates == 1:
         return scores
-    by_rate = [each.reshape(*each.shape[:2], -1, rates) for each in scores]
+    by_rate = [score.reshape(*score.shape[:2], -1, rates) for score in scores]
     # A hundredth of a point for a nat: accuracies are multiples of more than that.
     best = (by_rate[0][-1] - 0.01 * by_rate[1][-1]).argmax(dim=2)
     index = best[None, :, :, None].expand(by_rate[0].shape[0], -1, -1, 1)
-    return GroupScores(*(each.gather(3, index).squeeze(3) for each in by_rate))
+    return GroupScores(*(metric.gather(3, index).squeeze(3) for metric in by_rate))
 
 
 class Learnability(NamedTuple):

@@ -177,7 +177,7 @@ class RankingFitness:
         self._table = table_of(config, network)
         if self._table is not None:
             self._differences = [self._fold(self._table, at) for at in range(len(couples))]
-        elif any(each.counts is not None for each in couples):
+        elif any(couple.counts is not None for couple in couples):
             raise ConfigError("grouped classes need tables: set n_grid, or draw every class (slots=0)")
 
     def evaluate(self, params: Tensor) -> Evaluation:
@@ -215,7 +215,7 @@ class RankingFitness:
 
     def _table_gaps(self, table: LossTable, params: Tensor) -> Callable[[Tensor, int], Gaps]:
         """What yields chunks of couples' differences from the tables of these candidates."""
-        tables, forms = table.tables_and_forms(params, tuple(each.n_classes for each in self.couples))
+        tables, forms = table.tables_and_forms(params, tuple(couple.n_classes for couple in self.couples))
 
         def gaps(params: Tensor, position: int) -> Gaps:
             own, chunk = tables[position], chunk_rows(len(params))
@@ -238,7 +238,7 @@ class RankingFitness:
             rows = slice(start, start + n_rows)
             losses[:, rows] = self.network.losses(params, couples.log_probs[rows], couples.target[rows])
         for start in range(0, len(couples.worse), chunk):
-            worse, better = (each[start : start + chunk] for each in (couples.worse, couples.better))
+            worse, better = (index[start : start + chunk] for index in (couples.worse, couples.better))
             gap = losses[:, worse] - losses[:, better]
             yield gap, exists & gap.isfinite().all(dim=1)
 

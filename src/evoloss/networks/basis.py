@@ -97,4 +97,4 @@ class BasisNetwork(ClasswiseNetwork):
     @staticmethod
     def _stack(label: list[Tensor], every: list[Tensor], log_p: Tensor, is_label: bool | Tensor) -> Tensor:
         flag = torch.as_tensor(is_label, dtype=log_p.dtype, device=log_p.device).expand_as(log_p)
-        return torch.stack([each * flag for each in label] + every, dim=-1)
+        return torch.stack([term * flag for term in label] + every, dim=-1)

@@ -327,7 +327,7 @@ def _times(
     values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], factor_slopes: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Values and slopes of a product with factors, piece by piece; None is 1."""
-    if any(each is None for each in factors):
+    if any(known is None for known in factors):
         return values, slopes
-    factor = torch.cat([each for each in factors if each is not None])
+    factor = torch.cat([known for known in factors if known is not None])
     return values * factor, slopes * factor + values * torch.cat([*factor_slopes])

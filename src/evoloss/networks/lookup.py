@@ -173,10 +173,10 @@ def tabulate(
         columns, other, delta = [zero, zero, *_lines(nodes, label, tail)], zero, label
     least = float(network.least_cost(exact[0], n_classes, form))
     columns[2] = columns[2] - least
-    a, b, c, d = (each.float() for each in columns)
+    a, b, c, d = (column.float() for column in columns)
     tables = LookupTables(scale, floor, a, b, c, d, n_classes, math.inf, math.inf, has_other)
     value_error, slope_error = _errors(network, exact, form, tables, (other, delta), least)
-    a, b, c, d = (each.to(params.device) for each in (a, b, c, d))
+    a, b, c, d = (coefficients.to(params.device) for coefficients in (a, b, c, d))
     return LookupTables(scale, floor, a, b, c, d, n_classes, value_error, slope_error, has_other)
 
 
@@ -213,7 +213,7 @@ def _errors(
 ) -> tuple[float, float]:
     """Largest errors of value and slope, in the middle and at the ends of the cells that are looked at."""
     n_cells, n_classes = len(tables.label_value) - 1, tables.n_classes
-    curved = [each.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for each in values]
+    curved = [row.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for row in values]
     spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells)).long()
     cells = torch.cat([*curved, spread]).double()
     # Float32 rounds the ends of a cell into a neighbour; a little inside is the same up to that.

@@ -35,7 +35,7 @@ class Tempering(NamedTuple):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
         """The same with every attribute changed."""
-        return Tempering(*(None if each is None else change(each) for each in self))  # type: ignore[arg-type]
+        return Tempering(*(None if tensor is None else change(tensor) for tensor in self))  # type: ignore[arg-type]
 
 
 def certainty(log_probs: Tensor) -> Tensor:

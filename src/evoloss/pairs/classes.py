@@ -94,9 +94,12 @@ class EveryClass:
         Below a concentration of 1 a Gamma variable underflows long before its logarithm does, hence
         ``log G(a) = log G(a + 1) + log(U) / a`` with U uniform.
         """
-        each = concentration[:, None].expand(len(concentration), self.n_classes)
-        log_gamma = torch._standard_gamma(each + 1, generator=generator).log()
-        return log_gamma + uniform(tuple(each.shape), generator, each.dtype).log() / each
+        concentrations = concentration[:, None].expand(len(concentration), self.n_classes)
+        log_gamma = torch._standard_gamma(concentrations + 1, generator=generator).log()
+        return (
+            log_gamma
+            + uniform(tuple(concentrations.shape), generator, concentrations.dtype).log() / concentrations
+        )
 
     def place_label(self, log_probs: Tensor, generator: torch.Generator, *, rival: bool = False) -> Sample:
         """See :class:`Classes`."""

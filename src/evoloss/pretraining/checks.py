@@ -166,8 +166,8 @@ class Checks:
             pairs = sample_pairs(mixture, n, count, stream(_SEED, "checks", count), torch.float64)
             sharp = sample_pairs(mixture, n // 4, count, stream(_SEED, "sharpened", count), torch.float64)
             sharp = _sharpened(sharp, stream(_SEED, "temperatures", count))
-            for each in (pairs, sharp):
-                couples.append(make_couples(config.ranking, each, stream(_SEED, "moved mass", count)))
+            for drawn in (pairs, sharp):
+                couples.append(make_couples(config.ranking, drawn, stream(_SEED, "moved mass", count)))
         return RankingFitness(config.ranking, self.network, couples)
 
 

@@ -113,7 +113,7 @@ def make_group_specs(config: PretrainConfig, generation: int) -> list[TaskGroupS
     long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
     return [
         TaskGroupSpec(
-            prior, config.seed, ("tasks", generation), group, config.tasks, each, rates=config.rates
+            prior, config.seed, ("tasks", generation), group, config.tasks, is_long, rates=config.rates
         )
-        for group, each in enumerate(long)
+        for group, is_long in enumerate(long)
     ]

@@ -185,17 +185,17 @@ class PretrainConfig:
 
     def _check_types(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for each in fields(PretrainConfig):
-            value = getattr(self, each.name)
-            if not fits(value, hints[each.name]):
-                raise ConfigError(f"{each.name} must be {type_name(hints[each.name])}, got {value!r}")
+        for setting in fields(PretrainConfig):
+            value = getattr(self, setting.name)
+            if not fits(value, hints[setting.name]):
+                raise ConfigError(f"{setting.name} must be {type_name(hints[setting.name])}, got {value!r}")
 
     def _check_names(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for each in fields(self):
-            hint = hints[each.name]
-            if typing.get_origin(hint) is Literal and getattr(self, each.name) not in get_args(hint):
-                raise UnknownNameError.among(each.name, str(getattr(self, each.name)), get_args(hint))
+        for setting in fields(self):
+            hint = hints[setting.name]
+            if typing.get_origin(hint) is Literal and getattr(self, setting.name) not in get_args(hint):
+                raise UnknownNameError.among(setting.name, str(getattr(self, setting.name)), get_args(hint))
 
     def _check_numbers(self) -> None:
         at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
@@ -242,7 +242,7 @@ class PretrainConfig:
     @property
     def learnability(self) -> LearnabilityConfig:
         """The part of the configuration that the learnability fitness reads."""
-        names = [each.name for each in fields(LearnabilityConfig)]
+        names = [setting.name for setting in fields(LearnabilityConfig)]
         return LearnabilityConfig(**{name: getattr(self, name) for name in names})
 
     @property

@@ -75,5 +75,5 @@ def score_all(
 ) -> dict[int, RankingScores] | None:
     """:func:`score` at every class count, or None if one of them has no score."""
     scores = {count: score(network, params, pairs) for count, pairs in held_out.items()}
-    found = {count: each for count, each in scores.items() if each is not None}
+    found = {count: count_scores for count, count_scores in scores.items() if count_scores is not None}
     return found if len(found) == len(scores) else None

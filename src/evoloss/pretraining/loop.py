@@ -252,7 +252,7 @@ class _Run:
             rejected=evaluation.rejected,
             sigma=None if sigma is None else float(sigma.mean()),
             seconds=time.monotonic() - self.began,
-            held_out_consistency=min(each.consistency for each in scores.values()) if scores else None,
+            held_out_consistency=min(score.consistency for score in scores.values()) if scores else None,
             advantage_best=None
             if best is None or evaluation.advantage is None
             else float(evaluation.advantage[best]),

@@ -62,11 +62,11 @@ def memory_by_component(config: PretrainConfig) -> dict[str, float]:
 
 def _candidates(config: PretrainConfig, n_params: int) -> float:
     """Noise and candidates in single precision, some of them in double, and what a strategy remembers."""
-    each = 2 * _SINGLE + _DOUBLE
+    per_number = 2 * _SINGLE + _DOUBLE
     if config.mutation == "chaotic":
-        each += 3 * _DOUBLE
+        per_number += 3 * _DOUBLE
     covariance = 4 * _DOUBLE * n_params**2 if config.strategy == "pycma" else 0.0
-    return each * config.popsize * n_params + covariance
+    return per_number * config.popsize * n_params + covariance
 
 
 def _tables(config: PretrainConfig) -> float:

@@ -91,7 +91,7 @@ class PretrainResult:
             CanonicalFormError: if the parameters make no usable loss.
         """
         by_count: dict[str, dict[str, float]] = {
-            str(count): each._asdict() for count, each in (scores or {}).items()
+            str(count): count_scores._asdict() for count, count_scores in (scores or {}).items()
         }
         for count, share in (dominance or {}).items():
             by_count[str(count)]["dominance"] = share

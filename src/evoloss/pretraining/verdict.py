@@ -107,9 +107,9 @@ def _on_learnability(config: PretrainConfig, summary: Mapping[str, Any]) -> Verd
             "Look more often (eval_every), run more generations, or take a smaller sigma.",
         )
     kinds = [summary["learnability"][name] for name in ("short", "long", "stretched")]
-    tasks = sum(each["tasks"] for each in kinds)
-    mean = sum(each["mean"] * each["tasks"] for each in kinds) / tasks
-    error = math.sqrt(sum((each["se"] * each["tasks"]) ** 2 for each in kinds)) / tasks
+    tasks = sum(kind["tasks"] for kind in kinds)
+    mean = sum(kind["mean"] * kind["tasks"] for kind in kinds) / tasks
+    error = math.sqrt(sum((kind["se"] * kind["tasks"]) ** 2 for kind in kinds)) / tasks
     gain = f"{mean:+.2f} ± {error:.2f} points of accuracy over cross-entropy on {tasks} held-out tasks"
     if mean > _CERTAIN * error:
         return Verdict(f"Better: {gain}.")

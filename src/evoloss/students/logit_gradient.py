@@ -48,7 +48,7 @@ class LogitGradient:
         self._state = state
         self._tempering = None
         if tables.tempering is not None:
-            self._tempering = tables.tempering.map(lambda each: each[:, :, None])
+            self._tempering = tables.tempering.map(lambda tensor: tensor[:, :, None])
         self._flat = self._place.view(self._cells.integer).view(-1), out.view(-1), self._factor.view(-1)
 
     def label_cells(self, target: Tensor) -> Tensor:

@@ -87,14 +87,14 @@ class Blocks:
     def joined(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
         """Blocks in one piece of memory."""
         flat = workspace.take(name, (shape.students * shape.n_params,), like)
-        sizes = [math.prod(each) for each in shape.blocks]
+        sizes = [math.prod(block) for block in shape.blocks]
         parts = zip(torch.split(flat, sizes), shape.blocks, strict=True)
-        return cls([part.view(each) for part, each in parts], flat)
+        return cls([part.view(block_shape) for part, block_shape in parts], flat)
 
     @classmethod
     def apart(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
         """Blocks in memory of their own, which is what a compiler can make good use of."""
-        return cls([workspace.take(f"{name} {at}", each, like) for at, each in enumerate(shape.blocks)])
+        return cls([workspace.take(f"{name} {at}", size, like) for at, size in enumerate(shape.blocks)])
 
 
 class _Layer(NamedTuple):

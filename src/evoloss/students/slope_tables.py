@@ -231,13 +231,13 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
         ConfigError: if they are for different class counts or of different resolutions, or if several of
             them have states.
     """
-    kinds = {(each.n_classes, each.resolution) for each in tables}
+    kinds = {(table.n_classes, table.resolution) for table in tables}
     if len(kinds) != 1:
         raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
     return SlopeTables(
-        torch.cat([each.intercepts for each in tables]),
-        torch.cat([each.gradients for each in tables]),
-        torch.cat([each.exists for each in tables]),
+        torch.cat([table.intercepts for table in tables]),
+        torch.cat([table.gradients for table in tables]),
+        torch.cat([table.exists for table in tables]),
         *kinds.pop(),
         _joined_tempering(tables),
         _joined_states(tables),
@@ -246,14 +246,17 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
 
 def _joined_tempering(tables: Sequence[SlopeTables]) -> Tempering | None:
     """The tempering of all candidates: without one t is 1, whatever the certainty."""
-    if all(each.tempering is None for each in tables):
+    if all(table.tempering is None for table in tables):
         return None
-    own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
-    least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
+    own = [table.tempering or Tempering(*table.intercepts.new_ones(2, len(table), 1)) for table in tables]
+    least, power = (torch.cat(parts) for parts in zip(*(tempering[:2] for tempering in own), strict=True))
     paced = None
-    if any(each.paced is not None for each in own):
+    if any(tempering.paced is not None for tempering in own):
         paced = torch.cat(
-            [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
+            [
+                torch.zeros_like(tempering.least) if tempering.paced is None else tempering.paced
+                for tempering in own
+            ]
         )
     return Tempering(least, power, paced)
 

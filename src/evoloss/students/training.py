@@ -214,7 +214,7 @@ class StudentChunk:
                 if self.compiled is None:
                     self.step(*batch)
                 else:
-                    moments = [each.blocks for each in self.moments]
+                    moments = [moment.blocks for moment in self.moments]
                     params = self.params.blocks
                     self.compiled(data.config, self.tables, params, moments, *batch, self.state)
 

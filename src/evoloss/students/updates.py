@@ -101,11 +101,11 @@ OPTIMIZERS: dict[str, type[Sgd] | type[Adam]] = {"adam": Adam, "sgd": Sgd}
 def move(params: Blocks, change: Blocks, factor: Tensor) -> None:
     """Add the change times a factor, which is one number, ``(1,)``, or one a task, ``(tasks,)``."""
     if len(factor) == 1:
-        for param, each in zip(params.pieces, change.pieces, strict=True):
-            param.addcmul_(each, factor)
+        for param, step in zip(params.pieces, change.pieces, strict=True):
+            param.addcmul_(step, factor)
     else:
-        for param, each in zip(params.by_task, change.by_task, strict=True):
-            param.addcmul_(each, factor[:, None])
+        for param, step in zip(params.by_task, change.by_task, strict=True):
+            param.addcmul_(step, factor[:, None])
 
 
 def regularise(config: StudentConfig, params: Blocks, grads: Blocks) -> None:

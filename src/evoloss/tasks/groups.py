@@ -133,18 +133,22 @@ def _at_rates(tasks: StudentTasks, plan: StudentPlan, rates: int) -> tuple[Stude
     """The same tasks, starts and batches at several learning rates."""
     n_tasks = tasks.n_tasks
 
-    def each(tensor: Tensor, dim: int = 0) -> Tensor:
+    def repeat(tensor: Tensor, dim: int = 0) -> Tensor:
         return tensor.repeat_interleave(rates, dim=dim)
 
     repeated = replace(
-        tasks, x=each(tasks.x), y=each(tasks.y), x_test=each(tasks.x_test), y_test=each(tasks.y_test)
+        tasks,
+        x=repeat(tasks.x),
+        y=repeat(tasks.y),
+        x_test=repeat(tasks.x_test),
+        y_test=repeat(tasks.y_test),
     )
     factors = (RATE_STEP ** torch.arange(rates, dtype=torch.float32)).repeat(n_tasks)
     return repeated, replace(
         plan,
-        initial=tuple((each(weight), each(bias)) for weight, bias in plan.initial),
-        batches=each(plan.batches, 1),
-        rates=each(plan.rates, 1) * factors,
+        initial=tuple((repeat(weight), repeat(bias)) for weight, bias in plan.initial),
+        batches=repeat(plan.batches, 1),
+        rates=repeat(plan.rates, 1) * factors,
     )
 
 

@@ -106,10 +106,10 @@ class StudentPlan:
             )
         if not (self.rates.isfinite() & (self.rates >= 0)).all():
             raise ConfigError("rates must be finite and at least 0")
-        if not all(0 < each < math.inf for each in self.temperatures):
+        if not all(0 < temperature < math.inf for temperature in self.temperatures):
             raise ConfigError(f"temperatures must be above 0 and finite, got {self.temperatures}")
         at = self.evaluate_at
-        if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= each <= steps for each in at):
+        if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= step <= steps for step in at):
             raise ConfigError(
                 f"evaluate_at must rise from 0 to at most {steps}, the number of steps; got {at}"
             )

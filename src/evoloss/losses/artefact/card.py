@@ -95,7 +95,7 @@ def _learnability(found: object) -> list[str]:
     ):
         row = found.get(name)
         numbers = [row.get(key) if isinstance(row, Mapping) else None for key in ("mean", "se", "tasks")]
-        mean, error, tasks = (math.nan if _number(each) is None else _number(each) for each in numbers)
+        mean, error, tasks = (math.nan if _number(number) is None else _number(number) for number in numbers)
         rows.append(f"| {line} | {tasks:g} | {mean:+.2f} | {error:.2f} |")
     return [
         "",
