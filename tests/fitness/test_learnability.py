@@ -54,8 +54,8 @@ class Backwards:
         future: Future[Any] = Future()
         self.waiting.append((future, function, args))
         if len(self.waiting) == 4:
-            for future, call, given in reversed(self.waiting):
-                future.set_result(call(*given))
+            for waiting, call, given in reversed(self.waiting):
+                waiting.set_result(call(*given))
         return future
 
 
