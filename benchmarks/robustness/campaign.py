@@ -45,7 +45,7 @@ _LONGEST_MESSAGE = 4000
 
 
 class Campaign(ABC):
-    """What is damaged, and how. Instances are sent to other processes.
+    """The kind of damage, and how it is done. Instances are sent to other processes.
 
     Attributes:
         name: of the campaign and its results file.
@@ -79,7 +79,7 @@ class Damage(Exception):
 
 @dataclass
 class Counts:
-    """What came of the trials.
+    """Counts of the outcomes of trials.
 
     Attributes:
         outcomes: by outcome.

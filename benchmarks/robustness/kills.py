@@ -109,7 +109,7 @@ COMMANDS: tuple[KillableCommand, ...] = (
 
 @dataclass
 class Counts:
-    """What came of the trials of one command.
+    """Counts of the outcomes of one command's trials.
 
     Attributes:
         trials: killed and resumed runs.
@@ -217,7 +217,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _places(found: Any, wanted: Any, place: str) -> list[str]:
-    """Where two values differ, with both."""
+    """The places where two values differ, with both."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         names = sorted(found.keys() | wanted.keys())
         return [
@@ -230,7 +230,7 @@ def _places(found: Any, wanted: Any, place: str) -> list[str]:
 
 
 def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) -> dict[str, Any]:
-    """What is committed."""
+    """The JSON document that is committed."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "schema": 1,

@@ -57,7 +57,7 @@ class _Holder:
     host: str
 
     def is_alive(self) -> bool:
-        """Whether the process may be there: on another machine nobody can tell."""
+        """Return whether the process may be alive: on another machine nobody can tell."""
         if self.host != platform.node():
             return True
         try:
@@ -131,7 +131,7 @@ def _in_use(directory: Path, me: _Holder, holders: list[_Holder]) -> InUseError:
 
 
 def _read(path: Path) -> list[_Holder]:
-    """Who wrote that they hold the lock; empty while somebody writes."""
+    """The processes that wrote that they hold the lock; empty while somebody writes."""
     try:
         return [_Holder(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError, TypeError):

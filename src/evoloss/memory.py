@@ -1,4 +1,4 @@
-"""How much memory there is; work that would take more is refused before it begins, with the reason."""
+"""Memory limits: work that would take more than there is is refused before it begins, with the reason."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
 
 KIND = "ablation"
-"""What a run of an ablation is called among the runs of a sweep."""
+"""The kind of an ablation's runs among the runs of a sweep."""
 
 OnRun = Callable[[int, int], None]
 
@@ -42,8 +42,8 @@ class AblateConfig:
     """
 
     base: PretrainConfig = field(default_factory=lambda: PretrainConfig.from_dict(SHORT))
-    """What all variants share; its seed is not used. Runs are of one length: where it names no number of
-    generations it is the least that a run has by itself, 300."""
+    """The settings that all variants share; the seed is not used. Runs are of one length: where no number of
+    generations is named it is the least that a run has by itself, 300."""
     vary: tuple[str, ...] = ()
     """NAME=VALUE,VALUE: a setting and its values; several span a grid."""
     variant: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ def ablate(
 
 
 def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
-    """What ablations that work on one directory together have in common: all that their results say."""
+    """The identity of an ablation, shared by all that work on one directory: all that its results say."""
     names = [variant.name for variant in config.variants]
     return [names, [run.key for run in runs], config.baseline_name, config.contrasts, config.target]
 

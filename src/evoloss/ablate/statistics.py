@@ -1,4 +1,4 @@
-"""What the runs of an ablation say: time to a target, final score, paired differences."""
+"""Statistics over the runs of an ablation: time to a target, final score, paired differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evoloss.compare.statistics import (
 )
 
 CHANCE = 0.5
-"""What a search counts as where its mean is no usable loss: a consistency no better than chance."""
+"""The score of a search whose mean is no usable loss: a consistency no better than chance."""
 
 
 @dataclass(frozen=True, kw_only=True)

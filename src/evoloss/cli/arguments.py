@@ -1,4 +1,4 @@
-"""What is checked of a command line before any work: that it is text, and that its paths can be used."""
+"""Checks of a command line before any work: that it is text, and that its paths can be used."""
 
 from __future__ import annotations
 

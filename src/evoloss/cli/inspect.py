@@ -93,7 +93,7 @@ def run(config: InspectCommand) -> int:
 def _curves(
     config: InspectCommand, inspection: Inspection, paced: EvolvedLoss | None
 ) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """What is drawn of the loss, by name, and the same with one rival; of a paced loss several agreements."""
+    """The curves to draw of the loss, by name, and with one rival; of a paced loss at several agreements."""
     name = _short(config.loss)
     if paced is None:
         return {name: inspection.curve}, {name: inspection.rival_curve}

@@ -154,7 +154,7 @@ def learnability_table(result: PretrainResult) -> Table:
 
 @contextmanager
 def _executor(command: PretrainCommand) -> Iterator[Executor | None]:
-    """Where students are trained; None for this process."""
+    """The executor in which students are trained; None for this process."""
     if command.executor == "serial":
         yield None
         return

@@ -31,7 +31,7 @@ from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult, TrainConfig, train
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
-"""What a comparison may add when it goes on in the same directory; all else has to stay."""
+"""The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
@@ -97,7 +97,7 @@ def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
 
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
-    """What comparisons that work on one directory together have in common: all that their results say."""
+    """The identity of a comparison, the same for all that work on one directory: all that its results say."""
     config = _settings(planned.config, planned.dataset.name)
     identities = {name: asdict(identity) for name, identity in planned.identities.items()}
     return {"config": config, "losses": identities, "versions": dict(planned.versions)}
@@ -136,7 +136,7 @@ def _tune(runner: _Runner) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Runner:
-    """Does runs, and says so to the record and to the bar."""
+    """Runs trainings, and reports them to the record and to the progress bar."""
 
     record: _Record
     bar: RunProgress

@@ -1,4 +1,4 @@
-"""What a comparison compares."""
+"""The configuration of a comparison."""
 
 from __future__ import annotations
 

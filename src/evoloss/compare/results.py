@@ -27,7 +27,7 @@ SCHEMA = 1
 """Version of the layout; a reader refuses a higher one."""
 FILE_NAME = "results.json"
 OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "losses")}
-"""How the file is recognised; another of its name is not replaced."""
+"""The mark by which the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class TrainingRuns:
 
     @cached_property
     def identities(self) -> dict[str, RunIdentity]:
-        """What fixes the runs of each loss, but for ``seed`` and ``lr``, which are 0 and 1 here."""
+        """The identity of each loss's runs, but for ``seed`` and ``lr``, which are 0 and 1 here."""
         config = self.config.train_config(seed=0, lr=1.0)
         return {
             name: identify_run(self.dataset, self.config.model, loss, config, loss_name=name)
@@ -90,7 +90,7 @@ class TrainingRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where a machine finds what a configuration names. It travels with the runs and stands in no file.
+    """The places where a machine finds what a configuration names; sent with the runs, written to no file.
 
     Attributes:
         losses: for each name in results, a known or shipped loss, or a directory.

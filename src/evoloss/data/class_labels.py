@@ -85,7 +85,7 @@ def _flat(path: Path, key: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _is_text(labels: npt.NDArray[Any]) -> bool:
-    """Whether all code points are characters, as Python wants them."""
+    """Return whether all code points are characters, as Python wants them."""
     contiguous = np.ascontiguousarray(labels)
     codes = contiguous.view(np.dtype(np.uint32).newbyteorder(contiguous.dtype.byteorder))
     return not bool(((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any())

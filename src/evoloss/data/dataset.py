@@ -1,4 +1,4 @@
-"""What every data set looks like once it is loaded."""
+"""Data sets as they are once they are loaded."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class LabelledArrays:
 
 @dataclass(frozen=True)
 class SourceData:
-    """What a reader returns: the parts as their publisher divided them.
+    """The output of a reader: the parts as their publisher divided them.
 
     Attributes:
         name: name of the data set.

@@ -34,7 +34,7 @@ UINT8_CODE = 8
 
 @dataclass(frozen=True)
 class IdxLayout:
-    """What one of the data sets looks like on disk.
+    """The files of one of the data sets on disk.
 
     Attributes:
         name: registered name.

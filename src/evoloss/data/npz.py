@@ -61,7 +61,7 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
 
 @dataclass(frozen=True)
 class _Header:
-    """What the header of an array says: enough to know what reading it takes."""
+    """The header of an array: enough to know what reading it takes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

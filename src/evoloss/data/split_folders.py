@@ -1,4 +1,4 @@
-"""Which subfolders of a data set are its splits, by the names that people give them."""
+"""Recognition of the subfolders of a data set that are its splits, by the names that people give them."""
 
 from __future__ import annotations
 

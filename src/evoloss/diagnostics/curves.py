@@ -14,7 +14,7 @@ from evoloss.diagnostics.criterion import LossFunction, label_gradients
 from evoloss.errors import ConfigError
 
 Rest = Literal["uniform", "rival"]
-"""Where the mass that the label does not have goes: spread evenly, or onto one class."""
+"""The place of the probability that the label does not have: spread evenly, or on one class."""
 
 P_MIN = 1e-8
 """The curves run over p_y from ``P_MIN`` to ``1 - P_MIN``."""

@@ -1,4 +1,4 @@
-"""Where a step down the gradient goes: toward the label, and beside cross-entropy's step."""
+"""Direction of a step down the gradient: toward the label, and beside cross-entropy's step."""
 
 from __future__ import annotations
 

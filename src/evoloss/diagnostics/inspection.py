@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What the diagnostics found; each field may be :class:`NotApplicable` with the reason.
+    """The results of all diagnostics; each field may be :class:`NotApplicable` with the reason.
 
     Attributes:
         n_classes: class count of every diagnostic that has one.

@@ -20,7 +20,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where the loss is lowest, and its values and gradients at known predictions.
+    """The minimum of the loss, and its values and gradients at known predictions.
 
     Attributes:
         loss_at_perfect: at ``p_y = 1 - 1e-8``, the rest spread over the other classes.

@@ -15,7 +15,7 @@ _RESOLVED = 1e-12
 
 @dataclass(frozen=True)
 class Ranking:
-    """How alike the loss and the error ``1 - p_y`` order random synthetic predictions.
+    """Agreement of the loss with the error ``1 - p_y`` on the order of random synthetic predictions.
 
     Attributes:
         consistency: share of comparable couples that both order alike.

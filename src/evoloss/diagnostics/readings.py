@@ -1,4 +1,4 @@
-"""What the diagnostics of a loss mean, in a line each."""
+"""Readings: the meaning of a loss's diagnostics, in a line each."""
 
 from __future__ import annotations
 

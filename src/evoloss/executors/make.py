@@ -16,7 +16,7 @@ ExecutorName = Literal["serial", "processes", "ray"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
-    """Where runs take place.
+    """Settings of an executor.
 
     Raises:
         ConfigError: if a value is outside its range or has no meaning for the executor.

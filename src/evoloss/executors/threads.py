@@ -1,4 +1,4 @@
-"""How many processor threads may be asked for."""
+"""The number of processor threads that may be asked for."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Submits(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LearnabilityConfig:
-    """How learnability is measured.
+    """Settings by which learnability is measured.
 
     Attributes:
         groups: groups of tasks a generation.
@@ -163,7 +163,7 @@ def _at_best_rate(scores: GroupScores, rates: int) -> GroupScores:
 
 
 class Learnability(NamedTuple):
-    """What a generation's tasks say of candidates.
+    """Learnability of candidates on the tasks of a generation.
 
     Attributes:
         fitness: minimised; infinite for candidates that the filters reject, ``(popsize,)``.

@@ -38,7 +38,7 @@ _WIDTH = 16  # numbers held for each class of a pair while a network is evaluate
 
 @dataclass(frozen=True, kw_only=True)
 class RankingConfig:
-    """How ranking consistency is measured.
+    """Settings by which ranking consistency is measured.
 
     Attributes:
         objective: ``"sign"``, ``"hinge"`` or ``"logistic"``; see the module's docstring.
@@ -214,7 +214,7 @@ class RankingFitness:
         return torch.stack(rows)
 
     def _table_gaps(self, table: LossTable, params: Tensor) -> Callable[[Tensor, int], Gaps]:
-        """What yields chunks of couples' differences from the tables of these candidates."""
+        """A generator of chunks of couples' differences from the tables of these candidates."""
         tables, forms = table.tables_and_forms(params, tuple(couple.n_classes for couple in self.couples))
 
         def gaps(params: Tensor, position: int) -> Gaps:

@@ -1,4 +1,4 @@
-"""How well a loss orders predictions by their error: ranking consistency, Kendall's tau-b, Spearman's rho."""
+"""Scores of the order of predictions: ranking consistency, Kendall's tau-b, Spearman's rho."""
 
 from __future__ import annotations
 

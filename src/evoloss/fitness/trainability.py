@@ -34,7 +34,7 @@ _POINTS = 12
 
 
 def trainable(network: LossNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
-    """Which candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
+    """Mask of the candidates ``(popsize, n_params)`` that pass all filters at all class counts."""
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists

@@ -18,7 +18,7 @@ __all__ = ["CNN", "MLP", "MODELS", "CNNSmall", "ModelFactory", "ResNet", "WideRe
 
 
 class ModelFactory(Protocol):
-    """What makes a classifier; also what ``package.module:callable`` has to name."""
+    """A function that makes a classifier; also what ``package.module:callable`` has to name."""
 
     def __call__(self, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """Return a module that maps ``(N, *input_shape)`` to logits ``(N, n_classes)``."""

@@ -49,7 +49,7 @@ class ClasswiseForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
+        """Mask of the candidates whose form exists (the gradient at uniform points down), ``(popsize,)``."""
         scale, *others = (torch.as_tensor(entry) for entry in self)
         good = (scale > 0) & scale.isfinite()
         for entry in others:
@@ -123,7 +123,7 @@ class ClasswiseNetwork(LossNetwork):
         return torch.stack([*head, log_p.exp(), zero, zero], dim=-1)
 
     def factor(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor | None:
-        r"""What :math:`\phi` is, in units of the network's output, ``(M,)``; None for 1 everywhere."""
+        r"""The factor of the network's output in :math:`\phi`, ``(M,)``; None for 1 everywhere."""
         del log_p, is_label, n_classes
         return None
 

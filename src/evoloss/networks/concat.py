@@ -33,7 +33,7 @@ class ConcatForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
+        """Mask of the candidates whose form exists (the gradient at uniform points down), ``(popsize,)``."""
         return (
             (self.scale > 0).squeeze(1) & self.scale.isfinite().squeeze(1) & self.at_certain.isfinite().all(1)
         )

@@ -1,4 +1,4 @@
-"""What there is to choose about a network: in the settings of a search, and in the description of one."""
+"""Options of a network: in the settings of a search, and in the description of one."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each 
 
 @lru_cache(maxsize=64)
 def _correction(n_classes: int) -> tuple[Tensor, float]:
-    """What is added to a share and multiplied with it so that chance becomes 0 and 1 stays 1."""
+    """Offset and factor of a share by which chance becomes 0 and 1 stays 1."""
     others = max(1, n_classes - 1)
     return torch.tensor(-1 / others, dtype=torch.float64, device="cpu"), n_classes / others
 

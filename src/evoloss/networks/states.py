@@ -1,4 +1,4 @@
-"""What a kind of network with a state says: running statistics of the training that a loss is part of.
+"""The interface of a network's state: running statistics of the training that a loss is part of.
 
 In a search every student has its own. A state changes what a loss is by the *exponent* t of each sample: the
 slopes of the loss are looked up at ``t log p`` (:mod:`evoloss.networks.tempering`), and those of the other
@@ -34,7 +34,7 @@ class TrainingState(Protocol):
 
 
 class States(Protocol):
-    """How the losses of a population remember: numbers with one row a candidate.
+    """The state of a population's losses: numbers with one row a candidate.
 
     A row of zeros is that of a candidate without a state, whose exponent is 1.
     """

@@ -59,7 +59,7 @@ class TemperedForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists, ``(popsize,)``: always, but for parameters that are not finite."""
+        """Mask of the candidates whose form exists, ``(popsize,)``: all whose parameters are finite."""
         return ((self.scale > 0) & self.scale.isfinite()).squeeze(1)
 
 
@@ -218,7 +218,7 @@ class TemperedNetwork(LossNetwork):
         return params[:, :N_WEIGHTS].clamp(-_LARGEST, _LARGEST).exp()
 
     def tempering(self, params: Tensor) -> Tempering:
-        """How each candidate's exponent depends on what it follows, ``(popsize, 1)`` each."""
+        """The exponent of each candidate as a function of its context, ``(popsize, 1)`` each."""
         within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
         bound = math.log(_LARGEST_POWER)
         least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
@@ -343,10 +343,10 @@ class TemperedNetwork(LossNetwork):
         )
 
     def _followed(self, log_probs: Tensor, context: Context) -> Tensor:
-        """What the exponent of each prediction follows, ``(N,)``."""
+        """The value that the exponent of each prediction follows, ``(N,)``."""
         known = self._default(log_probs) if context is None else context.detach().to(log_probs.dtype)
         return known.expand(len(log_probs)) if known.dim() == 0 else known
 
     def _default(self, log_probs: Tensor) -> Tensor:
-        """What the exponent follows where no context is given."""
+        """The value that the exponent follows where no context is given."""
         return certainty(log_probs)

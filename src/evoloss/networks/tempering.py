@@ -16,7 +16,7 @@ MIN_EXPONENT = 1e-6  # below it a loss is cross-entropy to every digit of a floa
 
 
 class Tempering(NamedTuple):
-    """How the exponent depends on what it follows, ``a + (1 - a) c**power``.
+    """The exponent as a function of what it follows, ``a + (1 - a) c**power``.
 
     Attributes:
         least: a, from 0 to 1.

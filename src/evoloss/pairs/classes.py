@@ -30,7 +30,7 @@ _DEEPEST = 8.0  # standard normal value at the ends of a quantile table; beyond 
 
 
 class Classes(Protocol):
-    """What a regime needs to know about classes. Columns are S in number, classes C."""
+    """The classes as a regime sees them. Columns are S in number, classes C."""
 
     @property
     def n_classes(self) -> int:
@@ -154,7 +154,7 @@ class GroupedClasses:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many classes each column stands for."""
+        """Number of classes that each column stands for."""
         n_groups = self.n_columns - self.n_single
         size, larger = divmod(self.n_classes - self.n_single, n_groups)
         return (1,) * self.n_single + (size + 1,) * larger + (size,) * (n_groups - larger)

@@ -1,4 +1,4 @@
-"""What "more erroneous" means for a prediction and its label, without any semantics of the classes."""
+"""Errors of a prediction and its label, without any semantics of the classes: what "more erroneous" means."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def total_variation(log_probs: Tensor, target: Tensor) -> Tensor:
 
 
 def dominates(worse: tuple[Tensor, Tensor], better: tuple[Tensor, Tensor]) -> Tensor:
-    """Whether ``worse[i]`` is ``better[i]`` with mass moved from the label to other classes, ``(N,)`` bool.
+    """Mask of the couples where ``worse[i]`` is ``better[i]`` with mass moved off the label, ``(N,)`` bool.
 
     Classes carry no meaning, so predictions are compared up to a renaming of the classes that keeps label
     on label: the label's probability must be smaller, and the other probabilities, each list sorted, nowhere

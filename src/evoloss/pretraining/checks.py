@@ -101,7 +101,7 @@ class Attempt:
 
 
 class Checks:
-    """What looks at a search after each generation.
+    """Checks of a search after each generation.
 
     With the learnability fitness the mean is judged on held-out tasks elsewhere; here only the latest usable
     loss is kept, for a run in which no mean could be judged.

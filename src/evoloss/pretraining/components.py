@@ -28,7 +28,7 @@ def make_network(config: PretrainConfig) -> LossNetwork:
 
 
 def make_mutation(config: PretrainConfig) -> Mutation:
-    """Where the noise of the strategy comes from."""
+    """Make the mutation that the strategy draws its noise from."""
     if config.mutation == "chaotic":
         return Chaotic(map=config.chaotic_map, drives=config.chaos_drives, order=config.chaos_order)
     return MUTATIONS[config.mutation]()

@@ -40,7 +40,7 @@ _NO_FILE = "the configuration"
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """How a loss is evolved. Same configuration, same machine: same bits.
+    """Configuration of a search for a loss. Same configuration, same machine: same bits.
 
     Raises:
         ConfigError: if a value is outside its range or two contradict each other.
@@ -61,14 +61,14 @@ class PretrainConfig:
     activation: ActivationName = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Features = "log_probs"
-    """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
+    """The inputs of the network: log-probabilities (and probabilities), or probabilities only."""
 
     start: StartName = "random"
-    """Where the search starts: a random network, or one that imitates a known loss, for networks that can.
+    """The start of the search: a random network, or one that imitates a known loss, for networks that can.
     ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: FitnessName = "ranking"
-    """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
+    """The fitness of a candidate: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
     prior: PriorName = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
@@ -85,7 +85,7 @@ class PretrainConfig:
     rates: int = 1
     """Learning rates that every task is trained at; a loss is judged at its best one."""
     scoring: Scoring = "rank"
-    """How candidates are scored on a task: by rank among them, or by points over cross-entropy."""
+    """The score of a candidate on a task: by rank among them, or by points over cross-entropy."""
     nll_weight: float = 0.2
     """Weight of the students' calibrated negative log-likelihood beside their accuracy."""
     worst_weight: float = 0.2
@@ -107,7 +107,7 @@ class PretrainConfig:
     margin: float = 0.1
     """Unit of a loss difference in the hinge and logistic objectives; without effect on sign."""
     error: ErrorKind = "one_minus_p"
-    """What more erroneous means."""
+    """The error by which predictions are ordered."""
     couples_per_pair: int = 4
     """Each pair is compared with so many others."""
     n_grid: int = DEFAULT_GRID
@@ -135,11 +135,11 @@ class PretrainConfig:
     learning_rate: float = 0.05
     """Learning rate of Adam in open_es."""
     mutation: MutationName = "gaussian"
-    """Where the noise of the strategy comes from; every kind has variance 1."""
+    """The noise of the strategy; every kind has variance 1."""
     chaotic_map: MapName = "logistic"
     """Map of the chaotic mutation; without effect on the others."""
     chaos_drives: Drives = "direction"
-    """What the orbits drive: every parameter, the step length of a candidate, or both."""
+    """The target of the orbits: every parameter, the step length of a candidate, or both."""
     chaos_order: Order = "orbit"
     """Values along the orbit, or their dependence in time removed: independent draws from the same density,
     or the orbit's values in random order."""

@@ -185,7 +185,7 @@ class _Run:
         return record
 
     def _is_over(self, generation: int, incumbent: Incumbent | None) -> bool:
-        """Whether this generation is the last one."""
+        """Return whether this generation is the last one."""
         if generation >= self.config.most_generations:
             return True
         settled = incumbent is not None and incumbent.score >= AIM

@@ -1,4 +1,4 @@
-"""What memory a search takes, from its configuration alone: so that too much is refused before any work."""
+"""Memory that a search takes, from its configuration alone: too much is refused before any work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADVICE = {
     "the tasks of students": "tasks, rates, groups, eval_groups, prior_samples or prior_classes",
     "the scores of students": "popsize, groups or tasks",
 }
-"""What makes each part smaller."""
+"""The settings that make each part smaller."""
 
 
 def require_memory_for(config: PretrainConfig) -> None:
@@ -76,7 +76,7 @@ def _tables(config: PretrainConfig) -> float:
 
 
 def _pairs(config: PretrainConfig, slots: int, length: int, blocks: int) -> float:
-    """What is drawn for a block of generations: a few arrays of the size of the pairs at a time."""
+    """Bytes of a block of generations' pairs: a few arrays of the size of the pairs at a time."""
     columns = [min(count, slots) if slots else count for count in config.classes]
     copies = 2 if config.error == "dominance" else 1
     return _SINGLE * copies * length * config.pairs * (blocks * sum(columns) + 3 * max(columns))

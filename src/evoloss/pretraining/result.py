@@ -1,4 +1,4 @@
-"""What a pretraining run returns and leaves on disk."""
+"""The result of a pretraining run, and its files."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class PretrainResult:
 
     @property
     def verdict(self) -> Verdict:
-        """What came of the search, in words."""
+        """The verdict on the search, in words."""
         return verdict_of(self.config, self.summary)
 
     def save(self, directory: str | Path) -> None:

@@ -13,7 +13,7 @@ from evoloss.safe_text import one_line, table_cell
 
 TABLE_FILE = "table.md"
 is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished yet\.")
-"""Whether the content of a file is a table of this module, in any version."""
+"""A function that tells whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
 HEADERS = (

@@ -60,7 +60,7 @@ class PlusEvolutionStrategy:
 
     @property
     def n_parents(self) -> int:
-        """How many candidates survive a generation."""
+        """Number of candidates that survive a generation."""
         return self.parents or max(1, self.popsize // 4)
 
     def init(self, mean: Tensor, generator: torch.Generator) -> StrategyState:

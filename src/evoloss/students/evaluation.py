@@ -1,4 +1,4 @@
-"""How good students are: accuracy and negative log-likelihood, a few samples at a time."""
+"""Evaluation of students: accuracy and negative log-likelihood, a few samples at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evoloss.students.network import StudentNetwork
 
 
 class StudentMetrics(NamedTuple):
-    """How good students are, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
+    """Metrics of students, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
 
     Attributes:
         accuracy: a tie of the label with other classes counts one over their number: a student that says the

@@ -85,7 +85,7 @@ class LogitGradient:
         out.addcmul_(exps, self._sum.div_(total), value=-1)
 
     def _context(self, label_cells: Tensor) -> Tensor:
-        """What exponents follow: ``(tasks, popsize, 1, n)`` from exponentials and their totals."""
+        """The value that exponents follow, ``(tasks, popsize, 1, n)``, from exponentials and their totals."""
         # The largest probability is 1 / total.
         certain = certainty_of(self._total.reciprocal(), self._n_classes)
         paced = self._tempering.paced if self._tempering is not None else None

@@ -23,7 +23,7 @@ _NORM_EPS = 1e-5  # as nn.LayerNorm
 
 
 class Memory(Protocol):
-    """Where memory comes from; see :class:`evoloss.students.workspace.Workspace`."""
+    """A source of memory; see :class:`evoloss.students.workspace.Workspace`."""
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A buffer of the dtype and device of ``like``, with anything in it."""
@@ -179,7 +179,7 @@ class StudentNetwork:
         return last.units
 
     def grad_logits(self, columns: int) -> Tensor:
-        """Where :meth:`backward` finds the gradient of the logits, ``(tasks, popsize, classes, columns)``."""
+        """The gradient of the logits that :meth:`backward` reads, ``(tasks, popsize, classes, columns)``."""
         return self._layers_for(columns)[-1].grad_units
 
     def backward(self, inputs: Tensor) -> None:

@@ -33,7 +33,7 @@ CPU_MEMORY, DEVICE_MEMORY = 16 << 20, 1 << 30
 
 
 class StudentScores(NamedTuple):
-    """How students did; accuracies are shares, and NaN where there is none.
+    """Scores of students; accuracies are shares, and NaN where there is none.
 
     Attributes:
         steps: after how many steps, the first axis of the next four.
@@ -103,7 +103,7 @@ class Students:
 
     @property
     def chunk(self) -> int:
-        """How many candidates are trained at once, at most."""
+        """Largest number of candidates that are trained at once."""
         return max(1, self._memory // self._data.bytes_per_candidate())
 
     @torch.no_grad()

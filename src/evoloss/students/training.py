@@ -191,7 +191,7 @@ class StudentChunk:
         self._steps(done, self.data.plan.steps)
 
     def finite(self) -> Tensor:
-        """Which students have finite weights, ``(popsize, tasks)``."""
+        """Mask of the students with finite weights, ``(popsize, tasks)``."""
         finite = torch.stack([block.isfinite().all(dim=1) for block in self.params.by_student])
         return finite.all(dim=0).view(self.shape.tasks, self.shape.popsize).T
 

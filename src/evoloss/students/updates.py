@@ -12,7 +12,7 @@ from evoloss.tasks.student_config import StudentConfig
 
 
 def accumulates(config: StudentConfig) -> bool:
-    """Whether nothing happens to a gradient but that it is added to the momentum.
+    """Return whether nothing happens to a gradient but that it is added to the momentum.
 
     The products that make gradients then add them at once, which saves writing and reading them.
     """
@@ -40,7 +40,7 @@ class Sgd:
 
     @staticmethod
     def rates(config: StudentConfig, rates: Tensor) -> Tensor:
-        """What :meth:`step` wants to know of learning rates ``(steps, ...)``: their negatives."""
+        """Step sizes for :meth:`step` from learning rates ``(steps, ...)``: their negatives."""
         del config
         return -rates
 

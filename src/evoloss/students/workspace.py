@@ -13,7 +13,7 @@ CHUNK_ELEMENTS = 1 << 18
 
 
 def chunk_rows(elements_per_row: int, budget: int = CHUNK_ELEMENTS) -> int:
-    """How many rows of so many elements to work on at once, at least 1."""
+    """Number of rows of so many elements to work on at once, at least 1."""
     return max(1, budget // max(1, elements_per_row))
 
 

@@ -67,7 +67,7 @@ def sweep(
 
 
 class _Sweep:
-    """What is known, what is under way and what failed."""
+    """A sweep under way: what is known, what runs and what failed."""
 
     def __init__(
         self,

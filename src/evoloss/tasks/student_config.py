@@ -1,4 +1,4 @@
-"""What students are and how they are trained: the part that all candidates and tasks share."""
+"""Students and their training: the settings that all candidates and tasks share."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ class StudentConfig:
             raise ConfigError("nesterov needs optimizer 'sgd' and a momentum above 0; set nesterov=False")
 
     def widths(self, features: int, n_classes: int) -> tuple[int, ...]:
-        """What each layer reads and the last one gives, for inputs of so many features in all."""
+        """Widths of what each layer reads and the last one gives, for inputs of so many features in all."""
         return (features // self.patches, *self.hidden, n_classes)

@@ -1,4 +1,4 @@
-"""What students are trained on and how: tasks, initial weights, batches and learning rates.
+"""The plan of students' training: tasks, initial weights, batches and learning rates.
 
 All of it is shared by the candidates (common random numbers): same task, same start, same batches.
 """
@@ -69,7 +69,7 @@ class StudentTasks:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentPlan:
-    """How students of every candidate are trained.
+    """The training of the students of every candidate.
 
     Attributes:
         initial: weights ``(tasks, fan_in, fan_out)`` and biases ``(tasks, fan_out)`` of each layer.

@@ -17,7 +17,7 @@ from evoloss.training.config import Augment
 
 @dataclass(frozen=True)
 class AugmentPlan:
-    """What is done to each training image.
+    """The augmentation of each training image.
 
     Attributes:
         pad: pixels of black added on every side before a crop of the old size; 0 crops nothing.

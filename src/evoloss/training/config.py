@@ -1,4 +1,4 @@
-"""How one classifier is trained: a recipe, and a recipe with a seed."""
+"""Settings of the training of one classifier: a recipe, and a recipe with a seed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TrainRecipe:
     accelerator: Accelerator = "auto"
     """Kind of device."""
     devices: int = 1
-    """How many of them; above 1 each trains its share of every batch (data parallel)."""
+    """Number of them; above 1 each trains its share of every batch (data parallel)."""
 
     def __post_init__(self) -> None:
         for names, holds, expected in _CHECKS:

@@ -1,4 +1,4 @@
-"""What one training leaves behind."""
+"""The result of one training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """What fixes a run: two runs with equal identity are the same run.
+    """The identity of a run: two runs with equal identity are the same run.
 
     Attributes:
         loss: name of the loss.

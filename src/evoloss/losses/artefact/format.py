@@ -53,7 +53,7 @@ OWN_FILES: dict[str, Recogniser] = {
 
 @dataclass(frozen=True)
 class Artefact:
-    """What an artefact holds.
+    """The contents of an artefact.
 
     Attributes:
         network: the loss network.

@@ -1,4 +1,4 @@
-"""Whether parameters make a loss of a network."""
+"""Validation of parameters: that they make a loss of a network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
 
 
 def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
-    """Whether form, costs and gradients stay inside float32, for predictions from uniform to below the floor.
+    """Return whether form, costs and gradients stay inside float32, from uniform to below the floor.
 
     Args:
         network: the loss network.
@@ -78,7 +78,7 @@ def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
 
 
 def no_form(n_classes: int) -> str:
-    """What is wrong with a loss without a canonical form."""
+    """The error message for a loss without a canonical form."""
     return (
         f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
         "gradient does not push the label's probability up; evolve it longer or with another seed"
