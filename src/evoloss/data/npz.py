@@ -41,21 +41,21 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
     """
     arrays = _read(path, limits or DataLimits.of())
     labels = encode_labels(path, arrays["y_train"], arrays["y_test"])
-    parts = {}
-    for part, indices in (("train", labels.train), ("test", labels.test)):
-        inputs = arrays[f"x_{part}"]
+    splits = {}
+    for split, indices in (("train", labels.train), ("test", labels.test)):
+        inputs = arrays[f"x_{split}"]
         if len(inputs) != len(indices):
             raise DataError(
-                f"{path}: x_{part} has {len(inputs)} samples, y_{part} {len(indices)}; they must agree"
+                f"{path}: x_{split} has {len(inputs)} samples, y_{split} {len(indices)}; they must agree"
             )
-        parts[part] = LabelledArrays(inputs, indices)
-    shapes = [parts[part].inputs.shape for part in ("train", "test")]
+        splits[split] = LabelledArrays(inputs, indices)
+    shapes = [splits[split].inputs.shape for split in ("train", "test")]
     if shapes[0][1:] != shapes[1][1:]:
         raise DataError(
             f"{path}: x_train and x_test have shapes {shapes[0]} and {shapes[1]}; samples must have one shape"
         )
     return SourceData(
-        name=path.stem, train=parts["train"], test=parts["test"], class_names=labels.class_names
+        name=path.stem, train=splits["train"], test=splits["test"], class_names=labels.class_names
     )
 
 

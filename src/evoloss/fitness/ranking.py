@@ -269,5 +269,5 @@ def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
 def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
     """:meth:`LossTable.weights` of many pairs, chunk by chunk."""
     chunk = chunk_rows(log_probs.shape[1])
-    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([table.weights(*part, counts) for part in parts])
+    chunks = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([table.weights(*rows, counts) for rows in chunks])

@@ -81,11 +81,11 @@ class PopulationMLP:
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Normal weights of variance ``1 / fan_in`` and zero biases, float32, shape ``(n_params,)``."""
-        parts: list[Tensor] = []
+        layers: list[Tensor] = []
         for fan_in, fan_out in self.shapes:
-            parts.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
-            parts.append(torch.zeros(fan_out))
-        return torch.cat(parts)[: self.n_params]
+            layers.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
+            layers.append(torch.zeros(fan_out))
+        return torch.cat(layers)[: self.n_params]
 
     def layers(self, params: Tensor) -> Layers:
         """Split ``(popsize, n_params)`` into weights ``(popsize, fan_in, fan_out)`` and biases."""

@@ -47,16 +47,16 @@ class MonotoneNetwork(ClasswiseNetwork):
     def constrain(self, params: Tensor) -> Tensor:
         """Make the weights positive that must be; the label flag, log C and the biases stay free."""
         signed = 2 if self.features == "log_probs" else 1
-        parts: list[Tensor] = []
+        layers: list[Tensor] = []
         at = 0
         for layer, (fan_in, fan_out) in enumerate(self.mlp.shapes):
             positive = fan_in if layer else signed
             size = fan_in * fan_out
             # Divided by the fan-in: a sum of positive terms grows with it, a sum of signed ones does not.
-            parts.append(F.softplus(params[:, at : at + positive * fan_out]) * (2.0 / max(positive, 2)))
-            parts.append(params[:, at + positive * fan_out : at + size + fan_out])
+            layers.append(F.softplus(params[:, at : at + positive * fan_out]) * (2.0 / max(positive, 2)))
+            layers.append(params[:, at + positive * fan_out : at + size + fan_out])
             at += size + fan_out
-        return torch.cat(parts, dim=1)
+        return torch.cat(layers, dim=1)
 
     def inputs(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """Feature rows with the sign of the class: -1 for the label, +1 for the others."""

@@ -48,8 +48,8 @@ def score(network: LossNetwork, params: Tensor, pairs: Pairs) -> RankingScores |
 def _losses(network: LossNetwork, row: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     """Losses ``(N,)`` of one candidate ``(1, n_params)``, so many at once as memory has room for."""
     chunk = max(1, _ELEMENTS // network.exact_elements(log_probs.shape[1]))
-    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([network.losses(row, *part)[0] for part in parts])
+    chunks = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([network.losses(row, *rows)[0] for rows in chunks])
 
 
 def dominance_consistency(

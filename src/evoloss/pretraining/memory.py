@@ -44,20 +44,20 @@ def memory_by_component(config: PretrainConfig) -> dict[str, float]:
     # One block of generations is evaluated while the next is drawn, if there is a next.
     blocks = 1 + (config.most_generations > length)
     slots = training_mixture(config, network).slots
-    parts = {
+    components = {
         "the candidates": _candidates(config, network.n_params),
         "the pairs": _pairs(config, slots, length, blocks),
         "the held-out pairs": _held_out(config),
     }
     if table_of(config.ranking, network) is None:
-        parts["the losses of candidates on pairs"] = 2 * _SINGLE * config.popsize * config.pairs
+        components["the losses of candidates on pairs"] = 2 * _SINGLE * config.popsize * config.pairs
     else:
-        parts["the tables of candidates"] = _tables(config)
-        parts["the couples of pairs"] = _couples(config, length, blocks)
+        components["the tables of candidates"] = _tables(config)
+        components["the couples of pairs"] = _couples(config, length, blocks)
     if config.fitness == "learnability":
-        parts["the tasks of students"] = _students(config)
-        parts["the scores of students"] = _scores(config)
-    return parts
+        components["the tasks of students"] = _students(config)
+        components["the scores of students"] = _scores(config)
+    return components
 
 
 def _candidates(config: PretrainConfig, n_params: int) -> float:

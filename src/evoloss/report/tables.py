@@ -48,26 +48,26 @@ def caption(results: Results) -> str:
         f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise" if run.label_noise else "clean labels"
     )
     seeds = len({r.seed for r in results.runs})
-    parts = [
+    sentences = [
         f"{one_line(run.dataset)}, {run.n_train:,} training samples, {noise}; {one_line(run.model)} "
         f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
         f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
     if results.summary:
-        parts.append(
+        sentences.append(
             f"Difference: paired with {one_line(results.baseline)}, last epoch, t interval, Holm-corrected "
             "t-test."
         )
     if results.tuning:
-        parts.append("Learning rates chosen on the validation split, with seeds of their own.")
+        sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
-        parts.append("T: temperature fitted on the validation split, last epoch.")
+        sentences.append("T: temperature fitted on the validation split, last epoch.")
     if seeds == 1:
-        parts.append("One seed: no spread and no interval.")
+        sentences.append("One seed: no spread and no interval.")
     if not results.complete:
-        parts.append("The comparison is not complete.")
-    return " ".join(parts)
+        sentences.append("The comparison is not complete.")
+    return " ".join(sentences)
 
 
 def markdown_table(results: Results) -> str:

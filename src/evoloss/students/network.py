@@ -88,8 +88,8 @@ class Blocks:
         """Blocks in one piece of memory."""
         flat = workspace.take(name, (shape.students * shape.n_params,), like)
         sizes = [math.prod(block) for block in shape.blocks]
-        parts = zip(torch.split(flat, sizes), shape.blocks, strict=True)
-        return cls([part.view(block_shape) for part, block_shape in parts], flat)
+        pieces = zip(torch.split(flat, sizes), shape.blocks, strict=True)
+        return cls([piece.view(block_shape) for piece, block_shape in pieces], flat)
 
     @classmethod
     def apart(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:

@@ -33,14 +33,14 @@ def card_text(
         table_errors: by class count, how far value and slope of the loss in use are from the network.
     """
     network, record = config["network"], config["record"]
-    parts = [f"{n_params} parameters"]
+    details = [f"{n_params} parameters"]
     if "hidden" in network:
-        parts = [*_hidden_layers(network), f"features {network['features']}", *parts]
+        details = [*_hidden_layers(network), f"features {network['features']}", *details]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {one_line(record.get('title', 'An evolved classification loss'), 120)}",
         "",
-        f"A {network['kind']} loss network ({', '.join(parts)}) for {classes}, written by evoloss "
+        f"A {network['kind']} loss network ({', '.join(details)}) for {classes}, written by evoloss "
         f"{config['evoloss_version']}.",
         "",
         "```python",
