@@ -10,7 +10,7 @@ from evoloss.errors import ConfigError
 from evoloss.networks import LOG_P_FLOOR, Features, MonotoneNetwork
 from evoloss.pairs import label_log_probs, move_mass
 from evoloss.random_streams import stream
-from tests.networks.populations import pairs_of, plain_raw_phi, population
+from tests.networks.populations import pairs_of, population, reference_raw_phi
 
 networks = st.builds(
     MonotoneNetwork,
@@ -72,7 +72,7 @@ def test_phi_is_the_classwise_network_with_flipped_features() -> None:
     weights = network.constrain(params)
     log_p = torch.tensor([-30.0, -2.0, -0.1], dtype=torch.float64)
     raw = network.mlp.value(network.mlp.layers(weights), network.inputs(log_p, False, 10))[0]
-    torch.testing.assert_close(raw, plain_raw_phi(network, weights[0], log_p, False, 10).detach())
+    torch.testing.assert_close(raw, reference_raw_phi(network, weights[0], log_p, False, 10).detach())
     label, plain = network.inputs(log_p, True, 10), super(MonotoneNetwork, network).inputs(log_p, True, 10)
     torch.testing.assert_close(label, plain * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
 

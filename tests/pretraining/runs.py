@@ -39,7 +39,7 @@ def same_result(one: PretrainResult, other: PretrainResult) -> bool:
     return torch.equal(one.loss.params, other.loss.params) and plain(one.history) == plain(other.history)
 
 
-def plain_history(directory: Path) -> list[dict[str, Any]]:
+def untimed_history(directory: Path) -> list[dict[str, Any]]:
     lines = (directory / "history.jsonl").read_text().splitlines()
     return [{**json.loads(line), "seconds": None} for line in lines]
 
@@ -57,7 +57,7 @@ def same_files(one: Path, other: Path) -> bool:
     states = saved_state(one), saved_state(other)
     return (
         torch.equal(saved_params(one), saved_params(other))
-        and plain_history(one) == plain_history(other)
+        and untimed_history(one) == untimed_history(other)
         and states[0].keys() == states[1].keys()
         and all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     )

@@ -27,7 +27,7 @@ from evoloss.students.slope_tables import (
 )
 from evoloss.students.workspace import Workspace
 from evoloss.tasks.student_config import ActivationName, Normalisation, StudentConfig
-from tests.losses.cases import plain_agreements
+from tests.losses.cases import reference_agreements
 from tests.networks.populations import accepted
 
 LIKE = torch.zeros(0, dtype=torch.float64)
@@ -125,7 +125,7 @@ def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
             log_probs = torch.log_softmax(rows, 1)
             label = target[task][:, None]
             shares = F.one_hot(target[task], n_classes).double()
-            known = plain_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
+            known = reference_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
             context = known if network.sees_batch else None
             loss = network.losses(own, log_probs, target[task], context=context).sum()
         (wanted,) = torch.autograd.grad(loss, rows)

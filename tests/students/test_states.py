@@ -61,7 +61,7 @@ def trained(tables: SlopeTables, **options: int) -> StudentScores:
     return Students(CONFIG, TASKS, PLAN, **options).train(tables, keep_weights=True)
 
 
-def plain_training(strength: float, task: int) -> list[Tensor]:
+def reference_training(strength: float, task: int) -> list[Tensor]:
     """One student with autograd, the state worked out beside it."""
     module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
     given = 0.0
@@ -85,7 +85,7 @@ def test_every_student_has_its_own_and_judging_leaves_it_alone() -> None:
     for candidate, strength in enumerate(strengths):
         for task in range(2):
             found = [part[candidate, task] for layer in weights for part in layer]
-            for mine, theirs in zip(found, plain_training(strength, task), strict=True):
+            for mine, theirs in zip(found, reference_training(strength, task), strict=True):
                 torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs, rtol=0, atol=1e-5)
     first = weights[0][0]
     assert float((first[0] - first[2]).abs().max()) > 1e-2  # the state makes a difference

@@ -27,7 +27,7 @@ RECORD_FILE, PICTURE_FILES = "inspect.json", ("loss_curve.png", "gradient_profil
 _DRAWN = (1.0, 0.5, 0.0)  # agreements at which a paced loss is drawn
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_PLAIN_BARS = " .:-=+*#@"
+_ASCII_BARS = " .:-=+*#@"
 _BAR_COLUMNS = 49
 
 
@@ -175,7 +175,7 @@ def _short(name: str) -> str:
 
 
 def _bars(values: tuple[float, ...], unicode: bool) -> str:
-    bars = _BARS if unicode else _PLAIN_BARS
+    bars = _BARS if unicode else _ASCII_BARS
     shown = [values[round(column * (len(values) - 1) / (_BAR_COLUMNS - 1))] for column in range(_BAR_COLUMNS)]
     finite = [value for value in shown if math.isfinite(value)] or [0.0]
     lowest = min(finite)
