@@ -91,8 +91,8 @@ def test_class_costs_in_one_batch_and_by_class(one_batch: int, monkeypatch: pyte
 @pytest.mark.parametrize("name", LOSSES)
 def test_class_costs_of_known_losses_are_those_of_a_mere_callable(name: str) -> None:
     loss = LOSSES[name](reduction="none")
-    plain = class_costs(lambda z, y: loss(z, y), LOGITS)
-    torch.testing.assert_close(class_costs(loss, LOGITS), plain, rtol=1e-9, atol=1e-12)
+    reference = class_costs(lambda z, y: loss(z, y), LOGITS)
+    torch.testing.assert_close(class_costs(loss, LOGITS), reference, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_bounded_slopes_leave_confident_mistakes_to_plain_descent(name: str) -> 
 
 
 def test_the_scale_of_a_loss_does_not_decide() -> None:
-    plain, tiny = (
+    unmodified, tiny = (
         measure_direct_prediction(
             lambda z, y, factor=factor: factor * reference_losses.cross_entropy(z, y),  # type: ignore[misc]
             n_classes=10,
@@ -35,7 +35,7 @@ def test_the_scale_of_a_loss_does_not_decide() -> None:
         )
         for factor in (1.0, 1e-6)
     )
-    assert plain == tiny
+    assert unmodified == tiny
 
 
 def test_broken_losses_do_not_reach_them() -> None:

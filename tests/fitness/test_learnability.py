@@ -174,10 +174,10 @@ def test_unknown_scoring() -> None:
 def test_each_loss_at_its_own_best_learning_rate() -> None:
     spec = replace(SPECS[0], rates=3)
     group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False, rates=3)
-    plain = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
-    assert torch.equal(group.tasks.x[::3], plain.tasks.x)
-    assert torch.equal(group.plan.batches[:, 1::3], plain.plan.batches)
-    torch.testing.assert_close(group.plan.rates[:, 2::3], 9 * plain.plan.rates)
+    reference = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
+    assert torch.equal(group.tasks.x[::3], reference.tasks.x)
+    assert torch.equal(group.plan.batches[:, 1::3], reference.plan.batches)
+    torch.testing.assert_close(group.plan.rates[:, 2::3], 9 * reference.plan.rates)
     params = candidates(4)
     tuned = score_group(spec, NETWORK, params)
     every = Students(group.config, group.tasks, group.plan).train(

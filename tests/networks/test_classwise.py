@@ -26,9 +26,9 @@ def test_losses_follow_the_definition(activation: str, features: Features, n_cla
     losses = network.losses(params, log_probs, target)
     assert losses.shape == (4, 40)
     for row, loss in zip(params, losses, strict=True):
-        plain = reference_losses(network, row, log_probs, target)
-        scale = float(plain.abs().max())
-        torch.testing.assert_close(loss, plain, rtol=1e-9, atol=1e-11 * scale)
+        reference = reference_losses(network, row, log_probs, target)
+        scale = float(reference.abs().max())
+        torch.testing.assert_close(loss, reference, rtol=1e-9, atol=1e-11 * scale)
 
 
 def test_a_candidate_does_not_see_the_others() -> None:

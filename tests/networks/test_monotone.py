@@ -73,8 +73,11 @@ def test_phi_is_the_classwise_network_with_flipped_features() -> None:
     log_p = torch.tensor([-30.0, -2.0, -0.1], dtype=torch.float64)
     raw = network.mlp.value(network.mlp.layers(weights), network.inputs(log_p, False, 10))[0]
     torch.testing.assert_close(raw, reference_raw_phi(network, weights[0], log_p, False, 10).detach())
-    label, plain = network.inputs(log_p, True, 10), super(MonotoneNetwork, network).inputs(log_p, True, 10)
-    torch.testing.assert_close(label, plain * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
+    label, unmodified = (
+        network.inputs(log_p, True, 10),
+        super(MonotoneNetwork, network).inputs(log_p, True, 10),
+    )
+    torch.testing.assert_close(label, unmodified * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
 
 
 def test_an_activation_that_falls_is_refused() -> None:

@@ -30,13 +30,15 @@ def tiny(**changes: Any) -> PretrainConfig:
     return PretrainConfig(**{**TINY, **changes})
 
 
-def plain(history: list[GenerationRecord]) -> list[dict[str, Any]]:
+def untimed_records(history: list[GenerationRecord]) -> list[dict[str, Any]]:
     """The history without its only field that a clock decides."""
     return [{**vars(record), "seconds": None} for record in history]
 
 
 def same_result(one: PretrainResult, other: PretrainResult) -> bool:
-    return torch.equal(one.loss.params, other.loss.params) and plain(one.history) == plain(other.history)
+    return torch.equal(one.loss.params, other.loss.params) and untimed_records(
+        one.history
+    ) == untimed_records(other.history)
 
 
 def untimed_history(directory: Path) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain, read
 from evoloss.pretraining.checks import EVERY, HOPELESS, RESTARTS, Attempt
 from evoloss.pretraining.components import make_network
 from evoloss.pretraining.usable import is_usable
-from tests.pretraining.runs import plain, same_files, same_result, tiny, untimed_history
+from tests.pretraining.runs import same_files, same_result, tiny, untimed_history, untimed_records
 
 UNTIL_SETTLED: dict[str, Any] = {"generations": None, "eval_every": 40}
 
@@ -44,7 +44,7 @@ def test_a_search_that_is_stuck_begins_again_from_another_start(tmp_path: Path):
     assert result.summary["attempts"] == 3
     # The first generations of the first attempt are those of a run that is never stuck.
     alone = pretrain(replace(config, generations=25))
-    assert plain(alone.history)[:24] == plain(result.history)[:24]
+    assert untimed_records(alone.history)[:24] == untimed_records(result.history)[:24]
     sigmas = [record.sigma for record in result.history]
     assert sigmas[25] != sigmas[24], "the step size starts anew, too"
     starts = [loop.start_point(config, make_network(config), number) for number in range(3)]

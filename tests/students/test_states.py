@@ -102,9 +102,9 @@ def test_it_begins_anew_with_every_training_and_chunk() -> None:
 
 def test_beside_losses_without_a_state() -> None:
     reference = tabulate_functions([CrossEntropyLoss().slopes(4)], 4, like=LIKE, resolution=12)
-    plain = replace(tables_of(0.0), states=None)
-    joined = trained(join_tables([reference, tables_of(0.5, 3.0), plain])).test_nll
-    alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), plain)]
+    without_state = replace(tables_of(0.0), states=None)
+    joined = trained(join_tables([reference, tables_of(0.5, 3.0), without_state])).test_nll
+    alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), without_state)]
     torch.testing.assert_close(joined, torch.cat(alone, dim=1))
 
 

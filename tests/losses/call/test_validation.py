@@ -126,8 +126,8 @@ def test_misspelt_argument_fails_in_the_constructor(case: LossCase):
 
 def test_numpy_scalars_are_as_good_as_numbers():
     loss = LOSSES["gce"](ignore_index=np.int64(4), label_smoothing=np.float64(0.1))
-    plain = LOSSES["gce"](ignore_index=4, label_smoothing=0.1)
-    torch.testing.assert_close(loss(X, Y), plain(X, Y))
+    reference = LOSSES["gce"](ignore_index=4, label_smoothing=0.1)
+    torch.testing.assert_close(loss(X, Y), reference(X, Y))
 
 
 def test_a_call_that_only_pytorch_takes_is_not_answered_with_cross_entropy():
