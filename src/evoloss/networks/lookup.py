@@ -125,7 +125,7 @@ class LookupTables(RowTerms):
     @cached_property
     def _arrays(self) -> tuple[np.float32, np.float32, Array, Array, Array, Array]:
         columns = self.other_value, self.other_slope, self.label_value, self.label_slope
-        return np.float32(-self.scale), np.float32(self.floor), *(each.numpy() for each in columns)  # type: ignore[return-value]
+        return np.float32(-self.scale), np.float32(self.floor), *(column.numpy() for column in columns)  # type: ignore[return-value]
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""
