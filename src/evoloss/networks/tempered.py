@@ -150,7 +150,7 @@ class TemperedTerms(RowTerms):
         return cost, slope, None
 
     def few_context(self, rows: FewRows) -> Array:
-        """What the exponent follows, ``(N,)``: here the certainty."""
+        """The value that the exponent follows, ``(N,)``: here the certainty."""
         n_classes = len(rows.log_probs)
         above: Array = np.float32(n_classes) / rows.total
         above -= 1
