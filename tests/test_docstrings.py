@@ -22,7 +22,7 @@ import evoloss
 NOT_IMPORTED = ("evoloss.__main__", "evoloss.losses.kernels.triton_kernels")
 
 SOURCE = Path(evoloss.__file__).parent
-FILES = [path for path in sorted(SOURCE.rglob("*.py")) if "losses" not in path.parts]
+FILES = sorted(SOURCE.rglob("*.py"))
 
 # A first line is a noun phrase or an imperative. These open a question, or a sentence without its subject.
 OPENINGS = frozenset(

@@ -166,6 +166,8 @@ class StudentNetwork:
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(tasks, popsize, classes, n)`` of inputs ``(tasks, features, n)``; overwritten later."""
         *hidden_layers, last = self._layers_for(inputs.shape[2])
+        # (tasks, features, columns) for the first layer, whose matrix holds all students of a task row by
+        # row; (students, fan_in, columns) behind it.
         hidden = self._cut(inputs)
         for layer in hidden_layers:
             torch.baddbmm(layer.bias, layer.matrix, hidden, out=layer.product)
@@ -185,6 +187,8 @@ class StudentNetwork:
     def backward(self, inputs: Tensor) -> None:
         """Gradients of all parameters from :meth:`grad_logits`, after :meth:`forward` of the same inputs."""
         layers = self._layers_for(inputs.shape[2])
+        # A layer's matrix is (students, fan_out, fan_in), its grad (students, fan_out, columns); so the
+        # gradient of its weights is grad @ hidden.mT, and that of what it read is matrix.mT @ grad.
         for layer, below in zip(layers[:0:-1], layers[-2::-1], strict=True):
             self._collect(layer, layer.grad, below.output)
             torch.bmm(layer.matrix.mT, layer.grad, out=below.output_grad)
@@ -200,7 +204,13 @@ class StudentNetwork:
         return inputs if self._patches == 1 else inputs.reshape(len(inputs), self.shape.widths[0], -1)
 
     def _collect(self, layer: _Layer, grad: Tensor, hidden: Tensor) -> None:
-        """The gradients of one layer's weights and biases."""
+        """The gradients of one layer's weights and biases.
+
+        Args:
+            layer: the layer.
+            grad: of what its matrices gave, ``(matrices, rows, columns)``.
+            hidden: what it read, ``(matrices, fan_in, columns)``.
+        """
         total = layer.matrix_grad
         if self._momentum:
             torch.baddbmm(total, grad, hidden.mT, beta=self._momentum, out=total)
