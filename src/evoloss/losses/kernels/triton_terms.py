@@ -85,7 +85,7 @@ def terms_of(
     TABLES: tl.constexpr,
     HAS_OTHER: tl.constexpr,
 ):
-    """phi_0, phi_0', b delta, b delta' and b of a block, ``(BLOCK,)`` each; 0 outside, where ``log_p`` is 0."""
+    """phi_0, phi_0', b delta, b delta' and b of a block, ``(BLOCK,)``; 0 outside, where ``log_p`` is 0."""
     others = tl.zeros_like(log_p)
     other_slopes = tl.zeros_like(log_p)
     labels = tl.zeros_like(log_p)
