@@ -39,6 +39,11 @@ class AblateConfig:
     Raises:
         ConfigError: if a value is outside its range, or a variant makes no valid configuration.
         UnknownNameError: for an unknown setting, value or variant.
+
+    Example:
+        >>> config = AblateConfig(vary=("sigma=0.3,1",), seeds=(0, 1, 2))
+        >>> [variant.name for variant in config.variants]
+        ['sigma=0.3', 'sigma=1']
     """
 
     base: PretrainConfig = field(default_factory=lambda: PretrainConfig.from_dict(SHORT))
@@ -119,6 +124,12 @@ def ablate(
         InUseError: if another process does something else in ``out``.
         EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
             evoloss did not write.
+
+    Example:
+        >>> base = PretrainConfig(generations=2, popsize=8, pairs=64, network="mixture", classes=(3,))
+        >>> found = ablate(AblateConfig(base=base, vary=("sigma=0.3,1",), seeds=(0,)))
+        >>> [(run.variant, run.seed) for run in found.runs]
+        [('sigma=0.3', 0), ('sigma=1', 0)]
     """
     if out is not None:
         require_replaceable(out, OWN_FILES)

@@ -60,6 +60,13 @@ def compare(
         InUseError: if another process does something else in ``out``.
         OutputError: if ``out`` holds a ``results.json`` that evoloss did not write.
         EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
+
+    Example:
+        >>> losses = ("cross_entropy", "evolved-base")
+        >>> config = CompareConfig(model="mlp", epochs=1, train_samples=50, losses=losses, seeds=(0,))
+        >>> results = compare(config)
+        >>> [(run.loss, run.seed) for run in results.runs]
+        [('cross_entropy', 0), ('evolved-base', 0)]
     """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")

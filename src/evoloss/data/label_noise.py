@@ -78,6 +78,12 @@ def noisy_labels(
 
     Raises:
         ConfigError: if the rate, the kind, the labels or the confusions are out of range.
+
+    Example:
+        >>> labels = torch.arange(10) % 5
+        >>> noisy = noisy_labels(labels, 5, 0.4, "symmetric", torch.Generator().manual_seed(0))
+        >>> (noisy != labels).sum().item()
+        4
     """
     _check(labels, n_classes, rate, kind, confusions)
     if kind == "symmetric":

@@ -81,6 +81,14 @@ def measure_calibration(
     Raises:
         ConfigError: if ``n_classes`` is out of range.
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> criterion = LOSSES["cross_entropy"](reduction="none")
+        >>> found = measure_calibration(criterion, n_classes=3, generator=generator, n_distributions=4)
+        >>> found.share
+        1.0
     """
     q = label_distributions(n_distributions, n_classes, generator)
     starts = torch.randn(n_starts * n_distributions, n_classes, generator=generator, dtype=torch.float64)

@@ -84,6 +84,12 @@ def loss_curve(
     Raises:
         ConfigError: if ``n_classes`` or ``points`` is below 2, or ``rest`` is unknown.
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> curve = loss_curve(LOSSES["gce"](q=0.7, reduction="none"), n_classes=10, points=5)
+        >>> max(curve.gradient) < 1
+        True
     """
     if points < 2:
         raise ConfigError(f"a curve needs at least 2 points, got {points}")

@@ -64,6 +64,13 @@ def measure_direction(
 
     Raises:
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> criterion = LOSSES["cross_entropy"](reduction="none")
+        >>> f"{measure_direction(criterion, n_classes=10, generator=generator).mean_cosine:.3f}"
+        '1.000'
     """
     n_per_scale = max(1, n_predictions // len(LOGIT_SCALES))
     rows = tuple(_direction_at(criterion, scale, n_per_scale, n_classes, generator) for scale in LOGIT_SCALES)

@@ -85,6 +85,12 @@ def inspect_loss(loss: LossFunction, *, n_classes: int = 10, seed: int = 0) -> I
     Raises:
         ConfigError: if ``n_classes`` is out of range or more than memory has room for, or the loss cannot be
             evaluated at that class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> inspection = inspect_loss(LOSSES["gce"](reduction="none"), n_classes=3)
+        >>> inspection.wrong_side.verdict
+        'vanishes'
     """
     if not 2 <= n_classes <= MAX_CLASSES:
         raise ConfigError(f"a loss is inspected with 2 to {MAX_CLASSES:,} classes, got {n_classes}")

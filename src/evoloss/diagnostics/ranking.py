@@ -44,6 +44,14 @@ def measure_ranking(
     Raises:
         NotApplicableError: if the loss does not take this class count.
         ConfigError: if the losses are not finite, or all equal: there is no order to compare.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> criterion = LOSSES["gce"](reduction="none")
+        >>> found = measure_ranking(criterion, n_classes=10, generator=generator, n_pairs=100)
+        >>> f"{found.consistency:.3f}"
+        '1.000'
     """
     # Imported here so that the other diagnostics work on any callable without the pretraining rooms.
     from evoloss.fitness import ranking_scores

@@ -15,6 +15,9 @@ def require_threads(threads: int | None) -> None:
 
     Raises:
         ConfigError: if it is out of range.
+
+    Example:
+        >>> require_threads(2)
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise ConfigError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")

@@ -70,6 +70,10 @@ class LearnabilityConfig:
     Raises:
         ConfigError: if a value is out of range.
         UnknownNameError: if the scoring is not known.
+
+    Example:
+        >>> LearnabilityConfig(groups=8, scoring="points", worst_weight=0.5).tasks
+        4
     """
 
     groups: int = 3
@@ -110,6 +114,12 @@ class TaskGroupSpec:
         long: whether it is long; None draws it.
         stretch: factor of the training steps.
         rates: learning rates that every task is trained at.
+
+    Example:
+        >>> from evoloss.tasks import named_prior
+        >>> spec = TaskGroupSpec(named_prior("label-noise"), seed=7, labels=("mine",), group=0, tasks=4)
+        >>> spec.long is None
+        True
     """
 
     prior: Prior
@@ -135,7 +145,16 @@ class GroupScores(NamedTuple):
 
 
 def score_group(spec: TaskGroupSpec, network: LossNetwork, params: Tensor) -> GroupScores:
-    """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group."""
+    """Train the students of cross-entropy and of candidates ``(n, n_params)`` on one group.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.tasks import Prior
+        >>> network = NETWORKS["mixture"]()
+        >>> spec = TaskGroupSpec(Prior(samples=(60, 60)), 0, ("mine",), group=0, tasks=2, long=False)
+        >>> score_group(spec, network, torch.zeros(3, network.n_params)).nll.shape[1:]
+        torch.Size([4, 2])
+    """
     generator = stream(spec.seed, *spec.labels, spec.group)
     group = draw_group(
         spec.prior, spec.tasks, generator, long=spec.long, stretch=spec.stretch, rates=spec.rates
@@ -186,6 +205,15 @@ def measure_learnability(
 
     Groups whose ``long`` is True come second: where ``config.promote`` is below 1 only the best candidates on
     the others are trained on them.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.tasks import Prior
+        >>> network = NETWORKS["mixture"]()
+        >>> specs = [TaskGroupSpec(Prior(samples=(60, 60)), 0, ("mine",), group=0, tasks=2, long=False)]
+        >>> params = torch.zeros(2, network.n_params)
+        >>> measure_learnability(LearnabilityConfig(), network, params, specs).advantage.shape
+        torch.Size([2])
     """
     usable = trainable(network, params.double()).nonzero().squeeze(1)
     fitness = torch.full((len(params),), torch.inf, dtype=torch.float64)
@@ -212,7 +240,17 @@ def measure_learnability(
 def score_groups(
     network: LossNetwork, params: Tensor, specs: Sequence[TaskGroupSpec], executor: Submits | None = None
 ) -> list[GroupScores]:
-    """The scores of each group, its chunks of candidates joined; those of cross-entropy come first."""
+    """The scores of each group, its chunks of candidates joined; those of cross-entropy come first.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.tasks import Prior
+        >>> network = NETWORKS["mixture"]()
+        >>> specs = [TaskGroupSpec(Prior(samples=(60, 60)), 0, ("mine",), group=0, tasks=2, long=False)]
+        >>> scores = score_groups(network, torch.zeros(3, network.n_params), specs)
+        >>> scores[0].accuracy.shape[1:]  # cross-entropy and three candidates, two tasks
+        torch.Size([4, 2])
+    """
     chunks = torch.split(params, CHUNK)
     if executor is None:
         done = [[score_group(spec, network, chunk) for chunk in chunks] for spec in specs]
@@ -246,7 +284,12 @@ def _evaluate(
 
 
 def robust_mean(scores: Tensor, worst_weight: float) -> Tensor:
-    """Mean over tasks ``(popsize, tasks)``, and with ``worst_weight`` that over the worst third instead."""
+    """Mean over tasks ``(popsize, tasks)``, and with ``worst_weight`` that over the worst third instead.
+
+    Example:
+        >>> robust_mean(torch.tensor([[3.0, 2.0, -2.0]]), worst_weight=0.5)
+        tensor([-0.5000])
+    """
     few = max(1, math.ceil(scores.shape[1] / 3))
     worst = scores.topk(few, dim=1, largest=False).values.mean(dim=1)
     return (1 - worst_weight) * scores.mean(dim=1) + worst_weight * worst
@@ -256,6 +299,12 @@ def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) 
     """Scores ``(candidates, tasks)``, larger is better; see :class:`LearnabilityConfig`.
 
     With ``"points"`` a score is in units of five points of accuracy or a quarter of a nat.
+
+    Example:
+        >>> accuracy = torch.tensor([[[90.0, 60.0], [92.0, 55.0]]])  # of cross-entropy and one candidate
+        >>> scores = GroupScores(accuracy, nll=torch.zeros(1, 2, 2))
+        >>> task_scores("points", 0.2, scores)
+        tensor([[ 0.3200, -0.8000]], dtype=torch.float64)
     """
     accuracy, nll = group_scores.accuracy.double(), group_scores.nll.double()
     if scoring == "rank":
@@ -285,6 +334,20 @@ class LearnabilityFitness:
         specs: the groups of tasks.
         ranking: of the same generation.
         executor: where groups are evaluated; here if it is None.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> from evoloss.tasks import Prior
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> network, ranking = NETWORKS["mixture"](), RankingConfig()
+        >>> couples = make_couples(ranking, sample_pairs(PairsConfig(), 64, 10, generator), generator)
+        >>> specs = [TaskGroupSpec(Prior(samples=(60, 60)), 0, ("mine",), group=0, tasks=2, long=False)]
+        >>> fitness = LearnabilityFitness(
+        ...     LearnabilityConfig(), network, specs, RankingFitness(ranking, network, [couples])
+        ... )
+        >>> fitness.evaluate(torch.zeros(4, network.n_params)).fitness.shape
+        torch.Size([4])
     """
 
     def __init__(

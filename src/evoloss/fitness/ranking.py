@@ -46,6 +46,10 @@ class RankingConfig:
         error: ``"one_minus_p"``, ``"total_variation"`` or ``"dominance"``.
         couples_per_pair: each pair is compared with so many others, at least 1; without effect for dominance.
         n_grid: nodes of the tables; 0 evaluates the networks exactly.
+
+    Example:
+        >>> RankingConfig(objective="logistic", error="dominance").margin
+        0.1
     """
 
     objective: Objective = "sign"
@@ -97,6 +101,14 @@ class Couples:
         better: likewise.
         counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
         weights: interpolation weights of the pairs, where they are known already (:func:`pair_weights`).
+
+    Example:
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, generator)
+        >>> couples = make_couples(RankingConfig(), pairs, generator)
+        >>> couples.worse.shape == couples.better.shape
+        True
     """
 
     log_probs: Tensor
@@ -113,6 +125,13 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
 
     Raises:
         ConfigError: if no couple is comparable, or dominance is asked of grouped classes.
+
+    Example:
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, generator)
+        >>> make_couples(RankingConfig(couples_per_pair=2), pairs, generator).n_classes
+        10
     """
     if config.error == "dominance":
         if pairs.counts is not None:
@@ -162,6 +181,16 @@ class RankingFitness:
 
     Raises:
         ConfigError: if couples of grouped classes are to be evaluated without tables.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> network, config = NETWORKS["mixture"](), RankingConfig()
+        >>> couples = make_couples(config, sample_pairs(PairsConfig(), 100, 10, generator), generator)
+        >>> params = torch.randn(8, network.n_params, generator=generator)
+        >>> RankingFitness(config, network, [couples]).evaluate(params).fitness.shape
+        torch.Size([8])
     """
 
     def __init__(
@@ -262,12 +291,29 @@ class RankingFitness:
 
 
 def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
-    """The tables that stand for candidates, or None where they are evaluated exactly."""
+    """The tables that stand for candidates, or None where they are evaluated exactly.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> table_of(RankingConfig(n_grid=32), NETWORKS["classwise"]()).n_grid
+        32
+        >>> table_of(RankingConfig(n_grid=0), NETWORKS["classwise"]()) is None
+        True
+    """
     return network.population_table(config.n_grid) if config.n_grid else None
 
 
 def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
-    """:meth:`LossTable.weights` of many pairs, chunk by chunk."""
+    """:meth:`LossTable.weights` of many pairs, chunk by chunk.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS, LossTable
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> table = LossTable(NETWORKS["classwise"]())
+        >>> pair_weights(table, pairs.log_probs, pairs.target, None).shape == (100, table.n_columns)
+        True
+    """
     chunk = chunk_rows(log_probs.shape[1])
     chunks = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
     return torch.cat([table.weights(*rows, counts) for rows in chunks])

@@ -34,7 +34,15 @@ _POINTS = 12
 
 
 def trainable(network: LossNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
-    """Mask of the candidates ``(popsize, n_params)`` that pass all filters at all class counts."""
+    """Mask of the candidates ``(popsize, n_params)`` that pass all filters at all class counts.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["monotone"]()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> trainable(network, params[None], counts=(10,))
+        tensor([True])
+    """
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists
@@ -50,6 +58,13 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     Returns:
         ``(popsize, points)`` with the rest of the probability spread over the other classes, the same with
         the rest on one of them, and ``(popsize,)`` at a tenth of the uniform probability, spread.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["mixture"]()
+        >>> spread, rival, doubted = label_pulls(network, torch.zeros(4, network.n_params), 10)
+        >>> spread.shape == rival.shape, doubted.shape
+        (True, torch.Size([4]))
     """
     low, high = math.log(0.01 / n_classes), math.log(REACH)
     start = math.log(0.1 / n_classes)

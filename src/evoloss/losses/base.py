@@ -72,6 +72,13 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     what that constructor accepts, and :meth:`forward` raises.
 
     Infinite logits go through the formulas: as with cross-entropy, a row without a finite softmax is NaN.
+
+    Example:
+        >>> class Error(ClassificationLoss):
+        ...     def class_costs(self, logits):  # what each class would cost as the label, (N, C)
+        ...         return 1 - logits.softmax(1)
+        >>> Error(reduction="none")(torch.zeros(2, 4), torch.tensor([0, 3]))
+        tensor([0.7500, 0.7500])
     """
 
     name: ClassVar[str]

@@ -77,6 +77,14 @@ class EvolvedLoss(ParametricLoss):
     References:
         Xiang and Pei 2026, "Distribution-Free Pretraining of Classification Losses via Evolutionary
         Dynamics", arXiv 2605.03722.
+
+    Example:
+        >>> criterion = EvolvedLoss.from_pretrained("evolved-base", label_smoothing=0.1)
+        >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]], requires_grad=True)
+        >>> loss = criterion(logits, torch.tensor([0, 2]))
+        >>> loss.backward()
+        >>> print(f"{loss.item():.3f}", tuple(logits.grad.shape))
+        1.048 (2, 3)
     """
 
     name: ClassVar[str] = "evolved"

@@ -61,6 +61,11 @@ class LossNetwork(ABC):
             them. False for slopes that are cheap to ask for, or that bend.
         can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
         certain_is_cheapest: whether by construction nothing costs less than the certain right prediction.
+
+    Example:
+        >>> network = NETWORKS["monotone"].from_options(NetworkOptions(hidden=(4,)))
+        >>> isinstance(network, LossNetwork), network.kind, network.hidden
+        (True, 'monotone', (4,))
     """
 
     kind: ClassVar[str]

@@ -43,6 +43,12 @@ class BasisNetwork(ClasswiseNetwork):
 
     Raises:
         ConfigError: if another value is given.
+
+    Example:
+        >>> network = BasisNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> len(params) == network.n_params
+        True
     """
 
     kind: ClassVar[str] = "basis"

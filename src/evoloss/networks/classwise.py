@@ -69,6 +69,13 @@ class ClasswiseNetwork(LossNetwork):
         activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
         features: ``"log_probs"``, or ``"probs"`` to leave the logarithm out (for comparison: such losses
             behave like mean absolute error).
+
+    Example:
+        >>> network = ClasswiseNetwork(hidden=(8, 8), activation="silu")
+        >>> params = torch.randn(5, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> log_probs = torch.tensor([[0.7, 0.2, 0.1]]).log()
+        >>> network.losses(params, log_probs, torch.tensor([0])).shape  # five candidates, one pair
+        torch.Size([5, 1])
     """
 
     kind: ClassVar[str] = "classwise"

@@ -50,6 +50,11 @@ class ConcatNetwork(LossNetwork):
         hidden: widths of the hidden layers.
         activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
         features: ``"log_probs"`` (``log p / 4``, at least the floor's) or ``"probs"``, the paper's.
+
+    Example:
+        >>> network = ConcatNetwork(n_classes=3, hidden=(16,))
+        >>> network.class_counts
+        (3,)
     """
 
     kind: ClassVar[str] = "concat"

@@ -59,6 +59,12 @@ class LookupTables(RowTerms):
         slope_error: the same of their derivatives.
         has_other: whether :math:`\phi_0` is anything but 0. It is taken for 0 where its values and slopes,
             summed over the classes, stay below :math:`2^{-24}`.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> tables = EvolvedLoss("evolved-base").tables(10)
+        >>> tables.n_classes, tables.value_error < 1e-4
+        (10, True)
     """
 
     scale: float
@@ -157,6 +163,12 @@ def tabulate(
 
     Returns:
         Tables on the device of ``params``.
+
+    Example:
+        >>> network = MonotoneNetwork(hidden=(4,))
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> tabulate(network, params, n_classes=10, n_nodes=1024).n_classes
+        10
     """
     exact = params.detach().to("cpu", torch.float64)[None]
     form = network.form(exact, n_classes)

@@ -31,6 +31,13 @@ class MixtureNetwork(BasisNetwork):
     """A basis network with label weights ``exp(theta)`` and ``WEIGHT_SCALES * sinh(theta)`` for all classes.
 
     Fields as there. Parameters are cut at 12 either way.
+
+    Example:
+        >>> from evoloss.losses import EvolvedLoss
+        >>> network = MixtureNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> EvolvedLoss(network, params, reduction="none")(torch.zeros(2, 4), torch.tensor([0, 3])).shape
+        torch.Size([2])
     """
 
     kind: ClassVar[str] = "mixture"

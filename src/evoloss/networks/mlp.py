@@ -45,6 +45,12 @@ class PopulationMLP:
     Raises:
         ConfigError: if the number of layers, of weights or a width is out of range.
         UnknownNameError: if the activation is not known.
+
+    Example:
+        >>> mlp = PopulationMLP(n_inputs=3, hidden=(8,), activation="silu")
+        >>> params = torch.randn(5, mlp.n_params, generator=torch.Generator().manual_seed(0))
+        >>> mlp.value(mlp.layers(params), torch.zeros(7, 3)).shape
+        torch.Size([5, 7])
     """
 
     n_inputs: int

@@ -30,6 +30,14 @@ class MonotoneNetwork(ClasswiseNetwork):
 
     Raises:
         ConfigError: if the activation is not increasing everywhere.
+
+    Example:
+        >>> network = MonotoneNetwork(hidden=(4,))
+        >>> params = torch.randn(2, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> log_probs = torch.tensor([[0.7, 0.3], [0.2, 0.8]]).log()
+        >>> costs = network.losses(params, log_probs, torch.tensor([0, 0]))
+        >>> costs[:, 1] > costs[:, 0]  # the more erroneous one costs more, whatever the parameters
+        tensor([True, True])
     """
 
     kind: ClassVar[str] = "monotone"

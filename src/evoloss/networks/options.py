@@ -27,6 +27,10 @@ class NetworkOptions:
         activation: a name of ``ACTIVATIONS``; None for the kind's own.
         features: what the network sees of a prediction.
         classes: the class counts that the loss is evolved for.
+
+    Example:
+        >>> NETWORKS["concat"].from_options(NetworkOptions(hidden=(4,), classes=(10,)))
+        ConcatNetwork(n_classes=10, hidden=(4,), activation='silu', features='log_probs')
     """
 
     hidden: tuple[int, ...] = (8, 8)

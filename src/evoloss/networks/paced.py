@@ -97,6 +97,13 @@ class PacedNetwork(TemperedNetwork):
 
     Where no agreement is given as context it is taken for 1, that of labels which are learned: the loss is
     then at its most robust.
+
+    Example:
+        >>> from evoloss.losses import EvolvedLoss
+        >>> network = PacedNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> EvolvedLoss(network, params).is_paced
+        True
     """
 
     kind: ClassVar[str] = "paced"
@@ -130,6 +137,11 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
         target: class indices, ``(N,)``.
         counts: which positions count, ``(N,)``; None for all.
         n_classes: the class count C.
+
+    Example:
+        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
+        >>> agreements_of(p, target, None, n_classes=2)
+        tensor([0.4000, 0.6000, 0.4000])
     """
     p = p.detach()
     valid = p.isfinite() if counts is None else p.isfinite() & counts
@@ -148,6 +160,13 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
     Args:
         probs: predictions, ``(N, C)``; those that are NaN do not count.
         shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
+
+    Example:
+        >>> probs = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
+        >>> dense_agreements_of(probs, shares=torch.eye(2)[[0, 0, 1]])
+        tensor([[0.4000, 0.2000],
+                [0.6000, 0.2000],
+                [0.5333, 0.4000]])
     """
     valid = probs.detach().isfinite().all(dim=1, keepdim=True)
     shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)

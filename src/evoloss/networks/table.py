@@ -52,6 +52,13 @@ class LossTable:
 
     Raises:
         ConfigError: if there are fewer.
+
+    Example:
+        >>> network = NETWORKS["classwise"]()
+        >>> params = torch.randn(5, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> table = LossTable(network, n_grid=32)
+        >>> table.error(params, n_classes=10).shape
+        torch.Size([5])
     """
 
     network: ClasswiseNetwork

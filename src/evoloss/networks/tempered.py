@@ -90,6 +90,12 @@ class TemperedTerms(RowTerms):
     Attributes:
         weights: of the terms, scaled.
         tempering: least exponent and power.
+
+    Example:
+        >>> network = TemperedNetwork()
+        >>> terms = network.terms(network.initial(torch.Generator().manual_seed(0)), 10)
+        >>> isinstance(terms, TemperedTerms), len(terms.weights)
+        (True, 5)
     """
 
     weights: tuple[float, ...]
@@ -191,6 +197,12 @@ class TemperedNetwork(LossNetwork):
 
     Parameters, ``(popsize, 7)``: the logarithms of the five weights, the logit of a, the logarithm of
     :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
+
+    Example:
+        >>> network = TemperedNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> network.losses(params[None], torch.tensor([[0.5, 0.5]]).log(), torch.tensor([0])).shape
+        torch.Size([1, 1])
     """
 
     kind: ClassVar[str] = "tempered"

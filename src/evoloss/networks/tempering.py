@@ -39,12 +39,22 @@ class Tempering(NamedTuple):
 
 
 def certainty(log_probs: Tensor) -> Tensor:
-    """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``."""
+    """From 0 at the uniform prediction to 1 where one class has everything; ``(N, C)`` to ``(N,)``.
+
+    Example:
+        >>> certainty(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
+        tensor([0., 1.])
+    """
     return certainty_of(log_probs.detach().amax(dim=1).exp(), log_probs.shape[1])
 
 
 def certainty_of(top: Tensor, n_classes: int) -> Tensor:
-    """:func:`certainty` from the largest probability, of any shape."""
+    """:func:`certainty` from the largest probability, of any shape.
+
+    Example:
+        >>> certainty_of(torch.tensor([0.1, 0.55, 1.0]), n_classes=10)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     # A power of it may have an infinite slope at 0: what rounding leaves of a uniform prediction is nothing.
     above = F.threshold(n_classes * top - 1, 8 * torch.finfo(top.dtype).eps, 0.0)
     return (above / max(1, n_classes - 1)).clamp(max=1)

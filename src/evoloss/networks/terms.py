@@ -138,7 +138,15 @@ class Terms(Protocol):
 
 
 class RowTerms:
-    """Terms without a sum over the classes and without a context; what most losses are."""
+    """Terms without a sum over the classes and without a context; what most losses are.
+
+    Example:
+        >>> class Cubic(RowTerms):
+        ...     def cost_and_slope(self, log_p, context):
+        ...         return -(log_p**3), -3 * log_p**2
+        >>> Cubic().cost_and_slope(torch.tensor([-2.0]), None), Cubic().has_other
+        ((tensor([8.]), tensor([-12.])), False)
+    """
 
     few: Callable[[FewRows], FewCosts | None] | None = None
     has_other: bool = False
@@ -169,6 +177,11 @@ class AffineTerms(RowTerms):
     Attributes:
         a: slope of the sum over all classes.
         b: slope of the label's own term.
+
+    Example:
+        >>> terms = AffineTerms(a=0.0, b=-1.0)  # cross-entropy
+        >>> terms.cost_and_slope(torch.tensor([-2.0, -0.5]), None)
+        (tensor([2.0000, 0.5000]), tensor([-1., -1.]))
     """
 
     a: float

@@ -72,7 +72,14 @@ class Classes(Protocol):
 
 @dataclass(frozen=True)
 class EveryClass:
-    """A column for every class."""
+    """A column for every class.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> classes = EveryClass(n_classes=5)
+        >>> classes.log_softmax(classes.normal(3, generator, torch.float32)).exp().sum(1)
+        tensor([1., 1., 1.])
+    """
 
     n_classes: int
 
@@ -135,6 +142,11 @@ class GroupedClasses:
 
     Raises:
         ConfigError: if a number is out of range.
+
+    Example:
+        >>> classes = GroupedClasses(n_classes=1000, n_columns=16)
+        >>> len(classes.counts), sum(classes.counts)
+        (16, 1000)
     """
 
     n_classes: int

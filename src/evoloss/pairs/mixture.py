@@ -41,6 +41,11 @@ class PairsConfig:
     Raises:
         UnknownNameError: if a regime is not known.
         ConfigError: if a weight is negative or not finite, or all are 0, or ``slots`` is out of range.
+
+    Example:
+        >>> config = PairsConfig(weights={"softmax_gaussian": 1.0}, slots=64)
+        >>> sample_pairs(config, 10, 1000, torch.Generator().manual_seed(0)).log_probs.shape
+        torch.Size([10, 64])
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
@@ -70,6 +75,12 @@ class Pairs:
         regime: position in ``REGIMES`` of the regime each pair was drawn from, shape ``(N,)``.
         counts: how many classes each column stands for, int64, shape ``(S,)``; None for one each. The
             probabilities times the counts sum to 1.
+
+    Example:
+        >>> log_probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]).log()
+        >>> pairs = Pairs(log_probs, target=torch.tensor([0, 2]), regime=torch.tensor([0, 0]))
+        >>> one_minus_p(pairs.log_probs, pairs.target)
+        tensor([0.3000, 0.9000])
     """
 
     log_probs: Tensor
@@ -116,6 +127,11 @@ def sample_pairs(
 
     Raises:
         ConfigError: if a number or the dtype is outside its range.
+
+    Example:
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> pairs.log_probs.shape, pairs.target.shape
+        (torch.Size([100, 10]), torch.Size([100]))
     """
     if not MIN_CLASSES <= n_classes <= MAX_CLASSES:
         raise ConfigError(f"n_classes must be from {MIN_CLASSES} to {MAX_CLASSES}, got {n_classes}")
@@ -150,6 +166,12 @@ def stream_pairs(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Iterator[Pairs]:
-    """Yield fresh batches without end; nothing is stored. Arguments as for :func:`sample_pairs`."""
+    """Yield fresh batches without end; nothing is stored. Arguments as for :func:`sample_pairs`.
+
+    Example:
+        >>> stream = stream_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> next(stream).log_probs.shape
+        torch.Size([100, 10])
+    """
     while True:
         yield sample_pairs(config, n, n_classes, generator, dtype)

@@ -52,7 +52,19 @@ class Checkpoint:
 
 
 def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in ``directory``."""
+    """Replace the checkpoint in ``directory``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from evoloss.pretraining.elites import Elites
+        >>> config = PretrainConfig(network="mixture", seed=7)
+        >>> checkpoint = Checkpoint(5, 1.2, {"mean": torch.zeros(9)}, torch.zeros(9), Elites.none(9))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checkpoint(Path(folder), config, checkpoint)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['checkpoint.safetensors']
+    """
     tensors = {f"state.{name}": tensor.contiguous() for name, tensor in checkpoint.state.items()}
     tensors["best"] = checkpoint.best.contiguous()
     tensors |= {f"elites.{name}": value.contiguous() for name, value in vars(checkpoint.elites).items()}
@@ -80,6 +92,15 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
 
     Raises:
         CheckpointError: if there is none, it is damaged, or its configuration is another.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> config = PretrainConfig(generations=4, popsize=8, pairs=64, network="mixture", classes=(3,))
+        >>> with TemporaryDirectory() as folder:
+        ...     result = pretrain(config, out=folder)
+        ...     read_checkpoint(Path(folder), config).generation
+        4
     """
     path = directory / CHECKPOINT_FILE
     _require_readable(path)

@@ -45,6 +45,11 @@ class PretrainConfig:
     Raises:
         ConfigError: if a value is outside its range or two contradict each other.
         UnknownNameError: if a name is not registered.
+
+    Example:
+        >>> config = PretrainConfig(network="monotone", mutation="chaotic", seed=7)
+        >>> PretrainConfig.from_dict(config.to_dict()) == config
+        True
     """
 
     generations: int | None = None

@@ -70,6 +70,14 @@ def pretrain(
         CanonicalFormError: if no usable loss turned up: after the first generations where there is no hope of
             one, or at the end of a run that is shorter.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
+
+    Example:
+        >>> config = PretrainConfig(generations=4, popsize=8, pairs=64, network="mixture", classes=(3,))
+        >>> result = pretrain(config)
+        >>> [record.generation for record in result.history]
+        [1, 2, 3, 4]
+        >>> result.loss(torch.zeros(2, 3), torch.tensor([0, 2])).isfinite()
+        tensor(True)
     """
     require_memory_for(config)
     show = on_generation or (lambda record: None)

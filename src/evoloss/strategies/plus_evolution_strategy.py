@@ -42,6 +42,16 @@ class PlusEvolutionStrategy:
 
     Raises:
         ConfigError: for a field outside its range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> strategy = PlusEvolutionStrategy(popsize=16, sigma=0.3)
+        >>> state = strategy.init(torch.ones(3), generator)
+        >>> for _ in range(60):
+        ...     candidates, state = strategy.ask(state, generator)
+        ...     state = strategy.tell(state, candidates, fitness=candidates.square().sum(1))
+        >>> strategy.mean(state).norm().item() < 0.1
+        True
     """
 
     popsize: int = 64

@@ -55,6 +55,13 @@ class SlopeTables:
             ``(popsize, 1)`` each; None is t = 1 for all.
         states: if the exponent depends on what students remember of their training
             (:mod:`evoloss.networks.states`), how they do.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> losses = [LOSSES[name]().slopes(10) for name in ("cross_entropy", "gce")]
+        >>> tables = tabulate_functions(losses, 10, like=torch.zeros(()))
+        >>> tables.exists
+        tensor([True, True])
     """
 
     intercepts: Tensor
@@ -152,6 +159,13 @@ def tabulate_slopes(
 
     Raises:
         ConfigError: if the resolution is out of range or the dtype is neither float32 nor float64.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.networks import function_slopes
+        >>> slopes = function_slopes([LOSSES["gce"]().slopes(10)])
+        >>> tabulate_slopes(slopes, 10, like=torch.zeros(())).n_classes
+        10
     """
     if not 1 <= resolution <= MAX_RESOLUTION:
         raise ConfigError(f"resolution must be from 1 to {MAX_RESOLUTION} bits, got {resolution}")
@@ -181,7 +195,15 @@ def tabulate_network(
     *,
     resolution: int = DEFAULT_RESOLUTION,
 ) -> SlopeTables:
-    """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``."""
+    """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["mixture"]()
+        >>> params = torch.randn(8, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> tabulate_network(network, params, 10).exists.shape
+        torch.Size([8])
+    """
     exists = network.form(params, n_classes).exists
     slopes = network.slopes(params, n_classes)
     if network.interpolates_slopes:
@@ -207,6 +229,12 @@ def tabulate_functions(
         canonical: scale each so that at the uniform prediction its gradient is cross-entropy's; one whose
             gradient there does not point down does not ``exist``.
         resolution: bits.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> losses = [LOSSES["gce"]().slopes(10)]
+        >>> tabulate_functions(losses, 10, like=torch.zeros(()), canonical=True).exists
+        tensor([True])
     """
     slopes = function_slopes(losses)
     if not canonical:
@@ -230,6 +258,15 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
     Raises:
         ConfigError: if they are for different class counts or of different resolutions, or if several of
             them have states.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> one, other = (
+        ...     tabulate_functions([LOSSES[name]().slopes(10)], 10, like=torch.zeros(()))
+        ...     for name in ("cross_entropy", "gce")
+        ... )
+        >>> join_tables([one, other]).exists.shape
+        torch.Size([2])
     """
     kinds = {(table.n_classes, table.resolution) for table in tables}
     if len(kinds) != 1:
@@ -283,6 +320,14 @@ def slope_error(tables: SlopeTables, slopes: Slopes, n_points: int = 16384) -> T
 
     Measured against ``slopes`` at ``n_points`` log-probabilities from 0 to the floor, spaced as the cells.
     An error e of the slopes is at most ``e * (1 + (n_classes - 2) * p_j)`` in the logit gradient of class j.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.networks import function_slopes
+        >>> losses = [LOSSES["gce"]().slopes(10)]
+        >>> tables = tabulate_functions(losses, 10, like=torch.zeros(()))
+        >>> slope_error(tables, function_slopes(losses)).item() < 1e-3
+        True
     """
     like = tables.intercepts
     octaves = torch.linspace(0, _OCTAVES, n_points + 1, dtype=torch.float64, device=like.device)

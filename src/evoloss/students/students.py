@@ -74,6 +74,16 @@ class Students:
 
     Raises:
         ConfigError: if plan, tasks and config do not fit together, or dtype or memory is out of range.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.tasks import Prior, draw_group
+        >>> group = draw_group(Prior(samples=(60, 60)), 2, torch.Generator().manual_seed(0), long=False)
+        >>> losses = [LOSSES[name]().slopes(group.tasks.n_classes) for name in ("cross_entropy", "gce")]
+        >>> tables = tabulate_functions(losses, group.tasks.n_classes, like=group.tasks.x)
+        >>> scores = Students(group.config, group.tasks, group.plan).train(tables)
+        >>> scores.test_accuracy[-1].shape  # of each loss on each task
+        torch.Size([2, 2])
     """
 
     def __init__(

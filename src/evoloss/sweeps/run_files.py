@@ -36,6 +36,10 @@ class Run:
 
     Raises:
         ConfigError: if the configuration is not made of JSON values.
+
+    Example:
+        >>> Run("square", {"x": 2}).key == Run("square", {"x": 2}).key
+        True
     """
 
     kind: str

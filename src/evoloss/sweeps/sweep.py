@@ -51,6 +51,11 @@ def sweep(
     Raises:
         ResultsError: if a file in the folder cannot be read, is damaged, or is another run's.
         EvolossError: after all other runs, if some failed; it names them and the first cause.
+
+    Example:
+        >>> runs = [Run("square", {"x": x}) for x in (2, 3)]
+        >>> sweep(runs, lambda config: {"square": config["x"] ** 2})
+        [{'square': 4}, {'square': 9}]
     """
     job = _Sweep(function, folder, executor or make_executor(), on_done, check)
     keys = [run.key for run in runs]

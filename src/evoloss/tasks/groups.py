@@ -33,6 +33,11 @@ class TaskGroup:
         plan: how.
         noise: share of training labels that are wrong, of each task, ``(tasks,)``.
         long: whether it is one of the prior's long groups.
+
+    Example:
+        >>> group = draw_group(Prior(), 4, torch.Generator().manual_seed(0), long=False)
+        >>> len(group.tasks.x), group.noise.shape, group.long
+        (4, torch.Size([4]), False)
     """
 
     config: StudentConfig
@@ -61,6 +66,11 @@ def draw_group(
         stretch: the training steps are multiplied by it: the same task, trained longer.
         rates: every task is trained at so many learning rates, each ``RATE_STEP`` times the one before; they
             stand one after the other, so the group has ``n_tasks * rates`` entries.
+
+    Example:
+        >>> group = draw_group(named_prior("label-noise"), 4, torch.Generator().manual_seed(0))
+        >>> group.tasks.y.shape[0], bool((group.noise > 0).all())
+        (4, True)
     """
     draw = _Numbers(generator)
     chosen = draw.chance(prior.long)

@@ -68,6 +68,11 @@ class Prior:
 
     Raises:
         ConfigError: if a range is empty or out of bounds, or weights are not above 0.
+
+    Example:
+        >>> prior = Prior(classes=(10, 10), noisy=1.0, noise=(0.2, 0.5))
+        >>> draw_group(prior, 4, torch.Generator().manual_seed(0)).tasks.n_classes
+        10
     """
 
     classes: tuple[int, int] = (2, 20)
@@ -312,6 +317,11 @@ def named_prior(
     Raises:
         UnknownNameError: if there is no such prior.
         ConfigError: if a range is not one.
+
+    Example:
+        >>> prior = named_prior("label-noise", classes=(3, 5), noise=(0.2, 0.4))
+        >>> prior.classes, prior.noise
+        ((3, 5), (0.2, 0.4))
     """
     if name not in PRIORS:
         raise UnknownNameError.among("prior", name, PRIORS)

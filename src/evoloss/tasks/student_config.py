@@ -40,6 +40,10 @@ class StudentConfig:
     Raises:
         ConfigError: if a value is out of range, or nesterov is asked for without momentum or for Adam.
         UnknownNameError: if the activation, the normalisation or the optimiser is not known.
+
+    Example:
+        >>> StudentConfig(hidden=(64,), optimizer="adam", weight_decay=1e-4).activation
+        'relu'
     """
 
     hidden: tuple[int, ...] = (32, 32)

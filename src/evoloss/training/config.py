@@ -22,6 +22,10 @@ class TrainRecipe:
 
     Raises:
         ConfigError: if a value is outside its range.
+
+    Example:
+        >>> TrainRecipe(epochs=30, lr=0.1, label_noise=0.4).schedule
+        'one_cycle'
     """
 
     epochs: int = 15
@@ -76,6 +80,10 @@ class TrainConfig(TrainRecipe):
 
     All of these are functions of the seed alone, never of the loss, so runs with equal seeds and different
     losses are paired.
+
+    Example:
+        >>> TrainConfig(epochs=30, lr=0.1, label_noise=0.4, seed=3).seed
+        3
     """
 
     seed: int = 0

@@ -61,6 +61,14 @@ def train(
         MissingExtraError: if lightning-fabric or torchmetrics is not installed.
         ConfigError: if the accelerator is not there, or the model does not fit the inputs.
         DataError: if a split is too small.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> from evoloss.data import load_dataset
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> result = train(digits, "mlp", EvolvedLoss("evolved-base"), TrainConfig(epochs=1))
+        >>> result.n_train, result.diverged
+        (50, False)
     """
     identity = identify_run(dataset, model, loss, config, loss_name=loss_name)
     job = _Job(dataset, loss, config, identity, read_test, on_epoch)
@@ -75,7 +83,16 @@ def train(
 def identify_run(
     dataset: Dataset, model: str, loss: nn.Module, config: TrainConfig, *, loss_name: str | None = None
 ) -> RunIdentity:
-    """Return what fixes the run that :func:`train` would make of the same arguments."""
+    """Return what fixes the run that :func:`train` would make of the same arguments.
+
+    Example:
+        >>> from evoloss.data import load_dataset
+        >>> from evoloss.losses import LOSSES
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> run = identify_run(digits, "mlp", LOSSES["gce"](), TrainConfig(seed=3), loss_name="gce")
+        >>> run.loss, run.seed, run.n_train
+        ('gce', 3, 50)
+    """
     recipe = {field.name: getattr(config, field.name) for field in fields(TrainRecipe)}
     accelerator = recipe.pop("accelerator")
     recipe["augment"] = str(plan_augmentation(config.augment, dataset.input_shape))
