@@ -45,7 +45,7 @@ COMMANDS_SHOWN = list(
 PROGRAMS = [found for found in COMMANDS_SHOWN if found[1].startswith(("evoloss", "python"))]
 
 
-class Parsed(Exception):  # noqa: N818 - it is no error
+class Parsed(Exception):
     """Raised in the place of the work."""
 
 
