@@ -16,7 +16,7 @@ from tests.documentation.pages import ROOT
 SHORT = {
     "demo.py": "--out demo-out --generations 10 --seeds 0 1 --epochs 1",
     "drop_in.py": "",
-    "own_regime.py": "--out my-loss --classes 3 4 --samples 60 80 --noise 0.2 0.4 --generations 2 --workers 2",
+    "own_regime.py": "--out my-loss --classes 3 4 --samples 60 80 --generations 2 --workers 2",
 }
 
 
