@@ -28,7 +28,7 @@ from benchmarks.synthetic.priors import RESULTS, mean_and_error
 from evoloss import EvolvedLoss, PretrainConfig
 from evoloss.errors import ConfigError
 from evoloss.fitness import TaskGroupSpec, measure_learnability
-from evoloss.fitness.learnability import GroupScores, score_group
+from evoloss.fitness.group_scores import GroupScores, score_group
 from evoloss.fitness.trainability import trainable
 from evoloss.networks import LossNetwork
 from evoloss.pretraining.components import make_group_specs, make_network

@@ -7,7 +7,7 @@ import torch
 
 from evoloss.executors import ExecutorName, make_executor
 from evoloss.fitness import TaskGroupSpec, score_groups
-from evoloss.fitness.learnability import CHUNK
+from evoloss.fitness.group_scores import CHUNK
 from evoloss.networks import BasisNetwork
 from evoloss.tasks import Prior
 

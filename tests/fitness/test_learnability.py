@@ -19,7 +19,7 @@ from evoloss.fitness import (
     task_scores,
     trainable,
 )
-from evoloss.fitness.learnability import CHUNK, GroupScores
+from evoloss.fitness.group_scores import CHUNK, GroupScores
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import BalancedNetwork
 from evoloss.random_streams import stream
@@ -100,7 +100,7 @@ def test_rejected_candidates_are_infinite_and_cost_no_training(monkeypatch: pyte
     def fail(*args: Any) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr("evoloss.fitness.learnability.score_group", fail)
+    monkeypatch.setattr("evoloss.fitness.group_scores.score_group", fail)
     found = measure_learnability(LearnabilityConfig(), NETWORK, turned, SPECS)
     assert found.fitness.isposinf().all()
     assert found.advantage.isnan().all()
@@ -115,7 +115,7 @@ def test_only_the_promoted_are_trained_long_and_the_others_rank_behind(
         trained.append((bool(spec.long), len(params)))
         return score_group(spec, network, params)
 
-    monkeypatch.setattr("evoloss.fitness.learnability.score_group", spy)
+    monkeypatch.setattr("evoloss.fitness.group_scores.score_group", spy)
     params = candidates(8)
     found = measure_learnability(LearnabilityConfig(promote=0.25), NETWORK, params, SPECS)
     assert trained == [(False, 8), (True, 2)]

@@ -16,11 +16,11 @@ from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
 from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from evoloss.students.activations import STUDENT_ACTIVATIONS
+from evoloss.students.joined_tables import join_tables
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.network import Blocks, Shape, StudentNetwork
 from evoloss.students.slope_tables import (
     SlopeTables,
-    join_tables,
     slope_error,
     tabulate_functions,
     tabulate_network,

@@ -13,7 +13,8 @@ from benchmarks.speed.students.cases import Case
 from evoloss.errors import ConfigError
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import MixtureNetwork, SlopeFunctions
-from evoloss.students.slope_tables import SlopeTables, join_tables, tabulate_functions, tabulate_network
+from evoloss.students.joined_tables import join_tables
+from evoloss.students.slope_tables import SlopeTables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.tasks.student_config import StudentConfig
 from tests.networks.populations import accepted

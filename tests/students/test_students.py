@@ -24,7 +24,8 @@ from evoloss.errors import ConfigError
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import ClasswiseNetwork
 from evoloss.random_streams import stream
-from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
+from evoloss.students.joined_tables import join_tables
+from evoloss.students.slope_tables import tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.students.workspace import Workspace
 from evoloss.tasks.student_config import StudentConfig

@@ -1,17 +1,13 @@
 """Fitness: what a candidate loss is judged by."""
 
+from evoloss.fitness.group_scores import GroupScores, Submits, TaskGroupSpec, score_group, score_groups
 from evoloss.fitness.learnability import (
-    GroupScores,
     Learnability,
     LearnabilityConfig,
     LearnabilityFitness,
     Scoring,
-    Submits,
-    TaskGroupSpec,
     measure_learnability,
     robust_mean,
-    score_group,
-    score_groups,
     task_scores,
 )
 from evoloss.fitness.ranking import (
