@@ -1,7 +1,6 @@
 """Python that a page shows runs: block by block, in order, in an empty directory.
 
-Readers have logits and targets; so have the blocks. Those of ``docs/extend`` have a test of their own,
-``tests/networks/test_extend_page.py``.
+Readers have logits and targets; so have the blocks.
 """
 
 from __future__ import annotations
@@ -21,7 +20,15 @@ from tests.documentation.pages import PAGES, ROOT, blocks, name_of
 
 README = ROOT / "README.md"
 CARDS = sorted((ROOT / "src/evoloss/zoo").glob("*/README.md"))
-ELSEWHERE = {"docs/extend/network.md"}  # tests/networks/test_extend_page.py
+BENCHMARKS = ROOT / "benchmarks/README.md"
+# Pages whose blocks another test runs.
+ELSEWHERE = {
+    ROOT / "docs/extend/network.md": ROOT / "tests/networks/test_extend_page.py",
+    ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
+}
+OTHERS = [
+    page for page in PAGES if blocks(page, "python") and page not in (README, BENCHMARKS, *CARDS, *ELSEWHERE)
+]
 
 
 def reader() -> dict[str, Any]:
@@ -36,9 +43,15 @@ def run_blocks(codes: list[str]) -> dict[str, Any]:
     return scope
 
 
-def test_every_page_with_python_is_run_here() -> None:
-    with_python = {name_of(page) for page in PAGES if blocks(page, "python")}
-    assert with_python == {"README.md", "benchmarks/README.md", *map(name_of, CARDS)} | ELSEWHERE
+@pytest.mark.parametrize("page", [page for page in ELSEWHERE if page.exists()], ids=name_of)
+def test_a_page_that_is_run_elsewhere_is(page: Path) -> None:
+    assert name_of(page) in ELSEWHERE[page].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=name_of)
+def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_blocks(blocks(page, "python"))
 
 
 def is_slow(code: str) -> bool:
@@ -77,7 +90,7 @@ def test_card(card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_benchmark_to_begin_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = blocks(ROOT / "benchmarks/README.md", "python")
+    (code,) = blocks(BENCHMARKS, "python")
     module = ModuleType("benchmarks.example.run")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(code, "page", "exec"), vars(module))

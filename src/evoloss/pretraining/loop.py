@@ -52,8 +52,7 @@ def pretrain(
 
     Args:
         config: everything that decides the result.
-        out: a directory for history, checkpoints, the configuration and, at the end, the loss with its
-            summary; nothing is written without it.
+        out: a directory for history, checkpoints, configuration, and the loss with its summary; optional.
         resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
         on_generation: called with each record, for progress.
         executor: where students are trained, such as one of :mod:`evoloss.executors`; in this process if it
@@ -72,10 +71,7 @@ def pretrain(
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
 
     Example:
-        >>> config = PretrainConfig(generations=4, popsize=8, pairs=64, network="mixture", classes=(3,))
-        >>> result = pretrain(config)
-        >>> [record.generation for record in result.history]
-        [1, 2, 3, 4]
+        >>> result = pretrain(PretrainConfig(generations=4, popsize=8, pairs=64, classes=(3,)))
         >>> result.loss(torch.zeros(2, 3), torch.tensor([0, 2])).isfinite()
         tensor(True)
     """
