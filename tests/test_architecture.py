@@ -73,7 +73,9 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         known = GROUND | ROOMS[room] | {room}
         strangers = {
-            name for name in imported(path) if not any(f"{name}.".startswith(f"{each}.") for each in known)
+            name
+            for name in imported(path)
+            if not any(f"{name}.".startswith(f"{room_name}.") for room_name in known)
         }
         assert not strangers, f"{path.relative_to(ROOT)} imports {sorted(strangers)}"
 

@@ -57,7 +57,7 @@ def test_a_folder_of_that_name_is_an_error_and_nothing_is_left(tmp_path: Path):
     (tmp_path / "file" / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match="file"):
         write_bytes(tmp_path / "file", b"new")
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_permissions_follow_the_umask(tmp_path: Path):

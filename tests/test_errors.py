@@ -8,9 +8,9 @@ from evoloss import errors
 from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
 
 CLASSES = [
-    each
-    for _, each in inspect.getmembers(errors, inspect.isclass)
-    if each.__module__ == errors.__name__ and each is not EvolossError
+    cls
+    for _, cls in inspect.getmembers(errors, inspect.isclass)
+    if cls.__module__ == errors.__name__ and cls is not EvolossError
 ]
 
 

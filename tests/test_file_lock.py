@@ -71,8 +71,8 @@ def test_a_file_that_was_removed_before_it_was_locked_is_not_the_lock(
     flock, others = fcntl.flock, iter([path])
 
     def late(handle: int, kind: int) -> None:
-        for each in others:
-            each.unlink()
+        for process in others:
+            process.unlink()
         flock(handle, kind)
 
     monkeypatch.setattr(fcntl, "flock", late)

@@ -8,7 +8,7 @@ from benchmarks.chaos.conditions import CONDITIONS, NOISY, QUIET
 from benchmarks.chaos.results import finished, load, load_facts
 from evoloss.ablate.variants import parse_variants
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import make_mutation
+from evoloss.pretraining.components import make_mutation
 from evoloss.random_streams import stream
 from evoloss.report.ablation_table import markdown_rows
 

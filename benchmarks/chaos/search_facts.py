@@ -11,7 +11,7 @@ from benchmarks.chaos.conditions import BASE, NOISY, QUIET, TUNED_SIGMAS
 from evoloss.fitness import RankingConfig, RankingFitness, make_couples
 from evoloss.pairs import sample_pairs
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import (
+from evoloss.pretraining.components import (
     block_length,
     make_block,
     make_fitness,

@@ -141,8 +141,8 @@ def _params(directory: Path, draw: random.Random) -> None:
     noise = torch.Generator().manual_seed(draw.randrange(2**31))
     size = 10 ** (torch.rand(len(params), generator=noise, dtype=torch.float64) * draw.uniform(0, 40))
     changed = params.double() * (size if draw.random() < 0.7 else size.max())
-    kept = torch.rand(len(params), generator=noise) < draw.choice((0.0, 0.5, 0.9))
-    changed = torch.where(kept, params.double(), changed)
+    unchanged = torch.rand(len(params), generator=noise) < draw.choice((0.0, 0.5, 0.9))
+    changed = torch.where(unchanged, params.double(), changed)
     dtype = draw.choice((torch.float32, torch.float64))
     if dtype == torch.float32:
         changed = changed.clamp(-3e38, 3e38)

@@ -45,7 +45,7 @@ _LONGEST_MESSAGE = 4000
 
 
 class Campaign(ABC):
-    """What is damaged, and how. Instances are sent to other processes.
+    """The kind of damage, and how it is done. Instances are sent to other processes.
 
     Attributes:
         name: of the campaign and its results file.
@@ -79,7 +79,7 @@ class Damage(Exception):
 
 @dataclass
 class Counts:
-    """What came of the trials.
+    """Counts of the outcomes of trials.
 
     Attributes:
         outcomes: by outcome.
@@ -105,18 +105,18 @@ class Counts:
         return sum(count for outcome, count in self.outcomes.items() if outcome not in GOOD)
 
 
-def judge(campaign: Campaign, seed: int, prepared: Path) -> tuple[str, str, str]:
+def run_trial(campaign: Campaign, seed: int, prepared: Path) -> tuple[str, str, str]:
     """Do one trial in this process; return what was damaged, the outcome and a message."""
     with tempfile.TemporaryDirectory(prefix="trial-") as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             what, outcome = campaign.trial(seed, prepared, Path(place))
         except Damage as damage:
-            return (damage.what, *_judge_error(damage.__cause__, place))
+            return (damage.what, *_classify_error(damage.__cause__, place))
     return what, outcome, ""
 
 
-def _judge_error(error: BaseException | None, place: str) -> tuple[str, str]:
+def _classify_error(error: BaseException | None, place: str) -> tuple[str, str]:
     message = f"{type(error).__name__}: {error}"
     if isinstance(error, EvolossError):
         named = Path(place).name in message  # a folder is also the name of the data set in it
@@ -138,7 +138,7 @@ def run_here(campaign: Campaign, seeds: Sequence[int]) -> Counts:
     with tempfile.TemporaryDirectory(prefix=f"{campaign.name}-") as place:
         campaign.prepare(Path(place))
         for seed in seeds:
-            what, outcome, message = judge(campaign, seed, Path(place))
+            what, outcome, message = run_trial(campaign, seed, Path(place))
             counts.add(seed, what, outcome, message)
     return counts
 
@@ -213,7 +213,7 @@ def _work(connection: Connection, campaign: Campaign, prepared: Path) -> None:
     while True:
         seed = connection.recv()
         before = _reset_peak()
-        what, outcome, message = judge(campaign, seed, prepared)
+        what, outcome, message = run_trial(campaign, seed, prepared)
         connection.send((what, outcome, message, peak_megabytes() - before))
 
 

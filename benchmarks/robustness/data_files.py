@@ -127,12 +127,12 @@ def _write_images(folder: Path) -> None:
                 (folder / f"{mode.replace(';', '')}.{suffix}").unlink(missing_ok=True)
 
 
-def _pick(folder: Path, draw: random.Random) -> Path:
+def _random_file(folder: Path, draw: random.Random) -> Path:
     return draw.choice(sorted(folder.iterdir()))
 
 
 def _npz_bytes(draw: random.Random, prepared: Path, folder: Path) -> None:
-    original = _pick(prepared / "npz", draw)
+    original = _random_file(prepared / "npz", draw)
     path = folder / "data.npz"
     path.write_bytes(damage_bytes(original.read_bytes(), draw))
     load_dataset(str(path))
@@ -141,7 +141,7 @@ def _npz_bytes(draw: random.Random, prepared: Path, folder: Path) -> None:
 def _npz_members(draw: random.Random, prepared: Path, folder: Path) -> None:
     """Arrays whose headers say other things than their bytes, in a zip file that is whole."""
     path = folder / "data.npz"
-    with zipfile.ZipFile(_pick(prepared / "npz", draw)) as old, zipfile.ZipFile(path, "w") as new:
+    with zipfile.ZipFile(_random_file(prepared / "npz", draw)) as old, zipfile.ZipFile(path, "w") as new:
         names = old.namelist()
         victim = draw.choice(names)
         for name in names:
@@ -160,7 +160,7 @@ def _other_header(content: bytes, draw: random.Random) -> bytes:
 
 
 def _tar_bytes(draw: random.Random, prepared: Path, folder: Path) -> None:
-    original = _pick(prepared / "tar", draw)
+    original = _random_file(prepared / "tar", draw)
     (folder / f"cifar-10-binary{original.name[1:]}").write_bytes(damage_bytes(original.read_bytes(), draw))
     read_cifar(_layout(), folder, download=False)
 
@@ -188,7 +188,7 @@ def _tar_headers(draw: random.Random, prepared: Path, folder: Path) -> None:
 
 
 def _idx(draw: random.Random, prepared: Path, folder: Path) -> None:
-    original = _pick(prepared / "idx", draw)
+    original = _random_file(prepared / "idx", draw)
     path = folder / original.name
     path.write_bytes(damage_bytes(original.read_bytes(), draw))
     read_idx(path, SHAPE)

@@ -1,4 +1,4 @@
-"""What the first call of a loss costs, at the largest networks that a saved loss may have.
+"""The cost of a loss's first call, at the largest networks that a saved loss may have.
 
 ``python -m benchmarks.robustness.first_call`` rewrites ``results/first_call.json``, in about a minute on a
 core.

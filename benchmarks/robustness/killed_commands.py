@@ -48,7 +48,7 @@ class KillableCommand:
     going_on: tuple[str, ...] = ()
 
     def can_go_on(self, out: Path) -> bool:
-        """Whether there is something to go on with; a command without ``going_on`` just starts again."""
+        """Return whether there is something to resume; without ``going_on`` a command just starts again."""
         return not self.going_on or (out / "checkpoint.safetensors").exists()
 
     def line(self, out: Path) -> list[str]:
@@ -147,7 +147,7 @@ def stop_at_random(command: KillableCommand, out: Path, seconds: float, draw: ra
 
 
 def content(out: Path) -> dict[str, Any]:
-    """What a command left, but for what a clock decides: by the name of each file."""
+    """The content of a command's files by name, but for what a clock decides."""
     return {
         str(path.relative_to(out)): _content_of(path) for path in sorted(out.rglob("*")) if path.is_file()
     }
@@ -177,8 +177,8 @@ def _content_of(path: Path) -> Any:
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _timeless(each) for name, each in value.items() if not _is_timed(name)}
-    return [_timeless(each) for each in value] if isinstance(value, list) else value
+        return {name: _timeless(item) for name, item in value.items() if not _is_timed(name)}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_timed(name: str) -> bool:

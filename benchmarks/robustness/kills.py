@@ -109,7 +109,7 @@ COMMANDS: tuple[KillableCommand, ...] = (
 
 @dataclass
 class Counts:
-    """What came of the trials of one command.
+    """Counts of the outcomes of one command's trials.
 
     Attributes:
         trials: killed and resumed runs.
@@ -217,7 +217,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _places(found: Any, wanted: Any, place: str) -> list[str]:
-    """Where two values differ, with both."""
+    """The places where two values differ, with both."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         names = sorted(found.keys() | wanted.keys())
         return [
@@ -230,7 +230,7 @@ def _places(found: Any, wanted: Any, place: str) -> list[str]:
 
 
 def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) -> dict[str, Any]:
-    """What is committed."""
+    """The JSON document that is committed."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "schema": 1,
@@ -244,19 +244,19 @@ def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) 
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
         },
-        "identical": sum(each.identical for each in counts.values()),
-        "stops": sum(each.stops.total() for each in counts.values()),
-        "faults": {kind: sum(each.faults[kind] for each in counts.values()) for kind in FAULTS},
+        "identical": sum(count.identical for count in counts.values()),
+        "stops": sum(count.stops.total() for count in counts.values()),
+        "faults": {kind: sum(count.faults[kind] for count in counts.values()) for kind in FAULTS},
         "commands": {
             name: {
-                "trials": each.trials,
-                "identical": each.identical,
-                "stops": dict(sorted(each.stops.items())),
-                "faults": dict(sorted(each.faults.items())),
-                "slowest_end_of_workers_seconds": round(each.slowest_end, 2),
-                "examples": {kind: found[:3] for kind, found in sorted(each.examples.items())},
+                "trials": totals.trials,
+                "identical": totals.identical,
+                "stops": dict(sorted(totals.stops.items())),
+                "faults": dict(sorted(totals.faults.items())),
+                "slowest_end_of_workers_seconds": round(totals.slowest_end, 2),
+                "examples": {kind: found[:3] for kind, found in sorted(totals.examples.items())},
             }
-            for name, each in counts.items()
+            for name, totals in counts.items()
         },
     }
 
@@ -271,13 +271,13 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     began = time.monotonic()
 
-    def keep(trials: int, counts: dict[str, Counts]) -> None:
+    def save(trials: int, counts: dict[str, Counts]) -> None:
         found = document(counts, trials, arguments.seed, time.monotonic() - began)
         write_text(arguments.out, json.dumps(found, indent=1) + "\n")
         faults = {kind: number for kind, number in found["faults"].items() if number}
         print(f"{trials}: {found['stops']} stops, {found['identical']} identical, {faults}", flush=True)
 
-    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=keep)
+    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=save)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from evoloss import EvolvedLoss, PretrainConfig, pretrain
 from evoloss.atomic_files import write_text
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.pretraining import GenerationRecord
-from evoloss.pretraining.parts import make_fitness, make_network, make_strategy
+from evoloss.pretraining.components import make_fitness, make_network, make_strategy
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 

@@ -64,7 +64,7 @@ def consistency(costs: Tensor, logits: Tensor, target: Tensor) -> float:
     return ranking_scores(costs.double(), errors).consistency
 
 
-def judge(loss: EvolvedLoss) -> dict[str, dict[str, float]]:
+def evaluate(loss: EvolvedLoss) -> dict[str, dict[str, float]]:
     """Ranking consistency on foreign pairs by class count and precision, with cross-entropy's in float32."""
     loss.reduction, found = "none", {}
     for n_classes in CLASSES:
@@ -84,7 +84,7 @@ def run(seed: int) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     result = pretrain(PretrainConfig(seed=seed))
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    foreign = judge(result.loss)
+    foreign = evaluate(result.loss)
     return {
         "seed": seed,
         "generations": result.summary["generations"],
@@ -92,7 +92,7 @@ def run(seed: int) -> dict[str, Any]:
         "settled": result.summary["settled"],
         "held_out": result.summary["ranking_consistency"],
         "foreign": foreign,
-        "lowest_foreign": min(each["float64"] for each in foreign.values()),
+        "lowest_foreign": min(scores["float64"] for scores in foreign.values()),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_seconds, 1),
     }
@@ -113,11 +113,11 @@ def main(command: Settling) -> None:
         "goal": GOAL,
         "summary": {
             "seeds": len(runs),
-            "settled": sum(each["settled"] for each in runs),
-            "foreign_at_goal": sum(each["lowest_foreign"] >= GOAL for each in runs),
-            "lowest_foreign": min(each["lowest_foreign"] for each in runs),
-            "most_generations": max(each["generations"] for each in runs),
-            "most_cpu_seconds": max(each["cpu_seconds"] for each in runs),
+            "settled": sum(row["settled"] for row in runs),
+            "foreign_at_goal": sum(row["lowest_foreign"] >= GOAL for row in runs),
+            "lowest_foreign": min(row["lowest_foreign"] for row in runs),
+            "most_generations": max(row["generations"] for row in runs),
+            "most_cpu_seconds": max(row["cpu_seconds"] for row in runs),
         },
         "runs": runs,
     }

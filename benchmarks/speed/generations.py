@@ -8,8 +8,8 @@ from torch import Tensor
 
 from evoloss.networks import LossNetwork
 from evoloss.pretraining import PretrainConfig
+from evoloss.pretraining.components import block_length, make_block, make_network, make_strategy
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 

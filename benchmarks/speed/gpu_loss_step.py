@@ -95,7 +95,7 @@ def check(loss: EvolvedLoss, device: str) -> None:
     for n_classes in (10, 1000, 5000):
         # So many cells that the tables are the network; the kernels are in question here.
         subjects = losses(tables_of(loss, n_classes, device, n_nodes=2**15))
-        plain: dict[str, Loss] = {
+        references: dict[str, Loss] = {
             "rows evolved-base": EvolvedLoss(loss.network, loss.params).to(device),
             "rows cross_entropy": F.cross_entropy,
             "rows gce": lambda z, t: gce(-F.cross_entropy(z, t, reduction="none"), 0.7).mean(),
@@ -105,7 +105,7 @@ def check(loss: EvolvedLoss, device: str) -> None:
         for dtype in DTYPES:
             logits, target = inputs((8, n_classes), dtype, device)
             exact = logits.detach().double().requires_grad_()
-            for name, reference in plain.items():
+            for name, reference in references.items():
                 value, expected = subjects[name](logits, target), reference(exact, target)
                 torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-4)
                 grads, expected_grads = step(subjects[name], logits, target), step(reference, exact, target)

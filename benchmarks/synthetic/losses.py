@@ -19,7 +19,8 @@ from evoloss.losses.known.smoothed_log import SmoothedLogLoss
 from evoloss.networks import PacedNetwork, SlopesByCount, TemperedNetwork
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.students import SlopeTables, tabulate_functions
-from evoloss.students.slope_tables import join_tables, tabulate_network
+from evoloss.students.joined_tables import join_tables
+from evoloss.students.slope_tables import tabulate_network
 
 LOSSES: dict[str, SlopesByCount] = {
     "cross_entropy": CrossEntropyLoss().slopes,

@@ -27,7 +27,7 @@ from benchmarks.synthetic.conditions import REGIMES
 from benchmarks.synthetic.losses import KNOWN, tabulate_losses
 from evoloss.errors import UnknownNameError
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.held_out_tasks import held_out_units
+from evoloss.pretraining.held_out_tasks import held_out_specs
 from evoloss.random_streams import stream
 from evoloss.students import Students
 from evoloss.tasks import PRIORS, Prior, draw_group
@@ -75,12 +75,12 @@ def compare_losses(prior: Prior, options: PriorsBenchmark) -> dict[str, Any]:
     """Differences to cross-entropy on short and long tasks, by loss."""
     config = PretrainConfig(fitness="learnability", eval_groups=options.groups, rates=options.rates)
     accuracies: dict[str, list[torch.Tensor]] = {kind: [] for kind in options.kinds}
-    for unit in held_out_units(config, "stop"):
-        kind = "long" if unit.long else "short"
+    for spec in held_out_specs(config, "stop"):
+        kind = "long" if spec.long else "short"
         if kind not in accuracies:
             continue
-        generator = stream(unit.seed, options.stream, unit.group)
-        group = draw_group(prior, unit.tasks, generator, long=unit.long, rates=options.rates)
+        generator = stream(spec.seed, options.stream, spec.group)
+        group = draw_group(prior, spec.tasks, generator, long=spec.long, rates=options.rates)
         n_classes = group.tasks.n_classes
         tables = tabulate_losses(options.compared, options.losses, n_classes, like=group.tasks.x)
         accuracy = Students(group.config, group.tasks, group.plan).train(tables).test_accuracy[-1]

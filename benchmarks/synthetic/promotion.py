@@ -27,11 +27,11 @@ from benchmarks.harness.results import update_record
 from benchmarks.synthetic.priors import RESULTS, mean_and_error
 from evoloss import EvolvedLoss, PretrainConfig
 from evoloss.errors import ConfigError
-from evoloss.fitness import Unit, measure_learnability
-from evoloss.fitness.learnability import UnitScores, score_unit
+from evoloss.fitness import TaskGroupSpec, measure_learnability
+from evoloss.fitness.group_scores import GroupScores, score_group
 from evoloss.fitness.trainability import trainable
 from evoloss.networks import LossNetwork
-from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.components import make_group_specs, make_network
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from recipes.build import settings
@@ -67,26 +67,28 @@ class PrecomputedScores:
         units: groups of tasks.
     """
 
-    def __init__(self, network: LossNetwork, params: Tensor, units: Iterable[Unit]) -> None:
+    def __init__(self, network: LossNetwork, params: Tensor, specs: Iterable[TaskGroupSpec]) -> None:
         self.rows = {_key(candidate): position for position, candidate in enumerate(params)}
-        self.scores: dict[int, UnitScores] = {}
+        self.scores: dict[int, GroupScores] = {}
         self.seconds: dict[int, float] = {}
-        for unit in units:
+        for spec in specs:
             start = time.perf_counter()
-            self.scores[unit.group] = score_unit(unit, network, params)
-            self.seconds[unit.group] = time.perf_counter() - start
+            self.scores[spec.group] = score_group(spec, network, params)
+            self.seconds[spec.group] = time.perf_counter() - start
 
-    def submit(self, function: Any, /, unit: Unit, network: LossNetwork, chunk: Tensor) -> Future[Any]:
+    def submit(
+        self, function: Any, /, spec: TaskGroupSpec, network: LossNetwork, chunk: Tensor
+    ) -> Future[Any]:
         """The scores of cross-entropy and of a chunk of the candidates on a group."""
-        assert function is score_unit
+        assert function is score_group
         rows = [0, *(1 + self.rows[_key(candidate)] for candidate in chunk)]
         future: Future[Any] = Future()
-        future.set_result(UnitScores(*(scores[:, rows] for scores in self.scores[unit.group])))
+        future.set_result(GroupScores(*(scores[:, rows] for scores in self.scores[spec.group])))
         return future
 
-    def cost(self, units: Sequence[Unit], share: float) -> float:
+    def cost(self, specs: Sequence[TaskGroupSpec], share: float) -> float:
         """Seconds of these groups with a share of the candidates on the long ones."""
-        return sum(self.seconds[unit.group] * (share if unit.long else 1.0) for unit in units)
+        return sum(self.seconds[spec.group] * (share if spec.long else 1.0) for spec in specs)
 
 
 def _key(params: Tensor) -> bytes:
@@ -106,21 +108,21 @@ def measure_population(
     noise = torch.randn(config.popsize, len(mean), generator=stream(config.seed, "promotion", number))
     params = mean + config.sigma * noise
     params = params[trainable(network, params.double())]
-    units, held_out_units = make_units(config, number), make_units(config, HELD_OUT + number)
-    if len({unit.long for unit in units}) < 2 or len(params) < 4:
+    specs, held_out_specs = make_group_specs(config, number), make_group_specs(config, HELD_OUT + number)
+    if len({spec.long for spec in specs}) < 2 or len(params) < 4:
         return None
-    precomputed = PrecomputedScores(network, params, units)
+    precomputed = PrecomputedScores(network, params, specs)
     learnability = config.learnability
     held_out = measure_learnability(
-        learnability, network, params, held_out_units, PrecomputedScores(network, params, held_out_units)
+        learnability, network, params, held_out_specs, PrecomputedScores(network, params, held_out_specs)
     )
     rows = {}
     for share in shares:
         promoted = replace(learnability, promote=share)
-        result = measure_learnability(promoted, network, params, units, precomputed)
+        result = measure_learnability(promoted, network, params, specs, precomputed)
         best = result.fitness.argsort(stable=True)[: max(1, len(params) // 4)]
         rows[f"{share:g}"] = {
-            "seconds": precomputed.cost(units, share) / precomputed.cost(units, 1.0),
+            "seconds": precomputed.cost(specs, share) / precomputed.cost(specs, 1.0),
             "points": float(held_out.advantage[best].mean() - held_out.advantage.mean()),
             "fitness": float(held_out.fitness.mean() - held_out.fitness[best].mean()),
         }

@@ -57,7 +57,7 @@ class _Holder:
     host: str
 
     def is_alive(self) -> bool:
-        """Whether the process may be there: on another machine nobody can tell."""
+        """Return whether the process may be alive: on another machine nobody can tell."""
         if self.host != platform.node():
             return True
         try:
@@ -104,10 +104,10 @@ def _take(lock: FileLock, me: _Holder) -> None:
                 return
             lock.release()
             continue
-        holders = [each for each in _read(lock.path) if each.is_alive()]
-        together = me.shared_by is not None and any(each.shared_by == me.shared_by for each in holders)
+        holders = [holder for holder in _read(lock.path) if holder.is_alive()]
+        together = me.shared_by is not None and any(holder.shared_by == me.shared_by for holder in holders)
         if together and lock.take(shared=True):
-            if any(each.shared_by == me.shared_by for each in _read(lock.path)):
+            if any(holder.shared_by == me.shared_by for holder in _read(lock.path)):
                 lock.write(line)
                 return
             lock.release()  # all of them have left, and others have come
@@ -119,9 +119,11 @@ def _take(lock: FileLock, me: _Holder) -> None:
 
 
 def _in_use(directory: Path, me: _Holder, holders: list[_Holder]) -> InUseError:
-    other = [each.describe(f"{each.task}, with other settings") for each in holders if each.task == me.task]
+    other = [
+        holder.describe(f"{holder.task}, with other settings") for holder in holders if holder.task == me.task
+    ]
     if me.shared_by is None or not other:
-        other = [each.describe(each.task) for each in holders]
+        other = [holder.describe(holder.task) for holder in holders]
     return InUseError(
         f"{directory} is in use by {', '.join(other) or 'another process'}; wait until it ends, stop it, or "
         "choose another directory"
@@ -129,7 +131,7 @@ def _in_use(directory: Path, me: _Holder, holders: list[_Holder]) -> InUseError:
 
 
 def _read(path: Path) -> list[_Holder]:
-    """Who wrote that they hold the lock; empty while somebody writes."""
+    """The processes that wrote that they hold the lock; empty while somebody writes."""
     try:
         return [_Holder(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError, TypeError):
@@ -145,11 +147,11 @@ def _digest(value: object) -> str | None:
 @contextmanager
 def _made(directory: Path) -> Iterator[None]:
     """Make a directory and its parents, and remove those that are still empty at the end."""
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
         with suppress(OSError):  # not empty
-            for each in missing:
-                each.rmdir()
+            for folder in missing:
+                folder.rmdir()

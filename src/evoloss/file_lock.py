@@ -12,7 +12,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 CAN_LOCK = fcntl is not None
-"""Whether this system has the locks that this module uses; a single file system may lack them even so."""
+"""True if this system has the locks that this module uses; a single file system may lack them even so."""
 
 
 class FileLock:
@@ -125,7 +125,7 @@ def lock_handle(handle: int, *, shared: bool) -> bool:
 
 
 def is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is the one that now stands at ``path``."""
+    """Return whether an open file is the one that now stands at ``path``."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:

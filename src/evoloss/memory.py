@@ -1,4 +1,4 @@
-"""How much memory there is; work that would take more is refused before it begins, with the reason."""
+"""Memory limits: work that would take more than there is is refused before it begins, with the reason."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def memory_limit() -> float:
     return min(_physical(), _container(), _own())
 
 
-def require_memory(what: str, parts: Mapping[str, float], advice: Mapping[str, str]) -> None:
+def require_memory(what: str, components: Mapping[str, float], advice: Mapping[str, str]) -> None:
     """Check that work fits into memory.
 
     Args:
         what: opens the message, such as ``"this search"``.
-        parts: bytes of each part of the work, about; a lower bound rather than an upper one.
-        advice: for each part, which settings make it smaller.
+        components: bytes of each component of the work, about; a lower bound rather than an upper one.
+        advice: for each component, which settings make it smaller.
 
     Raises:
-        ConfigError: naming the largest part, if their sum is above :func:`memory_limit`.
+        ConfigError: naming the largest component, if their sum is above :func:`memory_limit`.
     """
-    needed, limit = sum(parts.values()), memory_limit()
+    needed, limit = sum(components.values()), memory_limit()
     if needed <= limit:
         return
-    largest = max(parts, key=lambda name: parts[name])
+    largest = max(components, key=lambda name: components[name])
     raise ConfigError(
-        f"{what} would take about {_gigabytes(needed)} of memory, {_gigabytes(parts[largest])} of it for "
-        f"{largest}, and there are {_gigabytes(limit)}; lower {advice[largest]} (if it is wrong about the "
-        f"memory, set {VARIABLE})"
+        f"{what} would take about {_gigabytes(needed)} of memory, {_gigabytes(components[largest])} of it "
+        f"for {largest}, and there are {_gigabytes(limit)}; lower {advice[largest]} (if it is wrong "
+        f"about the memory, set {VARIABLE})"
     )
 
 

@@ -11,7 +11,7 @@ from evoloss.regular_files import read_regular
 from evoloss.strict_json import parse_json
 
 Recogniser = Callable[[bytes], bool]
-"""Whether the content of a file is what evoloss writes under its name."""
+"""A function that tells whether the content of a file is what evoloss writes under its name."""
 
 _MAX_BYTES = 1 << 30
 
@@ -58,7 +58,7 @@ def holds_line(pattern: str) -> Recogniser:
 
 
 def _is_ours(path: Path, is_ours: Recogniser) -> bool:
-    """Whether the file is there; that it is not ours raises."""
+    """Return whether the file is there; raise if it is not ours."""
     try:
         content = read_regular(path, _MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):

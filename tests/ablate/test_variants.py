@@ -16,7 +16,7 @@ def test_one_setting_with_several_values() -> None:
 
 def test_several_settings_span_a_grid_and_named_ones_follow() -> None:
     variants = parse_variants(["sigma=0.1,1", "hidden=[8, 8],[16]"], ["mine: popsize=8  slots=0"])
-    assert [(each.name, each.settings) for each in variants] == [
+    assert [(variant.name, variant.settings) for variant in variants] == [
         ("sigma=0.1 hidden=[8, 8]", {"sigma": 0.1, "hidden": [8, 8]}),
         ("sigma=0.1 hidden=[16]", {"sigma": 0.1, "hidden": [16]}),
         ("sigma=1 hidden=[8, 8]", {"sigma": 1, "hidden": [8, 8]}),
@@ -30,7 +30,7 @@ def test_a_named_variant_may_change_nothing() -> None:
 
 
 def test_a_table_is_one_value() -> None:
-    (settings,) = (each.settings for each in parse_variants(["regimes={boundary=1, vertex=2}"], []))
+    (settings,) = (variant.settings for variant in parse_variants(["regimes={boundary=1, vertex=2}"], []))
     assert settings == {"regimes": {"boundary": 1, "vertex": 2}}
 
 

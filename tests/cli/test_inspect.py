@@ -11,7 +11,7 @@ from evoloss.cli import main
 from evoloss.cli.inspect import InspectCommand, readings_table, run, text_plots
 from evoloss.diagnostics import inspect_loss, loss_curve
 from evoloss.errors import ConfigError, UnknownNameError
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 from tests.losses.evolved_losses import evolved
 
 
@@ -103,7 +103,7 @@ def test_an_agreement_out_of_range_is_refused(agreement: float) -> None:
 
 
 def test_a_directory_goes_by_its_last_name() -> None:
-    inspection = inspect_loss(plain_losses.mae, n_classes=3)
+    inspection = inspect_loss(reference_losses.mae, n_classes=3)
     table = readings_table("some/where/my-loss", inspection, inspection)
     assert [str(column.header) for column in table.columns] == [
         "diagnostic",
@@ -116,7 +116,10 @@ def test_a_directory_goes_by_its_last_name() -> None:
 
 
 def test_text_plots_fall_from_left_to_right() -> None:
-    curves = {"mae": loss_curve(plain_losses.mae), "cross_entropy": loss_curve(plain_losses.cross_entropy)}
+    curves = {
+        "mae": loss_curve(reference_losses.mae),
+        "cross_entropy": loss_curve(reference_losses.cross_entropy),
+    }
     lines = text_plots(curves, unicode=True)
     loss_row = next(line for line in lines if "mae" in line)
     bars = loss_row.split("mae  ")[1]
@@ -126,7 +129,7 @@ def test_text_plots_fall_from_left_to_right() -> None:
 
 
 def test_text_plots_mark_what_is_not_finite() -> None:
-    curve = loss_curve(lambda z, y: plain_losses.mae(z, y) * torch.nan)
+    curve = loss_curve(lambda z, y: reference_losses.mae(z, y) * torch.nan)
     assert "?" * 49 in text_plots({"broken": curve}, unicode=True)[2]
 
 

@@ -44,8 +44,8 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]):
         main(["pretrain", "--help"])
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
-    for each in fields(PretrainCommand):
-        assert f"--{each.name.replace('_', '-')}" in printed
+    for field in fields(PretrainCommand):
+        assert f"--{field.name.replace('_', '-')}" in printed
     for name, choices in (("network", NETWORKS), ("strategy", STRATEGIES), ("mutation", MUTATIONS)):
         assert f"--{name} {{{','.join(choices)}}}" in printed
 

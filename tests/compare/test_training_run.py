@@ -76,9 +76,9 @@ def test_the_file_of_a_run_says_all_that_determines_it(own: CompareConfig, tmp_p
     results = compare(dataclasses.replace(own, tune_lr=False), out=tmp_path / "out")
     contents = [json.loads(path.read_text()) for path in (tmp_path / "out" / "runs").iterdir()]
     (content,) = [
-        each
-        for each in contents
-        if (each["config"]["loss"]["name"], each["config"]["train"]["seed"]) == ("mine", 1)
+        text
+        for text in contents
+        if (text["config"]["loss"]["name"], text["config"]["train"]["seed"]) == ("mine", 1)
     ]
     run = next(run for run in results.runs if (run.loss, run.seed) == ("mine", 1))
     assert content["kind"] == "compare"

@@ -15,16 +15,16 @@ from evoloss.diagnostics.criterion import (
 )
 from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, -0.5]], dtype=torch.float64)
 TARGET = torch.tensor([2, 0])
 
 
 def test_losses_come_back_in_float64() -> None:
-    losses = per_sample_losses(lambda z, y: plain_losses.cross_entropy(z.float(), y), LOGITS, TARGET)
+    losses = per_sample_losses(lambda z, y: reference_losses.cross_entropy(z.float(), y), LOGITS, TARGET)
     assert losses.dtype == torch.float64
-    torch.testing.assert_close(losses, plain_losses.cross_entropy(LOGITS, TARGET), atol=1e-6, rtol=0)
+    torch.testing.assert_close(losses, reference_losses.cross_entropy(LOGITS, TARGET), atol=1e-6, rtol=0)
 
 
 def test_reduced_losses_are_refused_with_the_remedy() -> None:
@@ -60,7 +60,7 @@ def test_other_errors_pass_unchanged(error: Exception) -> None:
 
 
 def test_gradients_are_those_of_the_sum() -> None:
-    losses, gradients = label_gradients(plain_losses.cross_entropy, LOGITS, TARGET)
+    losses, gradients = label_gradients(reference_losses.cross_entropy, LOGITS, TARGET)
     expected = LOGITS.softmax(dim=1) - nn.functional.one_hot(TARGET, 3)
     torch.testing.assert_close(gradients, expected)
     assert not losses.requires_grad
@@ -69,7 +69,7 @@ def test_gradients_are_those_of_the_sum() -> None:
 def test_gradients_are_taken_under_no_grad_too_and_leave_parameters_alone() -> None:
     layer = nn.Linear(3, 3, dtype=torch.float64)
     with torch.no_grad():
-        _, gradients = label_gradients(lambda z, y: plain_losses.mae(layer(z), y), LOGITS, TARGET)
+        _, gradients = label_gradients(lambda z, y: reference_losses.mae(layer(z), y), LOGITS, TARGET)
     assert gradients.abs().min() > 0
     assert layer.weight.grad is None
 
@@ -85,14 +85,14 @@ def test_a_loss_without_gradient_is_refused(constant: bool) -> None:
 def test_class_costs_in_one_batch_and_by_class(one_batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ONE_BATCH", one_batch)
     expected = -LOGITS.log_softmax(dim=1)
-    torch.testing.assert_close(class_costs(plain_losses.cross_entropy, LOGITS), expected)
+    torch.testing.assert_close(class_costs(reference_losses.cross_entropy, LOGITS), expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_class_costs_of_known_losses_are_those_of_a_mere_callable(name: str) -> None:
     loss = LOSSES[name](reduction="none")
-    plain = class_costs(lambda z, y: loss(z, y), LOGITS)
-    torch.testing.assert_close(class_costs(loss, LOGITS), plain, rtol=1e-9, atol=1e-12)
+    reference = class_costs(lambda z, y: loss(z, y), LOGITS)
+    torch.testing.assert_close(class_costs(loss, LOGITS), reference, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evoloss.diagnostics.criterion import NotApplicableError
 from evoloss.diagnostics.curves import P_MIN, Rest, loss_curve, predictions_on_curve
 from evoloss.errors import ConfigError
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 
 
 @settings(deadline=None, max_examples=60)
@@ -26,7 +26,7 @@ def test_predictions_are_normalised_and_have_the_asked_odds(odds: float, n_class
 
 
 def test_the_grid_is_symmetric_in_log_odds_and_reaches_both_ends() -> None:
-    curve = loss_curve(plain_losses.cross_entropy, points=101)
+    curve = loss_curve(reference_losses.cross_entropy, points=101)
     assert len(curve.p) == len(curve.loss) == len(curve.gradient) == 101
     assert curve.p[0] == pytest.approx(P_MIN, rel=1e-9)
     assert 1 - curve.p[-1] == pytest.approx(P_MIN, rel=1e-6)
@@ -45,24 +45,24 @@ def test_the_grid_is_symmetric_in_log_odds_and_reaches_both_ends() -> None:
     ],
 )
 def test_losses_of_p_y_alone(rest: Rest, n_classes: int, name: str, loss, gradient) -> None:  # type: ignore[no-untyped-def]
-    curve = loss_curve(plain_losses.LOSSES[name], n_classes=n_classes, rest=rest, points=41)
+    curve = loss_curve(reference_losses.LOSSES[name], n_classes=n_classes, rest=rest, points=41)
     assert curve.loss == pytest.approx([loss(p) for p in curve.p], rel=1e-6, abs=2e-10)
     assert curve.gradient == pytest.approx([gradient(p) for p in curve.p], rel=1e-6, abs=2e-10)
 
 
 def test_brier_tells_a_rival_from_spread_mass() -> None:
-    spread = loss_curve(plain_losses.brier, n_classes=10, points=41)
-    rival = loss_curve(plain_losses.brier, n_classes=10, rest="rival", points=41)
+    spread = loss_curve(reference_losses.brier, n_classes=10, points=41)
+    rival = loss_curve(reference_losses.brier, n_classes=10, rest="rival", points=41)
     assert spread.loss == pytest.approx([(1 - p) ** 2 * (1 + 1 / 9) for p in spread.p], abs=1e-9)
     assert rival.loss == pytest.approx([2 * (1 - p) ** 2 for p in rival.p], abs=1e-9)
 
 
-def test_misuse_is_refused() -> None:
+def test_invalid_calls_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2 classes, got 1"):
-        loss_curve(plain_losses.cross_entropy, n_classes=1)
+        loss_curve(reference_losses.cross_entropy, n_classes=1)
     with pytest.raises(ConfigError, match="at least 2 points, got 1"):
-        loss_curve(plain_losses.cross_entropy, points=1)
+        loss_curve(reference_losses.cross_entropy, points=1)
     with pytest.raises(ConfigError, match="'uniform' or 'rival', got 'flat'"):
-        loss_curve(plain_losses.cross_entropy, rest="flat")  # type: ignore[arg-type]
+        loss_curve(reference_losses.cross_entropy, rest="flat")  # type: ignore[arg-type]
     with pytest.raises(NotApplicableError, match="expected 10 classes, got 3"):
-        loss_curve(plain_losses.ten_classes_only, n_classes=3)
+        loss_curve(reference_losses.ten_classes_only, n_classes=3)

@@ -8,11 +8,11 @@ import torch
 from evoloss.diagnostics.criterion import NotApplicable, NotApplicableError
 from evoloss.diagnostics.curves import loss_curve
 from evoloss.diagnostics.landmarks import Landmarks, gradient_at_uniform, measure_landmarks
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 
 
 def landmarks_of(name: str, n_classes: int = 10) -> Landmarks:
-    loss = plain_losses.LOSSES[name]
+    loss = reference_losses.LOSSES[name]
     return measure_landmarks(loss, loss_curve(loss, n_classes=n_classes))
 
 
@@ -62,11 +62,11 @@ def test_gradient_at_uniform_relative_to_cross_entropy(name: str, relative) -> N
     found = landmarks_of(name).gradient_at_uniform
     assert list(found) == [2, 10, 100, 1000]
     assert list(found.values()) == pytest.approx([relative(c) for c in found], abs=1e-12)
-    assert gradient_at_uniform(plain_losses.LOSSES[name], 7) == pytest.approx(relative(7), abs=1e-12)
+    assert gradient_at_uniform(reference_losses.LOSSES[name], 7) == pytest.approx(relative(7), abs=1e-12)
 
 
 def test_class_counts_that_are_refused_are_recorded_beside_the_others() -> None:
-    loss = plain_losses.ten_classes_only
+    loss = reference_losses.ten_classes_only
     found = measure_landmarks(loss, loss_curve(loss, n_classes=10)).gradient_at_uniform
     assert found[10] == pytest.approx(1.0)
     assert found[2] == NotApplicable("expected 10 classes, got 2")
@@ -74,9 +74,9 @@ def test_class_counts_that_are_refused_are_recorded_beside_the_others() -> None:
 
 def test_infinite_stretches_are_passed_over() -> None:
     def pole(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        losses = plain_losses.cross_entropy(logits, target)
+        losses = reference_losses.cross_entropy(logits, target)
         return torch.where(losses > 3, losses * torch.nan, losses)
 
     assert measure_landmarks(pole, loss_curve(pole)).perfect_is_lowest
     with pytest.raises(NotApplicableError, match="finite nowhere"):
-        measure_landmarks(pole, loss_curve(lambda z, y: plain_losses.mae(z, y) * torch.nan))
+        measure_landmarks(pole, loss_curve(lambda z, y: reference_losses.mae(z, y) * torch.nan))

@@ -7,12 +7,12 @@ import torch
 
 from evoloss.diagnostics import Inspection, inspect_loss, readings
 from evoloss.diagnostics.readings import _percent
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 
 
 @functools.cache
 def inspected(name: str) -> Inspection:
-    return inspect_loss(plain_losses.LOSSES[name], n_classes=10)
+    return inspect_loss(reference_losses.LOSSES[name], n_classes=10)
 
 
 def rows(name: str) -> dict[str, tuple[str, str]]:
@@ -59,7 +59,7 @@ def test_broken_losses_read_as_broken() -> None:
 
 
 def test_every_loss_has_the_same_diagnostics_in_the_same_order() -> None:
-    nan = inspect_loss(lambda z, y: plain_losses.mae(z, y) * torch.nan, n_classes=10)
+    nan = inspect_loss(lambda z, y: reference_losses.mae(z, y) * torch.nan, n_classes=10)
     assert [row.diagnostic for row in readings(nan)] == list(rows("cross_entropy"))
     assert any(row.meaning.startswith("not applicable: ") for row in readings(nan))
 

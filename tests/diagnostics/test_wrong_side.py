@@ -7,7 +7,7 @@ import pytest
 import torch.nn.functional as F
 
 from evoloss.diagnostics.wrong_side import PROBES, measure_wrong_side
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 
 
 def at_uniform(slope_in_p: Callable[[float], float], n_classes: int) -> float:
@@ -26,7 +26,7 @@ def at_uniform(slope_in_p: Callable[[float], float], n_classes: int) -> float:
     ],
 )
 def test_functions_of_p_y(name: str, slope_in_p, exponent: float, verdict: str, n_classes: int) -> None:  # type: ignore[no-untyped-def]
-    result = measure_wrong_side(plain_losses.LOSSES[name], n_classes=n_classes)
+    result = measure_wrong_side(reference_losses.LOSSES[name], n_classes=n_classes)
     assert result.p == PROBES == (1e-2, 1e-4, 1e-8)
     assert result.slope_in_p == pytest.approx([slope_in_p(p) for p in PROBES], rel=1e-7)
     assert result.slope_in_log_p == pytest.approx([p * slope_in_p(p) for p in PROBES], rel=1e-7)
@@ -37,7 +37,7 @@ def test_functions_of_p_y(name: str, slope_in_p, exponent: float, verdict: str, 
 
 
 def test_brier_has_a_bounded_slope_along_spread_mass() -> None:
-    result = measure_wrong_side(plain_losses.brier, n_classes=10)
+    result = measure_wrong_side(reference_losses.brier, n_classes=10)
     assert result.slope_in_p == pytest.approx([-2 * (1 - p) * 10 / 9 for p in PROBES], rel=1e-7)
     assert result.verdict == "vanishes"
 
@@ -52,26 +52,26 @@ def test_a_loss_that_is_no_function_of_p_still_has_its_slope_along_the_curve() -
 
 
 def test_broken_losses() -> None:
-    negated = measure_wrong_side(plain_losses.negated, n_classes=10)
+    negated = measure_wrong_side(reference_losses.negated, n_classes=10)
     assert negated.verdict == "reversed"
     assert math.isnan(negated.exponent)
-    flat = measure_wrong_side(lambda z, y: F.relu(plain_losses.mae(z, y) - 5), n_classes=10)
+    flat = measure_wrong_side(lambda z, y: F.relu(reference_losses.mae(z, y) - 5), n_classes=10)
     assert flat.verdict == "vanishes"
     assert flat.gradient == (0.0, 0.0, 0.0)
-    overflowing = measure_wrong_side(lambda z, y: (plain_losses.inverse(z, y)).exp(), n_classes=10)
+    overflowing = measure_wrong_side(lambda z, y: (reference_losses.inverse(z, y)).exp(), n_classes=10)
     assert overflowing.verdict == "explodes"
 
 
 def test_a_slow_part_does_not_hide_that_most_of_the_pull_is_lost() -> None:
     # The little cross-entropy keeps the exponent at 0, yet a confident mistake has lost nearly all its pull.
     result = measure_wrong_side(
-        lambda z, y: plain_losses.mae(z, y) + 0.001 * plain_losses.cross_entropy(z, y), n_classes=10
+        lambda z, y: reference_losses.mae(z, y) + 0.001 * reference_losses.cross_entropy(z, y), n_classes=10
     )
     assert result.exponent == pytest.approx(0.0, abs=0.05)
     assert result.verdict == "vanishes"
 
 
 def test_without_a_pull_at_uniform_the_exponent_decides() -> None:
-    result = measure_wrong_side(plain_losses.blind, n_classes=10)
+    result = measure_wrong_side(reference_losses.blind, n_classes=10)
     assert math.isnan(result.relative)
     assert result.verdict == "persists"

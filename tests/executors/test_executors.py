@@ -16,7 +16,7 @@ from tests.executors.calls import count_threads, die, die_once, fail, nap, squar
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 NAMES: tuple[ExecutorName, ...] = get_args(ExecutorName)
-ELSEWHERE = ("processes", "ray")
+REMOTE = ("processes", "ray")
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ class TestEvery:
             future.result(60)
 
 
-@pytest.mark.parametrize("executor", ELSEWHERE, indirect=True)
-class TestElsewhere:
+@pytest.mark.parametrize("executor", REMOTE, indirect=True)
+class TestRemote:
     def test_a_call_whose_worker_died_is_done_again(self, executor: Executor, tmp_path: Path) -> None:
         others = [executor.submit(square, number) for number in range(2)]
         assert executor.submit(die_once, tmp_path / "died").result(60) == "survived"

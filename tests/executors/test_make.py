@@ -34,12 +34,12 @@ def test_bad_threads() -> None:
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = builtins.__import__
+    original_import = builtins.__import__
 
     def without_ray(name: str, *args: Any, **kwargs: Any) -> Any:
         if name == "ray":
             raise ModuleNotFoundError("No module named 'ray'", name="ray")
-        return plain(name, *args, **kwargs)
+        return original_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_ray)
     with pytest.raises(MissingExtraError, match=r"pip install 'evoloss\[ray\]'"):

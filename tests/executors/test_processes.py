@@ -74,7 +74,7 @@ def test_no_more_workers_than_calls() -> None:
         assert multiprocessing.active_children() == []
         pids = {executor.submit(nap, 0.0).result(LIMIT_SECONDS) for _ in range(3)}
         assert len(pids) == 1
-        assert [each.pid for each in multiprocessing.active_children()] == list(pids)
+        assert [child.pid for child in multiprocessing.active_children()] == list(pids)
         futures = [executor.submit(nap, 2.0) for _ in range(2)]
         assert len({future.result(LIMIT_SECONDS) for future in futures}) == 2
         assert len(multiprocessing.active_children()) == 2

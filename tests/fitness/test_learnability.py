@@ -11,15 +11,15 @@ import torch
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import (
     LearnabilityConfig,
-    Unit,
+    TaskGroupSpec,
     measure_learnability,
     robust_mean,
-    run_units,
-    score_unit,
+    score_group,
+    score_groups,
     task_scores,
     trainable,
 )
-from evoloss.fitness.learnability import CHUNK, UnitScores
+from evoloss.fitness.group_scores import CHUNK, GroupScores
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import BalancedNetwork
 from evoloss.random_streams import stream
@@ -36,7 +36,7 @@ NETWORK = BalancedNetwork(hidden=(5,))
 PRIOR = Prior(
     classes=(3, 4), samples=(40, 60), long_samples=(40, 40), steps=(12, 20), long_steps=(30, 30), width=(6, 8)
 )
-UNITS = [Unit(PRIOR, 0, ("test",), group, 2, long=group == 1) for group in range(2)]
+SPECS = [TaskGroupSpec(PRIOR, 0, ("test",), group, 2, long=group == 1) for group in range(2)]
 
 
 def candidates(n: int) -> torch.Tensor:
@@ -54,15 +54,15 @@ class Backwards:
         future: Future[Any] = Future()
         self.waiting.append((future, function, args))
         if len(self.waiting) == 4:
-            for each, call, given in reversed(self.waiting):
-                each.set_result(call(*given))
+            for waiting, call, given in reversed(self.waiting):
+                waiting.set_result(call(*given))
         return future
 
 
-def test_units_in_any_order_and_place_give_the_same_bits() -> None:
+def test_groups_in_any_order_and_place_give_the_same_bits() -> None:
     params = candidates(CHUNK + 3)
-    here = run_units(NETWORK, params, UNITS)
-    elsewhere = run_units(NETWORK, params, UNITS, Backwards())
+    here = score_groups(NETWORK, params, SPECS)
+    elsewhere = score_groups(NETWORK, params, SPECS, Backwards())
     for one, other in zip(here, elsewhere, strict=True):
         assert torch.equal(one.accuracy, other.accuracy)
         assert torch.equal(one.nll, other.nll)
@@ -70,8 +70,8 @@ def test_units_in_any_order_and_place_give_the_same_bits() -> None:
 
 
 def test_the_first_student_is_cross_entropys_on_the_same_task() -> None:
-    unit = UNITS[0]
-    scores = score_unit(unit, NETWORK, candidates(2))
+    spec = SPECS[0]
+    scores = score_group(spec, NETWORK, candidates(2))
     group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
     tables = tabulate_functions(
         [CrossEntropyLoss().slopes(group.tasks.n_classes)], group.tasks.n_classes, like=torch.zeros(1)
@@ -83,11 +83,11 @@ def test_the_first_student_is_cross_entropys_on_the_same_task() -> None:
 
 def test_the_advantage_is_that_of_the_ends_which_decide_most() -> None:
     params = candidates(6)
-    parts = run_units(NETWORK, params, UNITS)
+    parts = score_groups(NETWORK, params, SPECS)
     accuracy = torch.cat([part.accuracy[-1, 1:] - part.accuracy[-1, :1] for part in parts], dim=1)
     assert accuracy.shape == (6, 4)
     config = LearnabilityConfig(nll_weight=0.0, worst_weight=0.0, scoring="points", promote=1.0)
-    found = measure_learnability(config, NETWORK, params, UNITS)
+    found = measure_learnability(config, NETWORK, params, SPECS)
     torch.testing.assert_close(found.advantage, accuracy.double().mean(dim=1))
     # The ends count two thirds: the order of both agrees where the ends decide.
     assert int(found.fitness.argmin()) in accuracy.mean(dim=1).topk(3).indices.tolist()
@@ -100,8 +100,8 @@ def test_rejected_candidates_are_infinite_and_cost_no_training(monkeypatch: pyte
     def fail(*args: Any) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr("evoloss.fitness.learnability.score_unit", fail)
-    found = measure_learnability(LearnabilityConfig(), NETWORK, turned, UNITS)
+    monkeypatch.setattr("evoloss.fitness.group_scores.score_group", fail)
+    found = measure_learnability(LearnabilityConfig(), NETWORK, turned, SPECS)
     assert found.fitness.isposinf().all()
     assert found.advantage.isnan().all()
 
@@ -111,21 +111,21 @@ def test_only_the_promoted_are_trained_long_and_the_others_rank_behind(
 ) -> None:
     trained: list[tuple[bool, int]] = []
 
-    def spy(unit: Unit, network: BalancedNetwork, params: torch.Tensor) -> UnitScores:
-        trained.append((bool(unit.long), len(params)))
-        return score_unit(unit, network, params)
+    def spy(spec: TaskGroupSpec, network: BalancedNetwork, params: torch.Tensor) -> GroupScores:
+        trained.append((bool(spec.long), len(params)))
+        return score_group(spec, network, params)
 
-    monkeypatch.setattr("evoloss.fitness.learnability.score_unit", spy)
+    monkeypatch.setattr("evoloss.fitness.group_scores.score_group", spy)
     params = candidates(8)
-    found = measure_learnability(LearnabilityConfig(promote=0.25), NETWORK, params, UNITS)
+    found = measure_learnability(LearnabilityConfig(promote=0.25), NETWORK, params, SPECS)
     assert trained == [(False, 8), (True, 2)]
-    short = measure_learnability(LearnabilityConfig(), NETWORK, params, UNITS[:1])
+    short = measure_learnability(LearnabilityConfig(), NETWORK, params, SPECS[:1])
     promoted = set(short.fitness.argsort()[:2].tolist())
     assert set(found.fitness.argsort()[:2].tolist()) == promoted
 
 
-def scores(accuracy: list[float], nll: list[float]) -> UnitScores:
-    return UnitScores(torch.tensor(accuracy)[None, :, None], torch.tensor(nll)[None, :, None])
+def scores(accuracy: list[float], nll: list[float]) -> GroupScores:
+    return GroupScores(torch.tensor(accuracy)[None, :, None], torch.tensor(nll)[None, :, None])
 
 
 def test_scores_by_rank_and_by_points() -> None:
@@ -139,7 +139,7 @@ def test_scores_by_rank_and_by_points() -> None:
 
 
 def test_along_the_way_counts_a_third() -> None:
-    along = UnitScores(torch.tensor([[50.0, 65.0], [50.0, 50.0]])[:, :, None], torch.zeros(2, 2, 1))
+    along = GroupScores(torch.tensor([[50.0, 65.0], [50.0, 50.0]])[:, :, None], torch.zeros(2, 2, 1))
     assert task_scores("points", 0.0, along).item() == pytest.approx(1.0)
 
 
@@ -172,14 +172,14 @@ def test_unknown_scoring() -> None:
 
 
 def test_each_loss_at_its_own_best_learning_rate() -> None:
-    unit = replace(UNITS[0], rates=3)
+    spec = replace(SPECS[0], rates=3)
     group = draw_group(PRIOR, 2, stream(0, "test", 0), long=False, rates=3)
-    plain = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
-    assert torch.equal(group.tasks.x[::3], plain.tasks.x)
-    assert torch.equal(group.plan.batches[:, 1::3], plain.plan.batches)
-    torch.testing.assert_close(group.plan.rates[:, 2::3], 9 * plain.plan.rates)
+    reference = draw_group(PRIOR, 2, stream(0, "test", 0), long=False)
+    assert torch.equal(group.tasks.x[::3], reference.tasks.x)
+    assert torch.equal(group.plan.batches[:, 1::3], reference.plan.batches)
+    torch.testing.assert_close(group.plan.rates[:, 2::3], 9 * reference.plan.rates)
     params = candidates(4)
-    tuned = score_unit(unit, NETWORK, params)
+    tuned = score_group(spec, NETWORK, params)
     every = Students(group.config, group.tasks, group.plan).train(
         join_tables(
             [
@@ -192,4 +192,4 @@ def test_each_loss_at_its_own_best_learning_rate() -> None:
     )
     accuracy = 100 * every.test_accuracy[-1].nan_to_num(nan=1 / group.tasks.n_classes)
     torch.testing.assert_close(tuned.accuracy[-1], accuracy.view(5, 2, 3).amax(dim=2))
-    assert tuned.accuracy.shape == score_unit(UNITS[0], NETWORK, params).accuracy.shape
+    assert tuned.accuracy.shape == score_group(SPECS[0], NETWORK, params).accuracy.shape

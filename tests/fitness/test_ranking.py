@@ -38,18 +38,18 @@ def accepted(network: LossNetwork, popsize: int, *class_counts: int) -> Tensor:
     return rows[keep][:popsize]
 
 
-def gaps(network: LossNetwork, row: Tensor, each: Couples) -> Tensor:
+def gaps(network: LossNetwork, row: Tensor, made: Couples) -> Tensor:
     """L(worse) - L(better) of one candidate, couple by couple from the two predictions."""
     worse, better = (
-        network.losses(row[None], each.log_probs[index], each.target[index])[0]
-        for index in (each.worse, each.better)
+        network.losses(row[None], made.log_probs[index], made.target[index])[0]
+        for index in (made.worse, made.better)
     )
     return worse - better
 
 
 def met(made: Couples) -> set[frozenset[int]]:
     """Which pairs were compared, whatever the order."""
-    return {frozenset(each) for each in zip(made.worse.tolist(), made.better.tolist(), strict=True)}
+    return {frozenset(couple) for couple in zip(made.worse.tolist(), made.better.tolist(), strict=True)}
 
 
 def by_hand(objective: str, gap: Tensor, margin: float) -> float:
@@ -78,7 +78,7 @@ def test_the_worse_of_a_couple_has_the_smaller_probability(error: str) -> None:
 
 def test_no_more_couples_than_there_are_partners() -> None:
     made = make_couples(RankingConfig(couples_per_pair=50), pairs(5, 4), stream(0))
-    assert met(made) == {frozenset(each) for each in itertools.combinations(range(4), 2)}
+    assert met(made) == {frozenset(combination) for combination in itertools.combinations(range(4), 2)}
 
 
 def test_ties_are_left_out() -> None:
@@ -119,11 +119,11 @@ def test_exact_fitness_follows_the_formula(
     network: LossNetwork, counts: tuple[int, ...], objective: str
 ) -> None:
     config = RankingConfig(objective=objective, margin=0.3, n_grid=0, couples_per_pair=2)  # type: ignore[arg-type]
-    each = couples(config, *counts)
+    all_couples = couples(config, *counts)
     params = accepted(network, 4, *counts)
-    evaluation = RankingFitness(config, network, each).evaluate(params)
+    evaluation = RankingFitness(config, network, all_couples).evaluate(params)
     for row, fitness, consistency in zip(params, evaluation.fitness, evaluation.consistency, strict=True):
-        found = [gaps(network, row, made) for made in each]
+        found = [gaps(network, row, made) for made in all_couples]
         expected = sum(by_hand(objective, gap, 0.3) for gap in found) / len(counts)
         assert float(fitness) == pytest.approx(expected, rel=1e-6)
         share = sum(by_hand("sign", gap, 0.3) for gap in found) / len(counts)
@@ -134,9 +134,11 @@ def test_exact_fitness_follows_the_formula(
 @pytest.mark.parametrize("objective", ["sign", "hinge", "logistic"])
 def test_tables_stand_for_the_networks(objective: str) -> None:
     exact, tabulated = (RankingConfig(objective=objective, n_grid=n) for n in (0, 128))  # type: ignore[arg-type]
-    each = couples(exact, 2, 10)
+    all_couples = couples(exact, 2, 10)
     params = accepted(NETWORK, 8, 2, 10)
-    one, other = (RankingFitness(config, NETWORK, each).evaluate(params) for config in (exact, tabulated))
+    one, other = (
+        RankingFitness(config, NETWORK, all_couples).evaluate(params) for config in (exact, tabulated)
+    )
     torch.testing.assert_close(other.consistency, one.consistency, rtol=0, atol=5e-3)
     torch.testing.assert_close(other.fitness, one.fitness, rtol=5e-3, atol=5e-3)
     assert not torch.equal(one.fitness, other.fitness) or objective == "sign"
@@ -252,7 +254,7 @@ def test_grouped_classes_are_judged_like_the_classes_they_stand_for() -> None:
             found.append(
                 RankingFitness(config, NETWORK, [make_couples(config, batch, stream(0))]).evaluate(params)
             )
-        return torch.stack([each.consistency for each in found])
+        return torch.stack([value.consistency for value in found])
 
     grouped, every = consistency(64), consistency(0)
     error = ((grouped.var(0) + every.var(0)) / 6).sqrt()
@@ -276,13 +278,17 @@ def test_the_same_fitness_on_a_gpu(n_grid: int) -> None:
     made = couples(config, 2, 10)
     there = [
         Couples(
-            each.log_probs.cuda(), each.target.cuda(), each.n_classes, each.worse.cuda(), each.better.cuda()
+            couple.log_probs.cuda(),
+            couple.target.cuda(),
+            couple.n_classes,
+            couple.worse.cuda(),
+            couple.better.cuda(),
         )
-        for each in made
+        for couple in made
     ]
     params = accepted(NETWORK, 6, 2, 10)
     here, gpu = (
-        RankingFitness(config, NETWORK, each).evaluate(rows)
-        for each, rows in ((made, params), (there, params.cuda()))
+        RankingFitness(config, NETWORK, place).evaluate(rows)
+        for place, rows in ((made, params), (there, params.cuda()))
     )
     torch.testing.assert_close(gpu.fitness.cpu(), here.fitness, rtol=1e-6, atol=1e-6)

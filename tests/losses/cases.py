@@ -71,7 +71,7 @@ def make_weight(n_classes: int, seed: int = 3, dtype: torch.dtype = torch.float6
     return (0.2 + torch.rand(n_classes, generator=generator, dtype=torch.float64)).to(dtype)
 
 
-def plain_agreements(probs: Tensor, shares: Tensor) -> Tensor:
+def reference_agreements(probs: Tensor, shares: Tensor) -> Tensor:
     """The formula of evoloss.networks.paced, one row after the other, for each class; all ``(N, C)``."""
     n, n_classes = probs.shape
     learned = (probs * shares).detach()

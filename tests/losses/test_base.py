@@ -18,7 +18,7 @@ from tests.losses.cases import (
     make_logits,
     make_probs,
     make_weight,
-    plain_agreements,
+    reference_agreements,
 )
 
 C = 5
@@ -37,7 +37,7 @@ def every_cost(case: LossCase, logits: Tensor, labels: Tensor, ignored: set[int]
     loss = case.build(reduction="none")
     if case.name == "evolved-paced":
         kept = torch.tensor([float(i not in ignored) for i in range(len(labels))])
-        known = plain_agreements(logits.softmax(1), labels * kept[:, None])
+        known = reference_agreements(logits.softmax(1), labels * kept[:, None])
         return loss.class_costs(logits, known)  # type: ignore[call-arg]
     columns = [loss(logits, torch.full((len(logits),), k)) for k in range(logits.shape[1])]
     return torch.stack(columns, dim=1)

@@ -18,7 +18,7 @@ from evoloss.networks import (
     MonotoneNetwork,
     PacedNetwork,
 )
-from tests.losses.cases import make_indices, make_logits, make_probs, make_weight, plain_agreements
+from tests.losses.cases import make_indices, make_logits, make_probs, make_weight, reference_agreements
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, NETWORKS, evolved, usable_params
 
 C = CONCAT_CLASSES
@@ -40,7 +40,7 @@ def test_equals_the_network_in_canonical_form(kind: str):
     params, network = loss.params[None].double(), NETWORKS[kind]
     log_probs, others = logits.log_softmax(1), {}
     if isinstance(network, PacedNetwork):
-        known = plain_agreements(log_probs.exp(), F.one_hot(target, C).double())
+        known = reference_agreements(log_probs.exp(), F.one_hot(target, C).double())
         others["context"] = known[torch.arange(6), target]
     expected = network.losses(params, log_probs, target, **others)[0] - loss.least_cost(C)
     torch.testing.assert_close(loss(logits, target), expected)

@@ -54,7 +54,7 @@ def torch_module(params: Tensor, n_inputs: int, hidden: tuple[int, ...], activat
     return nn.Sequential(*modules)
 
 
-def plain_raw_phi(
+def reference_raw_phi(
     network: ClasswiseNetwork, params: Tensor, log_p: Tensor, label: bool, n_classes: int
 ) -> Tensor:
     """phi before it is made canonical, from the definition, one candidate."""
@@ -69,30 +69,30 @@ def plain_raw_phi(
     return module(torch.stack(features, dim=1)).squeeze(1)
 
 
-def plain_slope(
+def reference_slope(
     network: ClasswiseNetwork, params: Tensor, log_p: float, label: bool, n_classes: int
 ) -> float:
     """d phi / d log p before scaling, by autograd."""
     at = torch.tensor([log_p], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(plain_raw_phi(network, params, at, label, n_classes).sum(), at)
+    (slope,) = torch.autograd.grad(reference_raw_phi(network, params, at, label, n_classes).sum(), at)
     return float(slope)
 
 
-def plain_losses(network: ClasswiseNetwork, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+def reference_losses(network: ClasswiseNetwork, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     """Canonical losses of one candidate, class by class; no probability below the floor."""
     n_classes = log_probs.shape[1]
     uniform = -math.log(n_classes)
-    gap = plain_slope(network, params, uniform, False, n_classes) - plain_slope(
+    gap = reference_slope(network, params, uniform, False, n_classes) - reference_slope(
         network, params, uniform, True, n_classes
     )
     ends = torch.tensor([0.0, LOG_P_FLOOR], dtype=torch.float64)
-    at_certain = plain_raw_phi(network, params, ends, True, n_classes)[0]
-    at_floor = plain_raw_phi(network, params, ends, False, n_classes)[1]
+    at_certain = reference_raw_phi(network, params, ends, True, n_classes)[0]
+    at_floor = reference_raw_phi(network, params, ends, False, n_classes)[1]
     total = torch.zeros(len(target), dtype=torch.float64)
     for j in range(n_classes):
         column = log_probs[:, j]
-        own = plain_raw_phi(network, params, column, True, n_classes) - at_certain
-        other = plain_raw_phi(network, params, column, False, n_classes) - at_floor
+        own = reference_raw_phi(network, params, column, True, n_classes) - at_certain
+        other = reference_raw_phi(network, params, column, False, n_classes) - at_floor
         total = total + torch.where(target == j, own, other)
     return (total / gap).detach()
 

@@ -12,10 +12,10 @@ NETWORK = BalancedNetwork(hidden=(6, 5))
 @pytest.mark.parametrize("n_classes", [2, 10, 1000])
 def test_others_weigh_one_over_c_plus_p_and_the_label_one(n_classes: int) -> None:
     log_p = torch.linspace(LOG_P_FLOOR, 0.0, 50, dtype=torch.float64)
-    plain, params = ClasswiseNetwork(hidden=(6, 5)), accepted(NETWORK, 2, 0, n_classes)
+    reference, params = ClasswiseNetwork(hidden=(6, 5)), accepted(NETWORK, 2, 0, n_classes)
     layers = NETWORK.mlp.layers(params)
     for flag, factor in ((True, torch.ones_like(log_p)), (False, 1 / n_classes + log_p.exp())):
-        expected = plain.raw(layers, log_p, flag, n_classes) * factor
+        expected = reference.raw(layers, log_p, flag, n_classes) * factor
         torch.testing.assert_close(NETWORK.raw(layers, log_p, flag, n_classes), expected)
 
 
@@ -44,11 +44,11 @@ def test_a_change_of_weights_changes_the_loss_alike_at_all_class_counts() -> Non
         log_probs, _ = pairs_of(64, n_classes)
         flat = log_probs.clamp(min=LOG_P_FLOOR).reshape(-1)
         sums = [
-            network.raw(network.mlp.layers(each), flat, False, n_classes).view(8, 64, -1).sum(dim=2)
-            for each in (params, moved)
+            network.raw(network.mlp.layers(candidate), flat, False, n_classes).view(8, 64, -1).sum(dim=2)
+            for candidate in (params, moved)
         ]
         return float((sums[0] - sums[1]).abs().mean())
 
     assert change(NETWORK, 1000) < 3 * change(NETWORK, 10)
-    plain = ClasswiseNetwork(hidden=(6, 5))
-    assert change(plain, 1000) > 30 * change(plain, 10)
+    reference = ClasswiseNetwork(hidden=(6, 5))
+    assert change(reference, 1000) > 30 * change(reference, 10)

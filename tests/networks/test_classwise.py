@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.networks import LOG_P_FLOOR, ClasswiseNetwork, Features
 from evoloss.random_streams import stream
-from tests.networks.populations import accepted, pairs_of, plain_losses, plain_slope, population
+from tests.networks.populations import accepted, pairs_of, population, reference_losses, reference_slope
 
 NETWORK = ClasswiseNetwork()
 
@@ -26,9 +26,9 @@ def test_losses_follow_the_definition(activation: str, features: Features, n_cla
     losses = network.losses(params, log_probs, target)
     assert losses.shape == (4, 40)
     for row, loss in zip(params, losses, strict=True):
-        plain = plain_losses(network, row, log_probs, target)
-        scale = float(plain.abs().max())
-        torch.testing.assert_close(loss, plain, rtol=1e-9, atol=1e-11 * scale)
+        reference = reference_losses(network, row, log_probs, target)
+        scale = float(reference.abs().max())
+        torch.testing.assert_close(loss, reference, rtol=1e-9, atol=1e-11 * scale)
 
 
 def test_a_candidate_does_not_see_the_others() -> None:
@@ -76,7 +76,7 @@ def test_the_label_goes_on_below_the_floor_and_the_others_stay() -> None:
     form = NETWORK.form(params, 10)
     log_p = LOG_P_FLOOR + torch.tensor([0.0, -1.0, -10.0, -1e4, -1e6], dtype=torch.float64)
     label = NETWORK.phi_label(params, form, log_p, 10)
-    slopes = params.new_tensor([[plain_slope(NETWORK, row, LOG_P_FLOOR, True, 10)] for row in params])
+    slopes = params.new_tensor([[reference_slope(NETWORK, row, LOG_P_FLOOR, True, 10)] for row in params])
     expected = label[:, :1] + form.scale * slopes * (log_p - LOG_P_FLOOR)
     torch.testing.assert_close(label, expected, rtol=1e-9, atol=1e-9)
     assert not NETWORK.phi_other(params, form, log_p, 10).any()

@@ -95,8 +95,8 @@ def test_the_gradient_at_the_uniform_prediction_is_that_of_cross_entropy(kind: s
     params = accepted(network, 3, 1, N_CLASSES)
     if network.sees_batch:
         # In a batch of such predictions nothing is learned.
-        temper = network.tempering(params).at(torch.zeros(1, 1).double())
-        other, label = network.slopes(params, N_CLASSES)(temper * -math.log(N_CLASSES)).unbind(1)
+        exponent = network.tempering(params).at(torch.zeros(1, 1).double())
+        other, label = network.slopes(params, N_CLASSES)(exponent * -math.log(N_CLASSES)).unbind(1)
         torch.testing.assert_close(other - label, torch.ones(3, 1).double(), rtol=1e-9, atol=0)
         return
     for row in params:
@@ -118,7 +118,7 @@ def test_other_classes_may_change_places_unless_they_are_told_apart(kind: str) -
     log_probs, _ = pairs_of(40, N_CLASSES)
     target = torch.zeros(40, dtype=torch.int64)
     turned = torch.cat([log_probs[:, :1], log_probs[:, 1:].flip(1)], dim=1)
-    losses, others = (network.losses(params, each, target) for each in (log_probs, turned))
+    losses, others = (network.losses(params, prediction, target) for prediction in (log_probs, turned))
     alike = torch.allclose(losses, others, rtol=1e-9, atol=1e-9)
     assert alike is not network.tells_classes_apart
 
@@ -136,12 +136,12 @@ def test_slopes_make_the_gradient(kind: str) -> None:
     is_label = torch.nn.functional.one_hot(target, N_CLASSES).bool()
     tempering = network.tempering(params)
     for at, row in enumerate(params):
-        tempers = torch.ones(12, 1).double()
+        exponents = torch.ones(12, 1).double()
         if tempering is not None:
             # Without a batch to follow, its labels are taken for learned.
-            followed = tempers[:, 0] if network.sees_batch else certainty(log_probs)
-            tempers = tempering.at(followed)[at][:, None]
-        slopes = network.slopes(row[None], N_CLASSES)((tempers * log_probs).reshape(-1))[0]
+            followed = exponents[:, 0] if network.sees_batch else certainty(log_probs)
+            exponents = tempering.at(followed)[at][:, None]
+        slopes = network.slopes(row[None], N_CLASSES)((exponents * log_probs).reshape(-1))[0]
         other, label = slopes.view(2, 12, N_CLASSES)
         h = torch.where(is_label, label, other)
         expected = h - log_probs.exp() * h.sum(dim=1, keepdim=True)

@@ -53,7 +53,7 @@ def exact(network: ClasswiseNetwork, params: Tensor, log_p: Tensor, n_classes: i
     other = network.phi_other(row, form, at, n_classes)[0]
     delta = network.phi_label(row, form, at, n_classes)[0] - other
     delta = delta - network.least_cost(row[0], n_classes)
-    slopes = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] for each in (other, delta)]
+    slopes = [torch.autograd.grad(function.sum(), at, retain_graph=True)[0] for function in (other, delta)]
     return other.detach(), delta.detach(), *slopes
 
 
@@ -61,8 +61,8 @@ def made(tables: LookupTables, log_p: Tensor) -> tuple[Tensor, ...]:
     """The same by the tables, as float32 uses them, with the slopes that autograd finds."""
     at = log_p.float().requires_grad_()
     both = tables.other(at), tables.label(at)
-    slopes = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] for each in both]
-    return *(each.detach().double() for each in both), *(each.double() for each in slopes)
+    slopes = [torch.autograd.grad(function.sum(), at, retain_graph=True)[0] for function in both]
+    return *(function.detach().double() for function in both), *(slope.double() for slope in slopes)
 
 
 def inside(n: int, seed: int = 0) -> Tensor:
@@ -75,8 +75,8 @@ def inside(n: int, seed: int = 0) -> Tensor:
 def float32_rounding(tables: LookupTables, furthest: float) -> float:
     """What rounding the entries, their product with log p and the sum may cost down to a log-probability."""
     used = slice(0, int(furthest * -tables.scale) + 1)
-    largest = max(each[used].abs().max().item() for each in (tables.other_value, tables.label_value))
-    steepest = max(each[used].abs().max().item() for each in (tables.other_slope, tables.label_slope))
+    largest = max(function[used].abs().max().item() for function in (tables.other_value, tables.label_value))
+    steepest = max(function[used].abs().max().item() for function in (tables.other_slope, tables.label_slope))
     return 2.0**-24 * (2 * largest - 3 * furthest * steepest)
 
 
@@ -86,7 +86,7 @@ def check_errors(network: ClasswiseNetwork, params: Tensor, n_classes: int, n_no
     # The curvature of the network, from its slopes at neighbouring nodes.
     nodes = (torch.arange(n_nodes, dtype=torch.float64) * -width).clamp(min=LOG_P_FLOOR)
     slopes = exact(network, params, nodes, n_classes)[2:]
-    curvature = max((each.diff() / width).abs().max().item() for each in slopes)
+    curvature = max((slope.diff() / width).abs().max().item() for slope in slopes)
     for furthest in (-8.0, LOG_P_FLOOR):
         log_p = inside(4000, seed).clamp(min=furthest)
         both = zip(made(tables, log_p), exact(network, params, log_p, n_classes), strict=True)

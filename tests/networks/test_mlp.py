@@ -27,10 +27,10 @@ def test_a_population_is_its_candidates_as_torch_modules(
     params, inputs, _ = random(mlp, 6, 9)
     value = mlp.value(mlp.layers(params), inputs)
     assert value.shape == (6, 9)
-    plain = torch.stack(
+    reference = torch.stack(
         [torch_module(row, n_inputs, hidden, activation)(inputs).squeeze(1) for row in params]
     )
-    torch.testing.assert_close(value, plain.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(value, reference.detach(), rtol=1e-12, atol=1e-12)
     for position in range(6):
         alone = mlp.value(mlp.layers(params[position : position + 1]), inputs)
         torch.testing.assert_close(alone[0], value[position], rtol=1e-12, atol=1e-12)

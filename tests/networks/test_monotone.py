@@ -10,7 +10,7 @@ from evoloss.errors import ConfigError
 from evoloss.networks import LOG_P_FLOOR, Features, MonotoneNetwork
 from evoloss.pairs import label_log_probs, move_mass
 from evoloss.random_streams import stream
-from tests.networks.populations import pairs_of, plain_raw_phi, population
+from tests.networks.populations import pairs_of, population, reference_raw_phi
 
 networks = st.builds(
     MonotoneNetwork,
@@ -26,7 +26,7 @@ def test_moving_mass_off_the_label_costs_more(network: MonotoneNetwork, n_classe
     params = params[network.form(params, n_classes).exists]
     log_probs, target = pairs_of(40, n_classes, seed)
     moved = move_mass(log_probs, target, stream(seed, "move"))
-    before, after = (network.losses(params, each, target) for each in (log_probs, moved))
+    before, after = (network.losses(params, prediction, target) for prediction in (log_probs, moved))
     gap, rounding = after - before, 1e-12 * n_classes * before.abs().amax(1, keepdim=True)
     assert (gap > -rounding).all()
     # Where tanh is flat to the last digit, or 1 - p is below the resolution of a sum, only a tie is certain.
@@ -72,9 +72,12 @@ def test_phi_is_the_classwise_network_with_flipped_features() -> None:
     weights = network.constrain(params)
     log_p = torch.tensor([-30.0, -2.0, -0.1], dtype=torch.float64)
     raw = network.mlp.value(network.mlp.layers(weights), network.inputs(log_p, False, 10))[0]
-    torch.testing.assert_close(raw, plain_raw_phi(network, weights[0], log_p, False, 10).detach())
-    label, plain = network.inputs(log_p, True, 10), super(MonotoneNetwork, network).inputs(log_p, True, 10)
-    torch.testing.assert_close(label, plain * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
+    torch.testing.assert_close(raw, reference_raw_phi(network, weights[0], log_p, False, 10).detach())
+    label, unmodified = (
+        network.inputs(log_p, True, 10),
+        super(MonotoneNetwork, network).inputs(log_p, True, 10),
+    )
+    torch.testing.assert_close(label, unmodified * torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))
 
 
 def test_an_activation_that_falls_is_refused() -> None:

@@ -20,7 +20,7 @@ from evoloss.networks import (
 from evoloss.networks.tempered import EXPONENTS
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.random_streams import stream
-from tests.losses.cases import plain_agreements
+from tests.losses.cases import reference_agreements
 
 NETWORK = PacedNetwork()
 FAR = -30.0  # a logarithm or logit, cut at -12
@@ -42,7 +42,7 @@ def plain(params: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     n_classes = logits.shape[1]
     weights, least, power = params[:5].exp(), params[5].sigmoid(), params[6].exp()
     log_p = torch.log_softmax(logits, 1)[torch.arange(len(target)), target]
-    known = plain_agreements(logits.softmax(1), F.one_hot(target, n_classes).double())
+    known = reference_agreements(logits.softmax(1), F.one_hot(target, n_classes).double())
     t = least + (1 - least) * known[torch.arange(len(target)), target] ** power
     cost = -weights[0] * log_p
     for weight, exponent in zip(weights[1:], EXPONENTS[1:], strict=True):
@@ -122,7 +122,7 @@ def agreements(
 ) -> list[float]:
     kept = None if counts is None else torch.tensor(counts)
     found = agreements_of(torch.tensor(p).double(), torch.tensor(target, dtype=torch.long), kept, n_classes)
-    return [round(each, 6) for each in found.tolist()]
+    return [round(value, 6) for value in found.tolist()]
 
 
 def test_agreement_is_0_at_chance_and_below_and_1_where_all_is_learned() -> None:
@@ -157,13 +157,13 @@ def test_agreements_are_their_formula(n_classes: int) -> None:
     logits, target = predictions(n_classes, 3.0)
     probs, shares = logits.softmax(1), F.one_hot(target, n_classes).double()
     shares[5] = 0.0  # as an ignored position
-    wanted = plain_agreements(probs, shares)
+    wanted = reference_agreements(probs, shares)
     torch.testing.assert_close(dense_agreements_of(probs, shares), wanted)
-    each = torch.arange(len(target))
-    found = agreements_of(probs[each, target], target, shares.sum(1) > 0, n_classes)
-    torch.testing.assert_close(found, wanted[each, target])
+    positions = torch.arange(len(target))
+    found = agreements_of(probs[positions, target], target, shares.sum(1) > 0, n_classes)
+    torch.testing.assert_close(found, wanted[positions, target])
     soft = torch.softmax(logits.flip(0), 1)
-    torch.testing.assert_close(dense_agreements_of(probs, soft), plain_agreements(probs, soft))
+    torch.testing.assert_close(dense_agreements_of(probs, soft), reference_agreements(probs, soft))
 
 
 def test_a_prediction_that_is_no_number_spoils_no_other() -> None:

@@ -23,7 +23,7 @@ def some(n: int = 4) -> Tensor:
 
 def single(exponent: float, least: float, power: float = 1.0) -> Tensor:
     """One weight alone, the others next to nothing."""
-    weights = [0.0 if each == exponent else FAR for each in EXPONENTS]
+    weights = [0.0 if power == exponent else FAR for power in EXPONENTS]
     logit = math.log(least / (1 - least)) if 0 < least < 1 else (FAR if least == 0 else -FAR)
     return torch.tensor([[*weights, logit, math.log(power)]], dtype=torch.float64)
 
@@ -40,14 +40,14 @@ def plain(params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     certain = (n_classes * log_probs.exp().amax(1) - 1) / (n_classes - 1)
     log_p = log_probs[torch.arange(len(target)), target]
 
-    def temper(certain: Tensor) -> Tensor:
+    def exponent_at(certain: Tensor) -> Tensor:
         return least + (1 - least) * certain**power
 
-    t = temper(certain)
+    t = exponent_at(certain)
     cost = -weights[0] * log_p
     for weight, exponent in zip(weights[1:], EXPONENTS[1:], strict=True):
         cost = cost + weight * (1 - (exponent * t * log_p).exp()) / exponent / t
-    flat = temper(torch.zeros(())) * -math.log(n_classes)
+    flat = exponent_at(torch.zeros(())) * -math.log(n_classes)
     pull = sum(weight * (exponent * flat).exp() for weight, exponent in zip(weights, EXPONENTS, strict=True))
     return cost / pull
 
@@ -86,7 +86,7 @@ def test_a_flat_prediction_pulls_as_cross_entropy_and_a_contradicting_one_hardly
         assert least < pull < most
 
 
-def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_temper_fixed() -> None:
+def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_exponent_fixed() -> None:
     params, (log_probs, target) = some(1), predictions(6)
     logits = log_probs.clone().requires_grad_()
     NETWORK.losses(params, torch.log_softmax(logits, 1), target).sum().backward()
@@ -98,8 +98,8 @@ def test_the_gradient_is_cross_entropys_times_a_number_and_holds_the_temper_fixe
     fixed = certainty(log_probs)
     form = NETWORK.form(params, 6)
     log_p = log_probs[torch.arange(40), target].clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda each: NETWORK.costs(params, form, each, fixed), (log_p,))
-    assert torch.autograd.gradgradcheck(lambda each: NETWORK.costs(params, form, each, fixed), (log_p,))
+    assert torch.autograd.gradcheck(lambda rows: NETWORK.costs(params, form, rows, fixed), (log_p,))
+    assert torch.autograd.gradgradcheck(lambda rows: NETWORK.costs(params, form, rows, fixed), (log_p,))
 
 
 def test_plain_numbers_give_the_same_costs_and_their_slopes() -> None:

@@ -147,12 +147,12 @@ def test_the_table_of_gamma_quantiles_is_that_of_scipy() -> None:
 
 
 def test_few_classes_have_a_column_each_and_the_same_bits_as_without_slots() -> None:
-    plain, slotted = (
+    every_class, grouped = (
         sample_pairs(PairsConfig(slots=slots), 50, 64, stream(7), torch.float64) for slots in (0, 64)
     )
-    assert slotted.counts is None
-    assert torch.equal(plain.log_probs, slotted.log_probs)
-    assert torch.equal(plain.target, slotted.target)
+    assert grouped.counts is None
+    assert torch.equal(every_class.log_probs, grouped.log_probs)
+    assert torch.equal(every_class.target, grouped.target)
     many = sample_pairs(PairsConfig(slots=64), 50, 65, stream(7))
     assert many.log_probs.shape == (50, 64)
     assert many.counts is not None

@@ -26,7 +26,7 @@ def test_one_class_follows_the_mixture_of_four_betas(n_classes: int) -> None:
     marginals = [stats.beta(level, level * (n_classes - 1)) for level in LEVELS]
     for column in (0, n_classes - 1):
         p = log_probs[:, column].exp().numpy()
-        assert stats.kstest(p, lambda x: sum(each.cdf(x) for each in marginals) / 4).pvalue > 1e-3
+        assert stats.kstest(p, lambda x: sum(marginal.cdf(x) for marginal in marginals) / 4).pvalue > 1e-3
 
 
 def test_mean_and_variance_at_each_concentration() -> None:

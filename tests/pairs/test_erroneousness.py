@@ -45,12 +45,12 @@ def test_total_variation_is_one_minus_p(seed: int, n_classes: int, dtype: torch.
     pairs = sample_pairs(PairsConfig(), 100, n_classes, stream(seed), dtype)
     log_probs, target = pairs.log_probs, pairs.target
     one_hot = torch.nn.functional.one_hot(target, n_classes)
-    plain = 0.5 * (log_probs.double().exp() - one_hot).abs().sum(1)
+    reference = 0.5 * (log_probs.double().exp() - one_hot).abs().sum(1)
     digits = {"rtol": 1e-5, "atol": 2e-7} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-15}
     error = one_minus_p(log_probs, target)
     # Relative accuracy down to errors of 1e-30, which the plain difference has not.
     torch.testing.assert_close(total_variation(log_probs, target), error, rtol=digits["rtol"], atol=0)
-    torch.testing.assert_close(error.double(), plain, **digits)
+    torch.testing.assert_close(error.double(), reference, **digits)
 
 
 def test_the_key_orders_what_one_minus_p_cannot_tell_apart() -> None:

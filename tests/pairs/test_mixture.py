@@ -51,9 +51,9 @@ def test_rows_belong_to_the_regime_that_is_named_for_them() -> None:
 @pytest.mark.parametrize("weight", [1e-60, 1e200])
 def test_only_the_proportion_of_weights_counts(weight: float) -> None:
     scaled = PairsConfig(weights={"vertex": weight, "boundary": weight})
-    plain = PairsConfig(weights={"vertex": 1.0, "boundary": 1.0})
+    reference = PairsConfig(weights={"vertex": 1.0, "boundary": 1.0})
     assert same(
-        sample_pairs(scaled, 50, 4, stream(2, "scale")), sample_pairs(plain, 50, 4, stream(2, "scale"))
+        sample_pairs(scaled, 50, 4, stream(2, "scale")), sample_pairs(reference, 50, 4, stream(2, "scale"))
     )
 
 

@@ -36,8 +36,8 @@ def scales_are(scale: Tensor, low: float, high: float) -> None:
 
 def without(log_probs: Tensor, *classes: Tensor) -> Tensor:
     """The log-probabilities with -inf at the given class of each row."""
-    for each in classes:
-        log_probs = log_probs.scatter(1, each[:, None], -torch.inf)
+    for label in classes:
+        log_probs = log_probs.scatter(1, label[:, None], -torch.inf)
     return log_probs
 
 

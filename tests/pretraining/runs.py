@@ -30,16 +30,18 @@ def tiny(**changes: Any) -> PretrainConfig:
     return PretrainConfig(**{**TINY, **changes})
 
 
-def plain(history: list[GenerationRecord]) -> list[dict[str, Any]]:
+def untimed_records(history: list[GenerationRecord]) -> list[dict[str, Any]]:
     """The history without its only field that a clock decides."""
     return [{**vars(record), "seconds": None} for record in history]
 
 
 def same_result(one: PretrainResult, other: PretrainResult) -> bool:
-    return torch.equal(one.loss.params, other.loss.params) and plain(one.history) == plain(other.history)
+    return torch.equal(one.loss.params, other.loss.params) and untimed_records(
+        one.history
+    ) == untimed_records(other.history)
 
 
-def plain_history(directory: Path) -> list[dict[str, Any]]:
+def untimed_history(directory: Path) -> list[dict[str, Any]]:
     lines = (directory / "history.jsonl").read_text().splitlines()
     return [{**json.loads(line), "seconds": None} for line in lines]
 
@@ -57,7 +59,7 @@ def same_files(one: Path, other: Path) -> bool:
     states = saved_state(one), saved_state(other)
     return (
         torch.equal(saved_params(one), saved_params(other))
-        and plain_history(one) == plain_history(other)
+        and untimed_history(one) == untimed_history(other)
         and states[0].keys() == states[1].keys()
         and all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     )

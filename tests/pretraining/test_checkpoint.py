@@ -66,7 +66,7 @@ def test_replacing_leaves_nothing_beside_the_file(tmp_path: Path):
     written(tmp_path)
     written(tmp_path, replace(CHECKPOINT, generation=5))
     assert read_checkpoint(tmp_path, CONFIG).generation == 5
-    assert [each.name for each in tmp_path.iterdir()] == [CHECKPOINT_FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]
 
 
 def test_views_are_saved_as_what_they_show(tmp_path: Path):

@@ -12,7 +12,7 @@ from torch import Tensor
 from evoloss.networks import NETWORKS
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.pretraining.checks import AIM, EVERY, HOPELESS, Attempt, Checks, Incumbent, _sharpened
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.random_streams import stream
 from tests.pretraining.runs import tiny
 
@@ -109,7 +109,7 @@ def test_sharpened_predictions_are_predictions(slots: int):
     torch.testing.assert_close(total, torch.ones_like(total))
     assert torch.equal(sharp.target, pairs.target)
     assert bool((sharp.log_probs.amax(1) >= pairs.log_probs.amax(1) - 1e-12).all()), "never flatter"
-    lowest = [each.log_probs.gather(1, each.target[:, None]).min() for each in (pairs, sharp)]
+    lowest = [drawn.log_probs.gather(1, drawn.target[:, None]).min() for drawn in (pairs, sharp)]
     assert lowest[1] < lowest[0] - 50
 
 
@@ -144,7 +144,7 @@ def test_the_best_of_all_checks_is_kept_and_the_later_of_equals():
         assert kept.generation == expected
     assert torch.equal(kept.params, 3 * GOOD)
     assert kept.score == 1.0
-    assert state.scores.tolist() == [CHECKS.score(each) for each in (WORSE, GOOD, WORSE, GOOD)]
+    assert state.scores.tolist() == [CHECKS.score(params) for params in (WORSE, GOOD, WORSE, GOOD)]
 
 
 def test_the_best_candidate_stands_in_for_a_mean_that_cannot_be_used():

@@ -50,7 +50,7 @@ def test_toml_round_trip(config: PretrainConfig, tmp_path_factory: pytest.TempPa
 
 
 def test_every_field_is_written_and_left_out_ones_have_defaults():
-    assert set(PretrainConfig().to_dict()) == {each.name for each in fields(PretrainConfig)}
+    assert set(PretrainConfig().to_dict()) == {field.name for field in fields(PretrainConfig)}
     assert PretrainConfig.from_dict({"seed": 3}) == PretrainConfig(seed=3)
 
 

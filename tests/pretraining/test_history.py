@@ -45,7 +45,7 @@ def test_one_json_line_a_generation_there_when_append_returns(tmp_path: Path):
     for count, record in enumerate(records(3), start=1):
         file.append(record)
         lines = (tmp_path / HISTORY_FILE).read_text().splitlines()
-        assert [json.loads(line) for line in lines] == [asdict(each) for each in records(count)]
+        assert [json.loads(line) for line in lines] == [asdict(line) for line in records(count)]
     file.sync()
     file.close()
     assert file.records == records(3)

@@ -24,7 +24,7 @@ from evoloss.fitness import RankingFitness
 from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.pretraining.history import HistoryFile
 from evoloss.strategies import STRATEGIES
-from tests.pretraining.runs import plain_history, same_files, saved_params, tiny
+from tests.pretraining.runs import same_files, saved_params, tiny, untimed_history
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -203,7 +203,7 @@ def kill_and_compare(tmp_path: Path, config: PretrainConfig, seed: int, kills: i
         assert process.returncode == -signal.SIGKILL, printed
     assert main(command(out, config, "--resume")[3:]) == 0
     result = pretrain(config, out=tmp_path / "straight")
-    assert plain_history(out) == plain_history(tmp_path / "straight")
+    assert untimed_history(out) == untimed_history(tmp_path / "straight")
     assert saved_params(out).equal(result.loss.params)
     assert same_files(out, tmp_path / "straight")
 

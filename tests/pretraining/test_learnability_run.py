@@ -12,11 +12,11 @@ import torch
 
 from evoloss.errors import CheckpointError
 from evoloss.pretraining import PretrainConfig, pretrain, read_checkpoint
+from evoloss.pretraining.components import make_group_specs, make_network
 from evoloss.pretraining.elites import Elites
-from evoloss.pretraining.held_out_tasks import held_out_units, judge_held_out
-from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.held_out_tasks import evaluate_held_out, held_out_specs
 from evoloss.tasks import PRIORS
-from tests.pretraining.runs import plain, same_files, same_result
+from tests.pretraining.runs import same_files, same_result, untimed_records
 
 SMALL = PRIORS["general"]
 PATCHED = replace(
@@ -111,20 +111,22 @@ def test_spread_over_workers_is_the_same_run() -> None:
         spread = pretrain(config(), executor=pool)
     assert same_result(alone, spread)
     assert alone.summary["learnability"] == spread.summary["learnability"]
-    assert plain(alone.history) == plain(spread.history)
+    assert untimed_records(alone.history) == untimed_records(spread.history)
 
 
 def test_tasks_are_fresh_each_generation_and_never_the_held_out_ones() -> None:
-    units = {(unit.seed, unit.labels, unit.group) for g in range(1, 20) for unit in make_units(config(), g)}
-    assert len(units) == 2 * 19
+    specs = {
+        (spec.seed, spec.labels, spec.group) for g in range(1, 20) for spec in make_group_specs(config(), g)
+    }
+    assert len(specs) == 2 * 19
     held_out = [
-        (unit.seed, unit.labels, unit.group)
+        (spec.seed, spec.labels, spec.group)
         for purpose in ("stop", "choose", "report")
-        for unit in held_out_units(config(), purpose)
+        for spec in held_out_specs(config(), purpose)
     ]
     assert len(set(held_out)) == len(held_out)
-    assert not units & set(held_out)
-    assert [unit.stretch for unit in held_out_units(config(), "report")] == [1.0, 1.0, 10.0, 10.0]
+    assert not specs & set(held_out)
+    assert [spec.stretch for spec in held_out_specs(config(), "report")] == [1.0, 1.0, 10.0, 10.0]
 
 
 def test_elites_are_the_best_in_order() -> None:
@@ -139,7 +141,7 @@ def test_elites_are_the_best_in_order() -> None:
 def test_judgements_of_several_are_those_of_each() -> None:
     network = make_network(config())
     params = torch.stack([network.initial(torch.Generator().manual_seed(seed)) for seed in (0, 1)])
-    both = judge_held_out(config(), network, params, "stop")  # type: ignore[arg-type]
-    alone = judge_held_out(config(), network, params[1:], "stop")  # type: ignore[arg-type]
+    both = evaluate_held_out(config(), network, params, "stop")  # type: ignore[arg-type]
+    alone = evaluate_held_out(config(), network, params[1:], "stop")  # type: ignore[arg-type]
     assert both[1].score == pytest.approx(alone[0].score, abs=1e-6)
     assert both[1].short == pytest.approx(alone[0].short, abs=1e-4)

@@ -8,8 +8,8 @@ import torch
 
 from evoloss.fitness import RankingFitness
 from evoloss.pretraining import pretrain
+from evoloss.pretraining.components import block_length, make_block, make_fitness, make_network, make_strategy
 from evoloss.pretraining.lookahead import Lookahead
-from evoloss.pretraining.parts import block_length, make_block, make_fitness, make_network, make_strategy
 from evoloss.pretraining.start import start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
@@ -46,7 +46,7 @@ def test_a_block_ahead_in_another_thread_and_none_beyond_the_last() -> None:
     lookahead = Lookahead(make, length=2, last=5)
     seen = [lookahead.get(generation) for generation in range(1, 6)]
     lookahead.close()
-    assert len({id(each) for each in seen}) == 5
+    assert len({id(pairs) for pairs in seen}) == 5
     assert [block for block, _ in made] == [0, 1, 2]
     assert {thread for _, thread in made}.isdisjoint({threading.get_ident()})
     assert spaces[0] is spaces[2]

@@ -15,7 +15,7 @@ import evoloss.pretraining.loop as loop
 from evoloss.errors import CanonicalFormError, CheckpointError, ConfigError, EvolossError
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
-from tests.pretraining.runs import plain, same_result, tiny
+from tests.pretraining.runs import same_result, tiny, untimed_records
 
 STRATEGIES = ("es_comma", "es_plus", "open_es", "snes", "pycma")
 
@@ -27,7 +27,7 @@ def test_same_seed_same_bits_other_seed_other_bits(changes: dict[str, Any]):
     assert same_result(first, pretrain(config))
     other = pretrain(replace(config, seed=1))
     assert not torch.equal(first.loss.params, other.loss.params)
-    assert plain(first.history) != plain(other.history)
+    assert untimed_records(first.history) != untimed_records(other.history)
 
 
 def test_the_global_generator_is_neither_read_nor_changed():
@@ -132,7 +132,7 @@ def test_what_a_run_leaves_on_disk(tmp_path: Path):
     config = tiny(generations=4)
     result = pretrain(config, out=tmp_path / "new" / "run")
     out = tmp_path / "new" / "run"
-    assert {each.name for each in out.iterdir()} == {
+    assert {path.name for path in out.iterdir()} == {
         "README.md",
         "checkpoint.safetensors",
         "config.json",
@@ -169,10 +169,10 @@ def test_nothing_is_written_without_a_directory(tmp_path: Path, monkeypatch: pyt
 
 def test_a_directory_with_a_run_is_not_overwritten(tmp_path: Path):
     pretrain(tiny(generations=1), out=tmp_path)
-    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(CheckpointError, match=r"holds a run already; go on with it \(--resume\)"):
         pretrain(tiny(generations=1, seed=1), out=tmp_path)
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_a_file_in_the_place_of_the_directory(tmp_path: Path):

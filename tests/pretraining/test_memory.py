@@ -11,7 +11,7 @@ import pytest
 from evoloss import PretrainConfig, pretrain
 from evoloss.errors import ConfigError
 from evoloss.memory import VARIABLE
-from evoloss.pretraining.memory import ADVICE, memory_parts, require_memory_for
+from evoloss.pretraining.memory import ADVICE, memory_by_component, require_memory_for
 
 TINY = {"popsize": 4, "pairs": 8, "eval_pairs": 8, "classes": [2], "hidden": [2], "generations": 2}
 # Each makes another part large, at about half a gigabyte.
@@ -50,7 +50,7 @@ def test_estimates_are_within_a_factor_of_two_and_a_half_of_measured_searches() 
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     ratios = {
-        part: sum(memory_parts(PretrainConfig(**settings)).values()) / int(line)
+        part: sum(memory_by_component(PretrainConfig(**settings)).values()) / int(line)
         for part, settings, line in zip(LARGE, searches, done.stdout.split(), strict=True)
     }
     assert all(0.4 < ratio < 2.5 for ratio in ratios.values()), ratios
@@ -58,7 +58,7 @@ def test_estimates_are_within_a_factor_of_two_and_a_half_of_measured_searches() 
 
 @pytest.mark.parametrize("part", LARGE)
 def test_each_part_is_the_largest_somewhere(part: str) -> None:
-    parts = memory_parts(PretrainConfig(**{**TINY, **LARGE[part]}))
+    parts = memory_by_component(PretrainConfig(**{**TINY, **LARGE[part]}))
     assert max(parts, key=parts.__getitem__) == part
     assert set(parts) <= set(ADVICE)
 

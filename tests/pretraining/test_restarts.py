@@ -18,9 +18,9 @@ from evoloss.cli import main
 from evoloss.errors import CanonicalFormError
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain, read_checkpoint
 from evoloss.pretraining.checks import EVERY, HOPELESS, RESTARTS, Attempt
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.pretraining.usable import is_usable
-from tests.pretraining.runs import plain, plain_history, same_files, same_result, tiny
+from tests.pretraining.runs import same_files, same_result, tiny, untimed_history, untimed_records
 
 UNTIL_SETTLED: dict[str, Any] = {"generations": None, "eval_every": 40}
 
@@ -44,7 +44,7 @@ def test_a_search_that_is_stuck_begins_again_from_another_start(tmp_path: Path):
     assert result.summary["attempts"] == 3
     # The first generations of the first attempt are those of a run that is never stuck.
     alone = pretrain(replace(config, generations=25))
-    assert plain(alone.history)[:24] == plain(result.history)[:24]
+    assert untimed_records(alone.history)[:24] == untimed_records(result.history)[:24]
     sigmas = [record.sigma for record in result.history]
     assert sigmas[25] != sigmas[24], "the step size starts anew, too"
     starts = [loop.start_point(config, make_network(config), number) for number in range(3)]
@@ -113,7 +113,7 @@ def test_an_ended_search_can_be_given_more_generations(tmp_path: Path):
     assert len(again.history) == 300, "nothing is left to do"
     pretrain(replace(config, generations=310), out=tmp_path / "grown", resume=True)
     pretrain(replace(config, generations=310), out=tmp_path / "straight")
-    assert plain_history(tmp_path / "grown")[-1] == plain_history(tmp_path / "straight")[-1]
+    assert untimed_history(tmp_path / "grown")[-1] == untimed_history(tmp_path / "straight")[-1]
     with pytest.raises(loop.CheckpointError, match="beyond the 300 asked for"):
         pretrain(replace(config, generations=300), out=tmp_path / "grown", resume=True)
 
@@ -142,7 +142,7 @@ def test_a_run_without_hope_says_so_after_its_first_generations(
     assert f"after {done} generations neither the mean nor the best candidate" in error
     assert f"({RESTARTS + 1} starts were tried)" in error
     assert "try a smaller sigma (now 0.3), another seed, or network='monotone'" in error
-    history = plain_history(out)
+    history = untimed_history(out)
     assert [line["attempt"] for line in history] == [1 + at // HOPELESS for at in range(done)]
     assert {line["rejected"] for line in history} == {config.popsize}
     assert not (out / "loss.safetensors").exists()

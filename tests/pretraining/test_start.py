@@ -6,7 +6,7 @@ import torch
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.pretraining.start import START_SLOPES, start_point
 from evoloss.random_streams import stream
 from tests.pretraining.runs import tiny

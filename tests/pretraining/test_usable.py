@@ -11,7 +11,7 @@ from evoloss import EvolvedLoss
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.fitness import Evaluation
 from evoloss.networks import NETWORKS, LossNetwork
-from evoloss.pretraining.parts import make_network
+from evoloss.pretraining.components import make_network
 from evoloss.pretraining.usable import is_usable, no_usable_loss, without_unusable
 from tests.pretraining.runs import tiny
 
@@ -48,7 +48,7 @@ def test_usable_is_what_a_loss_can_be_built_from(name: str):
     evaluation = Evaluation(torch.zeros(len(rows)), torch.ones(len(rows)), 0)
     accepted = without_unusable(evaluation, of, rows)
     assert accepted.fitness.isfinite().tolist() == usable
-    assert accepted.consistency.isnan().tolist() == [not each for each in usable]
+    assert accepted.consistency.isnan().tolist() == [not flag for flag in usable]
     assert accepted.rejected == usable.count(False)
     if name in ("classwise", "balanced", "basis", "concat"):
         assert 0 < sum(usable) < len(rows)
@@ -84,7 +84,7 @@ def test_the_message_says_what_to_change(changes: dict[str, Any], texts: list[st
     config = tiny(**changes)
     text = no_usable_loss(config, make_network(config), 7, 1)
     assert text.startswith("after 7 generations neither the mean nor the best candidate")
-    assert all(each in text for each in texts)
+    assert all(line in text for line in texts)
     assert ("run more generations" in text) == (config.generations == 7)
     assert ("monotone" in text) == (config.network != "concat")
     assert "1 start was tried" in text

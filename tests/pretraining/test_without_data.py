@@ -137,7 +137,9 @@ def test_pretraining_with_data_and_network_out_of_reach(tmp_path: Path) -> None:
 def test_the_package_imports_no_more_than_it_needs() -> None:
     loaded = set(run(IMPORT).split())
     assert {"evoloss", "evoloss.pretraining", "torch"} <= loaded
-    extra = {name for name in loaded for each in BLOCKED if name == each or name.startswith(f"{each}.")}
+    extra = {
+        name for name in loaded for blocked in BLOCKED if name == blocked or name.startswith(f"{blocked}.")
+    }
     assert not extra
 
 

@@ -119,7 +119,9 @@ def test_names_are_no_formulas_and_no_markup(tmp_path: Path) -> None:
         replace(run, variant=name if run.variant == "fast" else run.variant) for run in ablation.runs
     )
     variants = {name if key == "fast" else key: value for key, value in ablation.variants.items()}
-    pairs = tuple(tuple(name if each == "fast" else each for each in pair) for pair in ablation.contrasts)
+    pairs = tuple(
+        tuple(name if member == "fast" else member for member in pair) for pair in ablation.contrasts
+    )
     odd = replace(ablation, runs=runs, variants=variants, contrasts=pairs, baseline=name)
     assert len(write_ablation_figures(odd, tmp_path)) == 2
     console = Console(file=io.StringIO(), width=300)

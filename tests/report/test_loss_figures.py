@@ -12,7 +12,7 @@ import pytest
 from evoloss.diagnostics import Curve, loss_curve
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.report.loss_figures import canonical_scale, gradient_profiles_figure, loss_curves_figure
-from tests.diagnostics import plain_losses
+from tests.diagnostics import reference_losses
 from tests.losses.evolved_losses import evolved
 
 NAMES = ("cross_entropy", "mae", "gce", "smoothed", "negated")
@@ -21,7 +21,7 @@ FIGURES = (loss_curves_figure, gradient_profiles_figure)
 
 @pytest.fixture(scope="module")
 def curves() -> dict[str, Curve]:
-    return {name: loss_curve(plain_losses.LOSSES[name], points=61) for name in NAMES}
+    return {name: loss_curve(reference_losses.LOSSES[name], points=61) for name in NAMES}
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -82,10 +82,10 @@ def test_a_loss_that_sees_the_other_classes_has_a_second_line(tmp_path: Path, mo
 def test_canonical_scale_leaves_cross_entropy_and_unifies_multiples(curves: dict[str, Curve]) -> None:
     scaled = canonical_scale(curves["cross_entropy"])
     assert scaled.loss == pytest.approx(curves["cross_entropy"].loss, rel=1e-2, abs=1e-7)
-    multiple = loss_curve(lambda z, y: 7 * plain_losses.mae(z, y) - 3, points=61)
+    multiple = loss_curve(lambda z, y: 7 * reference_losses.mae(z, y) - 3, points=61)
     assert canonical_scale(multiple).loss == pytest.approx(canonical_scale(curves["mae"]).loss, abs=1e-9)
     # 2 (1 - p) has gradient 2 p (1 - p), 0.18 at p = 0.1; cross-entropy has 0.9.
-    fine = canonical_scale(loss_curve(plain_losses.mae, points=401))
+    fine = canonical_scale(loss_curve(reference_losses.mae, points=401))
     assert max(fine.loss) == pytest.approx(10.0, rel=1e-3)
 
 
@@ -106,7 +106,7 @@ def test_values_that_are_not_finite_are_left_out(draw, curves: dict[str, Curve],
 
 
 @pytest.mark.parametrize("draw", FIGURES)
-def test_misuse_is_refused(draw, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_calls_are_refused(draw, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match="no curves to draw"):
         draw({}, tmp_path / "figure.png")
     with pytest.raises(ConfigError, match=r"\.png, \.svg, got 'figure\.bmp'"):

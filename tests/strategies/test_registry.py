@@ -165,8 +165,8 @@ def test_fitness_counts_by_its_order_alone(name: str) -> None:
     strategy = build(name, popsize=16)
     candidates, asked = strategy.ask(start(strategy, torch.ones(6)), stream(0))
     fitness = sphere(candidates, stream(0))
-    plain, mapped = (strategy.tell(asked, candidates, f) for f in (fitness, (3.0 * fitness).exp() - 50.0))
-    assert torch.equal(strategy.mean(plain), strategy.mean(mapped))
+    reference, mapped = (strategy.tell(asked, candidates, f) for f in (fitness, (3.0 * fitness).exp() - 50.0))
+    assert torch.equal(strategy.mean(reference), strategy.mean(mapped))
 
 
 @every_strategy

@@ -16,18 +16,18 @@ from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
 from evoloss.networks import ClasswiseNetwork, PacedNetwork, TemperedNetwork
 from evoloss.random_streams import stream
 from evoloss.students.activations import STUDENT_ACTIVATIONS
+from evoloss.students.joined_tables import join_tables
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.network import Blocks, Shape, StudentNetwork
 from evoloss.students.slope_tables import (
     SlopeTables,
-    join_tables,
     slope_error,
     tabulate_functions,
     tabulate_network,
 )
 from evoloss.students.workspace import Workspace
 from evoloss.tasks.student_config import ActivationName, Normalisation, StudentConfig
-from tests.losses.cases import plain_agreements
+from tests.losses.cases import reference_agreements
 from tests.networks.populations import accepted
 
 LIKE = torch.zeros(0, dtype=torch.float64)
@@ -125,7 +125,7 @@ def test_the_logit_gradient_of_tempered_losses_is_that_of_autograd(
             log_probs = torch.log_softmax(rows, 1)
             label = target[task][:, None]
             shares = F.one_hot(target[task], n_classes).double()
-            known = plain_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
+            known = reference_agreements(log_probs.exp(), shares).gather(1, label).squeeze(1)
             context = known if network.sees_batch else None
             loss = network.losses(own, log_probs, target[task], context=context).sum()
         (wanted,) = torch.autograd.grad(loss, rows)
@@ -246,7 +246,11 @@ def test_parameter_gradients_approach_those_through_the_loss_network() -> None:
         linears = [layer for layer in module if isinstance(layer, nn.Linear)]
         exact.append(
             torch.cat(
-                [each.flatten() for linear in linears for each in (linear.weight.grad, linear.bias.grad)]
+                [
+                    gradient.flatten()
+                    for linear in linears
+                    for gradient in (linear.weight.grad, linear.bias.grad)
+                ]
             )
         )
     error = []

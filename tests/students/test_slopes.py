@@ -17,10 +17,10 @@ from evoloss.networks import (
     SlopeFunctions,
     function_slopes,
 )
+from evoloss.students.joined_tables import join_tables
 from evoloss.students.slope_tables import (
     MAX_RESOLUTION,
     Cells,
-    join_tables,
     n_cells,
     slope_error,
     smooth_slopes,

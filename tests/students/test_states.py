@@ -13,7 +13,8 @@ from benchmarks.speed.students.cases import Case
 from evoloss.errors import ConfigError
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import MixtureNetwork, SlopeFunctions
-from evoloss.students.slope_tables import SlopeTables, join_tables, tabulate_functions, tabulate_network
+from evoloss.students.joined_tables import join_tables
+from evoloss.students.slope_tables import SlopeTables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.tasks.student_config import StudentConfig
 from tests.networks.populations import accepted
@@ -44,7 +45,7 @@ class RunningConfidence:
     strength: Tensor
     given: Tensor
 
-    def temper(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
+    def exponents(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
         assert is_label.dtype == torch.bool
         own = (log_probs.exp() * is_label).sum(dim=2, keepdim=True)
         self.given = self.given + own.mean(dim=3, keepdim=True)
@@ -61,7 +62,7 @@ def trained(tables: SlopeTables, **options: int) -> StudentScores:
     return Students(CONFIG, TASKS, PLAN, **options).train(tables, keep_weights=True)
 
 
-def plain_training(strength: float, task: int) -> list[Tensor]:
+def reference_training(strength: float, task: int) -> list[Tensor]:
     """One student with autograd, the state worked out beside it."""
     module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
     given = 0.0
@@ -85,7 +86,7 @@ def test_every_student_has_its_own_and_judging_leaves_it_alone() -> None:
     for candidate, strength in enumerate(strengths):
         for task in range(2):
             found = [part[candidate, task] for layer in weights for part in layer]
-            for mine, theirs in zip(found, plain_training(strength, task), strict=True):
+            for mine, theirs in zip(found, reference_training(strength, task), strict=True):
                 torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs, rtol=0, atol=1e-5)
     first = weights[0][0]
     assert float((first[0] - first[2]).abs().max()) > 1e-2  # the state makes a difference
@@ -102,9 +103,9 @@ def test_it_begins_anew_with_every_training_and_chunk() -> None:
 
 def test_beside_losses_without_a_state() -> None:
     reference = tabulate_functions([CrossEntropyLoss().slopes(4)], 4, like=LIKE, resolution=12)
-    plain = replace(tables_of(0.0), states=None)
-    joined = trained(join_tables([reference, tables_of(0.5, 3.0), plain])).test_nll
-    alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), plain)]
+    without_state = replace(tables_of(0.0), states=None)
+    joined = trained(join_tables([reference, tables_of(0.5, 3.0), without_state])).test_nll
+    alone = [trained(tables).test_nll for tables in (reference, tables_of(0.5, 3.0), without_state)]
     torch.testing.assert_close(joined, torch.cat(alone, dim=1))
 
 
@@ -129,5 +130,5 @@ def test_a_kind_is_asked_for_its_states() -> None:
     assert isinstance(tables.states, Confidence)
     assert torch.equal(tables.states.strength, params[:, -1:].exp())
     assert tabulate_network(MixtureNetwork(), params, 4).states is None
-    remembering, not_so = (trained(each).test_nll for each in (tables, replace(tables, states=None)))
+    remembering, not_so = (trained(table).test_nll for table in (tables, replace(tables, states=None)))
     assert float((remembering - not_so).abs().max()) > 1e-3

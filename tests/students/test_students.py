@@ -24,7 +24,8 @@ from evoloss.errors import ConfigError
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import ClasswiseNetwork
 from evoloss.random_streams import stream
-from evoloss.students.slope_tables import join_tables, tabulate_functions, tabulate_network
+from evoloss.students.joined_tables import join_tables
+from evoloss.students.slope_tables import tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.students.workspace import Workspace
 from evoloss.tasks.student_config import StudentConfig
@@ -172,9 +173,9 @@ def test_evaluations_do_not_change_the_training() -> None:
 @settings(deadline=None, max_examples=10)
 def test_the_order_of_candidates_does_not_matter(order: list[int]) -> None:
     students = Students(CONFIG, TASKS, PLAN)
-    mixed, plain = students.train(TABLES[torch.tensor(order)]), students.train(TABLES)
-    torch.testing.assert_close(mixed.test_nll, plain.test_nll[:, order], rtol=1e-9, atol=1e-10)
-    assert torch.equal(mixed.test_accuracy, plain.test_accuracy[:, order])
+    mixed, reference = students.train(TABLES[torch.tensor(order)]), students.train(TABLES)
+    torch.testing.assert_close(mixed.test_nll, reference.test_nll[:, order], rtol=1e-9, atol=1e-10)
+    assert torch.equal(mixed.test_accuracy, reference.test_accuracy[:, order])
 
 
 @given(some=st.lists(st.integers(0, 5), min_size=1, max_size=9), memory=st.integers(1, 300_000))
@@ -183,7 +184,7 @@ def test_neither_company_nor_chunks_matter(some: list[int], memory: int) -> None
     """Any candidates, some of them twice, in chunks of any size: each has the students it has alone."""
     scores = Students(CONFIG, TASKS, PLAN, memory=memory).train(TABLES[torch.tensor(some)])
     alone = Students(CONFIG, TASKS, PLAN)
-    expected = torch.cat([alone.train(TABLES[torch.tensor([each])]).test_nll for each in some], dim=1)
+    expected = torch.cat([alone.train(TABLES[torch.tensor([task])]).test_nll for task in some], dim=1)
     torch.testing.assert_close(scores.test_nll, expected, rtol=1e-9, atol=1e-10)
 
 

@@ -21,7 +21,7 @@ def test_names_and_dtypes_do_not_share() -> None:
     workspace, like = Workspace(), torch.zeros(1)
     one, other = workspace.take("a", (3,), like), workspace.take("b", (3,), like)
     wide = workspace.take("a", (3,), like.double())
-    assert len({each.data_ptr() for each in (one, other, wide)}) == 3
+    assert len({block.data_ptr() for block in (one, other, wide)}) == 3
     assert wide.dtype == torch.float64
 
 

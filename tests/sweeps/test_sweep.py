@@ -14,8 +14,8 @@ import pytest
 
 from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import make_executor
-from evoloss.sweeps.claims import Claims
 from evoloss.sweeps.run_files import Run, read_run, run_path
+from evoloss.sweeps.run_locks import RunLocks
 from evoloss.sweeps.sweep import sweep
 from tests.processes import killed, start, wait_for
 from tests.sweeps.sweep_runs import lines, logged, make_runs, square
@@ -307,7 +307,7 @@ def test_a_killed_sweep_goes_on_and_equals_the_serial_one(tmp_path: Path) -> Non
     assert len(lines(log, "end")) == 8, "nothing is done twice but the run that was cut off"
     serial = tmp_path / "serial"
     sweep(make_runs(8), square, folder=serial)
-    contents = [{path.name: path.read_bytes() for path in files(each)} for each in (folder, serial)]
+    contents = [{path.name: path.read_bytes() for path in files(place)} for place in (folder, serial)]
     assert contents[0] == contents[1], "and no lock of the killed one is left"
 
 
@@ -319,7 +319,7 @@ def test_what_killed_sweeps_left_goes_and_what_others_use_stays(tmp_path: Path) 
     other = [runs / ".lock", runs / f".{'0' * 19}.lock", runs / "notes.tmp"]
     for path in (*mine, *other):
         path.touch()
-    claims = Claims(runs)
+    claims = RunLocks(runs)
     assert claims.take("2" * 20)
     sweep(make_runs(1), square, folder=tmp_path)
     left = {*other, runs / f".{'2' * 20}.lock", runs / f"{make_runs(1)[0].key}.json"}

@@ -68,7 +68,7 @@ def test_groups_of_patches_have_students_to_match() -> None:
         patched=0.5, patches=(6, 9), features=(3, 5), steps=(4, 4), samples=(40, 40), test_samples=8
     )
     groups = [draw_group(prior, 2, stream(seed, "groups"), rates=2) for seed in range(12)]
-    cut = [each.config.patches for each in groups]
+    cut = [group.config.patches for group in groups]
     assert {1} < set(cut) <= {1, 6, 7, 8, 9}
     for group, patches in zip(groups, cut, strict=True):
         features = group.tasks.x.shape[2]

@@ -234,11 +234,11 @@ def test_weights_that_explode_after_a_finite_epoch_count_as_diverged() -> None:
 def test_clipping_bounds_the_step() -> None:
     """A loss that is 1000 times as steep trains alike once its gradient is clipped, and not otherwise."""
     config = TrainConfig(**{**QUICK, "weight_decay": 0.0}, clip_grad=0.1)
-    plain, steep = (
+    unscaled, steep = (
         train(feature_blobs(), "mlp", Spy([], scale), config).history.validation_accuracy
         for scale in (1.0, 1000.0)
     )
-    assert max(abs(a - b) for a, b in zip(plain, steep, strict=True) if a and b) < 15
+    assert max(abs(a - b) for a, b in zip(unscaled, steep, strict=True) if a and b) < 15
     free = dataclasses.replace(config, clip_grad=None)
     wild = train(feature_blobs(), "mlp", Spy([], 1000.0), free)
     assert wild.diverged or (wild.history.train_loss[-1] or 0) > 1000 * 0.1
@@ -263,8 +263,8 @@ def test_identity_is_part_of_the_result() -> None:
     config = TrainConfig(**QUICK)
     identity = identify_run(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config, loss_name="ce")
     result = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config, loss_name="ce")
-    plain = result.as_dict()
-    assert {name: plain[name] for name in dataclasses.asdict(identity)} == dataclasses.asdict(identity)
+    document = result.as_dict()
+    assert {name: document[name] for name in dataclasses.asdict(identity)} == dataclasses.asdict(identity)
     assert (identity.loss, identity.device, identity.augment) == ("ce", "cpu", "none")
 
 

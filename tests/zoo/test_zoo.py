@@ -30,7 +30,7 @@ def test_evolved_base_is_shipped():
 
 def test_every_folder_of_the_zoo_is_listed_and_described():
     zoo = shipped_path("evolved-base").parent
-    folders = {each.name for each in zoo.iterdir() if each.is_dir() and each.name != "__pycache__"}
+    folders = {path.name for path in zoo.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(SHIPPED)
     assert all(line.strip() for line in SHIPPED.values())
 
@@ -38,8 +38,8 @@ def test_every_folder_of_the_zoo_is_listed_and_described():
 @every_shipped
 def test_shipped_loss_is_complete_and_small(name: str):
     folder = shipped_path(name)
-    assert {each.name for each in folder.iterdir()} == FILES
-    assert sum(each.stat().st_size for each in folder.iterdir()) < 100_000
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 100_000
 
 
 @every_shipped

@@ -69,8 +69,8 @@ class EvoTorchEngine:
 
     def _objective(self, population: Tensor) -> Tensor:
         self.generation += 1
-        plain = population.as_subclass(Tensor)  # its read-only class cannot be compiled
-        return self.evaluate(plain, self.generation - 1)
+        raw_population = population.as_subclass(Tensor)  # its read-only class cannot be compiled
+        return self.evaluate(raw_population, self.generation - 1)
 
 
 if __name__ == "__main__":

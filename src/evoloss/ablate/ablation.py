@@ -19,12 +19,12 @@ from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.pretraining.config import LEAST_GENERATIONS
-from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
 
 KIND = "ablation"
-"""What a run of an ablation is called among the runs of a sweep."""
+"""The kind of an ablation's runs among the runs of a sweep."""
 
 OnRun = Callable[[int, int], None]
 
@@ -39,11 +39,16 @@ class AblateConfig:
     Raises:
         ConfigError: if a value is outside its range, or a variant makes no valid configuration.
         UnknownNameError: for an unknown setting, value or variant.
+
+    Example:
+        >>> config = AblateConfig(vary=("sigma=0.3,1",), seeds=(0, 1, 2))
+        >>> [variant.name for variant in config.variants]
+        ['sigma=0.3', 'sigma=1']
     """
 
     base: PretrainConfig = field(default_factory=lambda: PretrainConfig.from_dict(SHORT))
-    """What all variants share; its seed is not used. Runs are of one length: where it names no number of
-    generations it is the least that a run has by itself, 300."""
+    """The settings that all variants share; the seed is not used. Runs are of one length: where no number of
+    generations is named it is the least that a run has by itself, 300."""
     vary: tuple[str, ...] = ()
     """NAME=VALUE,VALUE: a setting and its values; several span a grid."""
     variant: tuple[str, ...] = ()
@@ -66,10 +71,10 @@ class AblateConfig:
             raise ConfigError(f"target must be above 0.5, which is chance, and at most 1; got {self.target}")
         if not self.variants:
             raise ConfigError("nothing is varied; give vary, such as mutation=gaussian,chaotic, or variant")
-        for each in self.variants:
+        for variant in self.variants:
             for seed in self.seeds:
-                each.config(self.base, seed)
-        names = [each.name for each in self.variants]
+                variant.config(self.base, seed)
+        names = [variant.name for variant in self.variants]
         for name in (self.baseline_name, *(name for pair in self.contrasts for name in pair)):
             if name not in names:
                 raise UnknownNameError.among("variant", name, names)
@@ -119,12 +124,18 @@ def ablate(
         InUseError: if another process does something else in ``out``.
         EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
             evoloss did not write.
+
+    Example:
+        >>> base = PretrainConfig(generations=2, popsize=8, pairs=64, network="mixture", classes=(3,))
+        >>> found = ablate(AblateConfig(base=base, vary=("sigma=0.3,1",), seeds=(0,)))
+        >>> [(run.variant, run.seed) for run in found.runs]
+        [('sigma=0.3', 0), ('sigma=1', 0)]
     """
     if out is not None:
         require_replaceable(out, OWN_FILES)
     # Seeds outside, so that an ablation that is stopped early has whole pairs.
-    planned = [(each, seed) for seed in config.seeds for each in config.variants]
-    runs = [Run(KIND, each.config(config.base, seed).to_dict()) for each, seed in planned]
+    planned = [(variant, seed) for seed in config.seeds for variant in config.variants]
+    runs = [Run(KIND, variant.config(config.base, seed).to_dict()) for variant, seed in planned]
     of, done = len({run.key for run in runs}), 0
 
     def count(run: Run, result: dict[str, Any]) -> None:
@@ -136,13 +147,13 @@ def ablate(
     with nullcontext() if out is None else hold_directory(out, "ablate", shared_by=_identity(config, runs)):
         results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
         records = [
-            AblationRun(variant=each.name, seed=seed, **_tuples(result))
-            for (each, seed), result in zip(planned, results, strict=True)
+            AblationRun(variant=variant.name, seed=seed, **_tuples(result))
+            for (variant, seed), result in zip(planned, results, strict=True)
         ]
         ablation = Ablation(
             created_with=describe_environment(),
             base=config.base.to_dict(),
-            variants={each.name: each.settings for each in config.variants},
+            variants={known.name: known.settings for known in config.variants},
             baseline=config.baseline_name,
             contrasts=config.contrasts,
             target=config.target,
@@ -154,8 +165,8 @@ def ablate(
 
 
 def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
-    """What ablations that work on one directory together have in common: all that their results say."""
-    names = [each.name for each in config.variants]
+    """The identity of an ablation, shared by all that work on one directory: all that its results say."""
+    names = [variant.name for variant in config.variants]
     return [names, [run.key for run in runs], config.baseline_name, config.contrasts, config.target]
 
 
@@ -195,7 +206,7 @@ def evolve(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_evolution(run: Run, result: dict[str, Any]) -> None:
-    """Raise :class:`PlainError` where a result that was read is not one of :func:`evolve`."""
+    """Raise :class:`DecodeError` where a result that was read is not one of :func:`evolve`."""
     seed = run.config["seed"]
     found = build(AblationRun, {"variant": run.kind, "seed": seed, **result}, "result")
     check_run(found, "result", known=(run.kind,))
@@ -204,7 +215,7 @@ def check_evolution(run: Run, result: dict[str, Any]) -> None:
         run.config["popsize"],
         run.config["generations"],
     ):
-        raise PlainError("result has another seed, popsize or number of generations than its run")
+        raise DecodeError("result has another seed, popsize or number of generations than its run")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

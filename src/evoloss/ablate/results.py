@@ -22,14 +22,14 @@ from evoloss.compare.results import written
 from evoloss.errors import ResultsError
 from evoloss.own_files import holds_json
 from evoloss.safe_text import one_line, quoted
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
-from evoloss.sweeps.plain import PlainError, build
 
 SCHEMA = 1
 """Version of the layout; a reader refuses another."""
 FILE_NAME = "ablation.json"
 OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "variants")}
-"""How the file is recognised; another of its name is not replaced."""
+"""The mark by which the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def _parse(text: str, where: str) -> Ablation:
     try:
         document = build(_Document, content)
         ablation = _check(document)
-    except PlainError as error:
+    except DecodeError as error:
         raise ResultsError(f"{where}: {one_line(error, 600)}") from error
     return ablation
 
@@ -132,14 +132,14 @@ def _check(document: _Document) -> Ablation:
     known = document.variants
     for name in (document.baseline, *(name for pair in document.contrasts for name in pair)):
         if name not in known:
-            raise PlainError(f"{quoted(name)} is compared with, but is not among the variants")
+            raise DecodeError(f"{quoted(name)} is compared with, but is not among the variants")
     if any(len(pair) != 2 for pair in document.contrasts):
-        raise PlainError("contrasts holds something else than pairs of names")
+        raise DecodeError("contrasts holds something else than pairs of names")
     for index, run in enumerate(document.runs):
         check_run(run, f"runs[{index}]", known)
     keys = [(run.variant, run.seed) for run in document.runs]
     if len(set(keys)) < len(keys):
-        raise PlainError("runs holds the same variant and seed twice")
+        raise DecodeError("runs holds the same variant and seed twice")
     names = ("created_with", "base", "variants", "baseline", "contrasts", "target", "runs")
     ablation = Ablation(**{name: getattr(document, name) for name in names})
     _check_derived("summary", document.summary, ablation.summary)
@@ -175,7 +175,7 @@ def _as_found(found: Effect, expected: Effect, *, tested: bool) -> Effect:
 
 
 def check_run(run: AblationRun, where: str, known: Container[str]) -> None:
-    """Raise :class:`PlainError`, which names the place, where a value of a run is out of its range.
+    """Raise :class:`DecodeError`, which names the place, where a value of a run is out of its range.
 
     Args:
         run: what was read.
@@ -183,26 +183,26 @@ def check_run(run: AblationRun, where: str, known: Container[str]) -> None:
         known: names of the variants.
     """
     if run.variant not in known:
-        raise PlainError(f"{where}.variant is {quoted(run.variant)}, which is not among the variants")
+        raise DecodeError(f"{where}.variant is {quoted(run.variant)}, which is not among the variants")
     if run.seed < 0 or run.popsize < 2 or run.generations < 1 or run.seconds < 0:
-        raise PlainError(f"{where} has a negative seed or time, or no candidates or generations")
+        raise DecodeError(f"{where} has a negative seed or time, or no candidates or generations")
     if not run.measured_at or len(run.measured_at) != len(run.consistency):
-        raise PlainError(f"{where} does not have one score for each generation that was measured")
+        raise DecodeError(f"{where} does not have one score for each generation that was measured")
     if list(run.measured_at) != sorted(set(run.measured_at)) or run.measured_at[-1] != run.generations:
-        raise PlainError(f"{where}.measured_at does not rise to the last generation, {run.generations}")
+        raise DecodeError(f"{where}.measured_at does not rise to the last generation, {run.generations}")
     if any(value is not None and not 0 <= value <= 1 for value in run.consistency):
-        raise PlainError(f"{where}.consistency is not in 0 to 1")
+        raise DecodeError(f"{where}.consistency is not in 0 to 1")
     if run.kendall_tau is not None and not -1 <= run.kendall_tau <= 1:
-        raise PlainError(f"{where}.kendall_tau is {run.kendall_tau!r}; expected -1 to 1")
+        raise DecodeError(f"{where}.kendall_tau is {run.kendall_tau!r}; expected -1 to 1")
 
 
 def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
     """Refuse a table that does not follow from the runs: somebody changed one of the two."""
     if len(found) != len(expected):
-        raise PlainError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
+        raise DecodeError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
     for index, (row, right) in enumerate(zip(found, expected, strict=True)):
         if not _agree(written(asdict(row)), written(asdict(right))):
-            raise PlainError(f"{name}[{index}] is not what follows from the runs: {asdict(right)}")
+            raise DecodeError(f"{name}[{index}] is not what follows from the runs: {asdict(right)}")
 
 
 def _agree(found: Any, expected: Any) -> bool:

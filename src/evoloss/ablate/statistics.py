@@ -1,4 +1,4 @@
-"""What the runs of an ablation say: time to a target, final score, paired differences."""
+"""Statistics over the runs of an ablation: time to a target, final score, paired differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evoloss.compare.inference import (
 )
 
 CHANCE = 0.5
-"""What a search counts as where its mean is no usable loss: a consistency no better than chance."""
+"""The score of a search whose mean is no usable loss: a consistency no better than chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,11 +252,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     position = share * (len(ordered) - 1)
     below = math.floor(position)
-    part = position - below
-    if part == 0:
+    fraction = position - below
+    if fraction == 0:
         return ordered[below]
     return (
-        ordered[below] + part * (ordered[below + 1] - ordered[below])
+        ordered[below] + fraction * (ordered[below + 1] - ordered[below])
         if ordered[below] < math.inf
         else math.inf
     )

@@ -105,14 +105,14 @@ def _parse_named(text: str) -> Variant:
 
 def _split(text: str) -> Sequence[str]:
     """Split at the commas that stand in no bracket."""
-    parts, depth = [""], 0
+    items, depth = [""], 0
     for character in text:
         depth += (character in _OPENING) - (character in _CLOSING)
         if character == "," and depth == 0:
-            parts.append("")
+            items.append("")
         else:
-            parts[-1] += character
-    return parts
+            items[-1] += character
+    return items
 
 
 def _parse_value(name: str, text: str, hint: Any) -> Any:

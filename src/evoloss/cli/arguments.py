@@ -1,4 +1,4 @@
-"""What is checked of a command line before any work: that it is text, and that its paths can be used."""
+"""Checks of a command line before any work: that it is text, and that its paths can be used."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def expand_paths(config: Config) -> Config:
         value = getattr(config, entry.name)
         if isinstance(value, Path):
             changes[entry.name] = expand_user(value)
-        elif isinstance(value, tuple) and any(isinstance(each, Path) for each in value):
+        elif isinstance(value, tuple) and any(isinstance(item, Path) for item in value):
             changes[entry.name] = tuple(map(expand_user, value))
     changed = {name: value for name, value in changes.items() if value != getattr(config, name)}
     return replace(config, **changed) if changed else config
@@ -69,18 +69,18 @@ def require_writable(directory: Path) -> None:
             place = place.parent
         if not place.is_dir():
             raise ConfigError(f"{place} is not a directory; nothing can be written to {directory}")
-        for each in reversed(missing):
-            each.mkdir(exist_ok=True)
-            made.append(each)
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(f"nothing can be written to {directory}: {reason}; choose another --out") from error
     finally:
-        for each in reversed(made):
+        for folder in reversed(made):
             with suppress(OSError):  # another process has begun to write there
-                each.rmdir()
+                folder.rmdir()
 
 
 def _is_there(path: Path) -> bool:

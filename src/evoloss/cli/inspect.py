@@ -28,7 +28,7 @@ RECORD_FILE, PICTURE_FILES = "inspect.json", ("loss_curve.png", "gradient_profil
 _DRAWN = (1.0, 0.5, 0.0)  # agreements at which a paced loss is drawn
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_PLAIN_BARS = " .:-=+*#@"
+_ASCII_BARS = " .:-=+*#@"
 _BAR_COLUMNS = 49
 
 
@@ -96,7 +96,7 @@ def run(config: InspectCommand) -> int:
 def _curves(
     config: InspectCommand, inspection: Inspection, paced: EvolvedLoss | None
 ) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """What is drawn of the loss, by name, and the same with one rival; of a paced loss several agreements."""
+    """The curves to draw of the loss, by name, and with one rival; of a paced loss at several agreements."""
     name = _short(config.loss)
     if paced is None:
         return {name: inspection.curve}, {name: inspection.rival_curve}
@@ -201,7 +201,7 @@ def _short(name: str) -> str:
 
 
 def _bars(values: tuple[float, ...], unicode: bool) -> str:
-    bars = _BARS if unicode else _PLAIN_BARS
+    bars = _BARS if unicode else _ASCII_BARS
     shown = [values[round(column * (len(values) - 1) / (_BAR_COLUMNS - 1))] for column in range(_BAR_COLUMNS)]
     finite = [value for value in shown if math.isfinite(value)] or [0.0]
     lowest = min(finite)

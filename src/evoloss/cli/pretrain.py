@@ -57,7 +57,7 @@ class PretrainCommand(PretrainConfig, ExecutorConfig):
 
     def settings(self) -> PretrainConfig:
         """The configuration alone."""
-        return PretrainConfig(**{each.name: getattr(self, each.name) for each in fields(PretrainConfig)})
+        return PretrainConfig(**{field.name: getattr(self, field.name) for field in fields(PretrainConfig)})
 
 
 def defaults(arguments: Sequence[str]) -> PretrainCommand:
@@ -67,14 +67,16 @@ def defaults(arguments: Sequence[str]) -> PretrainCommand:
     parser.add_argument("--out", type=expand_user)
     parser.add_argument("--resume", action="store_true")
     try:
-        known, _ = parser.parse_known_args([each for each in arguments if each not in ("-h", "--help")])
+        known, _ = parser.parse_known_args(
+            [argument for argument in arguments if argument not in ("-h", "--help")]
+        )
     except argparse.ArgumentError:  # an option without its value, which the real parser reports better
         known = argparse.Namespace(config=None, out=None, resume=False)
     source = known.config
     if source is None and known.resume and known.out is not None and (known.out / CONFIG_FILE).exists():
         source = known.out / CONFIG_FILE
     config = PretrainConfig() if source is None else PretrainConfig.from_dict(read_toml(source), str(source))
-    values = {each.name: getattr(config, each.name) for each in fields(PretrainConfig)}
+    values = {field.name: getattr(config, field.name) for field in fields(PretrainConfig)}
     return PretrainCommand(**values, out=tyro.MISSING, config=source)
 
 
@@ -152,7 +154,7 @@ def learnability_table(result: PretrainResult) -> Table:
 
 @contextmanager
 def _executor(command: PretrainCommand) -> Iterator[Executor | None]:
-    """Where students are trained; None for this process."""
+    """The executor in which students are trained; None for this process."""
     if command.executor == "serial":
         yield None
         return

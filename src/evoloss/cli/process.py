@@ -1,4 +1,4 @@
-"""What the command line does to its own process: standard streams, interrupts, and how it ends."""
+"""The process of the command line: standard streams, interrupts, and how it ends."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class ReportCommand:
     directories: tyro.conf.Positional[tuple[Path, ...]]
     """Directories that `evoloss compare` wrote, or results files."""
     out: Path | None = None
-    """Where to write, one folder for each comparison; beside each results.json by default."""
+    """The folder to write to, with one folder for each comparison; beside each results.json by default."""
     formats: tuple[str, ...] = ("png",)
     """png, svg, or both."""
 

@@ -26,12 +26,12 @@ from evoloss.executors import Executor
 from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
 from evoloss.own_files import require_replaceable
-from evoloss.sweeps.run_files import Run, keep_run
+from evoloss.sweeps.run_files import Run, save_run
 from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult, TrainConfig, train
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
-"""What a comparison may add when it goes on in the same directory; all else has to stay."""
+"""The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
@@ -60,6 +60,13 @@ def compare(
         InUseError: if another process does something else in ``out``.
         OutputError: if ``out`` holds a ``results.json`` that evoloss did not write.
         EvolossError: if a loss, the data set or the model cannot be had, or if runs failed.
+
+    Example:
+        >>> losses = ("cross_entropy", "evolved-base")
+        >>> config = CompareConfig(model="mlp", epochs=1, train_samples=50, losses=losses, seeds=(0,))
+        >>> results = compare(config)
+        >>> [(run.loss, run.seed) for run in results.runs]
+        [('cross_entropy', 0), ('evolved-base', 0)]
     """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
@@ -86,19 +93,19 @@ def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
     config, losses = record.planned.config, record.planned.losses
     n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
     n_runs = n_tuning + len(losses) * len(config.seeds)
-    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.kept():
-        do = _Doing(record, bar, executor)
-        rates = _tune(do) if config.tune_lr else dict.fromkeys(losses, config.lr)
+    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.written_at_end():
+        runner = _Runner(record, bar, executor)
+        rates = _tune(runner) if config.tune_lr else dict.fromkeys(losses, config.lr)
         # Seeds outside, so that a comparison that is stopped early has whole pairs.
         cells = [(name, seed, rates[name]) for seed in config.seeds for name in losses]
-        record.runs = [RunResult.from_dict(found) for found in do(cells, record.runs)]
+        record.runs = [RunResult.from_dict(found) for found in runner(cells, record.runs)]
         record.complete = True
     return record.results()
 
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
-    """What comparisons that work on one directory together have in common: all that their results say."""
-    config = _plain(planned.config, planned.dataset.name)
+    """The identity of a comparison, the same for all that work on one directory: all that its results say."""
+    config = _settings(planned.config, planned.dataset.name)
     identities = {name: asdict(identity) for name, identity in planned.identities.items()}
     return {"config": config, "losses": identities, "versions": dict(planned.versions)}
 
@@ -121,13 +128,13 @@ def _try_model(model: str, dataset: Dataset) -> None:
         build_model(model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
 
 
-def _tune(do: _Doing) -> dict[str, float]:
-    config, record = do.record.planned.config, do.record
+def _tune(runner: _Runner) -> dict[str, float]:
+    config, record = runner.record.planned.config, runner.record
     seeds = tuning_seeds(config.tune_seeds)
     cells = [
         (name, seed, rate) for name in record.planned.losses for rate in config.lr_grid for seed in seeds
     ]
-    record.tuning = [RunResult.from_dict(found) for found in do(cells, record.tuning, read_test=False)]
+    record.tuning = [RunResult.from_dict(found) for found in runner(cells, record.tuning, read_test=False)]
     return {
         name: best_learning_rate(run for run in record.tuning if run.loss == name)
         for name in record.planned.losses
@@ -135,8 +142,8 @@ def _tune(do: _Doing) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class _Doing:
-    """Does runs, and says so to the record and to the bar."""
+class _Runner:
+    """Runs trainings, and reports them to the record and to the progress bar."""
 
     record: _Record
     bar: RunProgress
@@ -156,7 +163,7 @@ class _Doing:
             if self.executor is not None:
                 self.bar.start(_describe(run.config))
             self.bar.finish()
-            self.record.keep()
+            self.record.update()
 
         function: Callable[[dict[str, Any]], dict[str, Any]] = self._train_here
         if self.executor is not None:
@@ -210,16 +217,16 @@ class _Record:
         if self.out is None or not (self.out / FILE_NAME).exists():
             return
         earlier = Results.read(self.out / FILE_NAME)
-        _require_same(earlier, self._plain(), self.environment, self.out)
+        _require_same(earlier, self._settings(), self.environment, self.out)
         for result in (*earlier.runs, *earlier.tuning):
             run = self.planned.remake(result)
             if run is not None:
-                keep_run(self.out, run, result.as_dict())
+                save_run(self.out, run, result.as_dict())
 
     def results(self) -> Results:
         """Return what there is."""
         return Results(
-            config=self._plain(),
+            config=self._settings(),
             created_with=self.environment,
             baseline=self.planned.config.baseline_label,
             complete=self.complete,
@@ -227,13 +234,13 @@ class _Record:
             tuning=tuple(self.tuning),
         )
 
-    def keep(self) -> None:
+    def update(self) -> None:
         """Write the file, if there is a place for it and it was not written just now."""
         if time.monotonic() - self.written >= _WRITE_SECONDS:
             self._write()
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def written_at_end(self) -> Iterator[None]:
         """Write the file at the end, however it comes."""
         try:
             yield
@@ -246,8 +253,8 @@ class _Record:
             self.results().write(self.out / FILE_NAME)
         self.written = time.monotonic()
 
-    def _plain(self) -> dict[str, Any]:
-        return _plain(self.planned.config, self.planned.dataset.name)
+    def _settings(self) -> dict[str, Any]:
+        return _settings(self.planned.config, self.planned.dataset.name)
 
 
 def describe_environment() -> dict[str, str]:
@@ -263,14 +270,14 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def _plain(config: CompareConfig, dataset: str) -> dict[str, Any]:
+def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
     """Return the configuration as JSON values, names in place of paths."""
-    plain = {entry.name: getattr(config, entry.name) for entry in fields(config)}
+    settings = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     for name in ("data_dir", "download"):
-        del plain[name]
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+        del settings[name]
+    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     losses = [label_loss(spec) for spec in config.losses]
-    return {**plain, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
+    return {**settings, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
 
 
 def _require_same(

@@ -1,4 +1,4 @@
-"""What a comparison compares."""
+"""The configuration of a comparison."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ class CompareConfig(TrainRecipe):
 
     Raises:
         ConfigError: if a value is outside its range.
+
+    Example:
+        >>> config = CompareConfig(losses=("cross_entropy", "gce"), seeds=(0, 1, 2), label_noise=0.4)
+        >>> config.dataset, config.model, config.label_noise
+        ('digits', 'cnn', 0.4)
     """
 
     dataset: str = "digits"

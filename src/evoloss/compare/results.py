@@ -20,15 +20,15 @@ from evoloss.compare.tuning import Edge, rates_at_edges
 from evoloss.errors import ResultsError
 from evoloss.own_files import holds_json
 from evoloss.safe_text import one_line, quoted
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.documents import lay_out, parse_document, read_document
-from evoloss.sweeps.plain import PlainError, build
 from evoloss.training import RunResult
 
 SCHEMA = 1
 """Version of the layout; a reader refuses a higher one."""
 FILE_NAME = "results.json"
 OWN_FILES = {FILE_NAME: holds_json("schema", "runs", "losses")}
-"""How the file is recognised; another of its name is not replaced."""
+"""The mark by which the file is recognised; another of its name is not replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ def _parse(text: str, where: str) -> Results:
     try:
         document = build(_Document, content)
         _check(document)
-    except PlainError as error:
+    except DecodeError as error:
         raise ResultsError(f"{where}: {one_line(error, 600)}") from error
     return Results(
         config=document.config,
@@ -159,7 +159,7 @@ def _check(document: _Document) -> None:
     for name, runs in (("runs", document.runs), ("tuning", document.tuning)):
         keys = [(run.loss, run.lr, run.seed) for run in runs]
         if len(set(keys)) < len(keys):
-            raise PlainError(f"{name} holds the same loss, learning rate and seed twice")
+            raise DecodeError(f"{name} holds the same loss, learning rate and seed twice")
     _check_derived("losses", document.losses, summarise_losses(document.runs))
     expected = paired_differences(document.runs, document.baseline)
     _check_derived("summary", document.summary, _tested_today(document.summary, expected))
@@ -190,7 +190,7 @@ _ADDED = tuple(entry.name for entry in fields(RunResult) if entry.default is Non
 
 
 def check_run(run: RunResult, where: str, *, tested: bool) -> None:
-    """Raise :class:`PlainError`, which names the place, where a value of a run is out of its range.
+    """Raise :class:`DecodeError`, which names the place, where a value of a run is out of its range.
 
     Args:
         run: what was read.
@@ -201,23 +201,23 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
         for name in names:
             value = getattr(run, name)
             if value is not None and not holds(value):
-                raise PlainError(f"{where}.{name} is {value!r}; expected {expected}")
+                raise DecodeError(f"{where}.{name} is {value!r}; expected {expected}")
     for name in ("test_accuracy", "best_test_accuracy", "test_nll", "test_ece"):
         if (getattr(run, name) is None) is tested:
-            raise PlainError(f"{where}.{name} must {'not ' if tested else ''}be null")
+            raise DecodeError(f"{where}.{name} must {'not ' if tested else ''}be null")
     for name in _ADDED:
         if not tested and getattr(run, name) is not None:
-            raise PlainError(f"{where}.{name} must be null")
+            raise DecodeError(f"{where}.{name} must be null")
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
-        raise PlainError(f"{where}.history does not have one entry for each epoch that was run")
+        raise DecodeError(f"{where}.history does not have one entry for each epoch that was run")
     if len(run.history.train_accuracy) not in (0, seen):
-        raise PlainError(f"{where}.history.train_accuracy does not have one entry for each epoch")
+        raise DecodeError(f"{where}.history.train_accuracy does not have one entry for each epoch")
     for name in ("validation_accuracy", "train_accuracy"):
         if any(value is not None and not 0 <= value <= 100 for value in getattr(run.history, name)):
-            raise PlainError(f"{where}.history.{name} is not in percent, 0 to 100")
+            raise DecodeError(f"{where}.history.{name} is not in percent, 0 to 100")
     if not 0 <= run.best_epoch <= seen:
-        raise PlainError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
+        raise DecodeError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
 
 
 def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:
@@ -226,13 +226,13 @@ def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> 
     Fields with a default came later; an older file does not have them, which is None here.
     """
     if len(found) != len(expected):
-        raise PlainError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
+        raise DecodeError(f"{name} has {len(found)} rows; {len(expected)} follow from the runs")
     for index, (row, right) in enumerate(zip(found, expected, strict=True)):
         for entry in fields(right):
             here, value = getattr(row, entry.name), getattr(right, entry.name)
             added = entry.default is None and here is None
             if not (added or _agree(here, value)):
-                raise PlainError(
+                raise DecodeError(
                     f"{name}[{index}].{entry.name} is {quoted(here)}; {quoted(value)} follows from the runs"
                 )
 

@@ -19,7 +19,7 @@ from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import resolve_loss
 from evoloss.safe_text import quoted
-from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
@@ -47,7 +47,7 @@ class TrainingRuns:
 
     @cached_property
     def identities(self) -> dict[str, RunIdentity]:
-        """What fixes the runs of each loss, but for ``seed`` and ``lr``, which are 0 and 1 here."""
+        """The identity of each loss's runs, but for ``seed`` and ``lr``, which are 0 and 1 here."""
         config = self.config.train_config(seed=0, lr=1.0)
         return {
             name: identify_run(self.dataset, self.config.model, loss, config, loss_name=name)
@@ -90,7 +90,7 @@ class TrainingRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where a machine finds what a configuration names. It travels with the runs and stands in no file.
+    """The places where a machine finds what a configuration names; sent with the runs, written to no file.
 
     Attributes:
         losses: for each name in results, a known or shipped loss, or a directory.
@@ -120,7 +120,7 @@ class Sources:
 
 
 def check_training(run: Run, result: dict[str, Any]) -> None:
-    """Raise :class:`PlainError` where a result that was read is not one of its run."""
+    """Raise :class:`DecodeError` where a result that was read is not one of its run."""
     found = build(RunResult, result, "result")
     config = run.config
     check_run(found, "result", tested=config["read_test"])
@@ -136,7 +136,7 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
     }
     for name, value in expected.items():
         if getattr(found, name) != value:
-            raise PlainError(f"result.{name} is {quoted(getattr(found, name))}; its run has {quoted(value)}")
+            raise DecodeError(f"result.{name} is {quoted(getattr(found, name))}; its run has {quoted(value)}")
 
 
 def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,11 @@ def load_dataset(
         DataError: if the data is missing, damaged, in another layout, or too large.
         ConfigError: if a number is out of range, or ``image_size`` out of place.
         MissingExtraError: if a package that the data set needs is not installed.
+
+    Example:
+        >>> digits = load_dataset("digits", validation=0.2, train_samples=100)
+        >>> digits.train.inputs.shape, digits.n_classes
+        (torch.Size([100, 1, 8, 8]), 10)
     """
     limits = DataLimits.of(max_gigabytes, max_megapixels)
     try:

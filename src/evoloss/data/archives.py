@@ -147,16 +147,16 @@ def read_archive_cached(
     """
     if cache is None or any(member.sha256 is None for member in members):
         return read_archive(archive, folder, members)
-    kept = cache / "unpacked" / folder
-    if kept.is_dir():
+    cached = cache / "unpacked" / folder
+    if cached.is_dir():
         try:
-            return read_folder(kept, members)
+            return read_folder(cached, members)
         except DataError as error:
             _LOGGER.info("reading %s again: %s", archive, error)
     contents = read_archive(archive, folder, members)
     try:
         for name, content in contents.items():
-            write_bytes(kept / name, content)
+            write_bytes(cached / name, content)
     except OSError as error:  # a full or read-only disk must not stop the work
-        _LOGGER.warning("no unpacked copy of %s is kept in %s: %s", archive, kept, error)
+        _LOGGER.warning("no unpacked copy of %s is kept in %s: %s", archive, cached, error)
     return contents

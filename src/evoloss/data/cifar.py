@@ -24,7 +24,7 @@ PIXEL_BYTES = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class CifarLayout:
-    """What one of the two data sets looks like on disk.
+    """The files of one of the two data sets on disk.
 
     Attributes:
         name: registered name.

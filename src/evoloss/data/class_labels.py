@@ -85,9 +85,9 @@ def _flat(path: Path, key: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _is_text(labels: npt.NDArray[Any]) -> bool:
-    """Whether all code points are characters, as Python wants them."""
-    plain = np.ascontiguousarray(labels)
-    codes = plain.view(np.dtype(np.uint32).newbyteorder(plain.dtype.byteorder))
+    """Return whether all code points are characters, as Python wants them."""
+    contiguous = np.ascontiguousarray(labels)
+    codes = contiguous.view(np.dtype(np.uint32).newbyteorder(contiguous.dtype.byteorder))
     return not bool(((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any())
 
 

@@ -1,4 +1,4 @@
-"""What every data set looks like once it is loaded."""
+"""Data sets as they are once they are loaded."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ class Split:
     Attributes:
         inputs: images, uint8, shape ``(N, C, H, W)``; or features, float32, shape ``(N, D)``.
         labels: class indices, int64, shape ``(N,)``.
+
+    Example:
+        >>> part = Split(inputs=torch.zeros(6, 4), labels=torch.tensor([0, 1, 0, 1, 0, 1]))
+        >>> len(part)
+        6
     """
 
     inputs: Tensor
@@ -63,6 +68,11 @@ class Dataset:
         test: read once, at the end.
         n_classes: number of classes, at least 2.
         class_names: one name a class, in label order.
+
+    Example:
+        >>> part = Split(torch.zeros(6, 4), torch.tensor([0, 1, 0, 1, 0, 1]))
+        >>> Dataset("mine", part, part, part, n_classes=2, class_names=("cat", "dog")).class_names[1]
+        'dog'
     """
 
     name: str
@@ -124,7 +134,7 @@ class LabelledArrays:
 
 @dataclass(frozen=True)
 class SourceData:
-    """What a reader returns: the parts as their publisher divided them.
+    """The output of a reader: the parts as their publisher divided them.
 
     Attributes:
         name: name of the data set.

@@ -1,4 +1,4 @@
-"""Where data sets are looked for, where downloads go, and where unpacked copies are kept."""
+"""Folders: those in which data sets are searched, and those of downloads and unpacked copies."""
 
 from __future__ import annotations
 

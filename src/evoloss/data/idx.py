@@ -34,7 +34,7 @@ UINT8_CODE = 8
 
 @dataclass(frozen=True)
 class IdxLayout:
-    """What one of the data sets looks like on disk.
+    """The files of one of the data sets on disk.
 
     Attributes:
         name: registered name.
@@ -117,18 +117,18 @@ def read_idx_dataset(layout: IdxLayout, data_dir: Path | None, download: bool) -
     if files is None:
         wanted = f"{layout.folders[0]}/ with {', '.join(layout.md5)} (each may end in .gz)"
         raise not_found(layout.name, wanted, search_folders(data_dir), f"{layout.url}/*.gz")
-    parts = {}
-    for part, count in layout.counts.items():
-        images = read_idx(files[IMAGES[part]], (count, 28, 28))
-        labels = read_idx(files[LABELS[part]], (count,))
+    splits = {}
+    for split, count in layout.counts.items():
+        images = read_idx(files[IMAGES[split]], (count, 28, 28))
+        labels = read_idx(files[LABELS[split]], (count,))
         if labels.max() >= len(layout.class_names):
             raise DataError(
-                f"{files[LABELS[part]]}: a label is {labels.max()}, "
+                f"{files[LABELS[split]]}: a label is {labels.max()}, "
                 f"expected 0 to {len(layout.class_names) - 1}; it is damaged or belongs to another data set"
             )
-        parts[part] = LabelledArrays(images[:, None], labels)
+        splits[split] = LabelledArrays(images[:, None], labels)
     return SourceData(
-        name=layout.name, train=parts["train"], test=parts["test"], class_names=layout.class_names
+        name=layout.name, train=splits["train"], test=splits["test"], class_names=layout.class_names
     )
 
 

@@ -49,19 +49,21 @@ def load_image_folder(
     if image_size is not None and image_size < 1:
         raise ConfigError(f"image_size must be at least 1, got {image_size}")
     try:
-        parts = find_splits(folder)
-        class_names = _class_names(parts["train"])
-        files = {part: _files(root, class_names, complete=part == "train") for part, root in parts.items()}
+        folders = find_splits(folder)
+        class_names = _class_names(folders["train"])
+        files = {
+            split: _files(root, class_names, complete=split == "train") for split, root in folders.items()
+        }
     except OSError as error:  # a folder that may not be looked into, or is gone meanwhile
         place = one_line(error.filename or folder, 400)
         raise DataError(f"{place} cannot be read ({error.strerror})") from error
-    paths = [path for part in files.values() for path, _ in part]
+    paths = [path for split in files.values() for path, _ in split]
     images = _read_all(folder, paths, image_size, limits or DataLimits.of())
     arrays: dict[str, LabelledArrays] = {}
     start = 0
-    for part, listed in files.items():
+    for split, listed in files.items():
         labels = np.array([label for _, label in listed], dtype=np.int64)
-        arrays[part] = LabelledArrays(images[start : start + len(listed)], labels)
+        arrays[split] = LabelledArrays(images[start : start + len(listed)], labels)
         start += len(listed)
     return SourceData(
         name=folder.resolve().name,

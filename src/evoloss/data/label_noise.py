@@ -19,8 +19,8 @@ from evoloss.errors import ConfigError
 NoiseKind = Literal["symmetric", "asymmetric"]
 
 CIFAR10_CONFUSIONS: tuple[int, ...] = (0, 1, 0, 5, 7, 3, 6, 7, 8, 1)
-"""Where asymmetric noise sends each class of CIFAR-10: truck to automobile, bird to airplane, deer to horse,
-cat and dog to each other; the other five classes to themselves (they stay clean)."""
+"""The target of each class of CIFAR-10 under asymmetric noise: truck to automobile, bird to airplane, deer to
+horse, cat and dog to each other; the other five classes to themselves (they stay clean)."""
 
 CIFAR100_CONFUSIONS: tuple[int, ...] = tuple(
     CIFAR100_CLASSES.index(members[(members.index(name) + 1) % len(members)])
@@ -28,8 +28,8 @@ CIFAR100_CONFUSIONS: tuple[int, ...] = tuple(
     for members in CIFAR100_SUPERCLASSES.values()
     if name in members
 )
-"""Where asymmetric noise sends each class of CIFAR-100: to the next of the five in its superclass, in a
-circle."""
+"""The target of each class of CIFAR-100 under asymmetric noise: the next of the five in its superclass,
+in a circle."""
 
 CONFUSIONS: dict[str, tuple[int, ...]] = {"cifar10": CIFAR10_CONFUSIONS, "cifar100": CIFAR100_CONFUSIONS}
 """The usual confusions by data set; for others ``k + 1 mod C`` stands in."""
@@ -78,6 +78,12 @@ def noisy_labels(
 
     Raises:
         ConfigError: if the rate, the kind, the labels or the confusions are out of range.
+
+    Example:
+        >>> labels = torch.arange(10) % 5
+        >>> noisy = noisy_labels(labels, 5, 0.4, "symmetric", torch.Generator().manual_seed(0))
+        >>> (noisy != labels).sum().item()
+        4
     """
     _check(labels, n_classes, rate, kind, confusions)
     if kind == "symmetric":

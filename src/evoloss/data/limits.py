@@ -1,4 +1,4 @@
-"""How large a data set may be: told from headers, before anything is unpacked, and easily raised."""
+"""Limits on the size of a data set, checked on headers before anything is unpacked, and easily raised."""
 
 from __future__ import annotations
 

@@ -41,27 +41,27 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
     """
     arrays = _read(path, limits or DataLimits.of())
     labels = encode_labels(path, arrays["y_train"], arrays["y_test"])
-    parts = {}
-    for part, indices in (("train", labels.train), ("test", labels.test)):
-        inputs = arrays[f"x_{part}"]
+    splits = {}
+    for split, indices in (("train", labels.train), ("test", labels.test)):
+        inputs = arrays[f"x_{split}"]
         if len(inputs) != len(indices):
             raise DataError(
-                f"{path}: x_{part} has {len(inputs)} samples, y_{part} {len(indices)}; they must agree"
+                f"{path}: x_{split} has {len(inputs)} samples, y_{split} {len(indices)}; they must agree"
             )
-        parts[part] = LabelledArrays(inputs, indices)
-    shapes = [parts[part].inputs.shape for part in ("train", "test")]
+        splits[split] = LabelledArrays(inputs, indices)
+    shapes = [splits[split].inputs.shape for split in ("train", "test")]
     if shapes[0][1:] != shapes[1][1:]:
         raise DataError(
             f"{path}: x_train and x_test have shapes {shapes[0]} and {shapes[1]}; samples must have one shape"
         )
     return SourceData(
-        name=path.stem, train=parts["train"], test=parts["test"], class_names=labels.class_names
+        name=path.stem, train=splits["train"], test=splits["test"], class_names=labels.class_names
     )
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What the header of an array says: enough to know what reading it takes."""
+    """The header of an array: enough to know what reading it takes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -71,7 +71,7 @@ class _Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def kept_bytes(self) -> int:
+    def array_bytes(self) -> int:
         """Size of the array that :func:`_inputs` makes of it."""
         return 4 * math.prod(self.shape) if len(self.shape) == 2 else self.n_bytes
 
@@ -90,9 +90,11 @@ def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
             with zipfile.ZipFile(file) as archive:
                 members = _find(path, archive)
                 headers = {key: _header(path, key, archive, members[key]) for key in KEYS}
-                # The arrays as they are kept, the copies in which they are split, and one as it is stored.
-                kept = sum(header.kept_bytes for header in headers.values())
-                limits.require_memory(2 * kept + max(each.n_bytes for each in headers.values()), str(path))
+                # The arrays as they are used, the copies in which they are split, and one as it is stored.
+                arrays_bytes = sum(header.array_bytes for header in headers.values())
+                limits.require_memory(
+                    2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
+                )
                 for key in KEYS:
                     with archive.open(members[key]) as stored:
                         array = np.lib.format.read_array(stored, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Which subfolders of a data set are its splits, by the names that people give them."""
+"""Recognition of the subfolders of a data set that are its splits, by the names that people give them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def find_splits(folder: Path) -> dict[str, Path]:
 
 def role_of(name: str) -> str | None:
     """Return ``train``, ``validation``, ``test``, ``evaluation``, or None for a name that is no split's."""
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    for candidate in (plain, _DECORATION.sub("", plain)):
+    normalized = re.sub(r"[^a-z]", "", name.lower())
+    for candidate in (normalized, _DECORATION.sub("", normalized)):
         for role, names in (
             ("train", TRAIN),
             ("validation", VALIDATION),

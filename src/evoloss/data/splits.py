@@ -77,11 +77,11 @@ def balanced_subset(labels: Tensor, n_samples: int, generator: torch.Generator) 
     return index[turn[:n_samples]].sort().values
 
 
-def require_disjoint(parts: Mapping[str, Tensor]) -> None:
+def require_disjoint(splits: Mapping[str, Tensor]) -> None:
     """Raise :class:`DataError` if two of the index sets share an index, or one holds an index twice."""
-    joined = torch.cat(list(parts.values()))
+    joined = torch.cat(list(splits.values()))
     if len(torch.unique(joined)) != len(joined):
-        sizes = ", ".join(f"{name} ({len(index)})" for name, index in parts.items())
+        sizes = ", ".join(f"{name} ({len(index)})" for name, index in splits.items())
         raise DataError(f"the splits {sizes} share samples; every sample belongs to one split only")
 
 
@@ -104,32 +104,32 @@ def divide(source: SourceData, *, validation: float, train_samples: int | None, 
         DataError: if the data does not make a usable data set.
     """
     labels = torch.from_numpy(source.train.labels.astype("int64"))
-    parts: dict[str, Tensor] = {}
+    splits: dict[str, Tensor] = {}
     train = torch.arange(len(labels))
     if source.test is None:
-        train, parts["test"] = stratified_split(labels, TEST_SHARE, stream(0, "data", "test split"))
-        if not len(parts["test"]):
+        train, splits["test"] = stratified_split(labels, TEST_SHARE, stream(0, "data", "test split"))
+        if not len(splits["test"]):
             raise DataError(
                 f"data set {source.name!r} has no test part, and its {len(labels)} samples are too few to "
                 "split one off: each class keeps one, and a fifth of the rest is none. Add samples"
             )
     if source.validation is None:
-        kept, held_out = stratified_split(
+        remaining, held_out = stratified_split(
             labels[train], validation, stream(split_seed, "data", "validation split")
         )
-        train, parts["validation"] = train[kept], train[held_out]
+        train, splits["validation"] = train[remaining], train[held_out]
     if train_samples is not None:
         train = train[
             balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))
         ]
-    require_disjoint({"train": train, **parts})
+    require_disjoint({"train": train, **splits})
     return Dataset(
         name=source.name,
         train=source.train.take(train),
-        validation=source.train.take(parts["validation"])
+        validation=source.train.take(splits["validation"])
         if source.validation is None
         else source.validation.take(),
-        test=source.train.take(parts["test"]) if source.test is None else source.test.take(),
+        test=source.train.take(splits["test"]) if source.test is None else source.test.take(),
         n_classes=len(source.class_names),
         class_names=source.class_names,
     )
@@ -140,5 +140,5 @@ def _shuffled_members(labels: Tensor, generator: torch.Generator) -> list[Tensor
     return [member[torch.randperm(len(member), generator=generator)] for member in members]
 
 
-def _sorted_union(parts: list[Tensor]) -> Tensor:
-    return torch.cat([torch.empty(0, dtype=torch.int64), *parts]).sort().values
+def _sorted_union(indices: list[Tensor]) -> Tensor:
+    return torch.cat([torch.empty(0, dtype=torch.int64), *indices]).sort().values

@@ -81,7 +81,7 @@ def _decompress(file: BinaryIO) -> BinaryIO:
 
 
 class _Bounded:
-    """What tarfile asks of a file, refused where it asks for too much."""
+    """The file that tarfile reads, which refuses where too much is asked for."""
 
     def __init__(self, file: BinaryIO, path: Path, limit: int) -> None:
         self._file, self._path, self._limit = file, path, limit
@@ -90,7 +90,7 @@ class _Bounded:
 
     @contextmanager
     def past_headers(self) -> Iterator[None]:
-        """What is read inside is the content of a member."""
+        """Mark what is read inside as the content of a member."""
         before, self._header_bytes = self._header_bytes, None
         try:
             yield

@@ -1,4 +1,4 @@
-"""What kind of loss is this? Diagnostics of any ``criterion(logits, target)`` with one value a row."""
+"""Diagnostics that tell what kind of loss any ``criterion(logits, target)`` with one value a row is."""
 
 from __future__ import annotations
 

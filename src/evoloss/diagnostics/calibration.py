@@ -49,10 +49,10 @@ def label_distributions(n: int, n_classes: int, generator: torch.Generator) -> T
     drawn = torch.empty(32 * n + 64, n_classes, dtype=torch.float64).exponential_(generator=generator)
     q = drawn / drawn.sum(dim=1, keepdim=True)
     top = q.topk(2, dim=1).values
-    kept = q[top[:, 0] - top[:, 1] > MINIMUM_GAP][:n]
-    if len(kept) < n:
+    distinct = q[top[:, 0] - top[:, 1] > MINIMUM_GAP][:n]
+    if len(distinct) < n:
         raise ConfigError(f"{n_classes} classes: too few label distributions without a near tie")
-    return kept
+    return distinct
 
 
 def measure_calibration(
@@ -81,6 +81,14 @@ def measure_calibration(
     Raises:
         ConfigError: if ``n_classes`` is out of range.
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> criterion = LOSSES["cross_entropy"](reduction="none")
+        >>> found = measure_calibration(criterion, n_classes=3, generator=generator, n_distributions=4)
+        >>> found.share
+        1.0
     """
     q = label_distributions(n_distributions, n_classes, generator)
     starts = torch.randn(n_starts * n_distributions, n_classes, generator=generator, dtype=torch.float64)

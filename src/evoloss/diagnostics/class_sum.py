@@ -50,6 +50,12 @@ def measure_class_sum(
 
     References:
         Ghosh et al. 2017, arXiv:1712.09482.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> measure_class_sum(LOSSES["mae"](reduction="none"), n_classes=10, generator=generator).constant
+        True
     """
     per_scale = max(2, min(n_predictions, _MOST_NUMBERS // n_classes**2) // len(LOGIT_SCALES))
     logits = torch.cat([random_logits(per_scale, n_classes, scale, generator) for scale in LOGIT_SCALES])

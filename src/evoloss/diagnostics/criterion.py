@@ -85,7 +85,7 @@ def class_costs(criterion: LossFunction, logits: Tensor) -> Tensor:
         NotApplicableError: as :func:`per_sample_losses`.
     """
     n, n_classes = logits.shape
-    if isinstance(criterion, ClassificationLoss) and _is_plain(criterion):
+    if isinstance(criterion, ClassificationLoss) and _is_unmodified(criterion):
         # These know every class's cost at the price of one, where a mere callable is asked class by class.
         return _asked(criterion.class_costs, logits).double()
     if n * n_classes**2 > _ONE_BATCH:
@@ -98,7 +98,7 @@ def class_costs(criterion: LossFunction, logits: Tensor) -> Tensor:
     return per_sample_losses(criterion, logits.repeat_interleave(n_classes, dim=0), target).view(n, n_classes)
 
 
-def _is_plain(loss: ClassificationLoss) -> bool:
+def _is_unmodified(loss: ClassificationLoss) -> bool:
     return loss.weight is None and loss.label_smoothing <= 0 and loss.ignore_index < 0
 
 

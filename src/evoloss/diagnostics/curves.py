@@ -14,7 +14,7 @@ from evoloss.diagnostics.criterion import LossFunction, label_gradients
 from evoloss.errors import ConfigError
 
 Rest = Literal["uniform", "rival"]
-"""Where the mass that the label does not have goes: spread evenly, or onto one class."""
+"""The place of the probability that the label does not have: spread evenly, or on one class."""
 
 P_MIN = 1e-8
 """The curves run over p_y from ``P_MIN`` to ``1 - P_MIN``."""
@@ -84,6 +84,12 @@ def loss_curve(
     Raises:
         ConfigError: if ``n_classes`` or ``points`` is below 2, or ``rest`` is unknown.
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> curve = loss_curve(LOSSES["gce"](q=0.7, reduction="none"), n_classes=10, points=5)
+        >>> max(curve.gradient) < 1
+        True
     """
     if points < 2:
         raise ConfigError(f"a curve needs at least 2 points, got {points}")

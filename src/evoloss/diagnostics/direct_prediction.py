@@ -56,6 +56,13 @@ def measure_direct_prediction(
 
     Raises:
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> criterion = LOSSES["cross_entropy"](reduction="none")
+        >>> measure_direct_prediction(criterion, n_classes=3, generator=generator, n_predictions=20).adam
+        1.0
     """
     target = random_targets(n_predictions, n_classes, generator).repeat(len(START_SCALES))
     starts = torch.cat([random_logits(n_predictions, n_classes, scale, generator) for scale in START_SCALES])

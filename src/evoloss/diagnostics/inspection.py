@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What the diagnostics found; each field may be :class:`NotApplicable` with the reason.
+    """The results of all diagnostics; each field may be :class:`NotApplicable` with the reason.
 
     Attributes:
         n_classes: class count of every diagnostic that has one.
@@ -68,9 +68,9 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types: string keys, lists, and null for what is not a finite number."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
-        return {"schema": SCHEMA, **plain}
+        document = _to_json(self)
+        assert isinstance(document, dict)
+        return {"schema": SCHEMA, **document}
 
 
 def inspect_loss(loss: LossFunction, *, n_classes: int = 10, seed: int = 0) -> Inspection:
@@ -85,6 +85,12 @@ def inspect_loss(loss: LossFunction, *, n_classes: int = 10, seed: int = 0) -> I
     Raises:
         ConfigError: if ``n_classes`` is out of range or more than memory has room for, or the loss cannot be
             evaluated at that class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> inspection = inspect_loss(LOSSES["gce"](reduction="none"), n_classes=3)
+        >>> inspection.wrong_side.verdict
+        'vanishes'
     """
     if not 2 <= n_classes <= MAX_CLASSES:
         raise ConfigError(f"a loss is inspected with 2 to {MAX_CLASSES:,} classes, got {n_classes}")
@@ -122,15 +128,15 @@ def _or_reason(diagnostic: Callable[[], Result]) -> Result | NotApplicable:
         return NotApplicable(str(error))
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, NotApplicable):
         return {"not_applicable": value.reason}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): _to_json(entry) for key, entry in value.items()}
     if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
+        return [_to_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -20,7 +20,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where the loss is lowest, and its values and gradients at known predictions.
+    """The minimum of the loss, and its values and gradients at known predictions.
 
     Attributes:
         loss_at_perfect: at ``p_y = 1 - 1e-8``, the rest spread over the other classes.
@@ -42,6 +42,12 @@ def measure_landmarks(criterion: LossFunction, curve: Curve) -> Landmarks:
 
     Raises:
         NotApplicableError: if the loss does not take the class count of the curve, or is nowhere finite.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> criterion = LOSSES["brier"](reduction="none")
+        >>> measure_landmarks(criterion, loss_curve(criterion, n_classes=10)).perfect_is_lowest
+        True
     """
     finite = [loss for loss in curve.loss if math.isfinite(loss)]
     if not finite:
@@ -66,6 +72,11 @@ def gradient_at_uniform(criterion: LossFunction, n_classes: int) -> float:
 
     Raises:
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> f'{gradient_at_uniform(EvolvedLoss("evolved-base", reduction="none"), 100):.3f}'
+        '1.000'
     """
     _, gradient = label_gradients(
         criterion, torch.zeros(1, n_classes, dtype=torch.float64), torch.zeros(1, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""What the diagnostics of a loss mean, in a line each."""
+"""Readings: the meaning of a loss's diagnostics, in a line each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,17 @@ class Reading:
 
 
 def readings(inspection: Inspection) -> tuple[Reading, ...]:
-    """Return one reading a diagnostic, always the same diagnostics in the same order."""
+    """Return one reading a diagnostic, always the same diagnostics in the same order.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> found = readings(inspect_loss(LOSSES["cross_entropy"](reduction="none"), n_classes=3))
+        >>> for reading in found[:3]:
+        ...     print(reading.diagnostic)
+        ranking consistency (tau, rho)
+        spread of the class sum
+        -dL/dz_y at p_y = 1e-2, 1e-4, 1e-8
+    """
     return (
         _ranking(inspection.ranking),
         _class_sum(inspection.class_sum),

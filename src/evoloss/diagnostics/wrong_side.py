@@ -62,6 +62,12 @@ def measure_wrong_side(criterion: LossFunction, *, n_classes: int) -> WrongSide:
 
     Raises:
         NotApplicableError: if the loss does not take this class count.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> found = measure_wrong_side(LOSSES["gce"](q=0.7, reduction="none"), n_classes=10)
+        >>> found.verdict, f"{found.exponent:.2f}"
+        ('vanishes', '0.70')
     """
     p = torch.tensor(PROBES, dtype=torch.float64)
     log_probs = predictions_on_curve(torch.logit(p), n_classes, "uniform")

@@ -1,4 +1,4 @@
-"""Where independent calls run: here, in processes, or on a Ray cluster; anything with ``submit``."""
+"""Executors of independent calls: here, in processes, or on a Ray cluster; anything with ``submit``."""
 
 from __future__ import annotations
 

@@ -16,10 +16,14 @@ ExecutorName = Literal["serial", "processes", "ray"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorConfig:
-    """Where runs take place.
+    """Settings of an executor.
 
     Raises:
         ConfigError: if a value is outside its range or has no meaning for the executor.
+
+    Example:
+        >>> ExecutorConfig(executor="processes", workers=2).workers
+        2
     """
 
     executor: ExecutorName = "serial"
@@ -67,6 +71,12 @@ def make_executor(
         ConfigError: if a value is outside its range or has no meaning for the executor.
         MissingExtraError: if Ray is asked for and not installed.
         EvolossError: if there is no Ray cluster at the address.
+
+    Example:
+        >>> with make_executor("serial") as executor:
+        ...     future = executor.submit(pow, 2, 10)
+        >>> future.result()
+        1024
     """
     require_executor(name, workers, address, gpus_per_run)
     require_threads(threads)

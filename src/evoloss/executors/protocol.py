@@ -1,4 +1,4 @@
-"""What runs need of an executor: ``submit``, and a bound on what is under way."""
+"""The interface of an executor: ``submit``, and a bound on what is under way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IN_FLIGHT_PER_WORKER = 2
 """Calls under way for each worker, the running one included: enough that no worker waits for the next."""
 
 ATTEMPTS = 3
-"""How often a call is started whose worker dies under it."""
+"""Number of times that a call is started whose worker dies under it."""
 
 
 class Executor(Protocol):
@@ -23,7 +23,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many calls run at the same time."""
+        """Number of calls that run at the same time."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Start ``function(*args)``; waits while every worker has enough to do.

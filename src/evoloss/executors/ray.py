@@ -145,7 +145,7 @@ class RayExecutor:
         try:
             if address:
                 _knock(address)
-            with _sigterm_kept(), nullcontext() if address else _loopback_only(self._ray):
+            with _sigterm_handler_restored(), nullcontext() if address else _loopback_only(self._ray):
                 self._ray.init(
                     address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own
                 )
@@ -183,7 +183,7 @@ def _loopback_only(ray: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_kept() -> Iterator[None]:
+def _sigterm_handler_restored() -> Iterator[None]:
     """Let SIGTERM do what it did before; Ray makes it exit with the status 15."""
     if threading.current_thread() is not threading.main_thread():
         yield  # where Ray changes nothing

@@ -1,4 +1,4 @@
-"""How many processor threads may be asked for."""
+"""The number of processor threads that may be asked for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ def require_threads(threads: int | None) -> None:
 
     Raises:
         ConfigError: if it is out of range.
+
+    Example:
+        >>> require_threads(2)
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise ConfigError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")

@@ -1,17 +1,13 @@
 """Fitness: what a candidate loss is judged by."""
 
+from evoloss.fitness.group_scores import GroupScores, Submits, TaskGroupSpec, score_group, score_groups
 from evoloss.fitness.learnability import (
     Learnability,
     LearnabilityConfig,
     LearnabilityFitness,
     Scoring,
-    Submits,
-    Unit,
-    UnitScores,
     measure_learnability,
     robust_mean,
-    run_units,
-    score_unit,
     task_scores,
 )
 from evoloss.fitness.ranking import (
@@ -30,6 +26,7 @@ from evoloss.fitness.trainability import label_pulls, trainable
 __all__ = [
     "Couples",
     "Evaluation",
+    "GroupScores",
     "Learnability",
     "LearnabilityConfig",
     "LearnabilityFitness",
@@ -39,16 +36,15 @@ __all__ = [
     "RankingScores",
     "Scoring",
     "Submits",
-    "Unit",
-    "UnitScores",
+    "TaskGroupSpec",
     "label_pulls",
     "make_couples",
     "measure_learnability",
     "pair_weights",
     "ranking_scores",
     "robust_mean",
-    "run_units",
-    "score_unit",
+    "score_group",
+    "score_groups",
     "table_of",
     "task_scores",
     "trainable",

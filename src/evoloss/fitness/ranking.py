@@ -38,7 +38,7 @@ _WIDTH = 16  # numbers held for each class of a pair while a network is evaluate
 
 @dataclass(frozen=True, kw_only=True)
 class RankingConfig:
-    """How ranking consistency is measured.
+    """Settings by which ranking consistency is measured.
 
     Attributes:
         objective: ``"sign"``, ``"hinge"`` or ``"logistic"``; see the module's docstring.
@@ -46,6 +46,10 @@ class RankingConfig:
         error: ``"one_minus_p"``, ``"total_variation"`` or ``"dominance"``.
         couples_per_pair: each pair is compared with so many others, at least 1; without effect for dominance.
         n_grid: nodes of the tables; 0 evaluates the networks exactly.
+
+    Example:
+        >>> RankingConfig(objective="logistic", error="dominance").margin
+        0.1
     """
 
     objective: Objective = "sign"
@@ -97,6 +101,14 @@ class Couples:
         better: likewise.
         counts: how many classes each column of the pairs stands for, ``(S,)``; None for one each.
         weights: interpolation weights of the pairs, where they are known already (:func:`pair_weights`).
+
+    Example:
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, generator)
+        >>> couples = make_couples(RankingConfig(), pairs, generator)
+        >>> couples.worse.shape == couples.better.shape
+        True
     """
 
     log_probs: Tensor
@@ -113,6 +125,13 @@ def make_couples(config: RankingConfig, pairs: Pairs, generator: torch.Generator
 
     Raises:
         ConfigError: if no couple is comparable, or dominance is asked of grouped classes.
+
+    Example:
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, generator)
+        >>> make_couples(RankingConfig(couples_per_pair=2), pairs, generator).n_classes
+        10
     """
     if config.error == "dominance":
         if pairs.counts is not None:
@@ -162,6 +181,16 @@ class RankingFitness:
 
     Raises:
         ConfigError: if couples of grouped classes are to be evaluated without tables.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> network, config = NETWORKS["mixture"](), RankingConfig()
+        >>> couples = make_couples(config, sample_pairs(PairsConfig(), 100, 10, generator), generator)
+        >>> params = torch.randn(8, network.n_params, generator=generator)
+        >>> RankingFitness(config, network, [couples]).evaluate(params).fitness.shape
+        torch.Size([8])
     """
 
     def __init__(
@@ -177,7 +206,7 @@ class RankingFitness:
         self._table = table_of(config, network)
         if self._table is not None:
             self._differences = [self._fold(self._table, at) for at in range(len(couples))]
-        elif any(each.counts is not None for each in couples):
+        elif any(couple.counts is not None for couple in couples):
             raise ConfigError("grouped classes need tables: set n_grid, or draw every class (slots=0)")
 
     def evaluate(self, params: Tensor) -> Evaluation:
@@ -214,8 +243,8 @@ class RankingFitness:
         return torch.stack(rows)
 
     def _table_gaps(self, table: LossTable, params: Tensor) -> Callable[[Tensor, int], Gaps]:
-        """What yields chunks of couples' differences from the tables of these candidates."""
-        tables, forms = table.tables_and_forms(params, tuple(each.n_classes for each in self.couples))
+        """A generator of chunks of couples' differences from the tables of these candidates."""
+        tables, forms = table.tables_and_forms(params, tuple(couple.n_classes for couple in self.couples))
 
         def gaps(params: Tensor, position: int) -> Gaps:
             own, chunk = tables[position], chunk_rows(len(params))
@@ -238,7 +267,7 @@ class RankingFitness:
             rows = slice(start, start + n_rows)
             losses[:, rows] = self.network.losses(params, couples.log_probs[rows], couples.target[rows])
         for start in range(0, len(couples.worse), chunk):
-            worse, better = (each[start : start + chunk] for each in (couples.worse, couples.better))
+            worse, better = (index[start : start + chunk] for index in (couples.worse, couples.better))
             gap = losses[:, worse] - losses[:, better]
             yield gap, exists & gap.isfinite().all(dim=1)
 
@@ -262,12 +291,29 @@ class RankingFitness:
 
 
 def table_of(config: RankingConfig, network: LossNetwork) -> LossTable | None:
-    """The tables that stand for candidates, or None where they are evaluated exactly."""
+    """The tables that stand for candidates, or None where they are evaluated exactly.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> table_of(RankingConfig(n_grid=32), NETWORKS["classwise"]()).n_grid
+        32
+        >>> table_of(RankingConfig(n_grid=0), NETWORKS["classwise"]()) is None
+        True
+    """
     return network.population_table(config.n_grid) if config.n_grid else None
 
 
 def pair_weights(table: LossTable, log_probs: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
-    """:meth:`LossTable.weights` of many pairs, chunk by chunk."""
+    """:meth:`LossTable.weights` of many pairs, chunk by chunk.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS, LossTable
+        >>> from evoloss.pairs import PairsConfig, sample_pairs
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> table = LossTable(NETWORKS["classwise"]())
+        >>> pair_weights(table, pairs.log_probs, pairs.target, None).shape == (100, table.n_columns)
+        True
+    """
     chunk = chunk_rows(log_probs.shape[1])
-    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([table.weights(*part, counts) for part in parts])
+    chunks = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([table.weights(*rows, counts) for rows in chunks])

@@ -1,4 +1,4 @@
-"""How well a loss orders predictions by their error: ranking consistency, Kendall's tau-b, Spearman's rho."""
+"""Scores of the order of predictions: ranking consistency, Kendall's tau-b, Spearman's rho."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def ranking_scores(losses: Tensor, errors: Tensor) -> RankingScores:
     Raises:
         ConfigError: if there are fewer than two pairs, the shapes differ, a value is not finite, or all
             losses or all errors are equal (no order to compare).
+
+    Example:
+        >>> losses, errors = torch.tensor([0.1, 0.5, 0.4, 2.0]), torch.tensor([0.1, 0.2, 0.3, 0.9])
+        >>> scores = ranking_scores(losses, errors)
+        >>> f"{scores.consistency:.3f} {scores.kendall_tau:.3f} {scores.spearman_rho:.3f}"
+        '0.833 0.667 0.800'
     """
     if losses.shape != errors.shape or losses.dim() != 1 or len(losses) < 2:
         raise ConfigError(

@@ -12,8 +12,8 @@ All are read off the slopes of a loss (:mod:`evoloss.networks.slopes`), in canon
   ``LEAST_PULL``, where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform
   would never leave it.
 
-Slopes of ``t log p`` are asked for at the temper t of the prediction and, where t follows the batch, at that
-of a batch in which nothing is learned yet: training starts there.
+Slopes of ``t log p`` are asked for at the exponent t of the prediction and, where t follows the batch, at
+that of a batch in which nothing is learned yet: training starts there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ _POINTS = 12
 
 
 def trainable(network: LossNetwork, params: Tensor, counts: Sequence[int] = CLASS_COUNTS) -> Tensor:
-    """Which candidates ``(popsize, n_params)`` pass all filters at all class counts, ``(popsize,)``."""
+    """Mask of the candidates ``(popsize, n_params)`` that pass all filters at all class counts.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["monotone"]()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> trainable(network, params[None], counts=(10,))
+        tensor([True])
+    """
     passed = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for n_classes in counts:
         passed &= network.form(params, n_classes).exists
@@ -50,6 +58,13 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     Returns:
         ``(popsize, points)`` with the rest of the probability spread over the other classes, the same with
         the rest on one of them, and ``(popsize,)`` at a tenth of the uniform probability, spread.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["mixture"]()
+        >>> spread, rival, doubted = label_pulls(network, torch.zeros(4, network.n_params), 10)
+        >>> spread.shape == rival.shape, doubted.shape
+        (True, torch.Size([4]))
     """
     low, high = math.log(0.01 / n_classes), math.log(REACH)
     start = math.log(0.1 / n_classes)
@@ -58,9 +73,9 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     even = rest - math.log(n_classes - 1)
     tempering = network.tempering(params)
     if tempering is not None:
-        temper = _temper(tempering, torch.maximum(label, torch.stack([even, rest])).flatten(), n_classes)
+        exponent = _exponent(tempering, torch.maximum(label, torch.stack([even, rest])).flatten(), n_classes)
         # Those of other classes are 0.
-        own = network.slopes(params, n_classes)(temper * label.repeat(2))[:, 1]
+        own = network.slopes(params, n_classes)(exponent * label.repeat(2))[:, 1]
         spread, single = (-(1 - label.exp().repeat(2)) * own).chunk(2, dim=1)
         return spread[:, :-1], single[:, :-1], spread[:, -1]
     tiny = params.new_tensor([math.log(1e-8)])
@@ -74,8 +89,8 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     return spread[:, :-1], single[:, :-1], spread[:, -1]
 
 
-def _temper(tempering: Tempering, top: Tensor, n_classes: int) -> Tensor:
-    """The temper where the largest log-probability is ``top`` and nothing is learned, ``(popsize, M)``."""
+def _exponent(tempering: Tempering, top: Tensor, n_classes: int) -> Tensor:
+    """The exponent where the largest log-probability is ``top`` and nothing is learned, ``(popsize, M)``."""
     followed = certainty_of(top.exp(), n_classes)[None]
     if tempering.paced is not None:
         followed = followed * (1 - tempering.paced)

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.call.modes import autograd_takes, is_plain, kind_of
-from evoloss.losses.call.numbers import plain_number
+from evoloss.losses.call.modes import autograd_takes, can_fuse_gradient, kind_of
+from evoloss.losses.call.numbers import python_number
 from evoloss.losses.call.validation import (
     Options,
     Reduction,
@@ -72,10 +72,17 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     what that constructor accepts, and :meth:`forward` raises.
 
     Infinite logits go through the formulas: as with cross-entropy, a row without a finite softmax is NaN.
+
+    Example:
+        >>> class Error(ClassificationLoss):
+        ...     def class_costs(self, logits):  # what each class would cost as the label, (N, C)
+        ...         return 1 - logits.softmax(1)
+        >>> Error(reduction="none")(torch.zeros(2, 4), torch.tensor([0, 3]))
+        tensor([0.7500, 0.7500])
     """
 
     name: ClassVar[str]
-    """What the loss is called in :data:`evoloss.losses.LOSSES`; part of its fingerprint, so never changed."""
+    """The name of the loss in :data:`evoloss.losses.LOSSES`; part of its fingerprint, so never changed."""
 
     # TorchScript compiles properties, and these are for people.
     __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters"]
@@ -96,9 +103,9 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     ) -> None:
         super().__init__(
             weight=autograd_takes(weight),
-            ignore_index=plain_number(ignore_index),
+            ignore_index=python_number(ignore_index),
             reduction=reduction,
-            label_smoothing=plain_number(label_smoothing, real=True),
+            label_smoothing=python_number(label_smoothing, real=True),
         )
 
     @property
@@ -107,7 +114,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         return {name: getattr(self, name) for name in self._HYPERPARAMETERS}
 
     def describe(self) -> dict[str, Any]:
-        """What makes this loss what it is, beside its tensors, in JSON values.
+        """The description of this loss, beside its tensors, in JSON values.
 
         The name of a loss of this package is a literal of its class; that of a subclass made elsewhere is
         its place, since it may compute something else.
@@ -199,7 +206,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         if indices and rows.dtype != torch.int64:
             rows = rows.long()
         labels = Labels(rows, weight, smoothing, self.ignore_index, smoothing > 0.0 or not indices)
-        terms = self.terms(logits, labels) if is_plain(logits, rows, weight) else None
+        terms = self.terms(logits, labels) if can_fuse_gradient(logits, rows, weight) else None
         result = None
         if terms is not None:
             result = few_rows(logits, labels, terms, self.reduction, self.costs)

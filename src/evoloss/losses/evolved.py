@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evoloss.errors import ConfigError
 from evoloss.losses.artefact.format import Artefact, write_artefact
 from evoloss.losses.artefact.pretrained import read_loss
-from evoloss.losses.artefact.validation import checked_params, no_form
+from evoloss.losses.artefact.validation import checked_params, missing_form_message
 from evoloss.losses.base import Reduction
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
@@ -77,6 +77,14 @@ class EvolvedLoss(ParametricLoss):
     References:
         Xiang and Pei 2026, "Distribution-Free Pretraining of Classification Losses via Evolutionary
         Dynamics", arXiv 2605.03722.
+
+    Example:
+        >>> criterion = EvolvedLoss.from_pretrained("evolved-base", label_smoothing=0.1)
+        >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]], requires_grad=True)
+        >>> loss = criterion(logits, torch.tensor([0, 2]))
+        >>> loss.backward()
+        >>> print(f"{loss.item():.3f}", tuple(logits.grad.shape))
+        1.048 (2, 3)
     """
 
     name: ClassVar[str] = "evolved"
@@ -164,7 +172,7 @@ class EvolvedLoss(ParametricLoss):
 
     @property
     def is_paced(self) -> bool:
-        """Whether the cost of a prediction depends on the rest of its batch."""
+        """True if the cost of a prediction depends on the rest of its batch."""
         return self.network.sees_batch
 
     def class_costs(self, logits: Tensor, agreement: Context = None) -> Tensor:
@@ -258,7 +266,7 @@ class EvolvedLoss(ParametricLoss):
         return self._constants.tables(self.params.detach(), n_classes, self.params.device)
 
     def least_cost(self, n_classes: int) -> float:
-        """What the canonical form of the network costs at its cheapest, at most 0; it is subtracted.
+        """The least cost of the network in canonical form, at most 0; it is subtracted.
 
         So the cheapest prediction costs 0, and a certain right one minus this number.
 
@@ -272,7 +280,7 @@ class EvolvedLoss(ParametricLoss):
         return self._constants.canonical(params, n_classes, params.device, params.dtype)[1]
 
     def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
-        """What :meth:`costs` gives, from the network itself."""
+        """The costs of :meth:`costs`, from the network itself."""
         log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         if labels.has_indices:
             gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
@@ -304,7 +312,7 @@ class EvolvedLoss(ParametricLoss):
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
         n_classes = len(range(n_classes))
         if not self._has_tables(n_classes, device):
-            raise ValueError(no_form(n_classes))
+            raise ValueError(missing_form_message(n_classes))
         compiled = self._constants.compiled[n_classes, device]
         torch._assert_async((compiled.params == self.params).all(), WRITTEN_TO)
         return compiled.tables

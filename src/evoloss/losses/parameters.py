@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import torch
 from torch import Tensor
 
-from evoloss.losses.artefact.validation import no_form
+from evoloss.losses.artefact.validation import missing_form_message
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import (
@@ -101,7 +101,7 @@ class ParametricLoss(ClassificationLoss):
         self.network.check_classes(n_classes)
         made: Any = self.network.form(params[None], n_classes)
         if is_eager() and is_real(params) and not made.exists.item():
-            raise ValueError(no_form(n_classes))
+            raise ValueError(missing_form_message(n_classes))
         return params, made, self._traced_least_cost(params, n_classes, made)
 
     def _traced_least_cost(self, params: Tensor, n_classes: int, form: Any) -> Tensor:
@@ -115,10 +115,10 @@ class ParametricLoss(ClassificationLoss):
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
         n_classes = len(range(n_classes))
         if not self._has_least_cost(n_classes):
-            raise ValueError(no_form(n_classes))
-        kept = self._constants.compiled_least[n_classes]
-        torch._assert_async((kept.params == self.params).all(), WRITTEN_TO)
-        return kept.value.to(params)
+            raise ValueError(missing_form_message(n_classes))
+        cached = self._constants.compiled_least[n_classes]
+        torch._assert_async((cached.params == self.params).all(), WRITTEN_TO)
+        return cached.value.to(params)
 
     @constant_to_compilers
     def _has_least_cost(self, n_classes: int) -> bool:
@@ -140,12 +140,12 @@ class ParametricLoss(ClassificationLoss):
         return self.network.label_costs(params, log_probs, target, form, context) - least
 
     def _one_class(self, log_probs: Tensor) -> Tensor:
-        """What one class costs, ``(N, 1)``: 0, the log-probability, since it is no choice; NaN for NaN."""
+        """The cost of one class, ``(N, 1)``: 0, the log-probability, since it is no choice; NaN for NaN."""
         self.network.check_classes(1)
         return log_probs
 
     def batch_context(self, logits: Tensor, log_probs: Tensor, labels: Labels) -> Context:
-        """What the costs of a call depend on beside each prediction and its label; the state moves on."""
+        """The context of a call's costs beside each prediction and its label; the state moves on."""
         log_probs = log_probs.detach()
         if not self.network.keeps_state:
             return self.network.context(log_probs, labels)

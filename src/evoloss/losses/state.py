@@ -68,7 +68,7 @@ class LossState(nn.Module):
                 setattr(self, name, value.to(self.get_buffer(name), copy=True))
 
     def takes_in(self, logits: Tensor) -> bool:
-        """Whether a call with these logits is one of the training.
+        """Return whether a call with these logits is one of the training.
 
         Not in evaluation mode, not under ``no_grad``, not where no gradient is asked for (a validation loss),
         not within a transform of ``torch.func``, which has no side effects, and not within a backward pass,
@@ -97,7 +97,7 @@ class LossState(nn.Module):
 
 
 def moved(fn: Callable[[Tensor], Tensor], tensor: Tensor, *, keep_dtype: bool = False) -> Tensor:
-    """What a tensor becomes where ``fn`` moves or casts a module: itself elsewhere, never other numbers.
+    """The result of moving or casting a tensor by ``fn``: itself on another device, never other numbers.
 
     On the meta device, in empty memory and under ``FakeTensorMode`` there are no values, so it stays where it
     is; half precision would round it, so it stays as wide as it is.

@@ -18,7 +18,7 @@ __all__ = ["CNN", "MLP", "MODELS", "CNNSmall", "ModelFactory", "ResNet", "WideRe
 
 
 class ModelFactory(Protocol):
-    """What makes a classifier; also what ``package.module:callable`` has to name."""
+    """A function that makes a classifier; also what ``package.module:callable`` has to name."""
 
     def __call__(self, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """Return a module that maps ``(N, *input_shape)`` to logits ``(N, n_classes)``."""
@@ -52,6 +52,11 @@ def build_model(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> n
         UnknownNameError: if there is no such model.
         ConfigError: if the model cannot take such inputs, or if the user's model does not load or is no
             classifier.
+
+    Example:
+        >>> model = build_model("cnn", input_shape=(1, 8, 8), n_classes=10)
+        >>> model(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
     """
     if n_classes < 2:
         raise ConfigError(f"n_classes must be at least 2, got {n_classes}")

@@ -20,6 +20,10 @@ class CNN(nn.Module):
 
     Shape:
         input ``(N, in_channels, H, W)`` with H and W at least 8, output (logits) ``(N, n_classes)``.
+
+    Example:
+        >>> CNN(in_channels=3, n_classes=10)(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, in_channels: int, n_classes: int) -> None:

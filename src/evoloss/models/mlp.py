@@ -21,6 +21,10 @@ class MLP(nn.Module):
 
     Shape:
         input ``(N, *input_shape)``, output (logits) ``(N, n_classes)``.
+
+    Example:
+        >>> MLP(input_shape=(1, 8, 8), n_classes=10)(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, input_shape: tuple[int, ...], n_classes: int) -> None:

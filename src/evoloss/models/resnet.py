@@ -102,6 +102,11 @@ class ResNet(nn.Module):
 
     Shape:
         input ``(N, in_channels, H, W)`` with H and W at least 8, output (logits) ``(N, n_classes)``.
+
+    Example:
+        >>> model = ResNet(3, 10, widths=(16, 32, 64), blocks=1, shortcut="pad")
+        >>> model(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

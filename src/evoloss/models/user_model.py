@@ -59,10 +59,10 @@ def _find(spec: str) -> Callable[..., Any]:
             f"model {spec!r}: importing {module_name!r} failed with {type(error).__name__}: {error}; "
             "it has to be installed, in the current folder, or on PYTHONPATH"
         ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
+    for name in attribute.split("."):
+        if not hasattr(found, name):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {attribute!r}")
-        found = getattr(found, part)
+        found = getattr(found, name)
     if not callable(found):
         raise ConfigError(
             f"model {spec!r} is a {type(found).__name__}, not callable; name a function or a class"

@@ -56,6 +56,10 @@ class WideResNet(nn.Module):
 
     Shape:
         input ``(N, in_channels, H, W)`` with H and W at least 8, output (logits) ``(N, n_classes)``.
+
+    Example:
+        >>> WideResNet(3, 10, depth=10, widen=1)(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, in_channels: int, n_classes: int, *, depth: int, widen: int) -> None:

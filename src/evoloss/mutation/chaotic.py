@@ -50,6 +50,13 @@ class Chaotic:
     Raises:
         ConfigError: for a field outside its range.
         UnknownNameError: for a map or an order that is not known.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mutation = Chaotic(map="logistic", drives="direction")
+        >>> noise, state = mutation.sample(mutation.init(4, 3, generator), generator)
+        >>> noise.shape
+        torch.Size([4, 3])
     """
 
     map: str = "logistic"

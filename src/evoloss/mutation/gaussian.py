@@ -15,6 +15,13 @@ class Gaussian:
     """Independent draws from N(0, 1) for each candidate and parameter.
 
     The state holds the shape of a sample only: nothing is remembered from one generation to the next.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mutation = Gaussian()
+        >>> noise, state = mutation.sample(mutation.init(4, 3, generator), generator)
+        >>> noise.shape
+        torch.Size([4, 3])
     """
 
     def init(self, popsize: int, n_params: int, generator: torch.Generator) -> MutationState:

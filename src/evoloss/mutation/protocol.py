@@ -1,4 +1,4 @@
-"""What every mutation offers: unit-variance noise for a whole population, with its state outside."""
+"""The interface of a mutation: unit-variance noise for a whole population, with its state outside."""
 
 from __future__ import annotations
 

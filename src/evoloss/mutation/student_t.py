@@ -27,6 +27,13 @@ class StudentT:
 
     Raises:
         ConfigError: for degrees out of range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mutation = StudentT(degrees=5.0)
+        >>> noise, state = mutation.sample(mutation.init(4, 3, generator), generator)
+        >>> noise.shape
+        torch.Size([4, 3])
     """
 
     degrees: float = 5.0

@@ -18,6 +18,13 @@ class Uniform:
     """Independent draws from the uniform density on [-sqrt(3), sqrt(3)], whose variance is 1.
 
     The state holds the shape of a sample only: nothing is remembered from one generation to the next.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mutation = Uniform()
+        >>> noise, state = mutation.sample(mutation.init(100, 3, generator), generator)
+        >>> noise.abs().max().item() <= 3**0.5
+        True
     """
 
     def init(self, popsize: int, n_params: int, generator: torch.Generator) -> MutationState:

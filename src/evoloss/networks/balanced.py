@@ -20,7 +20,14 @@ from evoloss.networks.classwise import ClasswiseNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class BalancedNetwork(ClasswiseNetwork):
-    """A classwise network whose other classes weigh ``1 / C + p``; attributes as there."""
+    """A classwise network whose other classes weigh ``1 / C + p``; attributes as there.
+
+    Example:
+        >>> network = BalancedNetwork(hidden=(4,))
+        >>> params = torch.randn(5, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> network.form(params, n_classes=100).exists.shape
+        torch.Size([5])
+    """
 
     kind: ClassVar[str] = "balanced"
     summary: ClassVar[str] = "classwise, its sum over other classes held alike at all class counts"

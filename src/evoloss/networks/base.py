@@ -1,4 +1,4 @@
-"""What a kind of loss network answers for itself, in the search and in use.
+"""The interface of a kind of loss network, in the search and in use.
 
 Whoever works with a network asks it, and never what kind it is: a new kind is its own file, one entry of
 ``NETWORKS``, its tests and a page.
@@ -61,6 +61,11 @@ class LossNetwork(ABC):
             them. False for slopes that are cheap to ask for, or that bend.
         can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
         certain_is_cheapest: whether by construction nothing costs less than the certain right prediction.
+
+    Example:
+        >>> network = NETWORKS["monotone"].from_options(NetworkOptions(hidden=(4,)))
+        >>> isinstance(network, LossNetwork), network.kind, network.hidden
+        (True, 'monotone', (4,))
     """
 
     kind: ClassVar[str]
@@ -138,7 +143,7 @@ class LossNetwork(ABC):
         return n_classes
 
     def population_table(self, n_grid: int) -> LossTable | None:
-        """What turns the losses of a population into one matrix product; None evaluates them as they are.
+        """The table that makes a population's losses one matrix product; None evaluates them as they are.
 
         A kind can have one if its loss is a sum over the classes of functions of one probability. Then
         classes of equal probability can also be drawn as groups.
@@ -167,12 +172,12 @@ class LossNetwork(ABC):
         raise ConfigError(f"a {self.kind} network has no slopes by log p: students cannot be trained with it")
 
     def tempering(self, params: Tensor) -> Tempering | None:
-        """How the temper t of each candidate depends on its prediction or batch; None for t = 1."""
+        """The exponent t of each candidate as a function of its prediction or batch; None for t = 1."""
         del params
         return None
 
     def states(self, params: Tensor, n_classes: int) -> States | None:
-        """What each candidate remembers of the training it is part of; None for a kind without a state."""
+        """The states that candidates keep of their training; None for a kind without a state."""
         del params, n_classes
         return None
 
@@ -218,7 +223,7 @@ class LossNetwork(ABC):
         """Canonical ``L(p, y)`` of labels ``(N,)``; the other arguments are those of :meth:`class_costs`."""
 
     def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
-        """What the costs of a batch depend on beside each prediction and its label; without gradient.
+        """The context of a batch: what costs depend on beside prediction and label; without gradient.
 
         Args:
             log_probs: of the predictions, ``(N, C)``.

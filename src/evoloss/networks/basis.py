@@ -43,6 +43,12 @@ class BasisNetwork(ClasswiseNetwork):
 
     Raises:
         ConfigError: if another value is given.
+
+    Example:
+        >>> network = BasisNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> len(params) == network.n_params
+        True
     """
 
     kind: ClassVar[str] = "basis"
@@ -97,4 +103,4 @@ class BasisNetwork(ClasswiseNetwork):
     @staticmethod
     def _stack(label: list[Tensor], every: list[Tensor], log_p: Tensor, is_label: bool | Tensor) -> Tensor:
         flag = torch.as_tensor(is_label, dtype=log_p.dtype, device=log_p.device).expand_as(log_p)
-        return torch.stack([each * flag for each in label] + every, dim=-1)
+        return torch.stack([term * flag for term in label] + every, dim=-1)

@@ -49,7 +49,7 @@ class ClasswiseForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
+        """Mask of the candidates whose form exists (the gradient at uniform points down), ``(popsize,)``."""
         scale, *others = (torch.as_tensor(entry) for entry in self)
         good = (scale > 0) & scale.isfinite()
         for entry in others:
@@ -69,6 +69,13 @@ class ClasswiseNetwork(LossNetwork):
         activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
         features: ``"log_probs"``, or ``"probs"`` to leave the logarithm out (for comparison: such losses
             behave like mean absolute error).
+
+    Example:
+        >>> network = ClasswiseNetwork(hidden=(8, 8), activation="silu")
+        >>> params = torch.randn(5, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> log_probs = torch.tensor([[0.7, 0.2, 0.1]]).log()
+        >>> network.losses(params, log_probs, torch.tensor([0])).shape  # five candidates, one pair
+        torch.Size([5, 1])
     """
 
     kind: ClassVar[str] = "classwise"
@@ -123,7 +130,7 @@ class ClasswiseNetwork(LossNetwork):
         return torch.stack([*head, log_p.exp(), zero, zero], dim=-1)
 
     def factor(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor | None:
-        r"""What :math:`\phi` is, in units of the network's output, ``(M,)``; None for 1 everywhere."""
+        r"""The factor of the network's output in :math:`\phi`, ``(M,)``; None for 1 everywhere."""
         del log_p, is_label, n_classes
         return None
 
@@ -153,8 +160,8 @@ class ClasswiseNetwork(LossNetwork):
         tangents = torch.cat([self.tangents(log_p, is_label, count) for count in counts])
         values, slopes = self.mlp.value_and_derivative(layers, rows, tangents)
         factors = [self.factor(log_p, is_label, count) for count in counts]
-        bends = [self.factor_slope(log_p, is_label, count) for count in counts]
-        return _times(values, slopes, factors, bends)
+        factor_slopes = [self.factor_slope(log_p, is_label, count) for count in counts]
+        return _times(values, slopes, factors, factor_slopes)
 
     def form(self, params: Tensor, n_classes: int) -> ClasswiseForm:
         """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
@@ -164,7 +171,7 @@ class ClasswiseNetwork(LossNetwork):
         """:meth:`form` at several class counts, by one pass through the network."""
         layers = self.mlp.layers(self.constrain(params))
         flag = params.new_tensor([1.0, 0.0, 1.0, 0.0, 1.0])
-        rows, tangents, factors, bends = [], [], [], []
+        rows, tangents, factors, factor_slopes = [], [], [], []
         for n_classes in counts:
             uniform = -math.log(n_classes)
             # In the dtype from the start: through float32, a form in float64 would be 1e-7 off.
@@ -172,9 +179,9 @@ class ClasswiseNetwork(LossNetwork):
             rows.append(self.inputs(log_p, flag, n_classes))
             tangents.append(self.tangents(log_p, flag, n_classes))
             factors.append(self.factor(log_p, flag, n_classes))
-            bends.append(self.factor_slope(log_p, flag, n_classes))
+            factor_slopes.append(self.factor_slope(log_p, flag, n_classes))
         values, slopes = self.mlp.value_and_derivative(layers, torch.cat(rows), torch.cat(tangents))
-        values, slopes = _times(values, slopes, factors, bends)
+        values, slopes = _times(values, slopes, factors, factor_slopes)
         return [
             ClasswiseForm(
                 1 / (slopes[:, at + 1 : at + 2] - slopes[:, at : at + 1]),
@@ -324,10 +331,10 @@ class ClasswiseNetwork(LossNetwork):
 
 
 def _times(
-    values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], bends: Sequence[Tensor]
+    values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], factor_slopes: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Values and slopes of a product with factors, piece by piece; None is 1."""
-    if any(each is None for each in factors):
+    if any(known is None for known in factors):
         return values, slopes
-    factor = torch.cat([each for each in factors if each is not None])
-    return values * factor, slopes * factor + values * torch.cat([*bends])
+    factor = torch.cat([known for known in factors if known is not None])
+    return values * factor, slopes * factor + values * torch.cat([*factor_slopes])

@@ -33,7 +33,7 @@ class ConcatForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists (the gradient at the uniform prediction points down), ``(popsize,)``."""
+        """Mask of the candidates whose form exists (the gradient at uniform points down), ``(popsize,)``."""
         return (
             (self.scale > 0).squeeze(1) & self.scale.isfinite().squeeze(1) & self.at_certain.isfinite().all(1)
         )
@@ -50,6 +50,11 @@ class ConcatNetwork(LossNetwork):
         hidden: widths of the hidden layers.
         activation: ``"softplus"``, ``"silu"`` or ``"tanh"``.
         features: ``"log_probs"`` (``log p / 4``, at least the floor's) or ``"probs"``, the paper's.
+
+    Example:
+        >>> network = ConcatNetwork(n_classes=3, hidden=(16,))
+        >>> network.class_counts
+        (3,)
     """
 
     kind: ClassVar[str] = "concat"

@@ -29,7 +29,12 @@ NETWORKS: dict[str, type[LossNetwork]] = {
 
 
 def describe_network(network: LossNetwork) -> dict[str, Any]:
-    """Name and fields of a network, for JSON."""
+    """Name and fields of a network, for JSON.
+
+    Example:
+        >>> describe_network(MonotoneNetwork(hidden=(4,)))
+        {'kind': 'monotone', 'hidden': [4], 'activation': 'softplus', 'features': 'log_probs'}
+    """
     return {"kind": network.kind, **network.description()}
 
 
@@ -39,6 +44,11 @@ def build_network(description: Mapping[str, Any]) -> LossNetwork:
     Raises:
         ConfigError: if a field is missing, unknown, of the wrong type or out of range.
         UnknownNameError: if the kind, the activation or the feature set is not known.
+
+    Example:
+        >>> description = describe_network(MonotoneNetwork(hidden=(4,)))
+        >>> build_network(description)
+        MonotoneNetwork(hidden=(4,), activation='softplus', features='log_probs')
     """
     values = dict(description)
     kind = values.pop("kind", None)

@@ -40,7 +40,7 @@ def fit_slopes(network: LossNetwork, start: Tensor, known: SlopesByCount, name: 
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = torch.stack([_misfit(network, params, *each) for each in wanted]).mean()
+        loss = torch.stack([_misfit(network, params, *target) for target in wanted]).mean()
         loss = torch.where(loss.isfinite(), loss, 1e6)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
@@ -49,7 +49,7 @@ def fit_slopes(network: LossNetwork, start: Tensor, known: SlopesByCount, name: 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
     fitted = params.detach()
     with torch.no_grad():
-        worst = max(float(_misfit(network, fitted, *each)) for each in wanted)
+        worst = max(float(_misfit(network, fitted, *target)) for target in wanted)
     if not worst < _LARGEST_ERROR**2:
         raise CanonicalFormError(
             f"a network of this kind and seed could not be fitted to {name} (mean squared error of its "
@@ -79,10 +79,10 @@ def fit_weights(columns: Columns, known: SlopesByCount, *, not_negative: int = 0
         return _least_squares(matrix, wanted)[0]
     best, least = torch.zeros_like(matrix[0]), math.inf
     for signs in itertools.product((False, True), repeat=not_negative):
-        kept = torch.tensor([*signs, *[True] * (matrix.shape[1] - not_negative)])
-        weights, misfit = _least_squares(matrix[:, kept], wanted)
+        active = torch.tensor([*signs, *[True] * (matrix.shape[1] - not_negative)])
+        weights, misfit = _least_squares(matrix[:, active], wanted)
         if misfit < least and any(signs) and bool((weights[: sum(signs)] >= 0).all()):
-            best, least = torch.zeros_like(matrix[0]).masked_scatter(kept, weights), misfit
+            best, least = torch.zeros_like(matrix[0]).masked_scatter(active, weights), misfit
     return best
 
 

@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
     @property
     def is_certain(self) -> Tensor:
-        """Whether the label has everything."""
+        """True if the label has all of the probability."""
         return self.label > _CERTAIN - _WIDE_STEP
 
 
@@ -84,8 +84,8 @@ def least_place(phi_label: Phi, phi_other: Phi, n_classes: int, like: Tensor) ->
 
 
 def cost_at(phi_label: Phi, phi_other: Phi, place: Place, n_classes: int, like: Tensor) -> Tensor:
-    """What the prediction at a place costs, a scalar of the dtype of ``like``; 0 where it is certain."""
-    u, v, n = (each.to(like.dtype) for each in place)
+    """The cost of the prediction at a place, a scalar of the dtype of ``like``; 0 where it is certain."""
+    u, v, n = (number.to(like.dtype) for number in place)
     return torch.where(place.is_certain, 0.0, _costs(phi_label, phi_other, u, v, n, n_classes - 1))[0]
 
 

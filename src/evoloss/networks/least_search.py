@@ -25,7 +25,7 @@ from evoloss.networks.terms import LOG_P_FLOOR
 Costs = Callable[[Tensor, Tensor], Tensor]  # log-probabilities (M, C) and labels (M,) to costs (M,)
 
 _STARTS = 64  # that are chosen, and as many that are drawn
-_MANY = 64  # classes; with more, pairs and corners are left out
+_MANY = 64  # classes; with more, pairs and predictions shared by several classes are left out
 _RIVALS = 16  # classes that a prediction may be certain of, beside the label, where there are many
 _LOG_ODDS = (-25.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 25.0)
 _SMALLEST, _LARGEST = 0.1, 60.0  # spreads of logits that are drawn
@@ -58,7 +58,7 @@ def least_prediction(
         starts, targets = [logits[best]], [target[best]]
         if n_classes <= _MANY:
             targets.append(torch.tensor(labels, device=like.device))
-            starts.append(_best_corners(costs, n_classes, targets[-1], like))
+            starts.append(_best_shared(costs, n_classes, targets[-1], like))
         starts.append(_drawn(n_classes, like))
         some = torch.tensor(labels, device=like.device)
         targets.append(some[torch.arange(_STARTS, device=like.device) % len(labels)])
@@ -97,7 +97,7 @@ def _shared(by: Tensor, like: Tensor) -> Tensor:
     return torch.where(by, 0.0, LOG_P_FLOOR).to(like.dtype)
 
 
-def _best_corners(costs: Costs, n_classes: int, target: Tensor, like: Tensor) -> Tensor:
+def _best_shared(costs: Costs, n_classes: int, target: Tensor, like: Tensor) -> Tensor:
     """For each label, the cheapest prediction shared equally by some classes; single changes lead there."""
     one = torch.eye(n_classes, dtype=torch.bool, device=like.device)
     shared = torch.ones_like(one)[: len(target)]

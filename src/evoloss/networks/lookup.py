@@ -59,6 +59,12 @@ class LookupTables(RowTerms):
         slope_error: the same of their derivatives.
         has_other: whether :math:`\phi_0` is anything but 0. It is taken for 0 where its values and slopes,
             summed over the classes, stay below :math:`2^{-24}`.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> tables = EvolvedLoss("evolved-base").tables(10)
+        >>> tables.n_classes, tables.value_error < 1e-4
+        (10, True)
     """
 
     scale: float
@@ -125,7 +131,7 @@ class LookupTables(RowTerms):
     @cached_property
     def _arrays(self) -> tuple[np.float32, np.float32, Array, Array, Array, Array]:
         columns = self.other_value, self.other_slope, self.label_value, self.label_slope
-        return np.float32(-self.scale), np.float32(self.floor), *(each.numpy() for each in columns)  # type: ignore[return-value]
+        return np.float32(-self.scale), np.float32(self.floor), *(column.numpy() for column in columns)  # type: ignore[return-value]
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""
@@ -157,6 +163,12 @@ def tabulate(
 
     Returns:
         Tables on the device of ``params``.
+
+    Example:
+        >>> network = MonotoneNetwork(hidden=(4,))
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> tabulate(network, params, n_classes=10, n_nodes=1024).n_classes
+        10
     """
     exact = params.detach().to("cpu", torch.float64)[None]
     form = network.form(exact, n_classes)
@@ -173,10 +185,10 @@ def tabulate(
         columns, other, delta = [zero, zero, *_lines(nodes, label, tail)], zero, label
     least = float(network.least_cost(exact[0], n_classes, form))
     columns[2] = columns[2] - least
-    a, b, c, d = (each.float() for each in columns)
+    a, b, c, d = (column.float() for column in columns)
     tables = LookupTables(scale, floor, a, b, c, d, n_classes, math.inf, math.inf, has_other)
     value_error, slope_error = _errors(network, exact, form, tables, (other, delta), least)
-    a, b, c, d = (each.to(params.device) for each in (a, b, c, d))
+    a, b, c, d = (coefficients.to(params.device) for coefficients in (a, b, c, d))
     return LookupTables(scale, floor, a, b, c, d, n_classes, value_error, slope_error, has_other)
 
 
@@ -213,7 +225,7 @@ def _errors(
 ) -> tuple[float, float]:
     """Largest errors of value and slope, in the middle and at the ends of the cells that are looked at."""
     n_cells, n_classes = len(tables.label_value) - 1, tables.n_classes
-    curved = [each.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for each in values]
+    curved = [row.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for row in values]
     spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells)).long()
     cells = torch.cat([*curved, spread]).double()
     # Float32 rounds the ends of a cell into a neighbour; a little inside is the same up to that.

@@ -5,7 +5,7 @@ sign. What makes a loss robust to wrong labels is how little of its pull is left
 0.03 beside the others is another loss than one of 0.3, and a search with steps of one size in the weights
 cannot hold the first. Here the label's weights are :math:`e^{\theta}`: a step changes them by a factor.
 Those of all classes may have either sign and are :math:`u \sinh\theta`: fine steps near 0, factors away from
-it. The unit u is least for the constant slope, which every class feels at every p.
+it. The scale u is smallest for the constant slope, which every class feels at every p.
 """
 
 from __future__ import annotations
@@ -21,16 +21,23 @@ from evoloss.networks.imitation import fit_weights
 from evoloss.networks.slopes import SlopesByCount
 
 N_LABEL = 6
-UNITS = (0.02, 0.1, 0.1, 0.1)
+WEIGHT_SCALES = (0.02, 0.1, 0.1, 0.1)
 _LARGEST = 12.0
 _LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureNetwork(BasisNetwork):
-    """A basis network with weights ``exp(theta)`` for the label, ``UNITS * sinh(theta)`` for all classes.
+    """A basis network with label weights ``exp(theta)`` and ``WEIGHT_SCALES * sinh(theta)`` for all classes.
 
     Fields as there. Parameters are cut at 12 either way.
+
+    Example:
+        >>> from evoloss.losses import EvolvedLoss
+        >>> network = MixtureNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> EvolvedLoss(network, params, reduction="none")(torch.zeros(2, 4), torch.tensor([0, 3])).shape
+        torch.Size([2])
     """
 
     kind: ClassVar[str] = "mixture"
@@ -50,12 +57,12 @@ class MixtureNetwork(BasisNetwork):
         """
         label = weights[:N_LABEL].clamp(min=0)
         label = label.clamp(min=_LEAST_WEIGHT * float(label.max()))
-        return torch.cat([label.log(), (weights[N_LABEL:] / weights.new_tensor(UNITS)).asinh()])
+        return torch.cat([label.log(), (weights[N_LABEL:] / weights.new_tensor(WEIGHT_SCALES)).asinh()])
 
     def constrain(self, params: Tensor) -> Tensor:
         """The weights of the basis functions."""
         within = params.clamp(-_LARGEST, _LARGEST)
-        every = within.new_tensor(UNITS) * within[:, N_LABEL:].sinh()
+        every = within.new_tensor(WEIGHT_SCALES) * within[:, N_LABEL:].sinh()
         return torch.cat([within[:, :N_LABEL].exp(), every], dim=1)
 
     def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:

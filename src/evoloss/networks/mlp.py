@@ -45,6 +45,12 @@ class PopulationMLP:
     Raises:
         ConfigError: if the number of layers, of weights or a width is out of range.
         UnknownNameError: if the activation is not known.
+
+    Example:
+        >>> mlp = PopulationMLP(n_inputs=3, hidden=(8,), activation="silu")
+        >>> params = torch.randn(5, mlp.n_params, generator=torch.Generator().manual_seed(0))
+        >>> mlp.value(mlp.layers(params), torch.zeros(7, 3)).shape
+        torch.Size([5, 7])
     """
 
     n_inputs: int
@@ -81,11 +87,11 @@ class PopulationMLP:
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Normal weights of variance ``1 / fan_in`` and zero biases, float32, shape ``(n_params,)``."""
-        parts: list[Tensor] = []
+        layers: list[Tensor] = []
         for fan_in, fan_out in self.shapes:
-            parts.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
-            parts.append(torch.zeros(fan_out))
-        return torch.cat(parts)[: self.n_params]
+            layers.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
+            layers.append(torch.zeros(fan_out))
+        return torch.cat(layers)[: self.n_params]
 
     def layers(self, params: Tensor) -> Layers:
         """Split ``(popsize, n_params)`` into weights ``(popsize, fan_in, fan_out)`` and biases."""

@@ -30,6 +30,14 @@ class MonotoneNetwork(ClasswiseNetwork):
 
     Raises:
         ConfigError: if the activation is not increasing everywhere.
+
+    Example:
+        >>> network = MonotoneNetwork(hidden=(4,))
+        >>> params = torch.randn(2, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> log_probs = torch.tensor([[0.7, 0.3], [0.2, 0.8]]).log()
+        >>> costs = network.losses(params, log_probs, torch.tensor([0, 0]))
+        >>> costs[:, 1] > costs[:, 0]  # the more erroneous one costs more, whatever the parameters
+        tensor([True, True])
     """
 
     kind: ClassVar[str] = "monotone"
@@ -47,16 +55,16 @@ class MonotoneNetwork(ClasswiseNetwork):
     def constrain(self, params: Tensor) -> Tensor:
         """Make the weights positive that must be; the label flag, log C and the biases stay free."""
         signed = 2 if self.features == "log_probs" else 1
-        parts: list[Tensor] = []
+        layers: list[Tensor] = []
         at = 0
         for layer, (fan_in, fan_out) in enumerate(self.mlp.shapes):
             positive = fan_in if layer else signed
             size = fan_in * fan_out
             # Divided by the fan-in: a sum of positive terms grows with it, a sum of signed ones does not.
-            parts.append(F.softplus(params[:, at : at + positive * fan_out]) * (2.0 / max(positive, 2)))
-            parts.append(params[:, at + positive * fan_out : at + size + fan_out])
+            layers.append(F.softplus(params[:, at : at + positive * fan_out]) * (2.0 / max(positive, 2)))
+            layers.append(params[:, at + positive * fan_out : at + size + fan_out])
             at += size + fan_out
-        return torch.cat(parts, dim=1)
+        return torch.cat(layers, dim=1)
 
     def inputs(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """Feature rows with the sign of the class: -1 for the label, +1 for the others."""

@@ -1,4 +1,4 @@
-"""What there is to choose about a network: in the settings of a search, and in the description of one."""
+"""Options of a network: in the settings of a search, and in the description of one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class NetworkOptions:
         activation: a name of ``ACTIVATIONS``; None for the kind's own.
         features: what the network sees of a prediction.
         classes: the class counts that the loss is evolved for.
+
+    Example:
+        >>> NETWORKS["concat"].from_options(NetworkOptions(hidden=(4,), classes=(10,)))
+        ConcatNetwork(n_classes=10, hidden=(4,), activation='silu', features='log_probs')
     """
 
     hidden: tuple[int, ...] = (8, 8)
@@ -58,10 +62,10 @@ def checked_fields(kind: type[LossNetwork], values: Mapping[str, Any]) -> dict[s
 
 
 def _checked(name: str, value: object, hint: Any) -> Any:
-    plain = typing.get_origin(hint) or hint
-    if plain is tuple and isinstance(value, list | tuple) and all(type(entry) is int for entry in value):
+    expected = typing.get_origin(hint) or hint
+    if expected is tuple and isinstance(value, list | tuple) and all(type(entry) is int for entry in value):
         return tuple(value)
-    plain = str if plain is typing.Literal else plain
-    if type(value) is not plain or plain is tuple:  # True is no integer
-        raise ConfigError(f"{name} must be {_EXPECTED[plain]}, got {quoted(value)}")
+    expected = str if expected is typing.Literal else expected
+    if type(value) is not expected or expected is tuple:  # True is no integer
+        raise ConfigError(f"{name} must be {_EXPECTED[expected]}, got {quoted(value)}")
     return value

@@ -46,14 +46,14 @@ BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each 
 
 @lru_cache(maxsize=64)
 def _correction(n_classes: int) -> tuple[Tensor, float]:
-    """What is added to a share and multiplied with it so that chance becomes 0 and 1 stays 1."""
+    """Offset and factor of a share by which chance becomes 0 and 1 stays 1."""
     others = max(1, n_classes - 1)
     return torch.tensor(-1 / others, dtype=torch.float64, device="cpu"), n_classes / others
 
 
 @dataclass(frozen=True)
 class PacedTerms(TemperedTerms):
-    """The numbers of a paced loss; the temper follows the agreement of the batch."""
+    """The numbers of a paced loss; the exponent follows the agreement of the batch."""
 
     sees_batch = True
     sees_row = False
@@ -97,6 +97,13 @@ class PacedNetwork(TemperedNetwork):
 
     Where no agreement is given as context it is taken for 1, that of labels which are learned: the loss is
     then at its most robust.
+
+    Example:
+        >>> from evoloss.losses import EvolvedLoss
+        >>> network = PacedNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> EvolvedLoss(network, params).is_paced
+        True
     """
 
     kind: ClassVar[str] = "paced"
@@ -130,12 +137,17 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
         target: class indices, ``(N,)``.
         counts: which positions count, ``(N,)``; None for all.
         n_classes: the class count C.
+
+    Example:
+        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
+        >>> agreements_of(p, target, None, n_classes=2)
+        tensor([0.4000, 0.6000, 0.4000])
     """
     p = p.detach()
-    kept = p.isfinite() if counts is None else p.isfinite() & counts
+    valid = p.isfinite() if counts is None else p.isfinite() & counts
     # A running sum in float32 stops growing at 2^24 positions.
     wide = wide_dtype(p.device)
-    learned, one = torch.where(kept, p, 0.0).to(wide), kept.to(wide)
+    learned, one = torch.where(valid, p, 0.0).to(wide), valid.to(wide)
     none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
     mean = learned.sum() / one.sum().clamp(min=1)
@@ -148,9 +160,16 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
     Args:
         probs: predictions, ``(N, C)``; those that are NaN do not count.
         shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
+
+    Example:
+        >>> probs = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
+        >>> dense_agreements_of(probs, shares=torch.eye(2)[[0, 0, 1]])
+        tensor([[0.4000, 0.2000],
+                [0.6000, 0.2000],
+                [0.5333, 0.4000]])
     """
-    kept = probs.detach().isfinite().all(dim=1, keepdim=True)
-    shares = torch.where(kept, shares.detach(), 0.0).to(probs.dtype)
+    valid = probs.detach().isfinite().all(dim=1, keepdim=True)
+    shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)
     learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
     wide = wide_dtype(probs.device)
     sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)

@@ -20,7 +20,15 @@ SlopesByCount = Callable[[int], SlopeFunctions]
 
 
 def function_slopes(losses: Sequence[SlopeFunctions]) -> Slopes:
-    """The slopes of losses that are given as two functions of log p each, as those of a population."""
+    """The slopes of losses that are given as two functions of log p each, as those of a population.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> slopes = function_slopes([LOSSES[name]().slopes(10) for name in ("cross_entropy", "mae")])
+        >>> slopes(torch.tensor([0.5, 1.0]).log())[:, 1]  # of the label, for each loss
+        tensor([[-1., -1.],
+                [-1., -2.]])
+    """
 
     def slopes(log_p: Tensor) -> Tensor:
         return torch.stack([torch.stack([other(log_p), label(log_p)]) for other, label in losses])

@@ -1,6 +1,6 @@
-"""What a kind of network with a state says: running statistics of the training that a loss is part of.
+"""The interface of a network's state: running statistics of the training that a loss is part of.
 
-In a search every student has its own. A state changes what a loss is by the *temper* t of each sample: the
+In a search every student has its own. A state changes what a loss is by the *exponent* t of each sample: the
 slopes of the loss are looked up at ``t log p`` (:mod:`evoloss.networks.tempering`), and those of the other
 classes are 0 where t is not 1.
 """
@@ -18,8 +18,8 @@ RunningState = Mapping[str, Tensor]  # the statistics of a loss in use, by name
 class TrainingState(Protocol):
     """The running statistics of trainings in progress, one for each task and candidate."""
 
-    def temper(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
-        """Take in the batch of a training step, and give the temper of each of its samples.
+    def exponents(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
+        """Take in the batch of a training step, and give the exponent of each of its samples.
 
         Called once in every step, never when students are judged.
 
@@ -34,9 +34,9 @@ class TrainingState(Protocol):
 
 
 class States(Protocol):
-    """How the losses of a population remember: numbers with one row a candidate.
+    """The state of a population's losses: numbers with one row a candidate.
 
-    A row of zeros is that of a candidate without a state, whose temper is 1.
+    A row of zeros is that of a candidate without a state, whose exponent is 1.
     """
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:

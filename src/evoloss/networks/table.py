@@ -52,6 +52,13 @@ class LossTable:
 
     Raises:
         ConfigError: if there are fewer.
+
+    Example:
+        >>> network = NETWORKS["classwise"]()
+        >>> params = torch.randn(5, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> table = LossTable(network, n_grid=32)
+        >>> table.error(params, n_classes=10).shape
+        torch.Size([5])
     """
 
     network: ClasswiseNetwork
@@ -85,8 +92,8 @@ class LossTable:
         rows = max(1, _CHUNK_ELEMENTS // (len(inputs) * max(network.hidden, default=1)))
         raw = torch.cat(
             [
-                network.mlp.value(network.mlp.layers(each), inputs)
-                for each in torch.split(network.constrain(params), rows)
+                network.mlp.value(network.mlp.layers(part), inputs)
+                for part in torch.split(network.constrain(params), rows)
             ]
         )
         factor = _factors(network, n, counts, params.dtype, params.device)
@@ -184,7 +191,7 @@ def _factors(
     """The network's factors at the rows of :func:`_inputs`, or None where they are 1."""
     nodes = _grid(n_grid, dtype, device)
     factors = [network.factor(nodes, flag, count) for count in counts for flag in (True, False)]
-    known = [each for each in factors if each is not None]
+    known = [factor for factor in factors if factor is not None]
     return torch.cat(known) if len(known) == len(factors) else None
 
 

@@ -36,7 +36,7 @@ from torch import Tensor
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import RunningState
-from evoloss.networks.tempering import LEAST_TEMPER, Tempering, certainty
+from evoloss.networks.tempering import MIN_EXPONENT, Tempering, certainty
 from evoloss.networks.terms import LOG_P_FLOOR, Array, Context, FewCosts, FewRows, LabelView, RowTerms
 from evoloss.pairs import label_log_probs
 
@@ -59,7 +59,7 @@ class TemperedForm(NamedTuple):
 
     @property
     def exists(self) -> Tensor:
-        """Whether the form exists, ``(popsize,)``: always, but for parameters that are not finite."""
+        """Mask of the candidates whose form exists, ``(popsize,)``: all whose parameters are finite."""
         return ((self.scale > 0) & self.scale.isfinite()).squeeze(1)
 
 
@@ -69,10 +69,10 @@ class _Vectors(NamedTuple):
     Attributes:
         exponents: those above 0, ``(4, 1)``.
         of_slope: what their powers weigh in the slope, ``(4,)``.
-        of_cost: the same in the cost times the temper.
+        of_cost: the same in the cost times the exponent.
         constant: minus the sum of all weights, ``(1,)``.
-        least: least temper, a scalar.
-        power: of the context in the temper, a scalar.
+        least: least exponent, a scalar.
+        power: of the context in the exponent, a scalar.
     """
 
     exponents: Tensor
@@ -89,7 +89,13 @@ class TemperedTerms(RowTerms):
 
     Attributes:
         weights: of the terms, scaled.
-        tempering: least temper and power.
+        tempering: least exponent and power.
+
+    Example:
+        >>> network = TemperedNetwork()
+        >>> terms = network.terms(network.initial(torch.Generator().manual_seed(0)), 10)
+        >>> isinstance(terms, TemperedTerms), len(terms.weights)
+        (True, 5)
     """
 
     weights: tuple[float, ...]
@@ -97,23 +103,23 @@ class TemperedTerms(RowTerms):
     sees_row = True
 
     def row_context(self, log_probs: Tensor) -> Tensor:
-        """The certainty of predictions, which the temper follows."""
+        """The certainty of predictions, which the exponent follows."""
         return certainty(log_probs)
 
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        """Costs and their slopes by ``log_p``, of its shape; the temper follows ``context``."""
+        """Costs and their slopes by ``log_p``, of its shape; the exponent follows ``context``."""
         assert context is not None  # row_context or batch_context gave it
         few = log_p.dim() == 1 and len(log_p) <= _FEW and log_p.dtype == torch.float32
         least, power = self.tempering
         if few:
             vectors = self._vectors
-            temper = torch.add(vectors.least, context.pow(vectors.power), alpha=1 - least)
+            exponent = torch.add(vectors.least, context.pow(vectors.power), alpha=1 - least)
         else:
-            temper = context.pow(power).mul_(1 - least).add_(least)
-        if least < LEAST_TEMPER:
-            temper.clamp_(min=LEAST_TEMPER)
+            exponent = context.pow(power).mul_(1 - least).add_(least)
+        if least < MIN_EXPONENT:
+            exponent.clamp_(min=MIN_EXPONENT)
         low = log_p.amin().item() < LOG_P_FLOOR if log_p.numel() else False
-        tempered = (log_p.clamp(min=LOG_P_FLOOR) if low else log_p) * temper
+        tempered = (log_p.clamp(min=LOG_P_FLOOR) if low else log_p) * exponent
         if few:
             # An operation costs more than its numbers: all powers at once, less 1, ``(N, 4)``.
             powers = torch.expm1(tempered * vectors.exponents).t()
@@ -121,7 +127,7 @@ class TemperedTerms(RowTerms):
             slope = torch.addmv(vectors.constant, powers, vectors.of_slope)
         else:
             cost, slope = self._many(tempered)
-        cost.div_(temper)
+        cost.div_(exponent)
         if low:
             cost.addcmul_(slope, log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR))
         return cost, slope
@@ -133,24 +139,24 @@ class TemperedTerms(RowTerms):
             return None
         exponents, of_slope, of_cost, constant = self._arrays
         least, power = self.tempering
-        temper = self.few_context(rows)
-        np.power(temper, power, out=temper)
-        temper *= 1 - least
-        temper += least
-        if least < LEAST_TEMPER:
-            np.maximum(temper, LEAST_TEMPER, out=temper)
-        tempered = temper * log_p
+        exponent = self.few_context(rows)
+        np.power(exponent, power, out=exponent)
+        exponent *= 1 - least
+        exponent += least
+        if least < MIN_EXPONENT:
+            np.maximum(exponent, MIN_EXPONENT, out=exponent)
+        tempered = exponent * log_p
         powers = np.expm1(tempered * exponents)
         slope = of_slope @ powers
         slope += constant
         cost = of_cost @ powers
         tempered *= self.weights[0]
         cost -= tempered
-        cost /= temper
+        cost /= exponent
         return cost, slope, None
 
     def few_context(self, rows: FewRows) -> Array:
-        """What the temper follows, ``(N,)``: here the certainty."""
+        """The value that the exponent follows, ``(N,)``: here the certainty."""
         n_classes = len(rows.log_probs)
         above: Array = np.float32(n_classes) / rows.total
         above -= 1
@@ -191,6 +197,12 @@ class TemperedNetwork(LossNetwork):
 
     Parameters, ``(popsize, 7)``: the logarithms of the five weights, the logit of a, the logarithm of
     :math:`\gamma`. They are cut at 12 either way, :math:`\gamma` at 1/4 and 4.
+
+    Example:
+        >>> network = TemperedNetwork()
+        >>> params = network.initial(torch.Generator().manual_seed(0))
+        >>> network.losses(params[None], torch.tensor([[0.5, 0.5]]).log(), torch.tensor([0])).shape
+        torch.Size([1, 1])
     """
 
     kind: ClassVar[str] = "tempered"
@@ -218,7 +230,7 @@ class TemperedNetwork(LossNetwork):
         return params[:, :N_WEIGHTS].clamp(-_LARGEST, _LARGEST).exp()
 
     def tempering(self, params: Tensor) -> Tempering:
-        """How each candidate's temper depends on what it follows, ``(popsize, 1)`` each."""
+        """The exponent of each candidate as a function of its context, ``(popsize, 1)`` each."""
         within = params[:, N_WEIGHTS:].clamp(-_LARGEST, _LARGEST)
         bound = math.log(_LARGEST_POWER)
         least, power = within[:, :1].sigmoid(), within[:, 1:].clamp(-bound, bound).exp()
@@ -250,35 +262,35 @@ class TemperedNetwork(LossNetwork):
         uniform = self.tempering(params).at(params.new_zeros(1, 1)) * -math.log(n_classes)
         return TemperedForm(-1 / self.raw_slope(params, uniform))
 
-    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, measure: Tensor) -> Tensor:
+    def costs(self, params: Tensor, form: TemperedForm, log_p: Tensor, context: Tensor) -> Tensor:
         """Canonical costs of giving labels the log-probabilities ``log_p``, ``(popsize, M)``.
 
         Args:
             params: one candidate a row.
             form: of these candidates.
             log_p: shape ``(M,)``; below the floor the cost goes on with its slope there.
-            measure: what the temper follows, here the certainty of the predictions, shape ``(M,)``.
+            context: what the exponent follows, here the certainty of the predictions, shape ``(M,)``.
         """
-        temper = self.tempering(params).at(measure.detach())
+        exponent = self.tempering(params).at(context.detach())
         inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
         # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
-        y = -torch.expm1(temper * inside / 2)
-        terms = [-temper * inside, 2 * y]
+        y = -torch.expm1(exponent * inside / 2)
+        terms = [-exponent * inside, 2 * y]
         distance = y
-        for exponent in EXPONENTS[2:]:
+        for fraction in EXPONENTS[2:]:
             distance = distance * (2 - distance)  # 1 - x^2 from 1 - x
-            terms.append(distance / exponent)
+            terms.append(distance / fraction)
         weights = self.constrain(params)
-        raw = sum(weights[:, at : at + 1] * term for at, term in enumerate(terms)) / temper
+        raw = sum(weights[:, at : at + 1] * term for at, term in enumerate(terms)) / exponent
         below = torch.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
-        return form.scale * (raw + self.raw_slope(params, temper * LOG_P_FLOOR) * below)
+        return form.scale * (raw + self.raw_slope(params, exponent * LOG_P_FLOOR) * below)
 
     def terms(self, params: Tensor, n_classes: int) -> TemperedTerms:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
         return TemperedTerms(*self._numbers(params, n_classes))
 
     def _numbers(self, params: Tensor, n_classes: int) -> tuple[tuple[float, ...], tuple[float, float]]:
-        """Scaled weights, least temper and power of one candidate."""
+        """Scaled weights, least exponent and power of one candidate."""
         row = params[None].double()
         scaled = self.form(row, n_classes).scale * self.constrain(row)
         tempering = self.tempering(row)
@@ -304,8 +316,8 @@ class TemperedNetwork(LossNetwork):
             log_probs: of the predictions, ``(N, C)``.
             target: class indices, ``(N,)``.
             form: of these candidates, if it is known already.
-            context: what the temper follows, of each position, ``(N,)``, or a scalar for all. Where it is not
-                given it is the certainty of the predictions, and 1 for a paced network.
+            context: what the exponent follows, of each position, ``(N,)``, or a scalar for all. Where it is
+                not given it is the certainty of the predictions, and 1 for a paced network.
         """
         form = form or self.form(params, log_probs.shape[1])
         return self.costs(
@@ -343,10 +355,10 @@ class TemperedNetwork(LossNetwork):
         )
 
     def _followed(self, log_probs: Tensor, context: Context) -> Tensor:
-        """What the temper of each prediction follows, ``(N,)``."""
+        """The value that the exponent of each prediction follows, ``(N,)``."""
         known = self._default(log_probs) if context is None else context.detach().to(log_probs.dtype)
         return known.expand(len(log_probs)) if known.dim() == 0 else known
 
     def _default(self, log_probs: Tensor) -> Tensor:
-        """What the temper follows where no context is given."""
+        """The value that the exponent follows where no context is given."""
         return certainty(log_probs)

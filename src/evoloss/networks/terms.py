@@ -32,7 +32,7 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 
 class LabelView(Protocol):
-    """What a context may know of the labels of a batch; :class:`evoloss.losses.call.labels.Labels`."""
+    """The labels of a batch as a context sees them; :class:`evoloss.losses.call.labels.Labels`."""
 
     @property
     def label(self) -> Tensor:
@@ -41,12 +41,12 @@ class LabelView(Protocol):
 
     @property
     def counted(self) -> Tensor:
-        """Which index targets are not to be ignored, ``(N,)``."""
+        """Mask of the index targets that are not to be ignored, ``(N,)``."""
         ...
 
     @property
     def is_dense(self) -> bool:
-        """Whether more than the label's own class has a share."""
+        """True if more than the label's own class has a share."""
         ...
 
     def shares(self, log_probs: Tensor) -> Tensor:
@@ -87,17 +87,17 @@ class Terms(Protocol):
 
     @property
     def has_other(self) -> bool:
-        r"""Whether :math:`\phi_0` is anything but 0."""
+        r"""True if :math:`\phi_0` is anything but 0."""
         ...
 
     @property
     def sees_batch(self) -> bool:
-        """Whether there is a context that is worked out for the whole batch first."""
+        """True if there is a context that is worked out for the whole batch first."""
         ...
 
     @property
     def sees_row(self) -> bool:
-        """Whether there is a context that each row gives by itself."""
+        """True if there is a context that each row gives by itself."""
         ...
 
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
@@ -138,7 +138,15 @@ class Terms(Protocol):
 
 
 class RowTerms:
-    """Terms without a sum over the classes and without a context; what most losses are."""
+    """Terms without a sum over the classes and without a context; what most losses are.
+
+    Example:
+        >>> class Cubic(RowTerms):
+        ...     def cost_and_slope(self, log_p, context):
+        ...         return -(log_p**3), -3 * log_p**2
+        >>> Cubic().cost_and_slope(torch.tensor([-2.0]), None), Cubic().has_other
+        ((tensor([8.]), tensor([-12.])), False)
+    """
 
     few: Callable[[FewRows], FewCosts | None] | None = None
     has_other: bool = False
@@ -169,6 +177,11 @@ class AffineTerms(RowTerms):
     Attributes:
         a: slope of the sum over all classes.
         b: slope of the label's own term.
+
+    Example:
+        >>> terms = AffineTerms(a=0.0, b=-1.0)  # cross-entropy
+        >>> terms.cost_and_slope(torch.tensor([-2.0, -0.5]), None)
+        (tensor([2.0000, 0.5000]), tensor([-1., -1.]))
     """
 
     a: float
@@ -176,7 +189,7 @@ class AffineTerms(RowTerms):
 
     @property
     def has_other(self) -> bool:  # type: ignore[override]
-        """Whether there is a sum over the classes."""
+        """True if there is a sum over the classes."""
         return self.a != 0.0
 
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:

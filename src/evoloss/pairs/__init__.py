@@ -1,6 +1,6 @@
 """Synthetic prediction-label pairs, without end and without data."""
 
-from evoloss.pairs.classes import MIN_SLOTS, Classes, EveryClass, GroupedClasses
+from evoloss.pairs.classes import MIN_COLUMNS, Classes, EveryClass, GroupedClasses
 from evoloss.pairs.erroneousness import (
     ERROR_KINDS,
     ErrorKind,
@@ -18,7 +18,7 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "ERROR_KINDS",
     "MAX_CLASSES",
-    "MIN_SLOTS",
+    "MIN_COLUMNS",
     "REGIMES",
     "Classes",
     "ErrorKind",

@@ -25,12 +25,12 @@ from evoloss.errors import ConfigError
 Sample = tuple[Tensor, Tensor]
 
 GAMMA_LEVELS = (0.1, 0.3, 1.0, 10.0)  # concentrations that log_gamma knows
-MIN_SLOTS = 8  # label, rival, two more on their own, and four groups
+MIN_COLUMNS = 8  # label, rival, two more on their own, and four groups
 _DEEPEST = 8.0  # standard normal value at the ends of a quantile table; beyond it lies 1e-15
 
 
 class Classes(Protocol):
-    """What a regime needs to know about classes. Columns are S in number, classes C."""
+    """The classes as a regime sees them. Columns are S in number, classes C."""
 
     @property
     def n_classes(self) -> int:
@@ -72,7 +72,14 @@ class Classes(Protocol):
 
 @dataclass(frozen=True)
 class EveryClass:
-    """A column for every class."""
+    """A column for every class.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> classes = EveryClass(n_classes=5)
+        >>> classes.log_softmax(classes.normal(3, generator, torch.float32)).exp().sum(1)
+        tensor([1., 1., 1.])
+    """
 
     n_classes: int
 
@@ -94,9 +101,12 @@ class EveryClass:
         Below a concentration of 1 a Gamma variable underflows long before its logarithm does, hence
         ``log G(a) = log G(a + 1) + log(U) / a`` with U uniform.
         """
-        each = concentration[:, None].expand(len(concentration), self.n_classes)
-        log_gamma = torch._standard_gamma(each + 1, generator=generator).log()
-        return log_gamma + uniform(tuple(each.shape), generator, each.dtype).log() / each
+        concentrations = concentration[:, None].expand(len(concentration), self.n_classes)
+        log_gamma = torch._standard_gamma(concentrations + 1, generator=generator).log()
+        return (
+            log_gamma
+            + uniform(tuple(concentrations.shape), generator, concentrations.dtype).log() / concentrations
+        )
 
     def place_label(self, log_probs: Tensor, generator: torch.Generator, *, rival: bool = False) -> Sample:
         """See :class:`Classes`."""
@@ -124,42 +134,47 @@ class EveryClass:
 
 @dataclass(frozen=True)
 class GroupedClasses:
-    """``n_slots`` columns for ``n_classes`` classes: the first half one class each, the others a group each.
+    """``n_columns`` columns for ``n_classes`` classes: one class each in the first half, then one group each.
 
     Attributes:
-        n_classes: more than ``n_slots``.
-        n_slots: number of columns, at least ``MIN_SLOTS``.
+        n_classes: more than ``n_columns``.
+        n_columns: number of columns, at least ``MIN_COLUMNS``.
 
     Raises:
         ConfigError: if a number is out of range.
+
+    Example:
+        >>> classes = GroupedClasses(n_classes=1000, n_columns=16)
+        >>> len(classes.counts), sum(classes.counts)
+        (16, 1000)
     """
 
     n_classes: int
-    n_slots: int
+    n_columns: int
 
     def __post_init__(self) -> None:
-        if not MIN_SLOTS <= self.n_slots < self.n_classes:
+        if not MIN_COLUMNS <= self.n_columns < self.n_classes:
             raise ConfigError(
-                f"slots must be at least {MIN_SLOTS} and fewer than the {self.n_classes} classes that they "
-                f"stand for, got {self.n_slots}"
+                f"slots must be at least {MIN_COLUMNS} and fewer than the {self.n_classes} classes that they "
+                f"stand for, got {self.n_columns}"
             )
 
     @property
     def n_single(self) -> int:
         """Columns that are one class each."""
-        return self.n_slots // 2
+        return self.n_columns // 2
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many classes each column stands for."""
-        n_groups = self.n_slots - self.n_single
+        """Number of classes that each column stands for."""
+        n_groups = self.n_columns - self.n_single
         size, larger = divmod(self.n_classes - self.n_single, n_groups)
         return (1,) * self.n_single + (size + 1,) * larger + (size,) * (n_groups - larger)
 
     def normal(self, n: int, generator: torch.Generator, dtype: torch.dtype, *, behind: int = 0) -> Tensor:
         """See :class:`Classes`; each row falls."""
         n_single = self.n_single - behind
-        draws = uniform((n, self.n_slots - behind), generator, torch.float64)
+        draws = uniform((n, self.n_columns - behind), generator, torch.float64)
         # Largest first: of m uniform variables the largest is U**(1/m), and below it lie m - 1 of the rest.
         left = torch.arange(
             self.n_classes - behind, self.n_classes - self.n_single, -1.0, dtype=torch.float64

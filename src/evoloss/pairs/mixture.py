@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
-from evoloss.pairs.classes import MIN_SLOTS, GroupedClasses, classes_of
+from evoloss.pairs.classes import MIN_COLUMNS, GroupedClasses, classes_of
 from evoloss.pairs.erroneousness import one_minus_p, total_variation
 from evoloss.pairs.regimes import REGIMES
 
@@ -36,19 +36,24 @@ class PairsConfig:
     Attributes:
         weights: a weight of at least 0 for each regime of ``REGIMES``; one that is left out has weight 0.
         slots: with more classes than this, pairs have so many columns, some for a group of equal classes each
-            (see :class:`GroupedClasses`); at least ``MIN_SLOTS``, or 0 for a column a class at any count.
+            (see :class:`GroupedClasses`); at least ``MIN_COLUMNS``, or 0 for a column a class at any count.
 
     Raises:
         UnknownNameError: if a regime is not known.
         ConfigError: if a weight is negative or not finite, or all are 0, or ``slots`` is out of range.
+
+    Example:
+        >>> config = PairsConfig(weights={"softmax_gaussian": 1.0}, slots=64)
+        >>> sample_pairs(config, 10, 1000, torch.Generator().manual_seed(0)).log_probs.shape
+        torch.Size([10, 64])
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     slots: int = 0
 
     def __post_init__(self) -> None:
-        if self.slots != 0 and self.slots < MIN_SLOTS:
-            raise ConfigError(f"slots must be 0 (every class) or at least {MIN_SLOTS}, got {self.slots}")
+        if self.slots != 0 and self.slots < MIN_COLUMNS:
+            raise ConfigError(f"slots must be 0 (every class) or at least {MIN_COLUMNS}, got {self.slots}")
         for name, weight in self.weights.items():
             if name not in REGIMES:
                 raise UnknownNameError.among("regime", name, REGIMES)
@@ -70,6 +75,12 @@ class Pairs:
         regime: position in ``REGIMES`` of the regime each pair was drawn from, shape ``(N,)``.
         counts: how many classes each column stands for, int64, shape ``(S,)``; None for one each. The
             probabilities times the counts sum to 1.
+
+    Example:
+        >>> log_probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]).log()
+        >>> pairs = Pairs(log_probs, target=torch.tensor([0, 2]), regime=torch.tensor([0, 0]))
+        >>> one_minus_p(pairs.log_probs, pairs.target)
+        tensor([0.3000, 0.9000])
     """
 
     log_probs: Tensor
@@ -116,6 +127,11 @@ def sample_pairs(
 
     Raises:
         ConfigError: if a number or the dtype is outside its range.
+
+    Example:
+        >>> pairs = sample_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> pairs.log_probs.shape, pairs.target.shape
+        (torch.Size([100, 10]), torch.Size([100]))
     """
     if not MIN_CLASSES <= n_classes <= MAX_CLASSES:
         raise ConfigError(f"n_classes must be from {MIN_CLASSES} to {MAX_CLASSES}, got {n_classes}")
@@ -150,6 +166,12 @@ def stream_pairs(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Iterator[Pairs]:
-    """Yield fresh batches without end; nothing is stored. Arguments as for :func:`sample_pairs`."""
+    """Yield fresh batches without end; nothing is stored. Arguments as for :func:`sample_pairs`.
+
+    Example:
+        >>> stream = stream_pairs(PairsConfig(), 100, 10, torch.Generator().manual_seed(0))
+        >>> next(stream).log_probs.shape
+        torch.Size([100, 10])
+    """
     while True:
         yield sample_pairs(config, n, n_classes, generator, dtype)

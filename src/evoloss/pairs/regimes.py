@@ -94,8 +94,8 @@ def dirichlet(n: int, classes: Classes, generator: torch.Generator, dtype: torch
     Labels are drawn as in ``softmax_gaussian``.
     """
     levels = torch.tensor(GAMMA_LEVELS, dtype=dtype, device=generator.device)
-    picks = torch.randint(len(levels), (n,), generator=generator, device=generator.device)
-    log_probs = classes.log_softmax(classes.log_gamma(levels[picks], generator))
+    choices = torch.randint(len(levels), (n,), generator=generator, device=generator.device)
+    log_probs = classes.log_softmax(classes.log_gamma(levels[choices], generator))
     return log_probs, _half_calibrated(log_probs, classes, generator)
 
 

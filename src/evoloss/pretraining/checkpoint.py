@@ -52,7 +52,19 @@ class Checkpoint:
 
 
 def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in ``directory``."""
+    """Replace the checkpoint in ``directory``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from evoloss.pretraining.elites import Elites
+        >>> config = PretrainConfig(network="mixture", seed=7)
+        >>> checkpoint = Checkpoint(5, 1.2, {"mean": torch.zeros(9)}, torch.zeros(9), Elites.none(9))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checkpoint(Path(folder), config, checkpoint)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['checkpoint.safetensors']
+    """
     tensors = {f"state.{name}": tensor.contiguous() for name, tensor in checkpoint.state.items()}
     tensors["best"] = checkpoint.best.contiguous()
     tensors |= {f"elites.{name}": value.contiguous() for name, value in vars(checkpoint.elites).items()}
@@ -65,8 +77,8 @@ def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkp
         "evoloss_version": __version__,
         "generation": str(checkpoint.generation),
         "seconds": repr(checkpoint.seconds),
-        "attempt": _plain(attempt, "scores"),
-        "incumbent": "null" if incumbent is None else _plain(incumbent, "params"),
+        "attempt": _to_json(attempt, "scores"),
+        "incumbent": "null" if incumbent is None else _to_json(incumbent, "params"),
         "config": json.dumps(config.to_dict(), sort_keys=True),
     }
     metadata["sha256"] = _digest(metadata, tensors)
@@ -80,6 +92,15 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
 
     Raises:
         CheckpointError: if there is none, it is damaged, or its configuration is another.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> config = PretrainConfig(generations=4, popsize=8, pairs=64, network="mixture", classes=(3,))
+        >>> with TemporaryDirectory() as folder:
+        ...     result = pretrain(config, out=folder)
+        ...     read_checkpoint(Path(folder), config).generation
+        4
     """
     path = directory / CHECKPOINT_FILE
     _require_readable(path)
@@ -141,9 +162,9 @@ def _require_readable(path: Path) -> None:
         ) from error
 
 
-def _plain(part: Attempt | Incumbent, tensor: str) -> str:
+def _to_json(record: Attempt | Incumbent, tensor: str) -> str:
     """The fields of a part of the checkpoint but the one that is a tensor, as JSON."""
-    return json.dumps({name: value for name, value in vars(part).items() if name != tensor})
+    return json.dumps({name: value for name, value in vars(record).items() if name != tensor})
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

@@ -19,8 +19,8 @@ from torch import Tensor
 from evoloss.fitness import RankingFitness, make_couples
 from evoloss.networks import LossNetwork
 from evoloss.pairs import Pairs, sample_pairs
+from evoloss.pretraining.components import training_mixture
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.parts import training_mixture
 from evoloss.pretraining.usable import is_usable
 from evoloss.random_streams import stream
 
@@ -101,7 +101,7 @@ class Attempt:
 
 
 class Checks:
-    """What looks at a search after each generation.
+    """Checks of a search after each generation.
 
     With the learnability fitness the mean is judged on held-out tasks elsewhere; here only the latest usable
     loss is kept, for a run in which no mean could be judged.
@@ -166,8 +166,8 @@ class Checks:
             pairs = sample_pairs(mixture, n, count, stream(_SEED, "checks", count), torch.float64)
             sharp = sample_pairs(mixture, n // 4, count, stream(_SEED, "sharpened", count), torch.float64)
             sharp = _sharpened(sharp, stream(_SEED, "temperatures", count))
-            for each in (pairs, sharp):
-                couples.append(make_couples(config.ranking, each, stream(_SEED, "moved mass", count)))
+            for drawn in (pairs, sharp):
+                couples.append(make_couples(config.ranking, drawn, stream(_SEED, "moved mass", count)))
         return RankingFitness(config.ranking, self.network, couples)
 
 

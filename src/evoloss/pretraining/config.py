@@ -40,11 +40,16 @@ _NO_FILE = "the configuration"
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """How a loss is evolved. Same configuration, same machine: same bits.
+    """Configuration of a search for a loss. Same configuration, same machine: same bits.
 
     Raises:
         ConfigError: if a value is outside its range or two contradict each other.
         UnknownNameError: if a name is not registered.
+
+    Example:
+        >>> config = PretrainConfig(network="monotone", mutation="chaotic", seed=7)
+        >>> PretrainConfig.from_dict(config.to_dict()) == config
+        True
     """
 
     generations: int | None = None
@@ -61,14 +66,14 @@ class PretrainConfig:
     activation: ActivationName = "auto"
     """Activation; auto is silu, and softplus where the network must be monotone."""
     features: Features = "log_probs"
-    """What the network sees of a prediction: log-probabilities (and probabilities), or probabilities only."""
+    """The inputs of the network: log-probabilities (and probabilities), or probabilities only."""
 
     start: StartName = "random"
-    """Where the search starts: a random network, or one that imitates a known loss, for networks that can.
+    """The start of the search: a random network, or one that imitates a known loss, for networks that can.
     ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: FitnessName = "ranking"
-    """What a candidate is judged by: ranking consistency alone, or how well students generalise that were
+    """The fitness of a candidate: ranking consistency alone, or how well students generalise that were
     trained with it on synthetic tasks, with ranking consistency as a constraint."""
     prior: PriorName = "general"
     """Distribution of the synthetic tasks and students of the learnability fitness."""
@@ -85,7 +90,7 @@ class PretrainConfig:
     rates: int = 1
     """Learning rates that every task is trained at; a loss is judged at its best one."""
     scoring: Scoring = "rank"
-    """How candidates are scored on a task: by rank among them, or by points over cross-entropy."""
+    """The score of a candidate on a task: by rank among them, or by points over cross-entropy."""
     nll_weight: float = 0.2
     """Weight of the students' calibrated negative log-likelihood beside their accuracy."""
     worst_weight: float = 0.2
@@ -107,7 +112,7 @@ class PretrainConfig:
     margin: float = 0.1
     """Unit of a loss difference in the hinge and logistic objectives; without effect on sign."""
     error: ErrorKind = "one_minus_p"
-    """What more erroneous means."""
+    """The error by which predictions are ordered."""
     couples_per_pair: int = 4
     """Each pair is compared with so many others."""
     n_grid: int = DEFAULT_GRID
@@ -135,11 +140,11 @@ class PretrainConfig:
     learning_rate: float = 0.05
     """Learning rate of Adam in open_es."""
     mutation: MutationName = "gaussian"
-    """Where the noise of the strategy comes from; every kind has variance 1."""
+    """The noise of the strategy; every kind has variance 1."""
     chaotic_map: MapName = "logistic"
     """Map of the chaotic mutation; without effect on the others."""
     chaos_drives: Drives = "direction"
-    """What the orbits drive: every parameter, the step length of a candidate, or both."""
+    """The target of the orbits: every parameter, the step length of a candidate, or both."""
     chaos_order: Order = "orbit"
     """Values along the orbit, or their dependence in time removed: independent draws from the same density,
     or the orbit's values in random order."""
@@ -185,17 +190,17 @@ class PretrainConfig:
 
     def _check_types(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for each in fields(PretrainConfig):
-            value = getattr(self, each.name)
-            if not fits(value, hints[each.name]):
-                raise ConfigError(f"{each.name} must be {type_name(hints[each.name])}, got {value!r}")
+        for setting in fields(PretrainConfig):
+            value = getattr(self, setting.name)
+            if not fits(value, hints[setting.name]):
+                raise ConfigError(f"{setting.name} must be {type_name(hints[setting.name])}, got {value!r}")
 
     def _check_names(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for each in fields(self):
-            hint = hints[each.name]
-            if typing.get_origin(hint) is Literal and getattr(self, each.name) not in get_args(hint):
-                raise UnknownNameError.among(each.name, str(getattr(self, each.name)), get_args(hint))
+        for setting in fields(self):
+            hint = hints[setting.name]
+            if typing.get_origin(hint) is Literal and getattr(self, setting.name) not in get_args(hint):
+                raise UnknownNameError.among(setting.name, str(getattr(self, setting.name)), get_args(hint))
 
     def _check_numbers(self) -> None:
         at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
@@ -242,7 +247,7 @@ class PretrainConfig:
     @property
     def learnability(self) -> LearnabilityConfig:
         """The part of the configuration that the learnability fitness reads."""
-        names = [each.name for each in fields(LearnabilityConfig)]
+        names = [setting.name for setting in fields(LearnabilityConfig)]
         return LearnabilityConfig(**{name: getattr(self, name) for name in names})
 
     @property

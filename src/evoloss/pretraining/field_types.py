@@ -13,13 +13,13 @@ def fits(value: object, hint: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str)
     if origin is tuple:
-        return isinstance(value, list | tuple) and all(fits(each, get_args(hint)[0]) for each in value)
+        return isinstance(value, list | tuple) and all(fits(item, get_args(hint)[0]) for item in value)
     if origin is dict:
-        return isinstance(value, dict) and all(fits(each, get_args(hint)[1]) for each in value.values())
+        return isinstance(value, dict) and all(fits(item, get_args(hint)[1]) for item in value.values())
     if isinstance(hint, types.GenericAlias):
         return False
     if origin is types.UnionType:
-        return any(fits(value, each) for each in get_args(hint))
+        return any(fits(value, member) for member in get_args(hint))
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint
@@ -31,7 +31,7 @@ def type_name(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(get_args(hint))}"
     if origin is types.UnionType:  # what may be None is left out, not written
-        return " or ".join(type_name(each) for each in get_args(hint) if each is not types.NoneType)
+        return " or ".join(type_name(member) for member in get_args(hint) if member is not types.NoneType)
     if origin is tuple:
         return f"a list of {get_args(hint)[0].__name__}"
     return "a table of numbers" if origin is dict else f"of type {hint.__name__}"

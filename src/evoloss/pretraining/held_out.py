@@ -19,7 +19,13 @@ _ELEMENTS = 1 << 18  # predictions' entries evaluated at once; bounds the memory
 
 
 def held_out_pairs(classes: Iterable[int], n: int, mixture: PairsConfig | None = None) -> dict[int, Pairs]:
-    """The held-out pairs of each class count, in float64; the same on every call."""
+    """The held-out pairs of each class count, in float64; the same on every call.
+
+    Example:
+        >>> held_out = held_out_pairs([2, 10], 64)
+        >>> {n_classes: tuple(pairs.log_probs.shape) for n_classes, pairs in held_out.items()}
+        {2: (64, 2), 10: (64, 10)}
+    """
     config = mixture or PairsConfig()
     return {
         count: sample_pairs(config, n, count, stream(_HELD_OUT_SEED, "held-out", count), torch.float64)
@@ -34,6 +40,13 @@ def score(network: LossNetwork, params: Tensor, pairs: Pairs) -> RankingScores |
         network: what the parameters mean.
         params: shape ``(n_params,)``.
         pairs: in float64.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> loss = EvolvedLoss("evolved-base")
+        >>> scores = score(loss.network, loss.params, held_out_pairs([10], 64)[10])
+        >>> f"{scores.consistency:.2f}"
+        '0.96'
     """
     row = params[None].double()
     n_classes = pairs.log_probs.shape[1]
@@ -48,8 +61,8 @@ def score(network: LossNetwork, params: Tensor, pairs: Pairs) -> RankingScores |
 def _losses(network: LossNetwork, row: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
     """Losses ``(N,)`` of one candidate ``(1, n_params)``, so many at once as memory has room for."""
     chunk = max(1, _ELEMENTS // network.exact_elements(log_probs.shape[1]))
-    parts = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([network.losses(row, *part)[0] for part in parts])
+    chunks = zip(log_probs.split(chunk), target.split(chunk), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([network.losses(row, *rows)[0] for rows in chunks])
 
 
 def dominance_consistency(
@@ -73,7 +86,14 @@ def dominance_consistency(
 def score_all(
     network: LossNetwork, params: Tensor, held_out: Mapping[int, Pairs]
 ) -> dict[int, RankingScores] | None:
-    """:func:`score` at every class count, or None if one of them has no score."""
+    """:func:`score` at every class count, or None if one of them has no score.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> loss = EvolvedLoss("evolved-base")
+        >>> sorted(score_all(loss.network, loss.params, held_out_pairs([2, 10], 64)))
+        [2, 10]
+    """
     scores = {count: score(network, params, pairs) for count, pairs in held_out.items()}
-    found = {count: each for count, each in scores.items() if each is not None}
+    found = {count: count_scores for count, count_scores in scores.items() if count_scores is not None}
     return found if len(found) == len(scores) else None

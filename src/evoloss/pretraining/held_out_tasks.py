@@ -12,7 +12,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from evoloss.fitness import Submits, Unit, robust_mean, run_units, task_scores
+from evoloss.fitness import Submits, TaskGroupSpec, robust_mean, score_groups, task_scores
 from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 
@@ -24,18 +24,20 @@ STRETCH = 10.0
 Purpose = Literal["stop", "choose", "report"]
 
 
-def held_out_units(config: PretrainConfig, purpose: Purpose) -> list[Unit]:
+def held_out_specs(config: PretrainConfig, purpose: Purpose) -> list[TaskGroupSpec]:
     """The groups of tasks of a set: every second one long, and for two of the sets some trained longer."""
     prior = config.task_prior
-    units = [
-        Unit(prior, _HELD_OUT_SEED, (purpose,), group, TASKS, long=group % 2 == 1, rates=config.rates)
+    specs = [
+        TaskGroupSpec(
+            prior, _HELD_OUT_SEED, (purpose,), group, TASKS, long=group % 2 == 1, rates=config.rates
+        )
         for group in range(config.eval_groups)
     ]
     if purpose == "stop":
-        return units
+        return specs
     stretched = range(config.eval_groups, config.eval_groups + max(2, config.eval_groups // 4))
-    return units + [
-        Unit(
+    return specs + [
+        TaskGroupSpec(
             prior,
             _HELD_OUT_SEED,
             (purpose,),
@@ -75,26 +77,26 @@ class HeldOutAdvantage:
         return sum(every) / len(every)
 
 
-def judge_held_out(
+def evaluate_held_out(
     config: PretrainConfig,
     network: LossNetwork,
     params: Tensor,
     purpose: Purpose,
     executor: Submits | None = None,
 ) -> list[HeldOutAdvantage]:
-    """Judge losses ``(n, n_params)`` that have a canonical form on a held-out set."""
-    units = held_out_units(config, purpose)
-    parts = run_units(network, params, units, executor)
-    scores = [task_scores("points", config.nll_weight, part) for part in parts]
-    judged = []
+    """Evaluate losses ``(n, n_params)`` that have a canonical form on a held-out set."""
+    specs = held_out_specs(config, purpose)
+    results = score_groups(network, params, specs, executor)
+    scores = [task_scores("points", config.nll_weight, result) for result in results]
+    advantages = []
     for row in range(len(params)):
         by_kind: dict[str, list[float]] = {"short": [], "long": [], "stretched": []}
         nll: list[float] = []
-        for unit, part in zip(units, parts, strict=True):
-            kind = "stretched" if unit.stretch > 1 else "long" if unit.long else "short"
-            by_kind[kind] += (part.accuracy[-1, 1 + row] - part.accuracy[-1, 0]).tolist()
-            nll += (part.nll[-1, 1 + row] - part.nll[-1, 0]).tolist()
-        own = [robust_mean(each[row : row + 1], config.worst_weight) for each in scores]
-        score = float(sum(float(each) for each in own) / len(own))
-        judged.append(HeldOutAdvantage(score, nll=nll, **by_kind))
-    return judged
+        for spec, result in zip(specs, results, strict=True):
+            kind = "stretched" if spec.stretch > 1 else "long" if spec.long else "short"
+            by_kind[kind] += (result.accuracy[-1, 1 + row] - result.accuracy[-1, 0]).tolist()
+            nll += (result.nll[-1, 1 + row] - result.nll[-1, 0]).tolist()
+        own = [robust_mean(group[row : row + 1], config.worst_weight) for group in scores]
+        score = float(sum(float(mean) for mean in own) / len(own))
+        advantages.append(HeldOutAdvantage(score, nll=nll, **by_kind))
+    return advantages

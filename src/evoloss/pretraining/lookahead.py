@@ -2,7 +2,7 @@
 
 Pairs are a function of the seed and the generation alone, so they can be drawn by a second thread before the
 first one asks for them; PyTorch releases the interpreter while it computes. What is drawn is the same bits as
-without. They come in blocks of generations (:func:`evoloss.pretraining.parts.make_block`).
+without. They come in blocks of generations (:func:`evoloss.pretraining.components.make_block`).
 """
 
 from __future__ import annotations

@@ -17,14 +17,20 @@ from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.checks import AIM, RESTARTS, Attempt, Checks, Incumbent
+from evoloss.pretraining.components import (
+    block_length,
+    make_block,
+    make_group_specs,
+    make_network,
+    make_strategy,
+)
 from evoloss.pretraining.config import LEAST_GENERATIONS, PretrainConfig
 from evoloss.pretraining.elites import Elites
 from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, score_all
-from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, judge_held_out
+from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, evaluate_held_out
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.memory import require_memory_for
-from evoloss.pretraining.parts import block_length, make_block, make_network, make_strategy, make_units
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
 from evoloss.pretraining.start import attempt_labels, start_point
 from evoloss.pretraining.usable import is_usable, no_usable_loss, without_unusable
@@ -46,8 +52,7 @@ def pretrain(
 
     Args:
         config: everything that decides the result.
-        out: a directory for history, checkpoints, the configuration and, at the end, the loss with its
-            summary; nothing is written without it.
+        out: a directory for history, checkpoints, configuration, and the loss with its summary; optional.
         resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
         on_generation: called with each record, for progress.
         executor: where students are trained, such as one of :mod:`evoloss.executors`; in this process if it
@@ -64,6 +69,11 @@ def pretrain(
         CanonicalFormError: if no usable loss turned up: after the first generations where there is no hope of
             one, or at the end of a run that is shorter.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
+
+    Example:
+        >>> result = pretrain(PretrainConfig(generations=4, popsize=8, pairs=64, classes=(3,)))
+        >>> result.loss(torch.zeros(2, 3), torch.tensor([0, 2])).isfinite()
+        tensor(True)
     """
     require_memory_for(config)
     show = on_generation or (lambda record: None)
@@ -163,12 +173,12 @@ class _Run:
         best, mean = candidates[int(evaluation.fitness.argmin())].clone(), self.strategy.mean(state)
         attempt, incumbent = self.checks.after(generation, attempt, self.checkpoint.incumbent, mean, best)
         is_due = generation % config.eval_every == 0 or self._is_over(generation, incumbent)
-        judged = self._judge_mean(mean) if is_due and config.fitness == "learnability" else None
+        advantages = self._evaluate_mean(mean) if is_due and config.fitness == "learnability" else None
         elites = self.checkpoint.elites
-        if judged is not None:
-            elites = elites.with_one_more(mean, judged.score, generation, config.elites)
+        if advantages is not None:
+            elites = elites.with_one_more(mean, advantages.score, generation, config.elites)
         scores = score_all(self.network, mean, self.held_out) if is_due else None
-        record = self._record(generation, evaluation, state, scores, judged)
+        record = self._record(generation, evaluation, state, scores, advantages)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:
             self.records.append(record)
@@ -179,7 +189,7 @@ class _Run:
         return record
 
     def _is_over(self, generation: int, incumbent: Incumbent | None) -> bool:
-        """Whether this generation is the last one."""
+        """Return whether this generation is the last one."""
         if generation >= self.config.most_generations:
             return True
         settled = incumbent is not None and incumbent.score >= AIM
@@ -213,15 +223,15 @@ class _Run:
         ranking = self.lookahead.get(generation)
         if self.config.fitness == "ranking":
             return ranking
-        units = make_units(self.config, generation)
-        return LearnabilityFitness(self.config.learnability, self.network, units, ranking, self.executor)
+        specs = make_group_specs(self.config, generation)
+        return LearnabilityFitness(self.config.learnability, self.network, specs, ranking, self.executor)
 
-    def _judge_mean(self, mean: Tensor) -> HeldOutAdvantage | None:
+    def _evaluate_mean(self, mean: Tensor) -> HeldOutAdvantage | None:
         """The search's mean on held-out tasks, where students can be trained with it."""
         network = self.network
         if not bool(trainable(network, mean[None].double())):
             return None
-        return judge_held_out(self.config, network, mean[None], "stop", self.executor)[0]
+        return evaluate_held_out(self.config, network, mean[None], "stop", self.executor)[0]
 
     def _block(self, block: int, workspaces: Sequence[Workspace]) -> list[RankingFitness]:
         return make_block(self.config, self.network, block, workspaces)
@@ -232,7 +242,7 @@ class _Run:
         evaluation: Evaluation,
         state: dict[str, Tensor],
         scores: Mapping[int, RankingScores] | None,
-        judged: HeldOutAdvantage | None,
+        advantages: HeldOutAdvantage | None,
     ) -> GenerationRecord:
         accepted = evaluation.fitness.isfinite()
         fitness = evaluation.fitness[accepted]
@@ -246,12 +256,12 @@ class _Run:
             rejected=evaluation.rejected,
             sigma=None if sigma is None else float(sigma.mean()),
             seconds=time.monotonic() - self.began,
-            held_out_consistency=min(each.consistency for each in scores.values()) if scores else None,
+            held_out_consistency=min(score.consistency for score in scores.values()) if scores else None,
             advantage_best=None
             if best is None or evaluation.advantage is None
             else float(evaluation.advantage[best]),
-            held_out_advantage=None if judged is None else judged.accuracy,
-            held_out_score=None if judged is None else judged.score,
+            held_out_advantage=None if advantages is None else advantages.accuracy,
+            held_out_score=None if advantages is None else advantages.score,
             attempt=self.checkpoint.attempt.number + 1,
         )
 
@@ -273,7 +283,9 @@ class _Run:
         advantage, network = None, self.network
         chosen = self._choose_elite()
         if chosen is not None:
-            advantage = judge_held_out(self.config, network, chosen.params[None], "report", self.executor)[0]
+            advantage = evaluate_held_out(self.config, network, chosen.params[None], "report", self.executor)[
+                0
+            ]
         else:
             chosen = self._choose()
         params = chosen.params.to(torch.float32)
@@ -293,23 +305,25 @@ class _Run:
             return None
         best = rows[0]
         if len(rows) > 1:
-            judged = judge_held_out(self.config, network, elites.params[rows], "choose", self.executor)
-            best = rows[max(range(len(rows)), key=lambda at: judged[at].score)]
+            advantages = evaluate_held_out(self.config, network, elites.params[rows], "choose", self.executor)
+            best = rows[max(range(len(rows)), key=lambda at: advantages[at].score)]
         return Incumbent(elites.params[best], float(elites.scores[best]), int(elites.generations[best]))
 
     def _choose(self) -> Incumbent:
         """The best usable loss of the run: the one kept, the mean at the end or the last best candidate."""
-        checkpoint, kept = self.checkpoint, self.checkpoint.incumbent
+        checkpoint, incumbent = self.checkpoint, self.checkpoint.incumbent
         options = [
-            each
-            for each in (self.strategy.mean(checkpoint.state), checkpoint.best)
-            if is_usable(self.network, each)
+            params
+            for params in (self.strategy.mean(checkpoint.state), checkpoint.best)
+            if is_usable(self.network, params)
         ]
-        if not options and kept is None:
+        if not options and incumbent is None:
             raise self._no_usable_loss(checkpoint.generation, checkpoint.attempt)
-        measured = kept is not None and kept.score > 0  # else there is nothing to compare, or nothing better
-        scores = [self.checks.score(each) if measured else 0.0 for each in options]
-        if kept is not None and (not options or max(scores) < kept.score):
-            return kept
+        measured = (
+            incumbent is not None and incumbent.score > 0
+        )  # else there is nothing to compare, or nothing better
+        scores = [self.checks.score(params) if measured else 0.0 for params in options]
+        if incumbent is not None and (not options or max(scores) < incumbent.score):
+            return incumbent
         best = scores.index(max(scores))
         return Incumbent(options[best], scores[best], checkpoint.generation)

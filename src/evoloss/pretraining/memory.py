@@ -1,12 +1,12 @@
-"""What memory a search takes, from its configuration alone: so that too much is refused before any work."""
+"""Memory that a search takes, from its configuration alone: too much is refused before any work."""
 
 from __future__ import annotations
 
 from evoloss.fitness import table_of
 from evoloss.memory import require_memory
+from evoloss.pretraining.components import block_length, make_network, training_mixture
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.held_out_tasks import STRETCH, TASKS
-from evoloss.pretraining.parts import block_length, make_network, training_mixture
 from evoloss.tasks import Prior
 
 _SINGLE, _DOUBLE = 4.0, 8.0  # bytes of a number
@@ -22,7 +22,7 @@ ADVICE = {
     "the tasks of students": "tasks, rates, groups, eval_groups, prior_samples or prior_classes",
     "the scores of students": "popsize, groups or tasks",
 }
-"""What makes each part smaller."""
+"""The settings that make each part smaller."""
 
 
 def require_memory_for(config: PretrainConfig) -> None:
@@ -31,10 +31,10 @@ def require_memory_for(config: PretrainConfig) -> None:
     Raises:
         ConfigError: if it does not, naming what takes most and what to lower.
     """
-    require_memory("this search", memory_parts(config), ADVICE)
+    require_memory("this search", memory_by_component(config), ADVICE)
 
 
-def memory_parts(config: PretrainConfig) -> dict[str, float]:
+def memory_by_component(config: PretrainConfig) -> dict[str, float]:
     """Bytes that each part of a search takes, about.
 
     They follow the largest arrays of each part; the tests hold their sum against measured searches.
@@ -44,29 +44,29 @@ def memory_parts(config: PretrainConfig) -> dict[str, float]:
     # One block of generations is evaluated while the next is drawn, if there is a next.
     blocks = 1 + (config.most_generations > length)
     slots = training_mixture(config, network).slots
-    parts = {
+    components = {
         "the candidates": _candidates(config, network.n_params),
         "the pairs": _pairs(config, slots, length, blocks),
         "the held-out pairs": _held_out(config),
     }
     if table_of(config.ranking, network) is None:
-        parts["the losses of candidates on pairs"] = 2 * _SINGLE * config.popsize * config.pairs
+        components["the losses of candidates on pairs"] = 2 * _SINGLE * config.popsize * config.pairs
     else:
-        parts["the tables of candidates"] = _tables(config)
-        parts["the couples of pairs"] = _couples(config, length, blocks)
+        components["the tables of candidates"] = _tables(config)
+        components["the couples of pairs"] = _couples(config, length, blocks)
     if config.fitness == "learnability":
-        parts["the tasks of students"] = _students(config)
-        parts["the scores of students"] = _scores(config)
-    return parts
+        components["the tasks of students"] = _students(config)
+        components["the scores of students"] = _scores(config)
+    return components
 
 
 def _candidates(config: PretrainConfig, n_params: int) -> float:
     """Noise and candidates in single precision, some of them in double, and what a strategy remembers."""
-    each = 2 * _SINGLE + _DOUBLE
+    per_number = 2 * _SINGLE + _DOUBLE
     if config.mutation == "chaotic":
-        each += 3 * _DOUBLE
+        per_number += 3 * _DOUBLE
     covariance = 4 * _DOUBLE * n_params**2 if config.strategy == "pycma" else 0.0
-    return each * config.popsize * n_params + covariance
+    return per_number * config.popsize * n_params + covariance
 
 
 def _tables(config: PretrainConfig) -> float:
@@ -76,7 +76,7 @@ def _tables(config: PretrainConfig) -> float:
 
 
 def _pairs(config: PretrainConfig, slots: int, length: int, blocks: int) -> float:
-    """What is drawn for a block of generations: a few arrays of the size of the pairs at a time."""
+    """Bytes of a block of generations' pairs: a few arrays of the size of the pairs at a time."""
     columns = [min(count, slots) if slots else count for count in config.classes]
     copies = 2 if config.error == "dominance" else 1
     return _SINGLE * copies * length * config.pairs * (blocks * sum(columns) + 3 * max(columns))

@@ -1,4 +1,4 @@
-"""What a pretraining run returns and leaves on disk."""
+"""The result of a pretraining run, and its files."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class PretrainResult:
             CanonicalFormError: if the parameters make no usable loss.
         """
         by_count: dict[str, dict[str, float]] = {
-            str(count): each._asdict() for count, each in (scores or {}).items()
+            str(count): count_scores._asdict() for count, count_scores in (scores or {}).items()
         }
         for count, share in (dominance or {}).items():
             by_count[str(count)]["dominance"] = share
@@ -106,7 +106,7 @@ class PretrainResult:
 
     @property
     def verdict(self) -> Verdict:
-        """What came of the search, in words."""
+        """The verdict on the search, in words."""
         return verdict_of(self.config, self.summary)
 
     def save(self, directory: str | Path) -> None:

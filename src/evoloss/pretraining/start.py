@@ -1,4 +1,4 @@
-"""Where the search starts: at random, or at a network that imitates a known loss."""
+"""The start of a search: at random, or at a network that imitates a known loss."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def start_point(config: PretrainConfig, network: LossNetwork, attempt: int = 0) 
 
 
 def attempt_labels(attempt: int) -> tuple[int, ...]:
-    """What tells the random streams of an attempt from those of the first."""
+    """The labels that tell the random streams of an attempt from those of the first."""
     return () if attempt == 0 else (attempt,)

@@ -1,4 +1,4 @@
-"""Which candidates make a loss that can be used.
+"""Selection of the candidates that make a usable loss.
 
 A loss of any class count must have a canonical form at every class count that is checked when it is built,
 not only at those that it is evolved on: a candidate may order predictions over ten classes and push the
@@ -47,7 +47,7 @@ def without_unusable(evaluation: Evaluation, network: LossNetwork, candidates: T
 
 
 def no_usable_loss(config: PretrainConfig, network: LossNetwork, generation: int, attempts: int) -> str:
-    """What to say of a run that came upon no usable loss, and what to change."""
+    """The error for a run that came upon no usable loss, with what to change."""
     counts = network.checked_classes
     where = f"{counts[0]} classes" if len(counts) == 1 else f"every one of {_listed(counts)} classes"
     starts = "1 start was" if attempts == 1 else f"{attempts} starts were"

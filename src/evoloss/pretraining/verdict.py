@@ -1,4 +1,4 @@
-"""What came of a search, in words: settled or not, what that means, and what to do.
+"""The verdict on a search, in words: settled or not, what that means, and what to do.
 
 A search by ranking has *settled* when its loss orders at least 99.9 % of the held-out couples right at every
 class count that it was evolved on: of two predictions the more erroneous one costs more. By the error
@@ -21,7 +21,7 @@ _SOONEST = "monotone"  # the network that follows dominance by construction
 
 
 class Verdict(NamedTuple):
-    """What came of a search.
+    """The verdict on a search.
 
     Attributes:
         text: one or two sentences.
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 def is_settled(config: PretrainConfig, scores: Mapping[str, Mapping[str, float]]) -> bool | None:
-    """Whether a search by ranking has settled; None with the learnability fitness.
+    """Return whether a search by ranking has settled; None with the learnability fitness.
 
     Args:
         config: of the run.
@@ -78,7 +78,7 @@ def _lowest(config: PretrainConfig, scores: Mapping[str, Mapping[str, float]]) -
 
 
 def _advice(config: PretrainConfig) -> str:
-    """What else may help, the surest first."""
+    """Further advice, the surest first."""
     if config.features == "probs":
         return (
             "A network that sees probabilities alone cannot tell the smallest ones apart: "
@@ -107,9 +107,9 @@ def _on_learnability(config: PretrainConfig, summary: Mapping[str, Any]) -> Verd
             "Look more often (eval_every), run more generations, or take a smaller sigma.",
         )
     kinds = [summary["learnability"][name] for name in ("short", "long", "stretched")]
-    tasks = sum(each["tasks"] for each in kinds)
-    mean = sum(each["mean"] * each["tasks"] for each in kinds) / tasks
-    error = math.sqrt(sum((each["se"] * each["tasks"]) ** 2 for each in kinds)) / tasks
+    tasks = sum(kind["tasks"] for kind in kinds)
+    mean = sum(kind["mean"] * kind["tasks"] for kind in kinds) / tasks
+    error = math.sqrt(sum((kind["se"] * kind["tasks"]) ** 2 for kind in kinds)) / tasks
     gain = f"{mean:+.2f} ± {error:.2f} points of accuracy over cross-entropy on {tasks} held-out tasks"
     if mean > _CERTAIN * error:
         return Verdict(f"Better: {gain}.")

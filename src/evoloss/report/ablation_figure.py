@@ -69,7 +69,7 @@ def draw_convergence(
     groups = by_variant(ablation.runs)
     if not groups:
         raise ConfigError("the ablation has no run; there is nothing to draw")
-    chosen = _panels(list(groups), ablation.baseline) if panels is None else [list(each) for each in panels]
+    chosen = _panels(list(groups), ablation.baseline) if panels is None else [list(panel) for panel in panels]
     for name in (name for names in chosen for name in names):
         if name not in groups:
             raise UnknownNameError.among("variant", name, groups)

@@ -17,7 +17,7 @@ from evoloss.safe_text import one_line, table_cell
 
 TABLE_FILE = "table.md"
 is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished yet\.")
-"""Whether the content of a file is a table of this module, in any version."""
+"""A function that tells whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
 EDGE_MARKS: dict[Edge, str] = {"lowest": "↓", "highest": "↑"}
@@ -77,24 +77,24 @@ def caption(results: Results) -> str:
         f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise" if run.label_noise else "clean labels"
     )
     seeds = len({r.seed for r in results.runs})
-    parts = [
+    sentences = [
         f"{one_line(run.dataset)}, {run.n_train:,} training samples, {noise}; {one_line(run.model)} "
         f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
         f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
-    parts += _sampling(results)
+    sentences += _sampling(results)
     if results.summary:
-        parts += _tests(results)
+        sentences += _tests(results)
     if results.tuning:
-        parts.append("Learning rates chosen on the validation split, with seeds of their own.")
+        sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
-        parts.append("T: temperature fitted on the validation split, last epoch.")
+        sentences.append("T: temperature fitted on the validation split, last epoch.")
     if legend := edge_legend(results.edges, results.baseline):
-        parts.append(legend)
+        sentences.append(legend)
     if not results.complete:
-        parts.append("The comparison is not complete.")
-    return " ".join(parts)
+        sentences.append("The comparison is not complete.")
+    return " ".join(sentences)
 
 
 def _sampling(results: Results) -> list[str]:

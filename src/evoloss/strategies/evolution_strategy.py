@@ -40,6 +40,16 @@ class EvolutionStrategy:
 
     Raises:
         ConfigError: for a field outside its range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> strategy = EvolutionStrategy(popsize=16, sigma=0.3, step_control="csa")
+        >>> state = strategy.init(torch.ones(3), generator)
+        >>> for _ in range(60):
+        ...     candidates, state = strategy.ask(state, generator)
+        ...     state = strategy.tell(state, candidates, fitness=candidates.square().sum(1))
+        >>> strategy.mean(state).norm().item() < 0.1
+        True
     """
 
     popsize: int = 64

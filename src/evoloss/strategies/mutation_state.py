@@ -1,4 +1,4 @@
-"""How a strategy keeps the state of its mutation inside its own flat dictionary."""
+"""The state of a mutation inside the flat dictionary of its strategy."""
 
 from __future__ import annotations
 

@@ -44,6 +44,16 @@ class OpenES:
 
     Raises:
         ConfigError: for a field outside its range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> strategy = OpenES(popsize=16, learning_rate=0.05)
+        >>> state = strategy.init(torch.ones(3), generator)
+        >>> for _ in range(60):
+        ...     candidates, state = strategy.ask(state, generator)
+        ...     state = strategy.tell(state, candidates, fitness=candidates.square().sum(1))
+        >>> strategy.mean(state).norm().item() < 0.2
+        True
     """
 
     popsize: int = 64

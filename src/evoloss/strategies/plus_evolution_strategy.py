@@ -42,6 +42,16 @@ class PlusEvolutionStrategy:
 
     Raises:
         ConfigError: for a field outside its range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> strategy = PlusEvolutionStrategy(popsize=16, sigma=0.3)
+        >>> state = strategy.init(torch.ones(3), generator)
+        >>> for _ in range(60):
+        ...     candidates, state = strategy.ask(state, generator)
+        ...     state = strategy.tell(state, candidates, fitness=candidates.square().sum(1))
+        >>> strategy.mean(state).norm().item() < 0.1
+        True
     """
 
     popsize: int = 64
@@ -60,7 +70,7 @@ class PlusEvolutionStrategy:
 
     @property
     def n_parents(self) -> int:
-        """How many candidates survive a generation."""
+        """Number of candidates that survive a generation."""
         return self.parents or max(1, self.popsize // 4)
 
     def init(self, mean: Tensor, generator: torch.Generator) -> StrategyState:

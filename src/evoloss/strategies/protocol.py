@@ -1,4 +1,4 @@
-"""What every evolution strategy offers: ask for candidates, tell their fitness, state in and out."""
+"""The interface of an evolution strategy: ask for candidates, tell their fitness, state in and out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Strategy(Protocol):
 
     @property
     def popsize(self) -> int:
-        """How many candidates ``ask`` returns."""
+        """Number of candidates that ``ask`` returns."""
         ...
 
     def init(self, mean: Tensor, generator: torch.Generator) -> StrategyState:

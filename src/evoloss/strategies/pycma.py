@@ -48,6 +48,14 @@ class PyCMA:
     Raises:
         ConfigError: for a field outside its range, or a mutation.
         MissingExtraError: on first use, where ``cma`` is not installed.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> strategy = PyCMA(popsize=8, sigma=0.3)
+        >>> candidates, state = strategy.ask(strategy.init(torch.ones(3), generator), generator)
+        >>> state = strategy.tell(state, candidates, fitness=candidates.square().sum(1))
+        >>> strategy.mean(state).shape
+        torch.Size([3])
     """
 
     popsize: int = 64

@@ -1,8 +1,8 @@
 """Students: small classifiers, trained all at once with every loss of a population."""
 
+from evoloss.students.joined_tables import join_tables
 from evoloss.students.slope_tables import (
     SlopeTables,
-    join_tables,
     slope_error,
     tabulate_functions,
     tabulate_network,

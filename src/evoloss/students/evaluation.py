@@ -1,4 +1,4 @@
-"""How good students are: accuracy and negative log-likelihood, a few samples at a time."""
+"""Evaluation of students: accuracy and negative log-likelihood, a few samples at a time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from evoloss.students.network import StudentNetwork
 
 
-class Judgement(NamedTuple):
-    """How good students are, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
+class StudentMetrics(NamedTuple):
+    """Metrics of students, each ``(popsize, tasks)``; NaN for one whose log-probabilities are not finite.
 
     Attributes:
         accuracy: a tie of the label with other classes counts one over their number: a student that says the
@@ -33,7 +33,7 @@ def evaluate_students(
     target: Tensor,
     columns: int,
     temperatures: Sequence[float] = (),
-) -> Judgement:
+) -> StudentMetrics:
     """Judge every student.
 
     Args:
@@ -62,7 +62,7 @@ def evaluate_students(
     nll = (nll / inputs.shape[2]).T
     finite = nll.isfinite()
     least = torch.stack(scaled).amin(dim=0).T / inputs.shape[2] if scaled else nll
-    return Judgement(
+    return StudentMetrics(
         torch.where(finite, correct.T / inputs.shape[2], torch.nan),
         torch.where(finite, nll, torch.nan),
         torch.where(finite, torch.minimum(least, nll), torch.nan),

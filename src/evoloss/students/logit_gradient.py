@@ -16,8 +16,8 @@ _LOWEST = -80.0
 class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
 
-    Where the tables have a temper t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``; where
-    it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
+    Where the tables have an exponent t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``;
+    where it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
     (:mod:`evoloss.networks.states`), what a student remembers of its training, too.
 
     Args:
@@ -48,7 +48,7 @@ class LogitGradient:
         self._state = state
         self._tempering = None
         if tables.tempering is not None:
-            self._tempering = tables.tempering.map(lambda each: each[:, :, None])
+            self._tempering = tables.tempering.map(lambda tensor: tensor[:, :, None])
         self._flat = self._place.view(self._cells.integer).view(-1), out.view(-1), self._factor.view(-1)
 
     def label_cells(self, target: Tensor) -> Tensor:
@@ -62,6 +62,7 @@ class LogitGradient:
 
     def __call__(self, logits: Tensor, label_cells: Tensor) -> None:
         """Write the gradient with respect to logits ``(tasks, popsize, classes, n)``."""
+        # log_p, exps and out are (tasks, popsize, classes, n), total and the sums (tasks, popsize, 1, n).
         log_p, exps, out, total = self._log_p, self._exps, self._out, self._total
         torch.amax(logits, dim=2, keepdim=True, out=total)
         # Far below the floor, where the slopes are constant, all is the same; but an exponential that is a
@@ -70,22 +71,24 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
-        remembered = None if self._state is None else self._state.temper(log_p, label_cells != 0)
+        state_exponents = None if self._state is None else self._state.exponents(log_p, label_cells != 0)
         if self._tempering is not None:
             # Other classes have no slope where t is not 1.
-            log_p.mul_(self._tempering.at(self._measure(label_cells)))
-        if remembered is not None:
-            log_p.mul_(remembered)
+            log_p.mul_(self._tempering.at(self._context(label_cells)))
+        if state_exponents is not None:
+            log_p.mul_(state_exponents)
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
+        # Flat views of place, out and factor: one lookup for all, slope = intercept + gradient * log_p.
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)
         torch.index_select(self._gradients, 0, cell, out=factor)
         out.addcmul_(self._factor, log_p)
+        # h stands in out; h_j - p_j sum_i h_i with p = exps / total.
         torch.sum(out, dim=2, keepdim=True, out=self._sum)
         out.addcmul_(exps, self._sum.div_(total), value=-1)
 
-    def _measure(self, label_cells: Tensor) -> Tensor:
-        """What tempers follow: ``(tasks, popsize, 1, n)`` from exponentials and their totals."""
+    def _context(self, label_cells: Tensor) -> Tensor:
+        """The value that exponents follow, ``(tasks, popsize, 1, n)``, from exponentials and their totals."""
         # The largest probability is 1 / total.
         certain = certainty_of(self._total.reciprocal(), self._n_classes)
         paced = self._tempering.paced if self._tempering is not None else None
@@ -94,9 +97,13 @@ class LogitGradient:
         # label_cells is the length of a table at the label and 0 elsewhere.
         length, dtype = self._length, self._factor.dtype
         learned = torch.mul(self._exps, label_cells, out=self._factor).div_(self._total)
+        # learned is p at the label times length, 0 elsewhere: (tasks, popsize, classes, n). own is that of
+        # each sample, sums that of each class, of_class that of each sample's class: (tasks, popsize, 1, n)
+        # again.
         own = torch.sum(learned, dim=2, keepdim=True, out=self._sum)
         sums = learned.sum(dim=3, keepdim=True)
         of_class = torch.mul(label_cells, sums, out=self._factor).sum(dim=2, keepdim=True).div_(length)
+        # How many samples of the batch have the label of each one, times length squared at that label.
         numbers = label_cells * label_cells.sum(dim=3, keepdim=True, dtype=dtype)
         others = numbers.sum(dim=2, keepdim=True).div_(length**2).add_(BATCH_COUNT - 1)
         mean = own.mean(dim=3, keepdim=True)

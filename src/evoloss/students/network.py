@@ -23,7 +23,7 @@ _NORM_EPS = 1e-5  # as nn.LayerNorm
 
 
 class Memory(Protocol):
-    """Where memory comes from; see :class:`evoloss.students.workspace.Workspace`."""
+    """A source of memory; see :class:`evoloss.students.workspace.Workspace`."""
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """A buffer of the dtype and device of ``like``, with anything in it."""
@@ -87,14 +87,14 @@ class Blocks:
     def joined(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
         """Blocks in one piece of memory."""
         flat = workspace.take(name, (shape.students * shape.n_params,), like)
-        sizes = [math.prod(each) for each in shape.blocks]
-        parts = zip(torch.split(flat, sizes), shape.blocks, strict=True)
-        return cls([part.view(each) for part, each in parts], flat)
+        sizes = [math.prod(block) for block in shape.blocks]
+        pieces = zip(torch.split(flat, sizes), shape.blocks, strict=True)
+        return cls([piece.view(block_shape) for piece, block_shape in pieces], flat)
 
     @classmethod
     def apart(cls, name: str, shape: Shape, workspace: Memory, like: Tensor) -> Blocks:
         """Blocks in memory of their own, which is what a compiler can make good use of."""
-        return cls([workspace.take(f"{name} {at}", each, like) for at, each in enumerate(shape.blocks)])
+        return cls([workspace.take(f"{name} {at}", size, like) for at, size in enumerate(shape.blocks)])
 
 
 class _Layer(NamedTuple):
@@ -145,7 +145,7 @@ class StudentNetwork:
         params: parameters.
         grads: their gradients after :meth:`backward`.
         memory: for everything in between.
-        keep: :meth:`backward` adds the gradients to ``grads`` times this number; 0 overwrites them.
+        momentum: :meth:`backward` adds the gradients to ``grads`` times this number; 0 overwrites them.
     """
 
     def __init__(
@@ -155,17 +155,19 @@ class StudentNetwork:
         params: Blocks,
         grads: Blocks,
         memory: Memory,
-        keep: float = 0.0,
+        momentum: float = 0.0,
     ) -> None:
         self.shape, self.params, self.grads = shape, params, grads
         self._activation = STUDENT_ACTIVATIONS[config.activation]
         self._normalised, self._patches = config.norm == "layer", config.patches
-        self._memory, self._keep = memory, keep
+        self._memory, self._momentum = memory, momentum
         self._layers: dict[int, list[_Layer]] = {}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(tasks, popsize, classes, n)`` of inputs ``(tasks, features, n)``; overwritten later."""
         *hidden_layers, last = self._layers_for(inputs.shape[2])
+        # (tasks, features, columns) for the first layer, whose matrix holds all students of a task row by
+        # row; (students, fan_in, columns) behind it.
         hidden = self._cut(inputs)
         for layer in hidden_layers:
             torch.baddbmm(layer.bias, layer.matrix, hidden, out=layer.product)
@@ -179,12 +181,14 @@ class StudentNetwork:
         return last.units
 
     def grad_logits(self, columns: int) -> Tensor:
-        """Where :meth:`backward` finds the gradient of the logits, ``(tasks, popsize, classes, columns)``."""
+        """The gradient of the logits that :meth:`backward` reads, ``(tasks, popsize, classes, columns)``."""
         return self._layers_for(columns)[-1].grad_units
 
     def backward(self, inputs: Tensor) -> None:
         """Gradients of all parameters from :meth:`grad_logits`, after :meth:`forward` of the same inputs."""
         layers = self._layers_for(inputs.shape[2])
+        # A layer's matrix is (students, fan_out, fan_in), its grad (students, fan_out, columns); so the
+        # gradient of its weights is grad @ hidden.mT, and that of what it read is matrix.mT @ grad.
         for layer, below in zip(layers[:0:-1], layers[-2::-1], strict=True):
             self._collect(layer, layer.grad, below.output)
             torch.bmm(layer.matrix.mT, layer.grad, out=below.output_grad)
@@ -200,11 +204,17 @@ class StudentNetwork:
         return inputs if self._patches == 1 else inputs.reshape(len(inputs), self.shape.widths[0], -1)
 
     def _collect(self, layer: _Layer, grad: Tensor, hidden: Tensor) -> None:
-        """The gradients of one layer's weights and biases."""
+        """The gradients of one layer's weights and biases.
+
+        Args:
+            layer: the layer.
+            grad: of what its matrices gave, ``(matrices, rows, columns)``.
+            hidden: what it read, ``(matrices, fan_in, columns)``.
+        """
         total = layer.matrix_grad
-        if self._keep:
-            torch.baddbmm(total, grad, hidden.mT, beta=self._keep, out=total)
-            layer.bias_grad.mul_(self._keep).add_(layer.grad_units.sum(dim=3, keepdim=True))
+        if self._momentum:
+            torch.baddbmm(total, grad, hidden.mT, beta=self._momentum, out=total)
+            layer.bias_grad.mul_(self._momentum).add_(layer.grad_units.sum(dim=3, keepdim=True))
         else:
             torch.bmm(grad, hidden.mT, out=total)
             torch.sum(layer.grad_units, dim=3, keepdim=True, out=layer.bias_grad)

@@ -51,10 +51,17 @@ class SlopeTables:
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
         tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempering`), how the
-            temper t of each candidate depends on the certainty of a prediction or the agreement of a batch,
+            exponent t of each candidate depends on the certainty of a prediction or the agreement of a batch,
             ``(popsize, 1)`` each; None is t = 1 for all.
-        states: if the temper depends on what students remember of their training
+        states: if the exponent depends on what students remember of their training
             (:mod:`evoloss.networks.states`), how they do.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> losses = [LOSSES[name]().slopes(10) for name in ("cross_entropy", "gce")]
+        >>> tables = tabulate_functions(losses, 10, like=torch.zeros(()))
+        >>> tables.exists
+        tensor([True, True])
     """
 
     intercepts: Tensor
@@ -152,6 +159,13 @@ def tabulate_slopes(
 
     Raises:
         ConfigError: if the resolution is out of range or the dtype is neither float32 nor float64.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.networks import function_slopes
+        >>> slopes = function_slopes([LOSSES["gce"]().slopes(10)])
+        >>> tabulate_slopes(slopes, 10, like=torch.zeros(())).n_classes
+        10
     """
     if not 1 <= resolution <= MAX_RESOLUTION:
         raise ConfigError(f"resolution must be from 1 to {MAX_RESOLUTION} bits, got {resolution}")
@@ -160,15 +174,15 @@ def tabulate_slopes(
     # The last is below the floor, where the slopes are constant.
     at = slopes(torch.cat([nodes, nodes[-1:] * 2]).to(like.dtype)).double()
     finite = at.isfinite().flatten(1).all(dim=1)
-    kept = finite if exists is None else finite & exists
-    at = torch.where(kept[:, None, None], at, 0.0)
+    usable = finite if exists is None else finite & exists
+    at = torch.where(usable[:, None, None], at, 0.0)
     inside, below = at[:, :, :-1], at[:, :, -1:]
     gradients = inside.diff(dim=2) / nodes.diff()
     intercepts = inside[:, :, :-1] - gradients * nodes[:-1]
     return SlopeTables(
         torch.cat([intercepts, below], dim=2).to(like.dtype),
         torch.cat([gradients, torch.zeros_like(below)], dim=2).to(like.dtype),
-        kept,
+        usable,
         n_classes,
         resolution,
     )
@@ -181,7 +195,15 @@ def tabulate_network(
     *,
     resolution: int = DEFAULT_RESOLUTION,
 ) -> SlopeTables:
-    """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``."""
+    """Tabulate candidates ``(popsize, n_params)`` in canonical form; those without one do not ``exist``.
+
+    Example:
+        >>> from evoloss.networks import NETWORKS
+        >>> network = NETWORKS["mixture"]()
+        >>> params = torch.randn(8, network.n_params, generator=torch.Generator().manual_seed(0))
+        >>> tabulate_network(network, params, 10).exists.shape
+        torch.Size([8])
+    """
     exists = network.form(params, n_classes).exists
     slopes = network.slopes(params, n_classes)
     if network.interpolates_slopes:
@@ -207,6 +229,12 @@ def tabulate_functions(
         canonical: scale each so that at the uniform prediction its gradient is cross-entropy's; one whose
             gradient there does not point down does not ``exist``.
         resolution: bits.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> losses = [LOSSES["gce"]().slopes(10)]
+        >>> tabulate_functions(losses, 10, like=torch.zeros(()), canonical=True).exists
+        tensor([True])
     """
     slopes = function_slopes(losses)
     if not canonical:
@@ -224,62 +252,19 @@ def tabulate_functions(
     )
 
 
-def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
-    """One population out of several, in the given order; such as candidates and a known loss beside them.
-
-    Raises:
-        ConfigError: if they are for different class counts or of different resolutions, or if several of
-            them have states.
-    """
-    kinds = {(each.n_classes, each.resolution) for each in tables}
-    if len(kinds) != 1:
-        raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
-    return SlopeTables(
-        torch.cat([each.intercepts for each in tables]),
-        torch.cat([each.gradients for each in tables]),
-        torch.cat([each.exists for each in tables]),
-        *kinds.pop(),
-        _joined_tempering(tables),
-        _joined_states(tables),
-    )
-
-
-def _joined_tempering(tables: Sequence[SlopeTables]) -> Tempering | None:
-    """The tempering of all candidates: without one t is 1, whatever the certainty."""
-    if all(each.tempering is None for each in tables):
-        return None
-    own = [each.tempering or Tempering(*each.intercepts.new_ones(2, len(each), 1)) for each in tables]
-    least, power = (torch.cat(parts) for parts in zip(*(each[:2] for each in own), strict=True))
-    paced = None
-    if any(each.paced is not None for each in own):
-        paced = torch.cat(
-            [torch.zeros_like(each.least) if each.paced is None else each.paced for each in own]
-        )
-    return Tempering(least, power, paced)
-
-
-def _joined_states(tables: Sequence[SlopeTables]) -> States | None:
-    """The states of all candidates: rows of zeros for those that come without."""
-    having = [at for at, entry in enumerate(tables) if entry.states is not None]
-    if not having:
-        return None
-    if len(having) > 1:
-        raise ConfigError("tables of one population with a state can be joined with others, got several")
-    states = tables[having[0]].states
-    assert states is not None
-    before, after = (sum(map(len, part)) for part in (tables[: having[0]], tables[having[0] + 1 :]))
-    return states.map(
-        lambda rows: torch.cat(
-            [rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]
-        )
-    )
-
-
 def slope_error(tables: SlopeTables, slopes: Slopes, n_points: int = 16384) -> Tensor:
     """The largest absolute error of either slope for each candidate, shape ``(popsize,)``.
 
     Measured against ``slopes`` at ``n_points`` log-probabilities from 0 to the floor, spaced as the cells.
     An error e of the slopes is at most ``e * (1 + (n_classes - 2) * p_j)`` in the logit gradient of class j.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.networks import function_slopes
+        >>> losses = [LOSSES["gce"]().slopes(10)]
+        >>> tables = tabulate_functions(losses, 10, like=torch.zeros(()))
+        >>> slope_error(tables, function_slopes(losses)).item() < 1e-3
+        True
     """
     like = tables.intercepts
     octaves = torch.linspace(0, _OCTAVES, n_points + 1, dtype=torch.float64, device=like.device)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from evoloss.errors import ConfigError
 from evoloss.students.slope_tables import SlopeTables
-from evoloss.students.training import Material, StepFunction, StudentChunk, functional_step
+from evoloss.students.training import StepFunction, StudentChunk, StudentData, functional_step
 from evoloss.students.workspace import Workspace
 from evoloss.tasks.student_config import StudentConfig
 from evoloss.tasks.student_plan import StudentPlan, StudentTasks, Weights, check_plan
@@ -33,7 +33,7 @@ CPU_MEMORY, DEVICE_MEMORY = 16 << 20, 1 << 30
 
 
 class StudentScores(NamedTuple):
-    """How students did; accuracies are shares, and NaN where there is none.
+    """Scores of students; accuracies are shares, and NaN where there is none.
 
     Attributes:
         steps: after how many steps, the first axis of the next four.
@@ -74,6 +74,16 @@ class Students:
 
     Raises:
         ConfigError: if plan, tasks and config do not fit together, or dtype or memory is out of range.
+
+    Example:
+        >>> from evoloss.losses import LOSSES
+        >>> from evoloss.tasks import Prior, draw_group
+        >>> group = draw_group(Prior(samples=(60, 60)), 2, torch.Generator().manual_seed(0), long=False)
+        >>> losses = [LOSSES[name]().slopes(group.tasks.n_classes) for name in ("cross_entropy", "gce")]
+        >>> tables = tabulate_functions(losses, group.tasks.n_classes, like=group.tasks.x)
+        >>> scores = Students(group.config, group.tasks, group.plan).train(tables)
+        >>> scores.test_accuracy[-1].shape  # of each loss on each task
+        torch.Size([2, 2])
     """
 
     def __init__(
@@ -90,7 +100,7 @@ class Students:
         if tasks.x.dtype not in (torch.float32, torch.float64):
             raise ConfigError(f"students are trained in float32 or float64, got inputs of {tasks.x.dtype}")
         self.config, self.tasks, self.plan = config, tasks, plan
-        self._material = Material(tasks, plan, config)
+        self._data = StudentData(tasks, plan, config)
         self._workspace = workspace or Workspace()
         if memory is not None and memory < 1:
             raise ConfigError(f"memory must be at least 1 byte, or None for the default, got {memory}")
@@ -103,8 +113,8 @@ class Students:
 
     @property
     def chunk(self) -> int:
-        """How many candidates are trained at once, at most."""
-        return max(1, self._memory // self._material.bytes_per_candidate())
+        """Largest number of candidates that are trained at once."""
+        return max(1, self._memory // self._data.bytes_per_candidate())
 
     @torch.no_grad()
     def train(self, tables: SlopeTables, *, keep_weights: bool = False) -> StudentScores:
@@ -121,12 +131,12 @@ class Students:
             raise ConfigError(
                 f"the tables are for {tables.n_classes} classes, the tasks have {self.tasks.n_classes}"
             )
-        like, steps = self._material.like, self._material.evaluate_at
+        like, steps = self._data.like, self._data.evaluate_at
         popsize, n_tasks = len(tables), self.tasks.n_tasks
         empty = like.new_full((4, len(steps), popsize, n_tasks), torch.nan)
         accuracy, nll, scaled_nll, train_accuracy = empty.unbind()
         diverged = torch.zeros(popsize, n_tasks, dtype=torch.bool, device=like.device)
-        kept = [
+        final_weights = [
             (weight.new_zeros(popsize, *weight.shape), bias.new_zeros(popsize, *bias.shape))
             for weight, bias in self.plan.initial
         ]
@@ -134,15 +144,15 @@ class Students:
         usable = tables.exists.nonzero().squeeze(1)
         # Chunks of nearly one size, where the last one might have been tiny.
         for rows in torch.tensor_split(usable, -(-len(usable) // self.chunk)) if len(usable) else ():
-            students = StudentChunk(self._material, tables[rows], self._workspace, self._compiled)
-            for at, (judged, on_training) in enumerate(students.train()):
-                accuracy[at, rows], nll[at, rows], scaled_nll[at, rows] = judged
+            students = StudentChunk(self._data, tables[rows], self._workspace, self._compiled)
+            for at, (metrics, on_training) in enumerate(students.train()):
+                accuracy[at, rows], nll[at, rows], scaled_nll[at, rows] = metrics
                 train_accuracy[at, rows] = on_training
             diverged[rows] = ~(students.finite() & nll[:, rows].isfinite().all(dim=0))
             if keep_weights:
-                for layer, final in zip(kept, students.weights(), strict=True):
-                    for whole, part in zip(layer, final, strict=True):
-                        whole[rows] = part.to(whole.dtype)
+                for layer, trained in zip(final_weights, students.weights(), strict=True):
+                    for whole, values in zip(layer, trained, strict=True):
+                        whole[rows] = values.to(whole.dtype)
         return StudentScores(
             steps,
             accuracy,
@@ -151,5 +161,5 @@ class Students:
             train_accuracy if self.plan.measure_training else None,
             diverged,
             tables.exists,
-            tuple(kept) if keep_weights else None,
+            tuple(final_weights) if keep_weights else None,
         )

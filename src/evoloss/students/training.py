@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks import TrainingState
-from evoloss.students.evaluation import Judgement, evaluate_students
+from evoloss.students.evaluation import StudentMetrics, evaluate_students
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.network import Blocks, Memory, Shape, StudentNetwork
 from evoloss.students.slope_tables import SlopeTables
@@ -49,8 +49,8 @@ class TrainingStep:
         memory: Memory,
         state: TrainingState | None = None,
     ) -> None:
-        keep = config.momentum if accumulates(config) else 0.0
-        self.network = StudentNetwork(config, shape, params, grads, memory, keep)
+        momentum = config.momentum if accumulates(config) else 0.0
+        self.network = StudentNetwork(config, shape, params, grads, memory, momentum)
         self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory, state)
         self.update = OPTIMIZERS[config.optimizer](config, params, grads, moments)
 
@@ -61,7 +61,7 @@ class TrainingStep:
         self.update.step(rate)
 
 
-class _Fresh:
+class _FreshMemory:
     """Memory that is new each time; a compiler sees that it outlives nothing."""
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -83,13 +83,13 @@ def functional_step(
     n_tasks, features, batch = inputs.shape
     widths = (features // config.patches, *(block.shape[2] for block in params[::2]))
     shape = Shape(n_tasks, params[0].shape[1], widths)
-    memory, remembered = _Fresh(), [Blocks(each) for each in moments]
-    grads = remembered[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
-    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, remembered, memory, state)
+    memory, moment_blocks = _FreshMemory(), [Blocks(block) for block in moments]
+    grads = moment_blocks[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
+    step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, moment_blocks, memory, state)
     step(inputs, label_cells, rate)
 
 
-class Material:
+class StudentData:
     """Tasks and plan in the dtype, on the device and in the layout of students.
 
     Args:
@@ -135,7 +135,7 @@ class StudentChunk:
     """The students of some candidates.
 
     Args:
-        material: tasks and plan.
+        data: tasks and plan.
         tables: one candidate each, in the dtype and on the device of the students.
         workspace: where the memory comes from; it holds one chunk at a time.
         compiled: a compiled :func:`functional_step`, if the steps are to be made by one.
@@ -143,35 +143,33 @@ class StudentChunk:
 
     def __init__(
         self,
-        material: Material,
+        data: StudentData,
         tables: SlopeTables,
         workspace: Workspace,
         compiled: StepFunction | None = None,
     ) -> None:
-        self.material, self.compiled = material, compiled
-        self.shape = Shape(material.n_tasks, len(tables), material.widths)
-        config, like = material.config, material.like
+        self.data, self.compiled = data, compiled
+        self.shape = Shape(data.n_tasks, len(tables), data.widths)
+        config, like = data.config, data.like
         make = Blocks.joined if compiled is None else Blocks.apart
         self.params, *self.moments = (
             make(name, self.shape, workspace, like)
             for name in ("params", *OPTIMIZERS[config.optimizer].MOMENTS)
         )
         grads = self.moments[0] if accumulates(config) else make("grads", self.shape, workspace, like)
-        for weight, bias, start in zip(
-            self.params.weights, self.params.biases, material.initial, strict=True
-        ):
+        for weight, bias, start in zip(self.params.weights, self.params.biases, data.initial, strict=True):
             weight.copy_(start[0].mT.unsqueeze(1))
             bias.copy_(start[1][:, None, :, None])
         for moment in self.moments:
             for piece in moment.pieces:
                 piece.zero_()
-        self.tables = tables.times(1 / material.batch)
-        self.state = None if tables.states is None else tables.states.begin(material.n_tasks)
+        self.tables = tables.times(1 / data.batch)
+        self.state = None if tables.states is None else tables.states.begin(data.n_tasks)
         self.step = TrainingStep(
             config,
             self.shape,
             self.tables,
-            material.batch,
+            data.batch,
             self.params,
             grads,
             self.moments,
@@ -179,21 +177,21 @@ class StudentChunk:
             self.state,
         )
 
-    def train(self) -> Iterator[tuple[Judgement, Tensor]]:
+    def train(self) -> Iterator[tuple[StudentMetrics, Tensor]]:
         """Train; yield the judgement on the test samples and training accuracy at each evaluation."""
         done = 0
-        for stop in self.material.evaluate_at:
+        for stop in self.data.evaluate_at:
             self._steps(done, stop)
             done = stop
-            judged = self._evaluate(*self.material.test, self.material.plan.temperatures)
-            train_accuracy = torch.full_like(judged.accuracy, torch.nan)
-            if self.material.plan.measure_training:
-                train_accuracy = self._evaluate(*self.material.train).accuracy
-            yield judged, train_accuracy
-        self._steps(done, self.material.plan.steps)
+            metrics = self._evaluate(*self.data.test, self.data.plan.temperatures)
+            train_accuracy = torch.full_like(metrics.accuracy, torch.nan)
+            if self.data.plan.measure_training:
+                train_accuracy = self._evaluate(*self.data.train).accuracy
+            yield metrics, train_accuracy
+        self._steps(done, self.data.plan.steps)
 
     def finite(self) -> Tensor:
-        """Which students have finite weights, ``(popsize, tasks)``."""
+        """Mask of the students with finite weights, ``(popsize, tasks)``."""
         finite = torch.stack([block.isfinite().all(dim=1) for block in self.params.by_student])
         return finite.all(dim=0).view(self.shape.tasks, self.shape.popsize).T
 
@@ -205,20 +203,20 @@ class StudentChunk:
         )
 
     def _steps(self, start: int, stop: int) -> None:
-        material = self.material
+        data = self.data
         # Batches are gathered for as many steps at once as stay in cache.
-        block = chunk_rows(material.n_tasks * material.batch * (material.features + material.widths[-1]))
+        block = chunk_rows(data.n_tasks * data.batch * (data.features + data.widths[-1]))
         for first in range(start, stop, block):
             last = min(stop, first + block)
-            inputs, target = material.batches(first, last)
-            cells, rates = self.step.logit_gradient.label_cells(target), material.rates[first:last]
+            inputs, target = data.batches(first, last)
+            cells, rates = self.step.logit_gradient.label_cells(target), data.rates[first:last]
             for batch in zip(inputs.unbind(), cells.unbind(), rates.unbind(), strict=True):
                 if self.compiled is None:
                     self.step(*batch)
                 else:
-                    moments = [each.blocks for each in self.moments]
+                    moments = [moment.blocks for moment in self.moments]
                     params = self.params.blocks
-                    self.compiled(material.config, self.tables, params, moments, *batch, self.state)
+                    self.compiled(data.config, self.tables, params, moments, *batch, self.state)
 
-    def _evaluate(self, inputs: Tensor, target: Tensor, temperatures: Sequence[float] = ()) -> Judgement:
-        return evaluate_students(self.step.network, inputs, target, self.material.columns, temperatures)
+    def _evaluate(self, inputs: Tensor, target: Tensor, temperatures: Sequence[float] = ()) -> StudentMetrics:
+        return evaluate_students(self.step.network, inputs, target, self.data.columns, temperatures)

@@ -12,12 +12,12 @@ from evoloss.tasks.student_config import StudentConfig
 
 
 def accumulates(config: StudentConfig) -> bool:
-    """Whether nothing happens to a gradient but that it is added to the momentum.
+    """Return whether nothing happens to a gradient but that it is added to the momentum.
 
     The products that make gradients then add them at once, which saves writing and reading them.
     """
-    plain = config.clip is None and not config.weight_decay and not config.nesterov
-    return config.optimizer == "sgd" and config.momentum > 0 and plain
+    unadorned = config.clip is None and not config.weight_decay and not config.nesterov
+    return config.optimizer == "sgd" and config.momentum > 0 and unadorned
 
 
 class Sgd:
@@ -40,7 +40,7 @@ class Sgd:
 
     @staticmethod
     def rates(config: StudentConfig, rates: Tensor) -> Tensor:
-        """What :meth:`step` wants to know of learning rates ``(steps, ...)``: their negatives."""
+        """Step sizes for :meth:`step` from learning rates ``(steps, ...)``: their negatives."""
         del config
         return -rates
 
@@ -101,11 +101,11 @@ OPTIMIZERS: dict[str, type[Sgd] | type[Adam]] = {"adam": Adam, "sgd": Sgd}
 def move(params: Blocks, change: Blocks, factor: Tensor) -> None:
     """Add the change times a factor, which is one number, ``(1,)``, or one a task, ``(tasks,)``."""
     if len(factor) == 1:
-        for param, each in zip(params.pieces, change.pieces, strict=True):
-            param.addcmul_(each, factor)
+        for param, step in zip(params.pieces, change.pieces, strict=True):
+            param.addcmul_(step, factor)
     else:
-        for param, each in zip(params.by_task, change.by_task, strict=True):
-            param.addcmul_(each, factor[:, None])
+        for param, step in zip(params.by_task, change.by_task, strict=True):
+            param.addcmul_(step, factor[:, None])
 
 
 def regularise(config: StudentConfig, params: Blocks, grads: Blocks) -> None:

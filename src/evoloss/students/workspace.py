@@ -13,7 +13,7 @@ CHUNK_ELEMENTS = 1 << 18
 
 
 def chunk_rows(elements_per_row: int, budget: int = CHUNK_ELEMENTS) -> int:
-    """How many rows of so many elements to work on at once, at least 1."""
+    """Number of rows of so many elements to work on at once, at least 1."""
     return max(1, budget // max(1, elements_per_row))
 
 
@@ -22,6 +22,12 @@ class Workspace:
 
     Memory that is new to a process is filled with zeros page by page by the system when it is first touched,
     which for megabytes in each generation costs as much as the work on them.
+
+    Example:
+        >>> workspace = Workspace()
+        >>> first = workspace.take("sums", (100, 10), like=torch.zeros(()))
+        >>> workspace.take("sums", (50, 10), like=torch.zeros(())).data_ptr() == first.data_ptr()
+        True
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from evoloss.errors import ConfigError, ResultsError
 from evoloss.regular_files import read_regular
 from evoloss.safe_text import one_line, quoted
 from evoloss.strict_json import parse_json
-from evoloss.sweeps.plain import PlainError
+from evoloss.sweeps.decoding import DecodeError
 
 SCHEMA = 1
 """Version of a run's file."""
@@ -36,6 +36,10 @@ class Run:
 
     Raises:
         ConfigError: if the configuration is not made of JSON values.
+
+    Example:
+        >>> Run("square", {"x": 2}).key == Run("square", {"x": 2}).key
+        True
     """
 
     kind: str
@@ -55,7 +59,7 @@ class Run:
 
 
 Check = Callable[[Run, dict[str, Any]], object]
-"""Raises :class:`~evoloss.sweeps.plain.PlainError` where a result is not one of its run."""
+"""Raises :class:`~evoloss.sweeps.decoding.DecodeError` where a result is not one of its run."""
 
 
 def run_path(folder: Path, run: Run) -> Path:
@@ -84,7 +88,7 @@ def read_run(path: Path, run: Run, check: Check | None = None) -> dict[str, Any]
     try:
         if check is not None:
             check(run, result)
-    except PlainError as error:
+    except DecodeError as error:
         raise ResultsError(f"{path} holds no result of its run: {one_line(error, 600)}; {_AGAIN}") from error
     return result
 
@@ -111,7 +115,7 @@ def _require_layout(path: Path, content: Any, run: Run) -> None:
         raise ResultsError(f"{path} holds no result; {_AGAIN}")
 
 
-def keep_run(folder: Path, run: Run, result: dict[str, Any]) -> None:
+def save_run(folder: Path, run: Run, result: dict[str, Any]) -> None:
     """Put a result that is already known into the folder of a sweep, unless the run has a file there.
 
     Raises:

@@ -13,8 +13,8 @@ from evoloss.atomic_files import write_text
 from evoloss.errors import EvolossError, ResultsError
 from evoloss.executors import Executor, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
-from evoloss.sweeps.claims import Claims
 from evoloss.sweeps.run_files import RUNS_FOLDER, Check, Run, canonical_json, dump_run, read_run, run_path
+from evoloss.sweeps.run_locks import RunLocks
 
 _POLL_SECONDS = 0.2  # between two looks at runs that another sweep is doing
 _FEW = 5  # failed runs that an error names
@@ -51,23 +51,28 @@ def sweep(
     Raises:
         ResultsError: if a file in the folder cannot be read, is damaged, or is another run's.
         EvolossError: after all other runs, if some failed; it names them and the first cause.
+
+    Example:
+        >>> runs = [Run("square", {"x": x}) for x in (2, 3)]
+        >>> sweep(runs, lambda config: {"square": config["x"] ** 2})
+        [{'square': 4}, {'square': 9}]
     """
     job = _Sweep(function, folder, executor or make_executor(), on_done, check)
     keys = [run.key for run in runs]
     try:
-        job.claims.tidy()
+        job.locks.tidy()
         job.do(dict(zip(keys, runs, strict=True)))
     finally:
         # Also on KeyboardInterrupt: what is done stays, what waits is not begun.
         for future in job.under_way:
             future.cancel()
-        job.claims.release_all()
+        job.locks.release_all()
     job.require_all()
     return [job.results[key] for key in keys]
 
 
 class _Sweep:
-    """What is known, what is under way and what failed."""
+    """A sweep under way: what is known, what runs and what failed."""
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class _Sweep:
     ) -> None:
         self.function, self.folder, self.executor, self.on_done = function, folder, executor, on_done
         self.check = check
-        self.claims = Claims(None if folder is None else folder / RUNS_FOLDER)
+        self.locks = RunLocks(None if folder is None else folder / RUNS_FOLDER)
         self.results: dict[str, dict[str, Any]] = {}
         self.failed: list[tuple[Run, BaseException]] = []
         self.under_way: dict[Future[Any], Run] = {}
@@ -97,12 +102,12 @@ class _Sweep:
 
     def _start_one(self, waiting: dict[str, Run]) -> bool:
         for key, run in list(waiting.items()):
-            if not self.claims.take(key):
+            if not self.locks.take(key):
                 continue
             del waiting[key]
             # Another sweep may have finished it since the last look.
             if self._recall(key, run):
-                self.claims.release(key)
+                self.locks.release(key)
                 continue
             self.under_way[self.executor.submit(self.function, run.config)] = run
             return True
@@ -115,29 +120,29 @@ class _Sweep:
             key, error = run.key, future.exception()
             if error is None:
                 try:
-                    self._keep(key, run, future.result())
+                    self._store(key, run, future.result())
                 except ResultsError as unusable:
                     error = unusable
             if error is not None:
                 self.failed.append((run, error))
-            self.claims.release(key)
+            self.locks.release(key)
 
-    def _keep(self, key: str, run: Run, result: dict[str, Any]) -> None:
+    def _store(self, key: str, run: Run, result: dict[str, Any]) -> None:
         # Through JSON in any case, so that a run gives the same whether it is done or read.
         text = dump_run(run, result)
         if self.folder is not None:
             write_text(run_path(self.folder, run), text)
-        self._know(key, run, json.loads(text)["result"])
+        self._record(key, run, json.loads(text)["result"])
 
     def _recall(self, key: str, run: Run) -> bool:
         if self.folder is None:
             return False
         result = read_run(run_path(self.folder, run), run, self.check)
         if result is not None:
-            self._know(key, run, result)
+            self._record(key, run, result)
         return result is not None
 
-    def _know(self, key: str, run: Run, result: dict[str, Any]) -> None:
+    def _record(self, key: str, run: Run, result: dict[str, Any]) -> None:
         self.results[key] = result
         if self.on_done is not None:
             self.on_done(run, result)

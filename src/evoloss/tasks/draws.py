@@ -1,4 +1,4 @@
-"""What random tasks are drawn with and made of."""
+"""Random draws of tasks, and the samples that tasks are made of."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Draw:
         return torch.randint(low, high + 1, size, generator=self.generator)
 
     def chance(self, share: float) -> Tensor:
-        """Which tasks are among a share of them, ``(tasks,)``."""
+        """Mask of the tasks that are drawn with a probability of ``share``, ``(tasks,)``."""
         return torch.rand(self.n_tasks, generator=self.generator) < share
 
 

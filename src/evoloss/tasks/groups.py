@@ -33,6 +33,11 @@ class TaskGroup:
         plan: how.
         noise: share of training labels that are wrong, of each task, ``(tasks,)``.
         long: whether it is one of the prior's long groups.
+
+    Example:
+        >>> group = draw_group(Prior(), 4, torch.Generator().manual_seed(0), long=False)
+        >>> len(group.tasks.x), group.noise.shape, group.long
+        (4, torch.Size([4]), False)
     """
 
     config: StudentConfig
@@ -61,6 +66,11 @@ def draw_group(
         stretch: the training steps are multiplied by it: the same task, trained longer.
         rates: every task is trained at so many learning rates, each ``RATE_STEP`` times the one before; they
             stand one after the other, so the group has ``n_tasks * rates`` entries.
+
+    Example:
+        >>> group = draw_group(named_prior("label-noise"), 4, torch.Generator().manual_seed(0))
+        >>> group.tasks.y.shape[0], bool((group.noise > 0).all())
+        (4, True)
     """
     draw = _Numbers(generator)
     chosen = draw.chance(prior.long)
@@ -102,11 +112,11 @@ def _students(prior: Prior, draw: _Numbers, patches: int) -> StudentConfig:
     return StudentConfig(
         hidden=widths,
         patches=patches,
-        activation=draw.pick(prior.activations),  # type: ignore[arg-type]
-        norm=draw.pick(prior.norms),  # type: ignore[arg-type]
+        activation=draw.choice(prior.activations),  # type: ignore[arg-type]
+        norm=draw.choice(prior.norms),  # type: ignore[arg-type]
         optimizer="adam" if adam else "sgd",
         nesterov=draw.chance(0.5) and not adam,
-        weight_decay=draw.pick(prior.weight_decay),
+        weight_decay=draw.choice(prior.weight_decay),
     )
 
 
@@ -133,18 +143,22 @@ def _at_rates(tasks: StudentTasks, plan: StudentPlan, rates: int) -> tuple[Stude
     """The same tasks, starts and batches at several learning rates."""
     n_tasks = tasks.n_tasks
 
-    def each(tensor: Tensor, dim: int = 0) -> Tensor:
+    def repeat(tensor: Tensor, dim: int = 0) -> Tensor:
         return tensor.repeat_interleave(rates, dim=dim)
 
     repeated = replace(
-        tasks, x=each(tasks.x), y=each(tasks.y), x_test=each(tasks.x_test), y_test=each(tasks.y_test)
+        tasks,
+        x=repeat(tasks.x),
+        y=repeat(tasks.y),
+        x_test=repeat(tasks.x_test),
+        y_test=repeat(tasks.y_test),
     )
     factors = (RATE_STEP ** torch.arange(rates, dtype=torch.float32)).repeat(n_tasks)
     return repeated, replace(
         plan,
-        initial=tuple((each(weight), each(bias)) for weight, bias in plan.initial),
-        batches=each(plan.batches, 1),
-        rates=each(plan.rates, 1) * factors,
+        initial=tuple((repeat(weight), repeat(bias)) for weight, bias in plan.initial),
+        batches=repeat(plan.batches, 1),
+        rates=repeat(plan.rates, 1) * factors,
     )
 
 
@@ -153,8 +167,8 @@ def epochs(samples: int, n_tasks: int, batch: int, steps: int, generator: torch.
     per_epoch = samples // batch
     rounds = math.ceil(steps / per_epoch)
     orders = torch.rand(rounds, n_tasks, samples, generator=generator).argsort(dim=2)
-    kept = orders[:, :, : per_epoch * batch].view(rounds, n_tasks, per_epoch, batch)
-    return kept.transpose(1, 2).reshape(-1, n_tasks, batch)[:steps].contiguous()
+    batches = orders[:, :, : per_epoch * batch].view(rounds, n_tasks, per_epoch, batch)
+    return batches.transpose(1, 2).reshape(-1, n_tasks, batch)[:steps].contiguous()
 
 
 class _Numbers:
@@ -183,6 +197,6 @@ class _Numbers:
         low, high = bounds
         return low * (high / low) ** torch.rand(n, generator=self.generator)
 
-    def pick(self, weights: Mapping[Key, float]) -> Key:
+    def choice(self, weights: Mapping[Key, float]) -> Key:
         at = torch.multinomial(torch.tensor([*weights.values()]), 1, generator=self.generator)
         return list(weights)[int(at)]

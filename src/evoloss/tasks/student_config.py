@@ -1,4 +1,4 @@
-"""What students are and how they are trained: the part that all candidates and tasks share."""
+"""Students and their training: the settings that all candidates and tasks share."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ class StudentConfig:
     Raises:
         ConfigError: if a value is out of range, or nesterov is asked for without momentum or for Adam.
         UnknownNameError: if the activation, the normalisation or the optimiser is not known.
+
+    Example:
+        >>> StudentConfig(hidden=(64,), optimizer="adam", weight_decay=1e-4).activation
+        'relu'
     """
 
     hidden: tuple[int, ...] = (32, 32)
@@ -82,5 +86,5 @@ class StudentConfig:
             raise ConfigError("nesterov needs optimizer 'sgd' and a momentum above 0; set nesterov=False")
 
     def widths(self, features: int, n_classes: int) -> tuple[int, ...]:
-        """What each layer reads and the last one gives, for inputs of so many features in all."""
+        """Widths of what each layer reads and the last one gives, for inputs of so many features in all."""
         return (features // self.patches, *self.hidden, n_classes)

@@ -1,4 +1,4 @@
-"""What students are trained on and how: tasks, initial weights, batches and learning rates.
+"""The plan of students' training: tasks, initial weights, batches and learning rates.
 
 All of it is shared by the candidates (common random numbers): same task, same start, same batches.
 """
@@ -34,6 +34,12 @@ class StudentTasks:
 
     Raises:
         ConfigError: if shapes disagree, or a label is outside ``[0, n_classes)``.
+
+    Example:
+        >>> x, y = torch.randn(2, 40, 6), torch.randint(3, (2, 40))
+        >>> tasks = StudentTasks(x=x, y=y, x_test=x, y_test=y, n_classes=3)  # tested on what they learned
+        >>> tasks.x.shape
+        torch.Size([2, 40, 6])
     """
 
     x: Tensor
@@ -69,7 +75,7 @@ class StudentTasks:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentPlan:
-    """How students of every candidate are trained.
+    """The training of the students of every candidate.
 
     Attributes:
         initial: weights ``(tasks, fan_in, fan_out)`` and biases ``(tasks, fan_out)`` of each layer.
@@ -83,6 +89,14 @@ class StudentPlan:
 
     Raises:
         ConfigError: if shapes disagree, or a rate or a number of steps is out of range.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> initial = initial_weights([6, 32, 3], torch.ones(2), generator)  # two tasks
+        >>> batches = torch.randint(40, (100, 2, 16), generator=generator)  # of 40 samples
+        >>> rates = learning_rates("cosine", torch.tensor(0.1), 100)
+        >>> StudentPlan(initial=initial, batches=batches, rates=rates).rates.shape
+        torch.Size([100])
     """
 
     initial: Weights
@@ -106,10 +120,10 @@ class StudentPlan:
             )
         if not (self.rates.isfinite() & (self.rates >= 0)).all():
             raise ConfigError("rates must be finite and at least 0")
-        if not all(0 < each < math.inf for each in self.temperatures):
+        if not all(0 < temperature < math.inf for temperature in self.temperatures):
             raise ConfigError(f"temperatures must be above 0 and finite, got {self.temperatures}")
         at = self.evaluate_at
-        if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= each <= steps for each in at):
+        if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= step <= steps for step in at):
             raise ConfigError(
                 f"evaluate_at must rise from 0 to at most {steps}, the number of steps; got {at}"
             )
@@ -153,6 +167,11 @@ def initial_weights(widths: Sequence[int], gains: Tensor, generator: torch.Gener
         gains: one a task, shape ``(tasks,)``; 1 is the initialisation of He et al. 2015 (arXiv:1502.01852).
             Gives dtype and device of the weights.
         generator: of the same device.
+
+    Example:
+        >>> weights = initial_weights([6, 32, 3], torch.ones(2), torch.Generator().manual_seed(0))
+        >>> [tuple(weight.shape) for weight, bias in weights]
+        [(2, 6, 32), (2, 32, 3)]
     """
     layers = []
     for fan_in, fan_out in itertools.pairwise(widths):
@@ -186,6 +205,10 @@ def learning_rates(schedule: Schedule, peak: Tensor, steps: int, *, warmup: floa
     Raises:
         ConfigError: if steps or warmup is out of range.
         UnknownNameError: if the schedule is not known.
+
+    Example:
+        >>> learning_rates("triangular", torch.tensor(0.1), 8)
+        tensor([0.0500, 0.1000, 0.0857, 0.0714, 0.0571, 0.0429, 0.0286, 0.0143])
     """
     if schedule not in get_args(Schedule):
         raise UnknownNameError.among("schedule", schedule, get_args(Schedule))

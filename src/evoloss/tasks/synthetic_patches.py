@@ -50,7 +50,7 @@ def draw_patches(
     view = (draw.uniform(0, 1, n, patches) * draw.integers(*prior.modes)[:, None, None]).long()
     patterns = _patterns(draw, n_classes * prior.modes[1], features)
     x = _clutter(draw, n, patches, features)
-    x += size[..., None] * _pick(patterns, label * prior.modes[1] + view)
+    x += size[..., None] * _gather(patterns, label * prior.modes[1] + view)
     x = x.mT.flatten(2)
     x = (x - x.mean(dim=(1, 2), keepdim=True)) / x.std(dim=(1, 2), keepdim=True)
     doubt = faint[:, :, 0] * draw.uniform(0.1, 1.0, n) + 1e-6
@@ -67,10 +67,10 @@ def _clutter(draw: Draw, n: int, patches: int, features: int) -> Tensor:
     store = _patterns(draw, _CLUTTER, features)
     which = draw.integers(0, _CLUTTER - 1, (draw.n_tasks, n, patches))
     size = draw.uniform(0.0, 1.5)[:, None, None] * draw.uniform(0, 1, n, patches)
-    return draw.normal(n, patches, features) + size[..., None] * _pick(store, which)
+    return draw.normal(n, patches, features) + size[..., None] * _gather(store, which)
 
 
-def _pick(patterns: Tensor, which: Tensor) -> Tensor:
+def _gather(patterns: Tensor, which: Tensor) -> Tensor:
     """Patterns ``(tasks, count, features)`` by number ``(tasks, n, patches)``."""
     found = torch.take_along_dim(patterns, which.flatten(1)[:, :, None], dim=1)
     return found.view(*which.shape, -1)

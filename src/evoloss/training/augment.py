@@ -17,7 +17,7 @@ from evoloss.training.config import Augment
 
 @dataclass(frozen=True)
 class AugmentPlan:
-    """What is done to each training image.
+    """The augmentation of each training image.
 
     Attributes:
         pad: pixels of black added on every side before a crop of the old size; 0 crops nothing.
@@ -28,9 +28,9 @@ class AugmentPlan:
     flip: bool
 
     def __str__(self) -> str:
-        parts = [f"crop {self.pad}"] if self.pad else []
-        parts += ["flip"] if self.flip else []
-        return " + ".join(parts) or "none"
+        steps = [f"crop {self.pad}"] if self.pad else []
+        steps += ["flip"] if self.flip else []
+        return " + ".join(steps) or "none"
 
 
 def plan_augmentation(augment: Augment, input_shape: tuple[int, ...]) -> AugmentPlan:

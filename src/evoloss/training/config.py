@@ -1,4 +1,4 @@
-"""How one classifier is trained: a recipe, and a recipe with a seed."""
+"""Settings of the training of one classifier: a recipe, and a recipe with a seed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class TrainRecipe:
 
     Raises:
         ConfigError: if a value is outside its range.
+
+    Example:
+        >>> TrainRecipe(epochs=30, lr=0.1, label_noise=0.4).schedule
+        'one_cycle'
     """
 
     epochs: int = 15
@@ -54,7 +58,7 @@ class TrainRecipe:
     accelerator: Accelerator = "auto"
     """Kind of device."""
     devices: int = 1
-    """How many of them; above 1 each trains its share of every batch (data parallel)."""
+    """Number of them; above 1 each trains its share of every batch (data parallel)."""
 
     def __post_init__(self) -> None:
         for names, holds, expected in _CHECKS:
@@ -76,6 +80,10 @@ class TrainConfig(TrainRecipe):
 
     All of these are functions of the seed alone, never of the loss, so runs with equal seeds and different
     losses are paired.
+
+    Example:
+        >>> TrainConfig(epochs=30, lr=0.1, label_noise=0.4, seed=3).seed
+        3
     """
 
     seed: int = 0

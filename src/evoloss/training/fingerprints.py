@@ -40,6 +40,6 @@ def fingerprint_dataset(dataset: Dataset) -> str:
 
 
 def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
-    plain = tensor.detach().cpu().contiguous()
-    digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}".encode())
-    digest.update(plain.numpy().data)
+    contiguous = tensor.detach().cpu().contiguous()
+    digest.update(f"{name} {contiguous.dtype} {tuple(contiguous.shape)}".encode())
+    digest.update(contiguous.numpy().data)

@@ -74,8 +74,8 @@ class Learner:
     def predict(self, split: Split) -> Tensor:
         """Return the logits of a split, float32 ``(N, C)`` on the CPU."""
         self.model.eval()
-        parts = [
-            self.model(self.batches.normalise(part.to(self.fabric.device))).float().cpu()
-            for part in torch.split(split.inputs, EVALUATION_BATCH)
+        logits = [
+            self.model(self.batches.normalise(chunk.to(self.fabric.device))).float().cpu()
+            for chunk in torch.split(split.inputs, EVALUATION_BATCH)
         ]
-        return torch.cat(parts)
+        return torch.cat(logits)

@@ -1,4 +1,4 @@
-"""What a classifier is judged by: accuracy, negative log-likelihood, calibration error."""
+"""Metrics of a classifier: accuracy, negative log-likelihood, calibration error."""
 
 from __future__ import annotations
 

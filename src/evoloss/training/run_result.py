@@ -1,4 +1,4 @@
-"""What one training leaves behind."""
+"""The result of one training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """What fixes a run: two runs with equal identity are the same run.
+    """The identity of a run: two runs with equal identity are the same run.
 
     Attributes:
         loss: name of the loss.
@@ -125,12 +125,12 @@ class RunResult(RunIdentity):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and numbers, ready for JSON."""
-        plain = asdict(self)
-        plain["history"] = {name: list(values) for name, values in plain["history"].items()}
-        return plain
+        document = asdict(self)
+        document["history"] = {name: list(values) for name, values in document["history"].items()}
+        return document
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> RunResult:
+    def from_dict(cls, document: dict[str, Any]) -> RunResult:
         """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.compare.results`` for files."""
-        history = {name: tuple(values) for name, values in plain["history"].items()}
-        return cls(**{**plain, "history": History(**history)})
+        history = {name: tuple(values) for name, values in document["history"].items()}
+        return cls(**{**document, "history": History(**history)})

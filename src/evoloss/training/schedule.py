@@ -9,7 +9,7 @@ from evoloss.training.config import Schedule
 WARM_UP_SHARE = 0.3
 """Share of the steps in which ``one_cycle`` rises."""
 START_SHARE = 1 / 25
-"""Where ``one_cycle`` starts, as a share of the highest rate."""
+"""The first rate of ``one_cycle``, as a share of the highest."""
 
 
 def learning_rate(schedule: Schedule, step: int, n_steps: int, peak: float) -> float:

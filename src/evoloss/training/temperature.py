@@ -15,7 +15,7 @@ from torch import Tensor
 from evoloss.training.masked import with_masks
 
 LOWEST, HIGHEST = 0.01, 100.0
-"""Where a temperature is looked for."""
+"""The range of temperatures that is searched."""
 UNCERTAIN = 0.1
 """Weight of a made-up sample with all classes equally likely, in samples."""
 _HALVINGS = 40

@@ -62,6 +62,14 @@ def train(
         MissingExtraError: if lightning-fabric or torchmetrics is not installed.
         ConfigError: if the accelerator is not there, or the model does not fit the inputs.
         DataError: if a split is too small.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> from evoloss.data import load_dataset
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> result = train(digits, "mlp", EvolvedLoss("evolved-base"), TrainConfig(epochs=1))
+        >>> result.n_train, result.diverged
+        (50, False)
     """
     identity = identify_run(dataset, model, loss, config, loss_name=loss_name)
     job = _Job(dataset, loss, config, identity, read_test, on_epoch)
@@ -69,14 +77,23 @@ def train(
     if config.devices == 1:
         return _run(fabric, job)
     # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
-    plain: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
-    return RunResult.from_dict(plain)
+    values: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
+    return RunResult.from_dict(values)
 
 
 def identify_run(
     dataset: Dataset, model: str, loss: nn.Module, config: TrainConfig, *, loss_name: str | None = None
 ) -> RunIdentity:
-    """Return what fixes the run that :func:`train` would make of the same arguments."""
+    """Return what fixes the run that :func:`train` would make of the same arguments.
+
+    Example:
+        >>> from evoloss.data import load_dataset
+        >>> from evoloss.losses import LOSSES
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> run = identify_run(digits, "mlp", LOSSES["gce"](), TrainConfig(seed=3), loss_name="gce")
+        >>> run.loss, run.seed, run.n_train
+        ('gce', 3, 50)
+    """
     recipe = {field.name: getattr(config, field.name) for field in fields(TrainRecipe)}
     accelerator = recipe.pop("accelerator")
     recipe["augment"] = str(plan_augmentation(config.augment, dataset.input_shape))
@@ -107,8 +124,8 @@ class _Job:
 
 
 @dataclass
-class _Course:
-    """What a training has gone through so far."""
+class _TrainingLog:
+    """The record of a training so far: losses, evaluations, the best epoch."""
 
     train_loss: list[float | None]
     train_accuracy: list[float | None]
@@ -135,24 +152,24 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
         )
     with _private_rng(fabric.device):
         learner = _set_up(fabric, job)
-        course = _fit(learner, job)
-        tested = _test(learner, course, job.dataset) if job.read_test else _UNTESTED
+        log = _fit(learner, job)
+        tested = _test(learner, log, job.dataset) if job.read_test else _UNTESTED
     at_chance = chance(job.dataset.n_classes)
-    validation = at_chance if course.diverged else course.validation[-1] or at_chance
+    validation = at_chance if log.diverged else log.validation[-1] or at_chance
     return RunResult(
         **asdict(job.identity),
         **tested,
         n_parameters=sum(parameter.numel() for parameter in learner.model.parameters()),
-        best_epoch=course.best_epoch,
+        best_epoch=log.best_epoch,
         validation_accuracy=validation.accuracy,
         validation_nll=validation.nll,
-        best_validation_accuracy=(course.best or at_chance).accuracy,
-        train_seconds=course.seconds,
-        diverged=course.diverged,
+        best_validation_accuracy=(log.best or at_chance).accuracy,
+        train_seconds=log.seconds,
+        diverged=log.diverged,
         history=History(
-            train_loss=tuple(course.train_loss),
-            train_accuracy=tuple(course.train_accuracy),
-            validation_accuracy=tuple(look.accuracy if look else None for look in course.validation),
+            train_loss=tuple(log.train_loss),
+            train_accuracy=tuple(log.train_accuracy),
+            validation_accuracy=tuple(look.accuracy if look else None for look in log.validation),
         ),
     )
 
@@ -183,66 +200,66 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
     if not batches.steps_per_epoch:
         raise DataError(f"{len(labels)} training samples are too few for {fabric.world_size} devices")
     torch.manual_seed(derive_seed(config.seed, "initialisation"))
-    plain = build_model(job.identity.model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+    module = build_model(job.identity.model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
     if len(dataset.input_shape) == 3:
         # A fifth faster for convolutions, on the CPU too.
-        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.manual_seed(derive_seed(config.seed, "dropout", fabric.global_rank))
     optimizer = torch.optim.SGD(
-        plain.parameters(),
+        module.parameters(),
         lr=config.lr,
         momentum=config.momentum,
         nesterov=config.nesterov and config.momentum > 0,
         weight_decay=config.weight_decay,
         fused=fabric.device.type in ("cpu", "cuda"),
     )
-    model, optimizer = fabric.setup(plain, optimizer)
+    model, optimizer = fabric.setup(module, optimizer)
     return Learner(fabric, model, optimizer, copy.deepcopy(job.loss).to(fabric.device), batches, config)
 
 
-def _fit(learner: Learner, job: _Job) -> _Course:
-    course, config = _Course([], [], []), job.config
+def _fit(learner: Learner, job: _Job) -> _TrainingLog:
+    log, config = _TrainingLog([], [], []), job.config
     for epoch in range(config.epochs):
         start = time.perf_counter()
         train_loss, train_accuracy = learner.train_epoch(epoch)
-        course.seconds += time.perf_counter() - start
+        log.seconds += time.perf_counter() - start
         finite = _is_finite(train_loss)
-        look = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        validation = _look(learner, job.dataset.validation, course) if finite and look else None
-        course.train_loss.append(train_loss if finite else None)
-        course.train_accuracy.append(train_accuracy if finite else None)
-        course.validation.append(validation)
-        course.diverged = not finite or (look and validation is None)
-        if validation and (course.best is None or validation.accuracy > course.best.accuracy):
-            course.best_epoch = epoch + 1
-            course.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
+        due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
+        validation = _validate(learner, job.dataset.validation, log) if finite and due else None
+        log.train_loss.append(train_loss if finite else None)
+        log.train_accuracy.append(train_accuracy if finite else None)
+        log.validation.append(validation)
+        log.diverged = not finite or (due and validation is None)
+        if validation and (log.best is None or validation.accuracy > log.best.accuracy):
+            log.best_epoch = epoch + 1
+            log.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
         if job.on_epoch is not None:
             job.on_epoch()
-        if course.diverged:
+        if log.diverged:
             break
-    return course
+    return log
 
 
-def _look(learner: Learner, validation: Split, course: _Course) -> Evaluation | None:
-    course.validation_logits = learner.predict(validation)
-    return evaluate_logits(course.validation_logits, validation.labels)
+def _validate(learner: Learner, validation: Split, log: _TrainingLog) -> Evaluation | None:
+    log.validation_logits = learner.predict(validation)
+    return evaluate_logits(log.validation_logits, validation.labels)
 
 
 _UNTESTED: dict[str, Any] = dict.fromkeys(("test_accuracy", "test_nll", "test_ece", "best_test_accuracy"))
 
 
-def _test(learner: Learner, course: _Course, dataset: Dataset) -> dict[str, Any]:
+def _test(learner: Learner, log: _TrainingLog, dataset: Dataset) -> dict[str, Any]:
     last = best = scaled = chance(dataset.n_classes)
     temperature = 1.0
-    if not course.diverged and course.validation_logits is not None:
+    if not log.diverged and log.validation_logits is not None:
         logits = with_masks(learner.predict(dataset.test))
-        temperature = fit_temperature(course.validation_logits, dataset.validation.labels)
+        temperature = fit_temperature(log.validation_logits, dataset.validation.labels)
         last = evaluate_logits(logits, dataset.test.labels) or last
         scaled = evaluate_logits(logits.double() / temperature, dataset.test.labels) or scaled
-    if course.best_epoch == len(course.validation):
+    if log.best_epoch == len(log.validation):
         best = last
-    elif course.best_weights is not None:
-        learner.model.load_state_dict(course.best_weights)
+    elif log.best_weights is not None:
+        learner.model.load_state_dict(log.best_weights)
         best = evaluate_logits(learner.predict(dataset.test), dataset.test.labels) or best
     return {
         "test_accuracy": last.accuracy,

@@ -23,6 +23,10 @@ def shipped_path(name: str) -> Path:
 
     Raises:
         UnknownNameError: if no loss of that name is shipped.
+
+    Example:
+        >>> sorted(path.name for path in shipped_path("evolved-base").iterdir() if path.suffix != ".toml")
+        ['README.md', 'config.json', 'loss.safetensors']
     """
     if name not in SHIPPED:
         raise UnknownNameError.among("shipped loss", name, SHIPPED)

@@ -19,7 +19,7 @@ from benchmarks.robustness.run_files import RunFileCampaign
 from evoloss.errors import ArtefactError
 
 CAMPAIGNS: dict[str, Campaign] = {
-    each.name: each for each in (ArtefactCampaign(), RunFileCampaign(), DataFileCampaign())
+    item.name: item for item in (ArtefactCampaign(), RunFileCampaign(), DataFileCampaign())
 }
 
 
@@ -46,10 +46,12 @@ def test_the_committed_campaign_ended_without_traceback_hang_or_bomb(name: str) 
     assert found["trials"] >= 3000
     assert list(found["outcomes"]) == list(OUTCOMES)
     assert sum(found["outcomes"].values()) == found["trials"]
-    assert sum(sum(each.values()) for each in found["inputs"].values()) == found["trials"]
+    assert sum(sum(counts.values()) for counts in found["inputs"].values()) == found["trials"]
     assert {
-        each: found["outcomes"][each] for each in OUTCOMES if each not in ("read", "changed", "refused")
-    } == {each: 0 for each in ("unclear", "traceback", "crash", "hang", "memory")}
+        outcome: found["outcomes"][outcome]
+        for outcome in OUTCOMES
+        if outcome not in ("read", "changed", "refused")
+    } == {outcome: 0 for outcome in ("unclear", "traceback", "crash", "hang", "memory")}
 
 
 class Pretended(Campaign):
@@ -101,11 +103,11 @@ def test_mutations_are_drawn_from_their_seed_and_change_something() -> None:
     content, value = bytes(range(200)), {"a": [1, {"b": "text"}], "c": 0.5, "d": True}
     for damage, original in ((damage_bytes, content), (damage_json, value)):
         made = [damage(original, random.Random(seed)) for seed in range(300)]
-        assert [repr(each) for each in made] == [
+        assert [repr(value) for value in made] == [
             repr(damage(original, random.Random(seed))) for seed in range(300)
         ]
-        assert sum(repr(each) != repr(original) for each in made) > 250
-        assert len({repr(each) for each in made}) > 150
+        assert sum(repr(value) != repr(original) for value in made) > 250
+        assert len({repr(value) for value in made}) > 150
     deep = [damage_json(value, random.Random(seed)) for seed in range(3000)]
-    assert all(json.dumps(each) for each in deep), "what is damaged can be written"
+    assert all(json.dumps(value) for value in deep), "what is damaged can be written"
     assert value == {"a": [1, {"b": "text"}], "c": 0.5, "d": True}

@@ -42,7 +42,7 @@ STOP = Stop(
 
 @pytest.mark.parametrize("name", ["pretrain", "ablate"])
 def test_a_small_campaign(name: str) -> None:
-    (command,) = [each for each in COMMANDS if each.name == name]
+    (command,) = [known for known in COMMANDS if known.name == name]
     found = run([command], 1, seed=1)[name]
     assert not found.faults, found.examples
     assert (found.trials, found.identical) == (1, 1)

@@ -47,7 +47,7 @@ def test_the_committed_result_says_what_its_runs_say():
     assert summary["seeds"] == len({run["seed"] for run in runs}) == len(runs) >= 10
     for run in runs:
         assert set(run["foreign"]) == {str(count) for count in CLASSES}
-        assert run["lowest_foreign"] == min(each["float64"] for each in run["foreign"].values())
+        assert run["lowest_foreign"] == min(scores["float64"] for scores in run["foreign"].values())
     assert summary["settled"] == sum(run["settled"] for run in runs)
     assert summary["foreign_at_goal"] == sum(run["lowest_foreign"] >= GOAL for run in runs)
     assert summary["lowest_foreign"] == min(run["lowest_foreign"] for run in runs)

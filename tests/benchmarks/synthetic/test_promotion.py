@@ -13,7 +13,7 @@ from benchmarks.synthetic.promotion import PrecomputedScores, PromotionBenchmark
 from evoloss import PretrainConfig
 from evoloss.errors import ConfigError
 from evoloss.fitness import measure_learnability
-from evoloss.pretraining.parts import make_network, make_units
+from evoloss.pretraining.components import make_group_specs, make_network
 from evoloss.pretraining.start import start_point
 from evoloss.tasks import PRIORS
 
@@ -44,7 +44,7 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_precomputed_scores_are_what_a_generation_would_have_found() -> None:
     network: Any = make_network(CONFIG)
     params = START + 0.3 * torch.randn(6, len(START), generator=torch.Generator().manual_seed(0))
-    units = make_units(CONFIG, 0)
+    units = make_group_specs(CONFIG, 0)
     precomputed = PrecomputedScores(network, params, units)
     for share in (1.0, 0.5):
         settings = replace(CONFIG.learnability, promote=share)
@@ -55,7 +55,7 @@ def test_precomputed_scores_are_what_a_generation_would_have_found() -> None:
 
 
 def test_only_long_groups_are_saved() -> None:
-    units = make_units(CONFIG, 0)
+    units = make_group_specs(CONFIG, 0)
     assert {unit.long for unit in units} == {True, False}
     precomputed = PrecomputedScores(make_network(CONFIG), START[None], units)  # type: ignore[arg-type]
     precomputed.seconds = {unit.group: 3.0 if unit.long else 1.0 for unit in units}

@@ -78,7 +78,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_exactly_three_files_that_only_hold_data(saved: Path):
-    assert {each.name for each in saved.iterdir()} == FILES
+    assert {path.name for path in saved.iterdir()} == FILES
     assert config_of(saved).keys() == {"format", "evoloss_version", "network", "loss_sha256", "record"}
     assert config_of(saved)["format"] == 1
     tensors = safetensors.torch.load_file(saved / "loss.safetensors")
@@ -89,7 +89,7 @@ def test_an_older_loss_is_overwritten_and_other_files_are_left_alone(saved: Path
     (saved / "notes.txt").write_text("mine")
     other = evolved("concat")
     other.save_pretrained(saved)
-    assert {each.name for each in saved.iterdir()} == {*FILES, "notes.txt"}
+    assert {path.name for path in saved.iterdir()} == {*FILES, "notes.txt"}
     assert torch.equal(EvolvedLoss.from_pretrained(saved).params, other.params)
 
 

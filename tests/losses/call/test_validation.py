@@ -22,7 +22,7 @@ def zeros(*shape: int) -> Tensor:
 
 
 # name -> (input, target, shared arguments)
-MISUSE: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+INVALID_CALLS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "unknown reduction": (X, Y, {"reduction": "average"}),
     "no reduction": (X, Y, {"reduction": None}),
     "smoothing above 1": (X, Y, {"label_smoothing": 1.5}),
@@ -89,9 +89,9 @@ def raised(build: Any, input: Any, target: Any, shared: dict[str, Any]) -> Excep
     return caught.value
 
 
-@pytest.mark.parametrize("name", MISUSE)
+@pytest.mark.parametrize("name", INVALID_CALLS)
 def test_exception_is_that_of_pytorch(name: str):
-    input, target, shared = MISUSE[name]
+    input, target, shared = INVALID_CALLS[name]
     expected = raised(nn.CrossEntropyLoss, input, target, shared)
     actual = raised(LOSSES["cross_entropy"], input, target, shared)
     assert type(actual) is type(expected)
@@ -101,7 +101,7 @@ def test_exception_is_that_of_pytorch(name: str):
 @every_loss
 @pytest.mark.parametrize("name", ["unknown reduction", "batch sizes differ", "index too large, smoothed"])
 def test_every_loss_shares_the_checks(case: LossCase, name: str):
-    input, target, shared = MISUSE[name]
+    input, target, shared = INVALID_CALLS[name]
     expected = raised(nn.CrossEntropyLoss, input, target, shared)
     assert type(raised(case.build, input, target, shared)) is type(expected)
 
@@ -126,8 +126,8 @@ def test_misspelt_argument_fails_in_the_constructor(case: LossCase):
 
 def test_numpy_scalars_are_as_good_as_numbers():
     loss = LOSSES["gce"](ignore_index=np.int64(4), label_smoothing=np.float64(0.1))
-    plain = LOSSES["gce"](ignore_index=4, label_smoothing=0.1)
-    torch.testing.assert_close(loss(X, Y), plain(X, Y))
+    reference = LOSSES["gce"](ignore_index=4, label_smoothing=0.1)
+    torch.testing.assert_close(loss(X, Y), reference(X, Y))
 
 
 def test_a_call_that_only_pytorch_takes_is_not_answered_with_cross_entropy():

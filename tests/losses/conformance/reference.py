@@ -176,8 +176,8 @@ def reference(name: str, loss: ClassificationLoss, z: Tensor, target: Tensor) ->
     weight = torch.ones(n_classes).double() if loss.weight is None else loss.weight.double()
     costs = class_costs(name, loss, rows, shares)
     q = shares * (1 - loss.label_smoothing) + loss.label_smoothing / n_classes
-    masses = q * weight
-    losses = (torch.where(masses == 0, 0.0, costs) * masses).sum(1)
+    weighted_shares = q * weight
+    losses = (torch.where(weighted_shares == 0, 0.0, costs) * weighted_shares).sum(1)
     losses = torch.where(kept, losses, 0.0)
     if loss.reduction == "none":
         return losses.reshape(z.shape[:axis] + z.shape[axis + 1 :])

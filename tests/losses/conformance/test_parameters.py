@@ -106,8 +106,8 @@ def test_an_ensemble_under_vmap_is_its_losses(subject: Subject) -> None:
         return found
 
     together = torch.func.vmap(call)(buffers)
-    alone = torch.stack([each(*data) for each in losses])
-    spread = max(abs(each.least_cost(C)) for each in losses)
+    alone = torch.stack([row_loss(*data) for row_loss in losses])
+    spread = max(abs(row_loss.least_cost(C)) for row_loss in losses)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4 + 1e-6 * spread)
 
 
@@ -132,7 +132,7 @@ def check_fresh_parameters(loss: EvolvedLoss, n: int) -> None:
     found = [functional_call(loss, {"params": params}, data) for params in freed(loss, n)]
     found += [functional_call(loss, {"params": params}, data) for params in reused(loss, n)]
     assert torch.equal(torch.stack(found), torch.stack(wanted * 2))
-    assert len({float(each) for each in wanted}) == n
+    assert len({float(value) for value in wanted}) == n
 
 
 @over(EVOLVED)

@@ -198,9 +198,9 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        for each in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(each, Tensor) and each.numel() * each.element_size() >= self.numel * 4:
-                self.storages.add(each.untyped_storage().data_ptr())
+        for tensor in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(tensor, Tensor) and tensor.numel() * tensor.element_size() >= self.numel * 4:
+                self.storages.add(tensor.untyped_storage().data_ptr())
         return out
 
 
@@ -301,9 +301,9 @@ def test_compiled_code_follows_the_parameters() -> None:
 def test_transforms_and_gradients_of_the_target_go_to_the_network() -> None:
     logits, target = batch(5, 6)
     loss = monotone()
-    each = torch.func.vmap(torch.func.grad(loss))(logits, target)
+    per_sample = torch.func.vmap(torch.func.grad(loss))(logits, target)
     _, gradient = value_and_gradient(loss, logits, target)
-    torch.testing.assert_close(each / 5, gradient, rtol=1e-2, atol=5e-3)
+    torch.testing.assert_close(per_sample / 5, gradient, rtol=1e-2, atol=5e-3)
     soft = F.one_hot(target, 6).float().requires_grad_()
     loss(logits, soft).backward()
     assert soft.grad is not None

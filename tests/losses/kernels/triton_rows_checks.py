@@ -222,10 +222,10 @@ def test_a_target_out_of_range_is_nan_where_assertions_are_off(label: int) -> No
 def test_logits_of_ten_thousand(n_classes: int) -> None:
     logits = 1e4 * torch.sign(draw(2, n_classes)) + draw(2, n_classes)
     target, tables = draw_labels(2, n_classes), smooth_tables(n_classes)
-    for each in (logits, -logits, torch.full_like(logits, 1e4), torch.full_like(logits, -1e4)):
-        check(each, target, tables)
-        check(each, target, tables, label_smoothing=0.1)
-        check(each, draw_probs(2, n_classes), None)
+    for values in (logits, -logits, torch.full_like(logits, 1e4), torch.full_like(logits, -1e4)):
+        check(values, target, tables)
+        check(values, target, tables, label_smoothing=0.1)
+        check(values, draw_probs(2, n_classes), None)
 
 
 @pytest.mark.parametrize("n_classes", [7, 5000])
@@ -306,7 +306,7 @@ def test_nothing_of_the_shape_of_the_logits_is_kept() -> None:
     logits = draw(3, 7).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda x: (kept.append(x), x)[1], lambda x: x):
         row_costs(logits, draw_labels(3, 7), smooth_tables(7), label_smoothing=0.1)
-    assert [each.data_ptr() for each in kept if each.shape == logits.shape] == [logits.data_ptr()]
+    assert [tensor.data_ptr() for tensor in kept if tensor.shape == logits.shape] == [logits.data_ptr()]
 
 
 def test_second_derivatives_come_from_the_fallback() -> None:

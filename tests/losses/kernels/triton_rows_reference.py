@@ -41,7 +41,7 @@ def tabulated(other: Tensor, label: Tensor, tail: float, n_classes: int) -> Tabl
         slopes = torch.cat([values.diff() / nodes.diff(), torch.tensor([last], dtype=torch.float64)])
         columns += [values - slopes * nodes, slopes]
     scale = (len(nodes) - 1) / -LOG_P_FLOOR
-    return Tables(scale, LOG_P_FLOOR, *[each.float().to(DEVICE) for each in columns], n_classes=n_classes)
+    return Tables(scale, LOG_P_FLOOR, *[column.float().to(DEVICE) for column in columns], n_classes=n_classes)
 
 
 def smooth_tables(n_classes: int, *, others: bool = True) -> Tables:

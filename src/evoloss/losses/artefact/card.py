@@ -33,14 +33,14 @@ def card_text(
         table_errors: by class count, how far value and slope of the loss in use are from the network.
     """
     network, record = config["network"], config["record"]
-    parts = [f"{n_params} parameters"]
+    details = [f"{n_params} parameters"]
     if "hidden" in network:
-        parts = [*_hidden_layers(network), f"features {network['features']}", *parts]
+        details = [*_hidden_layers(network), f"features {network['features']}", *details]
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {one_line(record.get('title', 'An evolved classification loss'), 120)}",
         "",
-        f"A {network['kind']} loss network ({', '.join(parts)}) for {classes}, written by evoloss "
+        f"A {network['kind']} loss network ({', '.join(details)}) for {classes}, written by evoloss "
         f"{config['evoloss_version']}.",
         "",
         "```python",
@@ -95,7 +95,7 @@ def _learnability(found: object) -> list[str]:
     ):
         row = found.get(name)
         numbers = [row.get(key) if isinstance(row, Mapping) else None for key in ("mean", "se", "tasks")]
-        mean, error, tasks = (math.nan if _number(each) is None else _number(each) for each in numbers)
+        mean, error, tasks = (math.nan if _number(number) is None else _number(number) for number in numbers)
         rows.append(f"| {line} | {tasks:g} | {mean:+.2f} | {error:.2f} |")
     return [
         "",

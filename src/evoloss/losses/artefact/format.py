@@ -53,7 +53,7 @@ OWN_FILES: dict[str, Recogniser] = {
 
 @dataclass(frozen=True)
 class Artefact:
-    """What an artefact holds.
+    """The contents of an artefact.
 
     Attributes:
         network: the loss network.
@@ -82,9 +82,9 @@ def write_artefact(
         OutputError: if a file of that name is there that evoloss did not write.
         ConfigError: if the record holds what JSON does not.
     """
-    for each in (directory, *directory.parents):
-        if os.path.lexists(each) and not each.is_dir():
-            raise ArtefactError(f"{each} is not a directory; a loss is saved in a directory, name another")
+    for folder in (directory, *directory.parents):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise ArtefactError(f"{folder} is not a directory; a loss is saved in a directory, name another")
     require_replaceable(directory, OWN_FILES)
     tensors = {"params": artefact.params.detach().cpu().contiguous()}
     content = safetensors.torch.save(tensors)

@@ -1,4 +1,4 @@
-"""Whether parameters make a loss of a network."""
+"""Validation of parameters: that they make a loss of a network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
         raise ConfigError("the parameters are not all finite")
     for n_classes in network.checked_classes:
         if not network.form(params[None].double(), n_classes).exists.item():
-            raise CanonicalFormError(no_form(n_classes))
+            raise CanonicalFormError(missing_form_message(n_classes))
         if not finite_in_use(network, params, n_classes):
             raise CanonicalFormError(
                 f"the costs of this loss, or their gradients, are not finite in float32 at {n_classes} "
@@ -45,7 +45,7 @@ def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
 
 
 def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
-    """Whether form, costs and gradients stay inside float32, for predictions from uniform to below the floor.
+    """Return whether form, costs and gradients stay inside float32, from uniform to below the floor.
 
     Args:
         network: the loss network.
@@ -77,8 +77,8 @@ def finite_in_use(network: LossNetwork, params: Tensor, n_classes: int) -> bool:
     return True
 
 
-def no_form(n_classes: int) -> str:
-    """What is wrong with a loss without a canonical form."""
+def missing_form_message(n_classes: int) -> str:
+    """The error message for a loss without a canonical form."""
     return (
         f"this loss has no canonical form at {n_classes} classes: at the uniform prediction its "
         "gradient does not push the label's probability up; evolve it longer or with another seed"

@@ -1,4 +1,4 @@
-"""What autocast does to the tensors of a loss, and how a loss keeps out of it."""
+"""Autocast: what it does to the tensors of a loss, and how a loss keeps out of it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Labels(NamedTuple):
 
     @property
     def has_indices(self) -> bool:
-        """Whether the target holds class indices."""
+        """True if the target holds class indices."""
         return self.target.dim() == 1
 
     @property
@@ -44,7 +44,7 @@ class Labels(NamedTuple):
 
     @property
     def counted(self) -> Tensor:
-        """Which index targets are not to be ignored, ``(N,)``."""
+        """Mask of the index targets that are not to be ignored, ``(N,)``."""
         return self.target != self.ignore_index
 
     def shares(self, log_probs: Tensor) -> Tensor:
@@ -55,23 +55,23 @@ class Labels(NamedTuple):
         classes = torch.arange(log_probs.shape[1], device=log_probs.device)
         return (self.target[:, None] == classes).to(log_probs.dtype) * self.counted[:, None]
 
-    def masses(self, rows: slice, n_classes: int) -> Tensor:
+    def weighted_shares(self, rows: slice, n_classes: int) -> Tensor:
         """Weight times share of each class, for some rows of dense labels: float32, ``(n, C)``."""
         spread = self.smoothing / n_classes
         if self.has_indices:
             target = self.label[rows]
             shape, device = (len(target), n_classes), target.device
-            masses = torch.full(shape, spread, dtype=torch.float32, device=device)
-            kept = torch.full_like(masses[:, :1], 1.0 - self.smoothing)
-            masses.scatter_add_(1, target[:, None], kept)
+            shares = torch.full(shape, spread, dtype=torch.float32, device=device)
+            confidence = torch.full_like(shares[:, :1], 1.0 - self.smoothing)
+            shares.scatter_add_(1, target[:, None], confidence)
         else:
-            masses = self.target[rows].to(torch.float32, copy=True)
+            shares = self.target[rows].to(torch.float32, copy=True)
             if self.smoothing > 0.0:
-                masses.mul_(1.0 - self.smoothing).add_(spread)
-        return masses if self.weight is None else masses.mul_(self.weight)
+                shares.mul_(1.0 - self.smoothing).add_(spread)
+        return shares if self.weight is None else shares.mul_(self.weight)
 
-    def differentiable_masses(self, logits: Tensor) -> Tensor:
-        """:meth:`masses` of all rows by differentiable operations, in the dtype of the logits."""
+    def differentiable_weighted_shares(self, logits: Tensor) -> Tensor:
+        """:meth:`weighted_shares` of all rows by differentiable operations, in the dtype of the logits."""
         share = self.target.to(logits.dtype)
         if self.has_indices:
             classes = torch.arange(logits.shape[1], device=logits.device)
@@ -88,10 +88,10 @@ class Labels(NamedTuple):
         """
         if self.has_indices:
             gather(class_costs.detach(), self.label)  # raises for an index out of range
-        masses = self.differentiable_masses(class_costs)
+        weighted_shares = self.differentiable_weighted_shares(class_costs)
         # A class of probability 0 may cost infinitely much; where it has no share, that is nothing, not NaN.
-        nothing = (masses == 0) & ~class_costs.isfinite()
-        return self.without_ignored((torch.where(nothing, 0.0, class_costs) * masses).sum(1))
+        nothing = (weighted_shares == 0) & ~class_costs.isfinite()
+        return self.without_ignored((torch.where(nothing, 0.0, class_costs) * weighted_shares).sum(1))
 
     def weigh(self, costs: Tensor) -> Tensor:
         """Costs of rows with index targets and no smoothing, ``(N,)``, times the weight of their label."""
@@ -102,7 +102,7 @@ class Labels(NamedTuple):
         return torch.where(self.counted, costs, 0.0) if self.has_indices else costs
 
     def total(self) -> Tensor | int:
-        """What the mean divides by: the weights of all labels that count, or the number of distributions."""
+        """The divisor of the mean: the weights of all labels that count, or the number of distributions."""
         if not self.has_indices:
             return self.target.shape[0]
         if self.weight is None:

@@ -1,4 +1,4 @@
-"""Whether a call is a plain one: eager, on real tensors, differentiated by ``backward`` or not at all."""
+"""The mode of a call: plain means eager, on real tensors, differentiated by ``backward`` or not at all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch.autograd import forward_ad
 __all__ = [
     "as_constant",
     "autograd_takes",
+    "can_fuse_gradient",
     "constant_to_compilers",
     "inside_transform",
     "is_eager",
     "is_exporting",
     "is_fake_of",
-    "is_plain",
     "is_real",
     "kind_of",
     "on_real_tensors",
@@ -37,8 +37,8 @@ def constant_to_compilers(function: Callable[P, T]) -> Callable[P, T]:
     return function
 
 
-def is_plain(logits: Tensor, target: Tensor, weight: Tensor | None) -> bool:
-    """Whether costs and gradient may be worked out together: eagerly, on the CPU, for the logits alone."""
+def can_fuse_gradient(logits: Tensor, target: Tensor, weight: Tensor | None) -> bool:
+    """Return whether costs and gradient may be made together: eagerly, on the CPU, for the logits alone."""
     return (
         type(logits) in _REAL
         and type(target) in _REAL
@@ -57,7 +57,7 @@ def is_plain(logits: Tensor, target: Tensor, weight: Tensor | None) -> bool:
 
 
 def is_eager() -> bool:
-    """Whether nothing watches or transforms the operations of a call.
+    """Return whether nothing watches or transforms the operations of a call.
 
     Neither a compiler, an exporter or ``torch.jit.trace``, nor ``torch.func`` (grad, vmap, jvp) or
     forward-mode differentiation, nor a mode that records operations, such as ``FakeTensorMode``: none of them
@@ -74,7 +74,7 @@ def is_eager() -> bool:
 
 
 def _records_operations() -> bool:
-    """Whether a dispatch mode is on that records or replaces operations, where others only watch."""
+    """Return whether a dispatch mode is on that records or replaces operations, where others only watch."""
     keys = torch._C._TorchDispatchModeKey
     recorders = (keys.FAKE, keys.PROXY, keys.FUNCTIONAL)
     return any(torch._C._get_dispatch_mode(key) is not None for key in recorders)
@@ -82,17 +82,17 @@ def _records_operations() -> bool:
 
 @constant_to_compilers
 def inside_transform() -> bool:
-    """Whether a transform of ``torch.func`` is running; a compiler asks this while it traces, within one."""
+    """Return whether a transform of ``torch.func`` is running; compilers ask while they trace, within one."""
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def is_exporting() -> bool:
-    """Whether ``torch.export`` traces: what it records must not depend on anything kept by a module."""
+    """Return whether ``torch.export`` traces: what it records must not depend on what a module keeps."""
     return torch.compiler.is_exporting()
 
 
 def is_real(tensor: Tensor) -> bool:
-    """Whether a tensor is an ordinary one: no subclass, with values."""
+    """Return whether a tensor is an ordinary one: no subclass, with values."""
     return type(tensor) in _REAL and not tensor.is_meta
 
 
@@ -141,7 +141,7 @@ def as_constant(tensor: Tensor) -> Tensor:
 
 
 def is_fake_of(tensor: Tensor, real: Tensor) -> bool:
-    """Whether a tensor is what the running ``FakeTensorMode`` has put in the place of a real one.
+    """Return whether a tensor is what the running ``FakeTensorMode`` has put in the place of a real one.
 
     So it does when it exports a model, whose buffers keep their values meanwhile.
     """

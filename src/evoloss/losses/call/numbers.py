@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-__all__ = ["plain_number"]
+__all__ = ["python_number"]
 
 
-def plain_number(value: Any, *, real: bool = False) -> Any:
+def python_number(value: Any, *, real: bool = False) -> Any:
     """Turn a number of NumPy, or a tensor or array that holds one number, into one of Python, which compiles.
 
     Anything else, booleans too, stays what it is, for whoever uses it to refuse.

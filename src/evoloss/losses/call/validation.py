@@ -1,4 +1,4 @@
-"""Which calls ``nn.CrossEntropyLoss`` accepts, and what it raises for the others."""
+"""Validation of a call: what ``nn.CrossEntropyLoss`` accepts, and what it raises for everything else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SharedArguments(Options, total=False):
 
 
 def is_accepted(input: object, target: object, loss: nn.CrossEntropyLoss) -> bool:
-    """Whether ``F.cross_entropy`` accepts this call, as far as shapes and types tell.
+    """Return whether ``F.cross_entropy`` accepts this call, as far as shapes and types tell.
 
     Nothing here reads the content of a tensor, which would stop compilation and wait for the device.
 

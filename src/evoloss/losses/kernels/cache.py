@@ -1,4 +1,4 @@
-"""What a loss in use works out of its parameters once, and uses while they are the same."""
+"""A cache of what a loss in use works out of its parameters once, and uses while they are the same."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Values:
         self._lock = Lock()
 
     def are_of(self, params: Tensor) -> bool:
-        """Whether the values were made of these numbers."""
+        """Return whether the values were made of these numbers."""
         if params.is_cpu:
             return self.copy.dtype == params.dtype and _equal(self.copy, params)
         mark = _mark(params)
@@ -94,5 +94,5 @@ def _equal(copy: Tensor, params: Tensor) -> bool:
 
 
 def _mark(params: Tensor) -> tuple[int, int] | None:
-    """What changes when a tensor is written to, but through ``.data``; None where nobody counts."""
+    """A mark that changes when a tensor is written to, but through ``.data``; None where nobody counts."""
     return None if params.is_inference() else (params.data_ptr(), params._version)

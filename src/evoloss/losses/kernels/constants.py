@@ -1,4 +1,4 @@
-"""What an evolved loss works out of its parameters at a class count: canonical form, terms, tables."""
+"""Constants of an evolved loss at a class count, from its parameters: canonical form, terms, tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from evoloss.losses.artefact.validation import no_form
+from evoloss.losses.artefact.validation import missing_form_message
 from evoloss.losses.call.modes import as_constant, on_real_tensors
 from evoloss.losses.kernels.cache import SIZE, ParameterCache
 from evoloss.networks import LookupTables, LossNetwork, Terms
@@ -69,7 +69,7 @@ class LossConstants:
             self.network.check_classes(n_classes)
             form = self.network.constants(params.to(dtype), n_classes)
             if not form.exists.item():
-                raise ValueError(no_form(n_classes))
+                raise ValueError(missing_form_message(n_classes))
             return form, float(self.network.least_cost(params.double(), n_classes))
 
         form, least = self._cache.get(params, (n_classes, dtype), make)
@@ -84,11 +84,11 @@ class LossConstants:
         """
 
         def make(params: Tensor) -> LastTerms:
-            kept = params.cpu()
+            on_cpu = params.cpu()
             if self.network.is_tabulated:
-                return LastTerms(kept, n_classes, self.tables(kept, n_classes, kept.device))
-            self._require_form(kept, n_classes)
-            return LastTerms(kept, n_classes, self.network.terms(kept, n_classes))
+                return LastTerms(on_cpu, n_classes, self.tables(on_cpu, n_classes, on_cpu.device))
+            self._require_form(on_cpu, n_classes)
+            return LastTerms(on_cpu, n_classes, self.network.terms(on_cpu, n_classes))
 
         self.last_terms = self._cache.get(params, n_classes, make)
         return self.last_terms.terms
@@ -112,7 +112,7 @@ class LossConstants:
         return found.tables
 
     def has_tables(self, params: Tensor, n_classes: int, device: torch.device) -> bool:
-        """Whether there are tables at a class count; makes them."""
+        """Return whether there are tables at a class count; makes them."""
         try:
             self.tables(params, n_classes, device)
         except ValueError:
@@ -120,7 +120,7 @@ class LossConstants:
         return True
 
     def has_least_cost(self, params: Tensor, n_classes: int) -> bool:
-        """Whether there is a form at a class count; leaves the least cost for compiled code."""
+        """Return whether there is a form at a class count; leaves the least cost for compiled code."""
         try:
             least = self.canonical(params, n_classes, params.device, params.dtype)[1]
         except ValueError:
@@ -142,4 +142,4 @@ class LossConstants:
     def _require_form(self, params: Tensor, n_classes: int) -> None:
         self.network.check_classes(n_classes)
         if not self.network.form(params.double()[None], n_classes).exists.item():
-            raise ValueError(no_form(n_classes))
+            raise ValueError(missing_form_message(n_classes))

@@ -1,4 +1,4 @@
-r"""What rows of logits cost, with the gradient worked out on the way; eager calls on a CPU.
+r"""Costs of rows of logits, with the gradient worked out on the way; eager calls on a CPU.
 
 A loss of rows of logits z with label distribution q and class weights w, and :math:`b_k = w_k q_k`, is
 
@@ -144,7 +144,7 @@ class _DenseRows(torch.autograd.Function):
             if not one_chunk or labels.weight is not None:
                 check_range(labels, n_classes)
             label, counted, factor, total = index_labels(labels)
-            if labels.is_dense:  # their weights are in the masses
+            if labels.is_dense:  # their weights are in the weighted_shares
                 factor = None if counted is None else counted.to(torch.float32)
         context = _batch_context(logits, labels, label, counted, terms) if terms.sees_batch else None
         if one_chunk:
@@ -195,7 +195,7 @@ class _DenseRows(torch.autograd.Function):
 
 
 def _gradient_scale(reduction: Reduction, n: int, total: Tensor | None) -> Tensor | None:
-    """What the gradient of rows is multiplied with beside what comes in; None for 1.
+    """The factor of the gradient of rows beside what comes in from behind; None for 1.
 
     Where the mean is over nothing, and NaN, the gradient is 0, as in PyTorch.
     """
@@ -258,24 +258,24 @@ def _all_chunks(
     n, n_classes = logits.shape
     wide = torch.promote_types(logits.dtype, torch.float32)
     # The gradient waits for its scale, and float16 has too few exponents to be rounded before.
-    kept = torch.float32 if logits.dtype == torch.float16 else logits.dtype
-    gradient = torch.empty(n, n_classes, dtype=kept, device=logits.device) if wanted else None
+    stored_dtype = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    gradient = torch.empty(n, n_classes, dtype=stored_dtype, device=logits.device) if wanted else None
     # Memory of a chunk, used again by the next: log-probabilities, slopes, places, values and cells.
     kinds, shape = (wide, wide, wide, wide, torch.int32), (min(n, step), n_classes)
     scratch = [torch.empty(shape, dtype=kind, device=logits.device) for kind in kinds]
-    parts = []
+    costs = []
     for start in range(0, n, step):
         rows = slice(start, start + step)
         some = logits[rows].to(wide)
-        own = [memory[: len(some)] for memory in scratch]
+        own = [memory[: len(some)] for memory in scratch]  # (n, C) each
         log_probs = torch._log_softmax(some, 1, False, out=own[0])
         cost, slopes = _chunk(log_probs, labels, label, rows, terms, context, own[1:])
-        parts.append(cost)
+        costs.append(cost)
         if gradient is not None and gradient.dtype == wide:
             torch._log_softmax_backward_data(slopes, log_probs, 1, wide, out=gradient[rows])
         elif gradient is not None:
             gradient[rows] = torch._log_softmax_backward_data(slopes, log_probs, 1, wide)
-    return gradient, torch.cat(parts)
+    return gradient, torch.cat(costs)
 
 
 def _chunk(
@@ -288,24 +288,27 @@ def _chunk(
     scratch: list[Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Costs ``(n,)`` and slopes h ``(n, C)`` of some rows."""
+    # What each row follows: (n,), or (n, C) where it depends on the class too.
     own = context[rows] if context is not None else terms.row_context(log_probs) if terms.sees_row else None
     others = slopes = None
     if terms.has_other:
         others, slopes = terms.others(log_probs, scratch)
     if not labels.is_dense:
         assert label is not None
+        # others, cost and slope are (n,), slopes (n, C); delta and its slope count at the label alone.
         index = label[rows, None]
         cost, slope = terms.cost_and_slope(log_probs.gather(1, index).squeeze(1), own)
         slopes = torch.zeros_like(log_probs) if slopes is None else slopes
         slopes.scatter_add_(1, index, slope[:, None])
         return cost if others is None else cost.add_(others), slopes
-    masses = labels.masses(rows, log_probs.shape[1])
+    weighted_shares = labels.weighted_shares(rows, log_probs.shape[1])
     own = own if own is None or own.dim() == 2 else own[:, None]
+    # Every class may be the label: value and slope are those of delta at all of them, (n, C).
     value, slope = terms.cost_and_slope(log_probs, own)
     # A class of probability 0 may cost infinitely much; where it has no share, that is nothing.
-    cost = value.mul_(masses).masked_fill_(masses == 0, 0.0).sum(1)
-    slope = slope.mul_(masses)
+    cost = value.mul_(weighted_shares).masked_fill_(weighted_shares == 0, 0.0).sum(1)
+    slope = slope.mul_(weighted_shares)
     if others is not None and slopes is not None:
-        total = masses.sum(1)
+        total = weighted_shares.sum(1)
         return cost.addcmul_(total, others), slope.addcmul_(slopes, total[:, None])
     return cost, slope

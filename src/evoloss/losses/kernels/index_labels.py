@@ -1,4 +1,4 @@
-"""What index targets say of rows: whether they are in range, which count, how much each weighs."""
+"""Index targets of rows: whether they are in range, which count, how much each weighs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_range(labels: Labels, n_classes: int) -> None:
 
 
 def index_labels(labels: Labels) -> Factors:
-    """What index targets, which are in range, say of rows.
+    """The labels of rows from index targets, which are in range.
 
     Returns:
         The labels ``(N,)``, class 0 for rows to ignore; which rows count, None for all; what multiplies the

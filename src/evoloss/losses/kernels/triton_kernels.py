@@ -22,10 +22,17 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from evoloss.losses.kernels.triton_terms import cells_of, log_sum_exp_in_lanes, logits_of, masses_of, terms_of
+from evoloss.losses.kernels.triton_terms import (
+    cells_of,
+    log_sum_exp_in_lanes,
+    logits_of,
+    terms_of,
+    weighted_shares_of,
+)
 
 # stats is (N_STATS, N): MAXIMUM and LOG_SUM, of which l = (z - MAXIMUM) - LOG_SUM keeps the digits that
-# z - logsumexp loses at large z; SLOPES = sum_j h_j; MASS = a; LABEL_SLOPE = b_y delta'(l_y) if not DENSE.
+# z - logsumexp loses at large z; SLOPES = sum_j h_j; TOTAL_WEIGHT = a; LABEL_SLOPE = b_y delta'(l_y) if not
+# DENSE. A program of the forward pass has one row: what it loads of it is (BLOCK,), its sums are scalars.
 
 
 # debug switches the assertion on; the launch switches off the overflow checks that would come with it.
@@ -47,7 +54,7 @@ def forward_kernel(
     last_cell,
     scale,
     floor,
-    kept,
+    confidence,
     spread,
     ignore_index,
     SOFT: tl.constexpr,
@@ -86,14 +93,14 @@ def forward_kernel(
     other_slopes = tl.zeros((BLOCK,), tl.float32)
     labels = tl.zeros((BLOCK,), tl.float32)
     label_slopes = tl.zeros((BLOCK,), tl.float32)
-    masses = tl.zeros((BLOCK,), tl.float32)
+    weighted_shares = tl.zeros((BLOCK,), tl.float32)
     if HAS_OTHER or DENSE:
         if ONE_BLOCK:
             log_p = tl.where(mask, (z - maximum) - log_sum, 0.0)
-            others, other_slopes, labels, label_slopes, masses = terms_of(
+            others, other_slopes, labels, label_slopes, weighted_shares = terms_of(
                 log_p, cols, mask, label, target_ptr, weight_ptr,
                 other_value_ptr, other_slope_ptr, label_value_ptr, label_slope_ptr,
-                last_cell, scale, floor, kept, spread, SOFT, DENSE, WEIGHTED, TABLES, HAS_OTHER,
+                last_cell, scale, floor, confidence, spread, SOFT, DENSE, WEIGHTED, TABLES, HAS_OTHER,
             )  # fmt: skip
         else:
             for start in range(0, n_classes, BLOCK):
@@ -104,7 +111,7 @@ def forward_kernel(
                 more = terms_of(
                     log_p, here, inside, label, target_ptr, weight_ptr,
                     other_value_ptr, other_slope_ptr, label_value_ptr, label_slope_ptr,
-                    last_cell, scale, floor, kept, spread, SOFT, DENSE, WEIGHTED, TABLES, HAS_OTHER,
+                    last_cell, scale, floor, confidence, spread, SOFT, DENSE, WEIGHTED, TABLES, HAS_OTHER,
                 )  # fmt: skip
                 if HAS_OTHER:
                     others += more[0]
@@ -112,7 +119,7 @@ def forward_kernel(
                 if DENSE:
                     labels += more[2]
                     label_slopes += more[3]
-                    masses += more[4]
+                    weighted_shares += more[4]
 
     other = 0.0
     other_slope = 0.0
@@ -122,7 +129,7 @@ def forward_kernel(
     if DENSE:
         cost = tl.sum(labels, 0)
         label_slope = tl.sum(label_slopes, 0)
-        mass = tl.sum(masses, 0)
+        total_weight = tl.sum(weighted_shares, 0)
     else:
         z_y = tl.load(logits_ptr + label, mask=valid, other=0.0).to(tl.float32)
         cost = (z_y - maximum) - log_sum
@@ -131,13 +138,13 @@ def forward_kernel(
             cell, _ = cells_of(cost, scale, floor, last_cell)
             label_slope = tl.load(label_slope_ptr + cell)
             cost = tl.load(label_value_ptr + cell) + label_slope * cost
-        mass = 1.0
+        total_weight = 1.0
         if WEIGHTED:
-            mass = tl.load(weight_ptr + label, mask=valid, other=0.0).to(tl.float32)
-        cost = mass * cost
-        label_slope = mass * label_slope
-    cost += mass * other
-    slopes = mass * other_slope + label_slope
+            total_weight = tl.load(weight_ptr + label, mask=valid, other=0.0).to(tl.float32)
+        cost = total_weight * cost
+        label_slope = total_weight * label_slope
+    cost += total_weight * other
+    slopes = total_weight * other_slope + label_slope
     if not SOFT:
         # Where assertions are compiled out, an index out of range costs NaN: seen, if not said.
         cost = tl.where(valid, cost, float("nan"))
@@ -146,7 +153,7 @@ def forward_kernel(
     tl.store(stats_ptr + row, maximum)
     tl.store(stats_ptr + n_rows + row, log_sum)
     tl.store(stats_ptr + 2 * n_rows + row, slopes)
-    tl.store(stats_ptr + 3 * n_rows + row, mass)
+    tl.store(stats_ptr + 3 * n_rows + row, total_weight)
     tl.store(stats_ptr + 4 * n_rows + row, label_slope)
 
 
@@ -168,7 +175,7 @@ def backward_kernel(
     last_cell,
     scale,
     floor,
-    kept,
+    confidence,
     spread,
     ignore_index,
     SOFT: tl.constexpr,
@@ -202,7 +209,9 @@ def backward_kernel(
         others = tl.load(other_slope_ptr + cells, mask=mask, other=0.0)
         grads += others * tl.load(stats_ptr + 3 * n_rows + row)
     if DENSE:
-        slopes = masses_of(cols, mask, label, target_ptr, weight_ptr, kept, spread, SOFT, WEIGHTED)
+        slopes = weighted_shares_of(
+            cols, mask, label, target_ptr, weight_ptr, confidence, spread, SOFT, WEIGHTED
+        )
         if TABLES:
             slopes = slopes * tl.load(label_slope_ptr + cells, mask=mask, other=0.0)
         grads += slopes

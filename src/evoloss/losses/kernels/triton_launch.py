@@ -1,4 +1,4 @@
-"""How the kernels of :mod:`evoloss.losses.kernels.triton_kernels` are launched: results, blocks and flags.
+"""The launch of the kernels of :mod:`evoloss.losses.kernels.triton_kernels`: results, blocks and flags.
 
 The arguments are those of :func:`evoloss.losses.kernels.triton_rows.row_costs`, already checked: logits and
 probabilities with neighbouring classes side by side, and ``columns`` the four tables or nothing.
@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 
 
 def empty_results(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the costs go, ``(N,)``, and the numbers for the backward pass, ``(N_STATS, N)``."""
+    """Empty tensors for the costs, ``(N,)``, and for the numbers of the backward pass, ``(N_STATS, N)``."""
     n = logits.shape[0]
     return (
         torch.empty(n, dtype=torch.float32, device=logits.device),
@@ -39,7 +39,7 @@ def empty_results(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def empty_gradient(logits: Tensor) -> Tensor:
-    """Where the gradient goes: contiguous, whatever the strides of the logits."""
+    """An empty tensor for the gradient: contiguous, whatever the strides of the logits."""
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
 
 
@@ -124,16 +124,16 @@ def _block(n_classes: int) -> tuple[int, int]:
 def _numbers(
     columns: Sequence[Tensor], setting: Setting, n_classes: int
 ) -> tuple[int, float, float, float, float, int]:
-    """``last_cell, scale, floor, kept, spread, ignore_index`` of the kernels."""
+    """``last_cell, scale, floor, confidence, spread, ignore_index`` of the kernels."""
     last_cell = len(columns[0]) - 1 if columns else 0
-    kept, spread = 1.0 - setting.smoothing, setting.smoothing / n_classes
-    return last_cell, setting.scale, setting.floor, kept, spread, setting.ignore_index
+    confidence, spread = 1.0 - setting.smoothing, setting.smoothing / n_classes
+    return last_cell, setting.scale, setting.floor, confidence, spread, setting.ignore_index
 
 
 def _flags(
     target: Tensor, weight: Tensor | None, columns: Sequence[Tensor], setting: Setting
 ) -> dict[str, Any]:
-    """What the kernels are compiled for."""
+    """The flags that the kernels are compiled for."""
     soft = target.dim() == 2
     return {
         "SOFT": soft,

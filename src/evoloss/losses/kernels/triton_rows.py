@@ -1,4 +1,4 @@
-"""What rows of logits cost on a GPU: one kernel forward, one backward, no other tensor of the logits' shape.
+"""Costs of rows of logits on a GPU: one kernel forward, one backward, no other tensor of the logits' shape.
 
 :func:`row_costs` is the whole step from logits in any precision to one float32 cost a row, with what
 ``nn.CrossEntropyLoss`` offers beyond the reduction. A loss asks :func:`usable` first and has plain PyTorch
@@ -72,12 +72,12 @@ class RowTables(Protocol):
 
 
 def available() -> bool:
-    """Whether Triton is installed, and there is a GPU or ``TRITON_INTERPRET=1`` to run it on."""
+    """Return whether Triton is installed, and there is a GPU or ``TRITON_INTERPRET=1`` to run it on."""
     return _INSTALLED and (torch.cuda.is_available() or _interpreted())
 
 
 def usable(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> bool:
-    """Whether :func:`row_costs` takes these tensors: what a loss asks before each call.
+    """Return whether :func:`row_costs` takes these tensors: what a loss asks before each call.
 
     It takes plain tensors, on one CUDA device of compute capability 7 or more (or on the CPU, if Triton
     interprets); logits of at least one class in float32, bfloat16 or float16; and differentiates with respect
@@ -93,7 +93,7 @@ def usable(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> bool
         return False
     if any(other.device != logits.device or other.requires_grad for other in others):
         return False
-    if not all(type(each) in (Tensor, torch.nn.Parameter) for each in (logits, *others)):
+    if not all(type(tensor) in (Tensor, torch.nn.Parameter) for tensor in (logits, *others)):
         return False
     if logits.device.type != "cuda" and not (logits.device.type == "cpu" and _interpreted()):
         return False
@@ -106,7 +106,7 @@ def usable(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> bool
 
 
 def any_other(tables: RowTables) -> bool:
-    r"""Whether :math:`\phi_0` is anything but 0. Reads the tables, which waits for the GPU."""
+    r"""Return whether :math:`\phi_0` is anything but 0. Reads the tables, which waits for the GPU."""
     return bool((tables.other_value != 0).any() | (tables.other_slope != 0).any())
 
 
@@ -272,7 +272,7 @@ _row_costs_op.register_autograd(_op_gradient, setup_context=_save)
 
 
 def _interpreted() -> bool:
-    """Whether kernels run in Triton's interpreter, on the CPU; what Triton asks when it is imported."""
+    """Return whether kernels run in Triton's interpreter, on the CPU; Triton asks this when imported."""
     return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "yes", "on", "y")
 
 

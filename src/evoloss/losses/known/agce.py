@@ -51,6 +51,11 @@ class AgceLoss(LabelProbabilityLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = AgceLoss(a=6.0, q=1.5)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(2.2868)
     """
 
     name: ClassVar[str] = "agce"

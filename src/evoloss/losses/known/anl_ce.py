@@ -64,6 +64,11 @@ class AnlCeLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = AnlCeLoss(alpha=5.0, beta=5.0)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(5.7828)
     """
 
     name: ClassVar[str] = "anl_ce"

@@ -56,6 +56,11 @@ class BaikalLoss(ClassificationLoss):
     The published formula is ``-(1/n) sum_i (log p_i - t_i / p_i)``. Settled here: p after softmax, n the
     number of classes (the mean over samples is ``reduction``), and the growth at tiny p_y, which a formula
     with 1 / p leaves to whoever computes it.
+
+    Example:
+        >>> criterion = BaikalLoss(ignore_index=-1)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([0, -1])))
+        tensor(1.9964)
     """
 
     name: ClassVar[str] = "baikal"

@@ -99,6 +99,11 @@ class BiTemperedLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = BiTemperedLoss(t1=0.8, t2=1.2)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(1.4843)
     """
 
     name: ClassVar[str] = "bi_tempered"

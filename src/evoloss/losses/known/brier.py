@@ -56,6 +56,12 @@ class BrierLoss(ClassificationLoss):
 
     Some code has the mean over classes. For a label distribution q the rule of the package gives
     ``sum_j (p_j - q_j)^2 + 1 - sum_j q_j^2``: the squared error to q and a constant.
+
+    Example:
+        >>> criterion = BrierLoss()
+        >>> shares = torch.tensor([[0.7, 0.3, 0.0]])  # a soft target, as mixup makes
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), shares))
+        tensor(0.4763)
     """
 
     name: ClassVar[str] = "brier"

@@ -30,6 +30,13 @@ class CrossEntropyLoss(LabelProbabilityLoss):
     """Cross-entropy; see :func:`cross_entropy`, and :class:`ClassificationLoss` for the arguments.
 
     Equals ``nn.CrossEntropyLoss`` in value and gradient; the baseline that goes the way of every other loss.
+
+    Example:
+        >>> criterion = CrossEntropyLoss(label_smoothing=0.1)
+        >>> logits, target = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
+        >>> expected = torch.nn.functional.cross_entropy(logits, target, label_smoothing=0.1)
+        >>> torch.allclose(criterion(logits, target), expected)
+        True
     """
 
     name: ClassVar[str] = "cross_entropy"

@@ -61,6 +61,11 @@ class FocalLoss(LabelProbabilityLoss):
 
     Raises:
         ConfigError: if ``gamma`` is out of range.
+
+    Example:
+        >>> criterion = FocalLoss(gamma=2.0, reduction="none")
+        >>> print(criterion(torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]]), torch.tensor([0, 0])))
+        tensor([4.4924e-05, 3.8946e+00])
     """
 
     name: ClassVar[str] = "focal"

@@ -43,6 +43,11 @@ class GceLoss(LabelProbabilityLoss):
 
     Raises:
         ConfigError: if ``q`` is out of range.
+
+    Example:
+        >>> criterion = GceLoss(q=0.7, reduction="none")
+        >>> print(criterion(torch.tensor([[4.0, 0.0, 0.0], [0.0, 40.0, 0.0]]), torch.tensor([0, 0])))
+        tensor([0.0355, 1.4286])
     """
 
     name: ClassVar[str] = "gce"

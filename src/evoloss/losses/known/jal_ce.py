@@ -60,6 +60,11 @@ class JalCeLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = JalCeLoss(alpha=1.0, beta=1.0, a=30.0)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(298.5585)
     """
 
     name: ClassVar[str] = "jal_ce"

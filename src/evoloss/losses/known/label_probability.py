@@ -21,6 +21,13 @@ class LabelProbabilityLoss(ClassificationLoss, RowTerms):
 
     Both stand side by side: plain calls and the students of a search are trained with the slope, all others
     differentiate the cost.
+
+    Example:
+        >>> class Root(LabelProbabilityLoss):
+        ...     def cost(self, log_p):
+        ...         return (1 - log_p.exp()).sqrt()
+        >>> Root(reduction="sum")(torch.zeros(2, 4), torch.tensor([0, 3]))
+        tensor(1.7321)
     """
 
     @abstractmethod

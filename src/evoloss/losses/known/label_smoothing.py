@@ -46,6 +46,11 @@ class LabelSmoothingLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if ``smoothing`` is out of range.
+
+    Example:
+        >>> criterion = LabelSmoothingLoss(smoothing=0.1)
+        >>> print(criterion(torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([0])))
+        tensor(0.3026)
     """
 
     name: ClassVar[str] = "label_smoothing"

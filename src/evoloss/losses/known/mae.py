@@ -30,7 +30,13 @@ def mae_slope(log_p: Tensor) -> Tensor:
 
 
 class MaeLoss(LabelProbabilityLoss):
-    """Absolute error between predicted and one-hot probabilities; see :func:`mae`. Some code halves it."""
+    """Absolute error between predicted and one-hot probabilities; see :func:`mae`. Some code halves it.
+
+    Example:
+        >>> criterion = MaeLoss(reduction="none")
+        >>> print(criterion(torch.tensor([[0.0, 0.0], [0.0, 40.0]]), torch.tensor([0, 0])))
+        tensor([1., 2.])
+    """
 
     name: ClassVar[str] = "mae"
 

@@ -43,6 +43,11 @@ class MaxSupLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if ``alpha`` is out of range.
+
+    Example:
+        >>> criterion = MaxSupLoss(alpha=0.1)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0])))
+        tensor(0.3729)
     """
 
     name: ClassVar[str] = "maxsup"

@@ -43,6 +43,11 @@ class NceRceLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = NceRceLoss(alpha=1.0, beta=0.5)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(4.5893)
     """
 
     name: ClassVar[str] = "nce_rce"

@@ -47,6 +47,11 @@ class NglLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if ``alpha`` is out of range.
+
+    Example:
+        >>> criterion = NglLoss(alpha=2.4092)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(7.4136)
     """
 
     name: ClassVar[str] = "ngl"

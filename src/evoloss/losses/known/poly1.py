@@ -45,6 +45,11 @@ class Poly1Loss(LabelProbabilityLoss):
 
     Raises:
         ConfigError: if ``epsilon`` is out of range.
+
+    Example:
+        >>> criterion = Poly1Loss(epsilon=1.0)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0])))
+        tensor(0.4526)
     """
 
     name: ClassVar[str] = "poly1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from evoloss.errors import ConfigError
-from evoloss.losses.call.numbers import plain_number
+from evoloss.losses.call.numbers import python_number
 
 __all__ = ["in_range"]
 
@@ -32,8 +32,8 @@ def in_range(
     Raises:
         ConfigError: if the value is not a finite number in the range.
     """
-    plain = plain_number(value, real=True)
-    number = plain if isinstance(plain, float) else math.nan
+    converted = python_number(value, real=True)
+    number = converted if isinstance(converted, float) else math.nan
     inside = low < number <= high if above else low <= number <= high
     if inside and math.isfinite(number):
         return number

@@ -50,6 +50,11 @@ class SceLoss(LabelProbabilityLoss):
 
     Raises:
         ConfigError: if a parameter is out of range.
+
+    Example:
+        >>> criterion = SceLoss(alpha=0.1, beta=1.0)
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([1])))
+        tensor(3.7979)
     """
 
     name: ClassVar[str] = "sce"

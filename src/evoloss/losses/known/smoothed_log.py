@@ -69,6 +69,11 @@ class SmoothedLogLoss(ClassificationLoss):
 
     Raises:
         ConfigError: if ``share`` is out of range.
+
+    Example:
+        >>> criterion = SmoothedLogLoss(weight=torch.tensor([1.0, 2.0, 1.0]))
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]), torch.tensor([0, 1])))
+        tensor(0.3481)
     """
 
     name: ClassVar[str] = "smoothed_log"

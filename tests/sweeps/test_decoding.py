@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from evoloss.sweeps.plain import PlainError, build
+from evoloss.sweeps.decoding import DecodeError, build
 
 
 @dataclass
@@ -70,13 +70,13 @@ def test_a_field_with_a_default_may_be_missing_or_null_or_there() -> None:
     ],
 )
 def test_says_what_is_wrong_and_where(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(PlainError, match=message):
+    with pytest.raises(DecodeError, match=message):
         build(Outer, {**GOOD, **change})
 
 
 def test_every_field_without_a_default_is_needed() -> None:
     for name in GOOD:
-        with pytest.raises(PlainError, match=f"{name} is missing"):
+        with pytest.raises(DecodeError, match=f"{name} is missing"):
             build(Outer, {key: value for key, value in GOOD.items() if key != name})
-    with pytest.raises(PlainError, match="the document is 3; expected an object"):
+    with pytest.raises(DecodeError, match="the document is 3; expected an object"):
         build(Outer, 3)

@@ -1,4 +1,4 @@
-"""Who is doing which run, among sweeps that share a folder."""
+"""Locks on single runs, for sweeps that share a folder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from evoloss.file_lock import CAN_LOCK, FileLock, NoLocksError
 _LOCK_NAME = re.compile(r"\.[0-9a-f]{20}\.lock")  # of a run's key
 
 
-class Claims:
+class RunLocks:
     """Locks on files of a folder, one a run.
 
-    A lock goes when its process dies, however it dies, so there is no claim that has to be recognised as
-    stale. On Windows, and where a file system knows no locks, every claim is granted: sweeps may then do a
-    run twice, and both find the same.
+    A lock goes when its process dies, however it dies, so there is no lock that has to be recognised as
+    stale. On Windows, and where a file system knows no locks, every lock is granted: sweeps may then do a
+    run twice, and both get the same result.
 
     Args:
-        folder: of the lock files, hidden ones; made when needed. None grants every claim.
+        folder: of the lock files, hidden ones; made when needed. None grants every lock.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -37,7 +37,7 @@ class Claims:
                     remove_if_unused(path)
 
     def take(self, key: str) -> bool:
-        """Claim a run; False if another sweep is at it."""
+        """Lock a run; False if another sweep holds it."""
         if self._folder is None:
             return True
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -51,12 +51,12 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Let a run go, claimed or not."""
+        """Release the lock of a run; nothing happens if it is not held."""
         lock = self._held.pop(key, None)
         if lock is not None:
             lock.release()
 
     def release_all(self) -> None:
-        """Let everything go."""
+        """Release every lock that is held."""
         for key in list(self._held):
             self.release(key)

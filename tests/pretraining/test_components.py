@@ -5,7 +5,7 @@ import torch
 from evoloss.mutation import Chaotic, Gaussian, StudentT, Uniform
 from evoloss.networks import ConcatNetwork, MonotoneNetwork
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.parts import make_fitness, make_mutation, make_network, make_strategy
+from evoloss.pretraining.components import make_fitness, make_mutation, make_network, make_strategy
 from evoloss.strategies import EvolutionStrategy, OpenES, PyCMA
 
 

@@ -1,4 +1,4 @@
-"""Dataclasses from plain JSON values, by their type hints, with errors that name the place."""
+"""Dataclasses from JSON values, by their type hints, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class PlainError(Exception):
-    """A plain value does not fit its type; the message says where."""
+class DecodeError(Exception):
+    """A JSON value does not fit its type; the message says where."""
 
 
 def build(cls: type[T], value: object, where: str = "") -> T:
@@ -23,19 +23,19 @@ def build(cls: type[T], value: object, where: str = "") -> T:
     finite.
 
     Raises:
-        PlainError: if a field is missing, unknown or of another type.
+        DecodeError: if a field is missing, unknown or of another type.
     """
     if not isinstance(value, dict):
-        raise PlainError(f"{where or 'the document'} is {_describe(value)}; expected an object")
+        raise DecodeError(f"{where or 'the document'} is {_describe(value)}; expected an object")
     hints = typing.get_type_hints(cls)
     entries = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
     prefix = f"{where}." if where else ""
     for name, entry in entries.items():
         if name not in value and entry.default is MISSING and entry.default_factory is MISSING:
-            raise PlainError(f"{prefix}{name} is missing")
+            raise DecodeError(f"{prefix}{name} is missing")
     for name in value:
         if name not in entries:
-            raise PlainError(f"{prefix}{name} is not a known entry")
+            raise DecodeError(f"{prefix}{name} is not a known entry")
     present = [name for name in entries if name in value]
     return cls(**{name: _convert(hints[name], value[name], f"{prefix}{name}") for name in present})
 
@@ -58,7 +58,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         wanted = " or ".join(
             _NAMES.get(choice, "a list" if origin is tuple else "an object") for choice in choices
         )
-        raise PlainError(f"{where} is {_describe(value)}; expected {wanted}")
+        raise DecodeError(f"{where} is {_describe(value)}; expected {wanted}")
     return float(value) if float in choices and value is not None else value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from evoloss.fitness import Couples, RankingFitness, Unit, make_couples, pair_weights, table_of
+from evoloss.fitness import Couples, RankingFitness, TaskGroupSpec, make_couples, pair_weights, table_of
 from evoloss.mutation import MUTATIONS, Chaotic, Mutation
 from evoloss.networks import NETWORKS, LossNetwork
 from evoloss.pairs import Pairs, PairsConfig, sample_pairs
@@ -28,7 +28,7 @@ def make_network(config: PretrainConfig) -> LossNetwork:
 
 
 def make_mutation(config: PretrainConfig) -> Mutation:
-    """Where the noise of the strategy comes from."""
+    """Make the mutation that the strategy draws its noise from."""
     if config.mutation == "chaotic":
         return Chaotic(map=config.chaotic_map, drives=config.chaos_drives, order=config.chaos_order)
     return MUTATIONS[config.mutation]()
@@ -107,11 +107,13 @@ def training_mixture(config: PretrainConfig, network: LossNetwork) -> PairsConfi
     return PairsConfig(weights=config.regimes, slots=config.slots if grouped else 0)
 
 
-def make_units(config: PretrainConfig, generation: int) -> list[Unit]:
+def make_group_specs(config: PretrainConfig, generation: int) -> list[TaskGroupSpec]:
     """The groups of tasks of one generation; which of them are long is drawn by the prior's share."""
     prior, chance = config.task_prior, stream(config.seed, "long", generation)
     long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
     return [
-        Unit(prior, config.seed, ("tasks", generation), group, config.tasks, each, rates=config.rates)
-        for group, each in enumerate(long)
+        TaskGroupSpec(
+            prior, config.seed, ("tasks", generation), group, config.tasks, is_long, rates=config.rates
+        )
+        for group, is_long in enumerate(long)
     ]
