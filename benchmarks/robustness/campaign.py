@@ -26,21 +26,25 @@ import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from evoloss._version import __version__
 from evoloss.errors import EvolossError
 
 SECONDS, MEGABYTES = 60.0, 600.0  # a first call of the largest network takes some 6 s of a core to itself
 OUTCOMES = ("read", "changed", "refused", "unclear", "traceback", "crash", "hang", "memory")
-GOOD = ("read", "changed", "refused")
+LINE_OUTCOMES = ("done", "usage", "refused", "stopped", "late", *OUTCOMES[3:])
+"""Of command lines; see :mod:`benchmarks.robustness.command_lines`."""
+GOOD = ("read", "changed", "refused", "done", "usage", "stopped")
 RESULTS = Path(__file__).parent / "results"
 
 _ADDRESS_SPACE = 24 << 30  # what a trial may ask for before it is refused by the system
 _EXAMPLES = 5
+_REPORT_EVERY = 250  # trials
 _LONGEST_MESSAGE = 4000
 
 
@@ -49,9 +53,11 @@ class Campaign(ABC):
 
     Attributes:
         name: of the campaign and its results file.
+        outcomes: what may come of a trial.
     """
 
     name: str
+    outcomes: tuple[str, ...] = OUTCOMES
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
@@ -62,10 +68,11 @@ class Campaign(ABC):
         """Damage something in ``folder``, which is empty, and give it to the package.
 
         Returns:
-            What was damaged, in two words or three, and ``read`` or ``changed``.
+            What was damaged, in two words or three, and one of the good outcomes.
 
         Raises:
             Damage: whatever the package raised, with what was damaged.
+            Misbehaviour: what the campaign itself calls bad.
         """
 
 
@@ -75,6 +82,14 @@ class Damage(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class Misbehaviour(Exception):
+    """A trial that ended badly without an error of Python."""
+
+    def __init__(self, what: str, outcome: str, message: str) -> None:
+        super().__init__(what, outcome, message)
+        self.what, self.outcome, self.message = what, outcome, message
 
 
 @dataclass
@@ -113,6 +128,8 @@ def judge(campaign: Campaign, seed: int, prepared: Path) -> tuple[str, str, str]
             what, outcome = campaign.trial(seed, prepared, Path(place))
         except Damage as damage:
             return (damage.what, *_judge_error(damage.__cause__, place))
+        except Misbehaviour as ending:
+            return ending.what, ending.outcome, ending.message
     return what, outcome, ""
 
 
@@ -143,16 +160,24 @@ def run_here(campaign: Campaign, seeds: Sequence[int]) -> Counts:
     return counts
 
 
-def run(campaign: Campaign, seeds: Sequence[int], *, report: bool = False) -> Counts:
-    """Do trials in a process of their own, which is replaced when it hangs, dies or grows."""
+def run(
+    campaign: Campaign, seeds: Sequence[int], *, report: Callable[[int, Counts], None] | None = None
+) -> Counts:
+    """Do trials in a process of their own, which is replaced when it hangs, dies or grows.
+
+    Args:
+        campaign: what is tried.
+        seeds: one for each trial.
+        report: called now and then with the number of trials and the counts so far.
+    """
     counts = Counts()
     place = Path(tempfile.mkdtemp(prefix=f"{campaign.name}-"))
     try:
         campaign.prepare(place)
         for done, row in enumerate(_outcomes(campaign, seeds, place), 1):
             counts.add(*row)
-            if report and done % 500 == 0:
-                print(f"{done}: {dict(counts.outcomes)}", flush=True)
+            if report is not None and (done % _REPORT_EVERY == 0 or done == len(seeds)):
+                report(done, counts)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return counts
@@ -232,31 +257,40 @@ def peak_megabytes() -> float:
 
 
 def main(campaign: Campaign, trials: int) -> None:
-    """Run a campaign from the command line and write its counts."""
+    """Run a campaign from the command line and write its counts, as it goes."""
     parser = argparse.ArgumentParser(description=campaign.__doc__)
     parser.add_argument("--trials", type=int, default=trials)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{campaign.name}.json")
     arguments = parser.parse_args()
     began = time.monotonic()
-    counts = run(campaign, range(arguments.first, arguments.first + arguments.trials), report=True)
-    content = {
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def report(done: int, counts: Counts) -> None:
+        content = document(campaign, counts, done, arguments.first, time.monotonic() - began)
+        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+        print(f"{done}: {dict(counts.outcomes)}", flush=True)
+
+    run(campaign, range(arguments.first, arguments.first + arguments.trials), report=report)
+    print("written:", arguments.out)
+
+
+def document(campaign: Campaign, counts: Counts, trials: int, first: int, seconds: float) -> dict[str, Any]:
+    """What is committed of a campaign."""
+    return {
         "schema": 1,
         "campaign": campaign.name,
-        "trials": arguments.trials,
-        "first_seed": arguments.first,
+        "trials": trials,
+        "first_seed": first,
         "seconds_allowed": SECONDS,
         "megabytes_allowed": MEGABYTES,
-        "seconds": round(time.monotonic() - began),
+        "seconds": round(seconds),
         "created_with": {
             "evoloss": __version__,
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
         },
-        "outcomes": {name: counts.outcomes[name] for name in OUTCOMES},
+        "outcomes": {name: counts.outcomes[name] for name in campaign.outcomes},
         "inputs": {what: dict(sorted(found.items())) for what, found in sorted(counts.inputs.items())},
         "examples": {name: found for name, found in counts.examples.items() if found},
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(content, indent=1) + "\n")
-    print(json.dumps(content["outcomes"]), "written:", arguments.out)

@@ -61,9 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments:
+        print(_usage(), file=sys.stderr)
+        return EXIT_ERROR
+    if arguments[0] in ("-h", "--help"):
         print(_usage())
-        return 0 if arguments else EXIT_ERROR
+        return 0
     if arguments[0] == "--version":
         print(f"evoloss {__version__}")
         return 0
