@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from evoloss._version import __version__
+from evoloss.atomic_files import write_text
 from evoloss.errors import EvolossError
 
 SECONDS, MEGABYTES = 60.0, 600.0  # a first call of the largest network takes some 6 s of a core to itself
@@ -114,6 +115,15 @@ class Counts:
         if outcome not in GOOD and len(shown) < _EXAMPLES:
             shown.append((seed, what, message[:300]))
 
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Counts:
+        """Return what a :func:`document` says."""
+        return cls(
+            outcomes=Counter(content["outcomes"]),
+            inputs={what: Counter(found) for what, found in content["inputs"].items()},
+            examples={name: [tuple(row) for row in rows] for name, rows in content["examples"].items()},
+        )
+
     @property
     def bad(self) -> int:
         """Trials that should not have ended as they did."""
@@ -161,16 +171,21 @@ def run_here(campaign: Campaign, seeds: Sequence[int]) -> Counts:
 
 
 def run(
-    campaign: Campaign, seeds: Sequence[int], *, report: Callable[[int, Counts], None] | None = None
+    campaign: Campaign,
+    seeds: Sequence[int],
+    *,
+    counts: Counts | None = None,
+    report: Callable[[int, Counts], None] | None = None,
 ) -> Counts:
     """Do trials in a process of their own, which is replaced when it hangs, dies or grows.
 
     Args:
         campaign: what is tried.
         seeds: one for each trial.
-        report: called now and then with the number of trials and the counts so far.
+        counts: of trials before these, which are added to.
+        report: called now and then with the number of trials here and the counts so far.
     """
-    counts = Counts()
+    counts = Counts() if counts is None else counts
     place = Path(tempfile.mkdtemp(prefix=f"{campaign.name}-"))
     try:
         campaign.prepare(place)
@@ -262,16 +277,22 @@ def main(campaign: Campaign, trials: int) -> None:
     parser.add_argument("--trials", type=int, default=trials)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{campaign.name}.json")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
     arguments = parser.parse_args()
-    began = time.monotonic()
+    first, done, counts, began = arguments.first, 0, Counts(), time.monotonic()
+    if arguments.resume and arguments.out.exists():
+        content = json.loads(arguments.out.read_text(encoding="utf-8"))
+        if content["created_with"] != _versions() or content["first_seed"] != first:
+            parser.error(f"{arguments.out} is of another version, machine or first seed")
+        done, counts, began = content["trials"], Counts.of(content), began - content["seconds"]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
 
-    def report(done: int, counts: Counts) -> None:
-        content = document(campaign, counts, done, arguments.first, time.monotonic() - began)
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
-        print(f"{done}: {dict(counts.outcomes)}", flush=True)
+    def report(more: int, counts: Counts) -> None:
+        content = document(campaign, counts, done + more, first, time.monotonic() - began)
+        write_text(arguments.out, json.dumps(content, indent=1) + "\n")
+        print(f"{done + more}: {dict(counts.outcomes)}", flush=True)
 
-    run(campaign, range(arguments.first, arguments.first + arguments.trials), report=report)
+    run(campaign, range(first + done, first + arguments.trials), counts=counts, report=report)
     print("written:", arguments.out)
 
 
@@ -285,12 +306,16 @@ def document(campaign: Campaign, counts: Counts, trials: int, first: int, second
         "seconds_allowed": SECONDS,
         "megabytes_allowed": MEGABYTES,
         "seconds": round(seconds),
-        "created_with": {
-            "evoloss": __version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-        },
+        "created_with": _versions(),
         "outcomes": {name: counts.outcomes[name] for name in campaign.outcomes},
         "inputs": {what: dict(sorted(found.items())) for what, found in sorted(counts.inputs.items())},
         "examples": {name: found for name, found in counts.examples.items() if found},
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "evoloss": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
     }

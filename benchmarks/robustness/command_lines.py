@@ -24,11 +24,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -79,6 +81,7 @@ class CommandLineCampaign(Campaign):
 
     def trial(self, seed: int, prepared: Path, folder: Path) -> tuple[str, str]:
         """Draw a line, make its places, and run it."""
+        _warm_up()
         draw = random.Random(seed)
         work = folder / "work"
         make_places(work, prepared, draw)
@@ -123,6 +126,8 @@ def judge(ended: Ended, *, changed: bool) -> str:
         changed: whether files are other than before it.
     """
     lines = ended.error.splitlines()
+    if ended.interrupted and _is_before_the_program(ended):
+        return "stopped"
     if "Traceback" in ended.error:
         return "traceback"
     if ended.status is not None and ended.status < 0:
@@ -137,6 +142,13 @@ def judge(ended: Ended, *, changed: bool) -> str:
     if not parser and (len(lines) > 1 or not lines[0].startswith(_ERROR) or not lines[0].isprintable()):
         return "unclear"
     return "late" if changed else "usage" if parser else "refused"
+
+
+def _is_before_the_program(ended: Ended) -> bool:
+    """Tell whether Python itself was starting or ending, whose own answer to an interrupt it is then."""
+    if not ended.error:
+        return ended.status == -signal.SIGINT
+    return ended.error.endswith("KeyboardInterrupt\n") and "evoloss/cli/" not in ended.error
 
 
 def make_places(work: Path, prepared: Path, draw: random.Random) -> None:
@@ -198,6 +210,16 @@ def _captured() -> Iterator[_Captured]:
         yield captured
 
 
+@cache
+def _warm_up() -> None:
+    """Import what is imported late: an interrupt in the midst of an import spoils the lines that follow."""
+    with tempfile.TemporaryDirectory() as place, _inside(Path(place)), _captured():
+        for line in (["inspect", "gce", "--out", "out"], ["losses"]):
+            cli.main(line)
+        for module, _, _ in cli.COMMANDS.values():
+            importlib.import_module(module)
+
+
 def _run_here(line: Line) -> Ended:
     """Run the line in this process; what takes longer than the limit is interrupted, as by Ctrl-C."""
     interrupted = False
@@ -207,8 +229,6 @@ def _run_here(line: Line) -> Ended:
         interrupted = True
         raise KeyboardInterrupt
 
-    for module, _, _ in cli.COMMANDS.values():  # an interrupt in the middle of an import is another matter
-        importlib.import_module(module)
     threads, level, disabled = torch.get_num_threads(), torch.is_grad_enabled(), logging.root.manager.disable
     before = signal.signal(signal.SIGALRM, interrupt)
     status: int | None
