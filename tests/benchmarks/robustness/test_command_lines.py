@@ -75,13 +75,13 @@ def test_how_an_interrupted_line_is_judged(status: int, error: str, outcome: str
 
 def test_a_small_campaign_ends_without_a_traceback() -> None:
     first = 1_000_001
-    seeds = [seed for seed in range(first, first + 70) if seed % PROCESS_EVERY]
+    seeds = [seed for seed in range(first, first + 45) if seed % PROCESS_EVERY]
     before = (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGALRM), sys.stderr)
     counts = run_here(CommandLineCampaign(), seeds)
     assert (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGALRM), sys.stderr) == before
     assert not counts.bad, counts.examples
-    assert counts.outcomes["done"] > 10
-    assert counts.outcomes["refused"] > 10
+    assert counts.outcomes["done"] > 6
+    assert counts.outcomes["refused"] > 6
     assert counts.outcomes["usage"] > 3
 
 
