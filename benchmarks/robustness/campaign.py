@@ -26,21 +26,26 @@ import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from evoloss._version import __version__
+from evoloss.atomic_files import write_text
 from evoloss.errors import EvolossError
 
 SECONDS, MEGABYTES = 60.0, 600.0  # a first call of the largest network takes some 6 s of a core to itself
 OUTCOMES = ("read", "changed", "refused", "unclear", "traceback", "crash", "hang", "memory")
-GOOD = ("read", "changed", "refused")
+LINE_OUTCOMES = ("done", "usage", "refused", "stopped", "late", *OUTCOMES[3:])
+"""Of command lines; see :mod:`benchmarks.robustness.command_lines`."""
+GOOD = ("read", "changed", "refused", "done", "usage", "stopped")
 RESULTS = Path(__file__).parent / "results"
 
 _ADDRESS_SPACE = 24 << 30  # what a trial may ask for before it is refused by the system
 _EXAMPLES = 5
+_REPORT_EVERY = 250  # trials
 _LONGEST_MESSAGE = 4000
 
 
@@ -49,9 +54,11 @@ class Campaign(ABC):
 
     Attributes:
         name: of the campaign and its results file.
+        outcomes: what may come of a trial.
     """
 
     name: str
+    outcomes: tuple[str, ...] = OUTCOMES
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
@@ -62,10 +69,11 @@ class Campaign(ABC):
         """Damage something in ``folder``, which is empty, and give it to the package.
 
         Returns:
-            What was damaged, in two words or three, and ``read`` or ``changed``.
+            What was damaged, in two words or three, and one of the good outcomes.
 
         Raises:
             Damage: whatever the package raised, with what was damaged.
+            Misbehaviour: what the campaign itself calls bad.
         """
 
 
@@ -75,6 +83,14 @@ class Damage(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class Misbehaviour(Exception):
+    """A trial that ended badly without an error of Python."""
+
+    def __init__(self, what: str, outcome: str, message: str) -> None:
+        super().__init__(what, outcome, message)
+        self.what, self.outcome, self.message = what, outcome, message
 
 
 @dataclass
@@ -99,6 +115,15 @@ class Counts:
         if outcome not in GOOD and len(shown) < _EXAMPLES:
             shown.append((seed, what, message[:300]))
 
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Counts:
+        """Return what a :func:`document` says."""
+        return cls(
+            outcomes=Counter(content["outcomes"]),
+            inputs={what: Counter(found) for what, found in content["inputs"].items()},
+            examples={name: [tuple(row) for row in rows] for name, rows in content["examples"].items()},
+        )
+
     @property
     def bad(self) -> int:
         """Trials that should not have ended as they did."""
@@ -113,6 +138,8 @@ def run_trial(campaign: Campaign, seed: int, prepared: Path) -> tuple[str, str, 
             what, outcome = campaign.trial(seed, prepared, Path(place))
         except Damage as damage:
             return (damage.what, *_classify_error(damage.__cause__, place))
+        except Misbehaviour as ending:
+            return ending.what, ending.outcome, ending.message
     return what, outcome, ""
 
 
@@ -143,16 +170,29 @@ def run_here(campaign: Campaign, seeds: Sequence[int]) -> Counts:
     return counts
 
 
-def run(campaign: Campaign, seeds: Sequence[int], *, report: bool = False) -> Counts:
-    """Do trials in a process of their own, which is replaced when it hangs, dies or grows."""
-    counts = Counts()
+def run(
+    campaign: Campaign,
+    seeds: Sequence[int],
+    *,
+    counts: Counts | None = None,
+    report: Callable[[int, Counts], None] | None = None,
+) -> Counts:
+    """Do trials in a process of their own, which is replaced when it hangs, dies or grows.
+
+    Args:
+        campaign: what is tried.
+        seeds: one for each trial.
+        counts: of trials before these, which are added to.
+        report: called now and then with the number of trials here and the counts so far.
+    """
+    counts = Counts() if counts is None else counts
     place = Path(tempfile.mkdtemp(prefix=f"{campaign.name}-"))
     try:
         campaign.prepare(place)
         for done, row in enumerate(_outcomes(campaign, seeds, place), 1):
             counts.add(*row)
-            if report and done % 500 == 0:
-                print(f"{done}: {dict(counts.outcomes)}", flush=True)
+            if report is not None and (done % _REPORT_EVERY == 0 or done == len(seeds)):
+                report(done, counts)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return counts
@@ -232,31 +272,50 @@ def peak_megabytes() -> float:
 
 
 def main(campaign: Campaign, trials: int) -> None:
-    """Run a campaign from the command line and write its counts."""
+    """Run a campaign from the command line and write its counts, as it goes."""
     parser = argparse.ArgumentParser(description=campaign.__doc__)
     parser.add_argument("--trials", type=int, default=trials)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{campaign.name}.json")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
     arguments = parser.parse_args()
-    began = time.monotonic()
-    counts = run(campaign, range(arguments.first, arguments.first + arguments.trials), report=True)
-    content = {
+    first, done, counts, began = arguments.first, 0, Counts(), time.monotonic()
+    if arguments.resume and arguments.out.exists():
+        content = json.loads(arguments.out.read_text(encoding="utf-8"))
+        if content["created_with"] != _versions() or content["first_seed"] != first:
+            parser.error(f"{arguments.out} is of another version, machine or first seed")
+        done, counts, began = content["trials"], Counts.of(content), began - content["seconds"]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def report(more: int, counts: Counts) -> None:
+        content = document(campaign, counts, done + more, first, time.monotonic() - began)
+        write_text(arguments.out, json.dumps(content, indent=1) + "\n")
+        print(f"{done + more}: {dict(counts.outcomes)}", flush=True)
+
+    run(campaign, range(first + done, first + arguments.trials), counts=counts, report=report)
+    print("written:", arguments.out)
+
+
+def document(campaign: Campaign, counts: Counts, trials: int, first: int, seconds: float) -> dict[str, Any]:
+    """What is committed of a campaign."""
+    return {
         "schema": 1,
         "campaign": campaign.name,
-        "trials": arguments.trials,
-        "first_seed": arguments.first,
+        "trials": trials,
+        "first_seed": first,
         "seconds_allowed": SECONDS,
         "megabytes_allowed": MEGABYTES,
-        "seconds": round(time.monotonic() - began),
-        "created_with": {
-            "evoloss": __version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-        },
-        "outcomes": {name: counts.outcomes[name] for name in OUTCOMES},
+        "seconds": round(seconds),
+        "created_with": _versions(),
+        "outcomes": {name: counts.outcomes[name] for name in campaign.outcomes},
         "inputs": {what: dict(sorted(found.items())) for what, found in sorted(counts.inputs.items())},
         "examples": {name: found for name, found in counts.examples.items() if found},
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(content, indent=1) + "\n")
-    print(json.dumps(content["outcomes"]), "written:", arguments.out)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "evoloss": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }

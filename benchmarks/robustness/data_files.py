@@ -64,7 +64,7 @@ class DataFileCampaign(Campaign):
                     x_test=x[:8],
                     y_test=y[:8],
                 )
-        _write_archives(folder / "tar")
+        write_archives(folder / "tar")
         (folder / "idx").mkdir()
         content = struct.pack(">4B3I", 0, 0, 8, 3, *SHAPE) + images.tobytes()
         (folder / "idx" / "images").write_bytes(content)
@@ -93,7 +93,8 @@ def _layout() -> Any:
     return replace(CIFAR10, train=members, test=Member("test_batch.bin", size))
 
 
-def _write_archives(folder: Path) -> None:
+def write_archives(folder: Path) -> None:
+    """Write one small archive in the layout of CIFAR-10, packed in every way."""
     folder.mkdir()
     layout = _layout()
     draw = np.random.default_rng(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evoloss.cli.arguments import expand_paths, require_text, require_writable
+from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
 from evoloss.errors import ConfigError
 
 
@@ -66,3 +66,50 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, below: str, reason: str
 def test_a_file_system_that_takes_nothing() -> None:
     with pytest.raises(ConfigError, match=r"nothing can be written to /proc/evoloss: .*; choose another"):
         require_writable(Path("/proc/evoloss"))
+
+
+@dataclass(frozen=True)
+class Inner:
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"share must be from 0 to 1, got {self.share}")
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = Inner()
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"count must be above 0, got {self.count}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--count", "0"], "count must be above 0, got 0"),
+        (["--inner.share", "2"], "share must be from 0 to 1"),
+    ],
+)
+def test_what_a_configuration_refuses_is_its_own_error(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        parse(Outer, arguments, prog="x")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_parsed_is_explained_by_the_parser(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(Outer, ["--count", "3", "--inner.share", "1"]) == Outer(Inner(1.0), 3)
+    with pytest.raises(SystemExit) as ending:
+        parse(Outer, ["--count", "many"], prog="x")
+    assert ending.value.code == 2
+    assert "--count" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ending:
+        parse(Outer, ["--help"], prog="x")
+    assert ending.value.code == 0
+    printed = capsys.readouterr()
+    assert (printed.err, "--inner.share" in printed.out) == ("", True)

@@ -45,7 +45,9 @@ def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str])
 
 def test_no_command_shows_the_usage_and_fails(capsys: pytest.CaptureFixture[str]):
     assert main([]) == 2
-    assert "usage: evoloss COMMAND" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("usage: evoloss COMMAND")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]):

@@ -114,3 +114,33 @@ def test_the_usage_needs_neither_torch_nor_rich() -> None:
     code += "heavy = {'torch', 'rich', 'tyro', 'numpy'} & set(sys.modules)\nassert not heavy, heavy"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Interrupts the program when it comes to a module.
+AT_MODULE = """
+import os, signal, sys
+module = sys.argv.pop(1)
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from evoloss.__main__ import program
+sys.exit(program())
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["evoloss.cli", "evoloss.errors", "evoloss.cli.inspect", "torch", "rich.table", "tyro"]
+)
+def test_an_interrupt_at_any_import_of_the_program_is_one_line(module: str) -> None:
+    command = [sys.executable, "-c", AT_MODULE, module, "inspect", "gce"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "evoloss: interrupted\n")
+
+
+def test_a_job_in_the_background_ignores_interrupts_from_the_first_import_on() -> None:
+    code = AT_MODULE.replace("\nmodule", "\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nmodule")
+    command = [sys.executable, "-c", code, "evoloss.cli", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

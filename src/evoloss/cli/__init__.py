@@ -61,9 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments:
+        print(_usage(), file=sys.stderr)
+        return EXIT_ERROR
+    if arguments[0] in ("-h", "--help"):
         print(_usage())
-        return 0 if arguments else EXIT_ERROR
+        return 0
     if arguments[0] == "--version":
         print(f"evoloss {__version__}")
         return 0
@@ -93,7 +96,7 @@ def _fail(message: str) -> int:
 def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -> int:
     if name not in COMMANDS:
         raise UnknownNameError.among("command", name, COMMANDS)
-    from evoloss.cli.arguments import expand_paths, require_text, require_writable
+    from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
 
     require_text(arguments)
     module_name, class_name, summary = COMMANDS[name]
@@ -103,13 +106,11 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
         if error.name is None or error.name.split(".")[0] == "evoloss":
             raise
         raise MissingExtraError.of(error.name, "experiments,report", f"evoloss {name}") from error
-    import tyro
-
     # A command may take its defaults from a file that its arguments name.
     defaults = getattr(module, "defaults", None)
-    config = tyro.cli(
+    config = parse(
         getattr(module, class_name),
-        args=arguments,
+        arguments,
         prog=f"evoloss {name}",
         description=summary.capitalize() + ".",
         **({} if defaults is None else {"default": defaults(arguments)}),

@@ -1,16 +1,18 @@
-"""Checks of a command line before any work: that it is text, and that its paths can be used."""
+"""Checks of a command line before any work: that it is text, its meaning, and its paths."""
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evoloss.errors import ConfigError
+from evoloss.errors import ConfigError, EvolossError
 from evoloss.user_paths import expand_user
 
 if TYPE_CHECKING:
@@ -39,6 +41,40 @@ def require_text(arguments: Sequence[str]) -> None:
             raise ConfigError(
                 f"argument {position}, {argument!r}, is empty; is a variable of the shell not set?"
             )
+
+
+def parse(kind: type[Config], arguments: Sequence[str], **options: Any) -> Config:
+    """Return the configuration that the arguments describe.
+
+    Args:
+        kind: its class.
+        arguments: of the command line, without the name of the command.
+        options: of :func:`tyro.cli`.
+
+    Raises:
+        EvolossError: what the class raised; the parser would put it into a frame of several lines.
+        SystemExit: after help, and after an explanation of what cannot be parsed.
+    """
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            config: Config = tyro.cli(kind, args=arguments, **options)
+    except SystemExit as ending:
+        if (error := _cause(ending)) is not None:
+            raise error from None
+        sys.stderr.write(said.getvalue())
+        raise
+    return config
+
+
+def _cause(ending: SystemExit) -> EvolossError | None:
+    """The error of ours that made the parser end the program, if it was one."""
+    error: BaseException | None = ending
+    while error is not None and not isinstance(error, EvolossError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def expand_paths(config: Config) -> Config:

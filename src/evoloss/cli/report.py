@@ -14,6 +14,7 @@ from evoloss.errors import ConfigError
 from evoloss.own_files import require_replaceable
 from evoloss.report.figures import STEMS, write_figures
 from evoloss.report.tables import TABLE_FILE, is_table, markdown_table, rich_table
+from evoloss.user_paths import real_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +65,4 @@ def _target(config: ReportCommand, path: Path) -> Path:
 
 
 def _name(path: Path) -> str:
-    return (path.parent if path.name == FILE_NAME else path).resolve().name
+    return real_path(path.parent if path.name == FILE_NAME else path).name

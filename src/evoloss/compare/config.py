@@ -8,6 +8,7 @@ from pathlib import Path
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
 from evoloss.training import TrainConfig, TrainRecipe
+from evoloss.user_paths import real_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,4 +90,4 @@ class CompareConfig(TrainRecipe):
 
 def label_loss(spec: str) -> str:
     """Return the name of a loss in results: the last part of a path, any other name as it is."""
-    return Path(spec).resolve().name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec
+    return real_path(spec).name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec

@@ -23,7 +23,7 @@ from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
-from evoloss.user_paths import expand_user
+from evoloss.user_paths import expand_user, real_path
 from evoloss.zoo import SHIPPED
 
 KIND = "compare"
@@ -110,11 +110,11 @@ class Sources:
         named = config.dataset in DATASETS or not expand_user(config.dataset).exists()
         return cls(
             losses={
-                label_loss(spec): spec if spec in LOSSES or spec in SHIPPED else str(Path(spec).resolve())
+                label_loss(spec): spec if spec in LOSSES or spec in SHIPPED else str(real_path(spec))
                 for spec in config.losses
             },
-            dataset=config.dataset if named else str(expand_user(config.dataset).resolve()),
-            data_dir=None if config.data_dir is None else expand_user(config.data_dir).resolve(),
+            dataset=config.dataset if named else str(real_path(expand_user(config.dataset))),
+            data_dir=None if config.data_dir is None else real_path(expand_user(config.data_dir)),
             download=config.download,
         )
 

@@ -25,6 +25,7 @@ from evoloss.data.download import fetch
 from evoloss.data.folders import not_found, search_folders
 from evoloss.errors import DataError
 from evoloss.regular_files import open_regular
+from evoloss.user_paths import real_path
 
 IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
@@ -182,7 +183,7 @@ def _describe(content: bytes) -> str:
 
 def _find(layout: IdxLayout, data_dir: Path | None) -> dict[str, Path] | None:
     for root in search_folders(data_dir):
-        itself = [root for name in layout.folders if root.resolve().as_posix().endswith(f"/{name}")]
+        itself = [root for name in layout.folders if real_path(root).as_posix().endswith(f"/{name}")]
         for folder in [*(root / name for name in layout.folders), *itself]:
             found = {name: _first_file(folder, name) for name in layout.md5}
             present = {name: path for name, path in found.items() if path is not None}

@@ -15,6 +15,7 @@ from evoloss.data.limits import DataLimits
 from evoloss.data.split_folders import find_splits
 from evoloss.errors import ConfigError, DataError
 from evoloss.safe_text import one_line
+from evoloss.user_paths import real_path
 
 _SHOWN = 10  # bad images that an error names
 _LEAST_LEVELS = 16  # of 256 that images with more than 8 bits must reach
@@ -66,7 +67,7 @@ def load_image_folder(
         arrays[split] = LabelledArrays(images[start : start + len(listed)], labels)
         start += len(listed)
     return SourceData(
-        name=folder.resolve().name,
+        name=real_path(folder).name,
         train=arrays["train"],
         test=arrays.get("test"),
         validation=arrays.get("validation"),

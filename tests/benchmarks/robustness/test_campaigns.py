@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,27 @@ def test_mutations_are_drawn_from_their_seed_and_change_something() -> None:
     deep = [damage_json(value, random.Random(seed)) for seed in range(3000)]
     assert all(json.dumps(value) for value in deep), "what is damaged can be written"
     assert value == {"a": [1, {"b": "text"}], "c": 0.5, "d": True}
+
+
+def test_a_campaign_goes_on_with_its_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def outcomes(campaign: Campaign, seeds: range, place: Path) -> Iterator[tuple[int, str, str, str]]:
+        for seed in seeds:
+            tried.append(seed)
+            yield seed, "a", "crash" if seed == 11 else "read", "gone"
+
+    monkeypatch.setattr(harness, "_outcomes", outcomes)
+    out = tmp_path / "counts.json"
+    for trials, options in ((3, ()), (5, ("--resume",))):
+        arguments = ["x", "--first", "10", "--trials", str(trials), "--out", str(out), *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        harness.main(Pretended(), 100)
+    assert tried == [10, 11, 12, 13, 14]
+    found = json.loads(out.read_text())
+    assert (found["trials"], found["first_seed"]) == (5, 10)
+    assert found["inputs"] == {"a": {"read": 4, "crash": 1}}
+    assert found["examples"] == {"crash": [[11, "a", "gone"]]}
+    monkeypatch.setattr("sys.argv", ["x", "--first", "9", "--out", str(out), "--resume"])
+    with pytest.raises(SystemExit):
+        harness.main(Pretended(), 100)
