@@ -1,4 +1,4 @@
-"""Calls that ``torch.fx.symbolic_trace`` records as calls of the module, as it does those of PyTorch's own."""
+"""Calls that ``torch.fx.symbolic_trace`` records as calls of the module, as it does PyTorch's own."""
 
 from __future__ import annotations
 
