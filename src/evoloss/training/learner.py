@@ -44,7 +44,7 @@ class Learner:
         """Train one epoch and return its mean loss, the only time that a device has to be waited for."""
         config, steps = self.config, self.batches.steps_per_epoch
         self.model.train()
-        total = torch.zeros((), device=self.fabric.device)
+        total = torch.zeros((), device=self.fabric.device, dtype=torch.float32)
         for step, (inputs, labels) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
             rate = learning_rate(config.schedule, step, config.epochs * steps, config.lr)
             for group in self.optimizer.param_groups:
