@@ -144,7 +144,7 @@ def test_models_that_are_built_and_cast_under_a_fake_mode(case: LossCase):
     expected = case.build()
     with FakeTensorMode():
         model = nn.Sequential(nn.Linear(3, C), case.build())
-        # PyTorch swaps the weights of fake layers only where nobody refers to them, so the loss is cast alone.
+        # PyTorch swaps weights of fake layers only where nobody refers to them: the loss is cast alone.
         model[1].half().float()
         model[1].to("meta").to_empty(device="cpu")
         assert isinstance(model[0].weight, FakeTensor)
