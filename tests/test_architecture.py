@@ -40,6 +40,8 @@ ROOMS: dict[str, set[str]] = {
 }
 GROUND = {
     "memory",
+    "default_dtype",
+    "plain_settings",
     "user_paths",
     "errors",
     "random_streams",

@@ -7,6 +7,7 @@ loss = criterion(logits, target)  # as nn.CrossEntropyLoss
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -42,3 +43,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_PLACES, *_ROOMS})
+
+
+# A module that holds a loss is then safe for PyTorch to load with its weights only, after this import alone.
+# Where torch comes later, the first name that is asked for registers the losses.
+if "torch" in sys.modules:
+    import_module("evoloss.losses")

@@ -17,6 +17,7 @@ from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
+from evoloss.plain_settings import make_plain
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.pretraining.config import LEAST_GENERATIONS
 from evoloss.sweeps.decoding import DecodeError, build
@@ -63,6 +64,7 @@ class AblateConfig:
     """VARIANT:REFERENCE: further comparisons."""
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.base.generations is None:
             object.__setattr__(self, "base", replace(self.base, generations=LEAST_GENERATIONS))
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):

@@ -189,8 +189,8 @@ def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) 
 
 def _ranks(values: Tensor) -> Tensor:
     """Ranks along axis 1 from -1/2 to 1/2, ties sharing the mean of theirs."""
-    below = (values[:, :, None] > values[:, None]).sum(dim=2)
-    ties = (values[:, :, None] == values[:, None]).sum(dim=2)
+    below = (values[:, :, None] > values[:, None]).sum(dim=2, dtype=torch.float32)
+    ties = (values[:, :, None] == values[:, None]).sum(dim=2, dtype=torch.float32)
     return (below + (ties - 1) / 2) / max(1, values.shape[1] - 1) - 0.5
 
 

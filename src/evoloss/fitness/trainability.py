@@ -68,7 +68,9 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     """
     low, high = math.log(0.01 / n_classes), math.log(REACH)
     start = math.log(0.1 / n_classes)
-    label = torch.cat([torch.linspace(low, high, _POINTS), torch.tensor([start])]).to(params)
+    label = torch.cat(
+        [torch.linspace(low, high, _POINTS, dtype=torch.float32), torch.tensor([start], dtype=torch.float32)]
+    ).to(params)
     rest = torch.log1p(-label.exp())
     even = rest - math.log(n_classes - 1)
     tempering = network.tempering(params)

@@ -21,6 +21,7 @@ from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import autograd_takes, can_fuse_gradient, kind_of
 from evoloss.losses.call.numbers import python_number
+from evoloss.losses.call.symbolic import is_symbolic, recorded_call
 from evoloss.losses.call.validation import (
     Options,
     Reduction,
@@ -190,6 +191,8 @@ class ClassificationLoss(nn.CrossEntropyLoss):
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
         """
         if not is_accepted(input, target, self):
+            if is_symbolic(input, target):
+                return recorded_call(self, input, target)  # type: ignore[no-any-return]
             raise_as_cross_entropy(input, target, self)
         axis = 0 if input.dim() == 1 else 1
         if input.shape[axis] == 0:

@@ -17,7 +17,6 @@ from evoloss.losses.call.modes import (
     constant_to_compilers,
     inside_transform,
     is_eager,
-    is_exporting,
     is_fake_of,
     is_real,
     on_real_tensors,
@@ -109,7 +108,7 @@ class ParametricLoss(ClassificationLoss):
 
         There it would be a search of thousands of operations in the graph, guarded as the tables are.
         """
-        searched = self.network.certain_is_cheapest or is_exporting() or inside_transform()
+        searched = self.network.certain_is_cheapest or inside_transform()
         if searched or not torch.compiler.is_dynamo_compiling():
             return self.network.least_cost(params, n_classes, form)
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import nn
 
+from evoloss.default_dtype import float32_by_default
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.models.cnn import CNN, cnn
 from evoloss.models.cnn_small import CNNSmall, cnn_small
@@ -39,8 +40,9 @@ MODELS: dict[str, ModelFactory] = {
 }
 
 
+@float32_by_default()
 def build_model(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """Build a classifier with fresh weights, drawn from torch's global generator.
+    """Build a classifier with fresh float32 weights, drawn from torch's global generator.
 
     Args:
         name: a key of :data:`MODELS`, or ``package.module:callable`` for a model of the user's: the callable

@@ -91,7 +91,7 @@ def _check_forward(spec: str, model: nn.Module, input_shape: tuple[int, ...], n_
     model.eval()
     try:
         with torch.no_grad():
-            logits = model(torch.zeros(2, *input_shape))
+            logits = model(torch.zeros(2, *input_shape, dtype=torch.float32))
     except Exception as error:
         raise ConfigError(
             f"model {spec!r}: a forward on zeros of shape {(2, *input_shape)} failed with "

@@ -226,7 +226,7 @@ def _errors(
     """Largest errors of value and slope, in the middle and at the ends of the cells that are looked at."""
     n_cells, n_classes = len(tables.label_value) - 1, tables.n_classes
     curved = [row.diff().diff().abs().topk(min(_WORST, n_cells - 1)).indices for row in values]
-    spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells)).long()
+    spread = torch.linspace(0, n_cells - 1, min(_SPREAD, n_cells), dtype=torch.float32).long()
     cells = torch.cat([*curved, spread]).double()
     # Float32 rounds the ends of a cell into a neighbour; a little inside is the same up to that.
     places = torch.cat([(cells + share) / -tables.scale for share in (0.01, 0.5, 0.99)]).float().double()

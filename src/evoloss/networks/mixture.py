@@ -45,7 +45,7 @@ class MixtureNetwork(BasisNetwork):
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Log-weights around -1 and small terms of all classes, ``(n_params,)``."""
-        theta = 0.5 * torch.randn(N_FUNCTIONS, generator=generator)
+        theta = 0.5 * torch.randn(N_FUNCTIONS, generator=generator, dtype=torch.float32)
         theta[:N_LABEL] -= 1
         return theta
 

@@ -89,8 +89,10 @@ class PopulationMLP:
         """Normal weights of variance ``1 / fan_in`` and zero biases, float32, shape ``(n_params,)``."""
         layers: list[Tensor] = []
         for fan_in, fan_out in self.shapes:
-            layers.append(torch.randn(fan_in * fan_out, generator=generator) / math.sqrt(fan_in))
-            layers.append(torch.zeros(fan_out))
+            layers.append(
+                torch.randn(fan_in * fan_out, generator=generator, dtype=torch.float32) / math.sqrt(fan_in)
+            )
+            layers.append(torch.zeros(fan_out, dtype=torch.float32))
         return torch.cat(layers)[: self.n_params]
 
     def layers(self, params: Tensor) -> Layers:

@@ -222,8 +222,8 @@ class TemperedNetwork(LossNetwork):
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """A random starting point, ``(n_params,)``: near cross-entropy where flat, robust where certain."""
-        noise = torch.randn(self.n_params, generator=generator)
-        return torch.tensor(self._start) + _START_SPREAD * noise
+        noise = torch.randn(self.n_params, generator=generator, dtype=torch.float32)
+        return torch.tensor(self._start, dtype=torch.float32) + _START_SPREAD * noise
 
     def constrain(self, params: Tensor) -> Tensor:
         """The weights of the terms, ``(popsize, 5)``, all positive."""

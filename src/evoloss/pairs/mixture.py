@@ -141,7 +141,9 @@ def sample_pairs(
         raise ConfigError(f"pairs are sampled in float32 or float64, got {dtype}")
     device = generator.device
     largest = max(config.weights.values())  # relative to it, any weights fit into float32
-    weights = torch.tensor([config.weights.get(name, 0.0) / largest for name in REGIMES], device=device)
+    weights = torch.tensor(
+        [config.weights.get(name, 0.0) / largest for name in REGIMES], dtype=torch.float32, device=device
+    )
     regime = torch.multinomial(weights, n, replacement=True, generator=generator)
     classes = classes_of(n_classes, config.slots)
     counts = classes.counts if isinstance(classes, GroupedClasses) else None

@@ -74,7 +74,7 @@ def vertex(n: int, classes: Classes, generator: torch.Generator, dtype: torch.dt
     """
     log_error = _log_uniform(n, 1e-30, 1e-4, generator, dtype).log()
     log_probs, at = _label_and_rest(log1mexp(log_error), log_error, classes, generator)
-    elsewhere = torch.rand(n, generator=generator, device=generator.device) < 0.5
+    elsewhere = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float32) < 0.5
     return log_probs, torch.where(elsewhere, classes.any_other(at, generator), at)
 
 
@@ -138,5 +138,5 @@ def _half_calibrated(log_probs: Tensor, classes: Classes, generator: torch.Gener
     n = len(log_probs)
     calibrated = classes.calibrated_label(log_probs, generator)
     any_label = classes.any_label(n, generator)
-    half = torch.rand(n, generator=generator, device=generator.device) < 0.5
+    half = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float32) < 0.5
     return torch.where(half, calibrated, any_label)

@@ -110,7 +110,7 @@ def training_mixture(config: PretrainConfig, network: LossNetwork) -> PairsConfi
 def make_group_specs(config: PretrainConfig, generation: int) -> list[TaskGroupSpec]:
     """The groups of tasks of one generation; which of them are long is drawn by the prior's share."""
     prior, chance = config.task_prior, stream(config.seed, "long", generation)
-    long = (torch.rand(config.groups, generator=chance) < prior.long).tolist()
+    long = (torch.rand(config.groups, generator=chance, dtype=torch.float32) < prior.long).tolist()
     return [
         TaskGroupSpec(
             prior, config.seed, ("tasks", generation), group, config.tasks, is_long, rates=config.rates

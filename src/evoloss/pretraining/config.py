@@ -17,6 +17,7 @@ from evoloss.mutation.chaotic import Drives
 from evoloss.mutation.orders import Order
 from evoloss.networks import DEFAULT_GRID, NETWORKS, Features, NetworkOptions
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
+from evoloss.plain_settings import make_plain
 from evoloss.pretraining.field_types import fits, type_name
 from evoloss.pretraining.names import (
     ActivationName,
@@ -159,6 +160,7 @@ class PretrainConfig:
     """A checkpoint is also written when the last one is older than this."""
 
     def __post_init__(self) -> None:
+        make_plain(self)
         # TOML and the command line give lists.
         self._check_types()
         object.__setattr__(self, "hidden", tuple(self.hidden))

@@ -26,7 +26,9 @@ class Elites:
     def none(cls, n_params: int) -> Elites:
         """No elites yet."""
         return cls(
-            torch.empty(0, n_params), torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.int64)
+            torch.empty(0, n_params, dtype=torch.float32),
+            torch.empty(0, dtype=torch.float64),
+            torch.empty(0, dtype=torch.int64),
         )
 
     def with_one_more(self, params: Tensor, score: float, generation: int, keep: int) -> Elites:

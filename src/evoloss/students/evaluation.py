@@ -53,7 +53,7 @@ def evaluate_students(
         index = y[:, None, None].expand(*logits.shape[:2], 1, -1)
         own = logits.gather(2, index)
         # Comparisons, where argmax along this axis takes ten times as long.
-        ties = (logits >= own).sum(dim=2)
+        ties = (logits >= own).sum(dim=2, dtype=correct.dtype)
         best = (own >= logits.amax(dim=2, keepdim=True)).squeeze(2)
         correct += torch.where(best, 1.0 / ties, 0.0).sum(dim=2)
         nll -= _label_log_probs(logits, index)

@@ -35,11 +35,13 @@ class Draw:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers ``(tasks, *shape)``."""
-        return torch.randn(self.n_tasks, *shape, generator=self.generator)
+        return torch.randn(self.n_tasks, *shape, generator=self.generator, dtype=torch.float32)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Uniform numbers ``(tasks, *shape)``."""
-        return low + (high - low) * torch.rand(self.n_tasks, *shape, generator=self.generator)
+        return low + (high - low) * torch.rand(
+            self.n_tasks, *shape, generator=self.generator, dtype=torch.float32
+        )
 
     def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Numbers whose logarithms are uniform, ``(tasks, *shape)``."""
@@ -52,7 +54,7 @@ class Draw:
 
     def chance(self, share: float) -> Tensor:
         """Mask of the tasks that are drawn with a probability of ``share``, ``(tasks,)``."""
-        return torch.rand(self.n_tasks, generator=self.generator) < share
+        return torch.rand(self.n_tasks, generator=self.generator, dtype=torch.float32) < share
 
 
 def draw_labels(prior: Prior, draw: Draw, n: int, n_classes: int) -> Tensor:

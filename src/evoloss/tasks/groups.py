@@ -89,10 +89,12 @@ def draw_group(
     else:
         made = draw_samples(prior, n_tasks, count, n_classes, features, generator)
     train, test = made.y[:, :samples], made.y[:, samples:]
-    noisy = torch.rand(n_tasks, generator=generator) < prior.noisy
+    noisy = torch.rand(n_tasks, generator=generator, dtype=torch.float32) < prior.noisy
     low, high = prior.noise
-    shares = torch.where(noisy, low + (high - low) * torch.rand(n_tasks, generator=generator), 0.0)
-    weights = torch.tensor([prior.noise_kinds.get(kind, 0.0) for kind in NOISE_KINDS])
+    shares = torch.where(
+        noisy, low + (high - low) * torch.rand(n_tasks, generator=generator, dtype=torch.float32), 0.0
+    )
+    weights = torch.tensor([prior.noise_kinds.get(kind, 0.0) for kind in NOISE_KINDS], dtype=torch.float32)
     kinds = torch.multinomial(weights, n_tasks, replacement=True, generator=generator)
     y = corrupt(train, made.rival[:, :samples], made.doubt[:, :samples], n_classes, shares, kinds, generator)
     x, x_test = made.x[:, :samples], made.x[:, samples:]
@@ -166,7 +168,7 @@ def epochs(samples: int, n_tasks: int, batch: int, steps: int, generator: torch.
     """Batches that go through all samples in a new order each epoch, ``(steps, tasks, batch)``."""
     per_epoch = samples // batch
     rounds = math.ceil(steps / per_epoch)
-    orders = torch.rand(rounds, n_tasks, samples, generator=generator).argsort(dim=2)
+    orders = torch.rand(rounds, n_tasks, samples, generator=generator, dtype=torch.float32).argsort(dim=2)
     batches = orders[:, :, : per_epoch * batch].view(rounds, n_tasks, per_epoch, batch)
     return batches.transpose(1, 2).reshape(-1, n_tasks, batch)[:steps].contiguous()
 
@@ -178,7 +180,7 @@ class _Numbers:
         self.generator = generator
 
     def uniform(self) -> float:
-        return float(torch.rand((), generator=self.generator))
+        return float(torch.rand((), generator=self.generator, dtype=torch.float32))
 
     def chance(self, share: float) -> bool:
         return self.uniform() < share
@@ -195,8 +197,10 @@ class _Numbers:
     def spread(self, bounds: tuple[float, float], n: int) -> Tensor:
         """Numbers ``(n,)``, log-uniform."""
         low, high = bounds
-        return low * (high / low) ** torch.rand(n, generator=self.generator)
+        return low * (high / low) ** torch.rand(n, generator=self.generator, dtype=torch.float32)
 
     def choice(self, weights: Mapping[Key, float]) -> Key:
-        at = torch.multinomial(torch.tensor([*weights.values()]), 1, generator=self.generator)
+        at = torch.multinomial(
+            torch.tensor([*weights.values()], dtype=torch.float32), 1, generator=self.generator
+        )
         return list(weights)[int(at)]

@@ -38,11 +38,11 @@ def corrupt(
     tasks, n = y.shape
     kinds = kinds[:, None]
     shift = torch.randint(1, n_classes, (tasks, n), generator=generator)
-    order = torch.rand(tasks, n_classes, generator=generator).argsort(dim=1)
+    order = torch.rand(tasks, n_classes, generator=generator, dtype=torch.float32).argsort(dim=1)
     following = torch.empty_like(order).scatter_(1, order, order.roll(-1, dims=1))
     fixed = following.gather(1, y)
     wrong = torch.where(kinds == 0, (y + shift) % n_classes, torch.where(kinds == 1, fixed, rival))
     rates = torch.where(kinds == 0, rates[:, None], rates[:, None].clamp(max=0.45))
     chance = torch.where(kinds == 2, rates * doubt / doubt.mean(dim=1, keepdim=True), rates).clamp(max=0.95)
-    flipped = torch.rand(tasks, n, generator=generator) < chance
+    flipped = torch.rand(tasks, n, generator=generator, dtype=torch.float32) < chance
     return torch.where(flipped, wrong, y)

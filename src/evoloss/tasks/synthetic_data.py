@@ -45,7 +45,9 @@ def _clusters(prior: Prior, draw: Draw, y: Tensor, n_classes: int, latent: int) 
     family = torch.take_along_dim(parents, parent[:, :, None], dim=1)
     centres = draw.normal(n_classes, latent)
     centres = torch.where(nested, 0.9 * family + 0.45 * centres, centres)
-    between = torch.cdist(centres, centres) + torch.diag(torch.full((n_classes,), math.inf))
+    between = torch.cdist(centres, centres) + torch.diag(
+        torch.full((n_classes,), math.inf, dtype=torch.float32)
+    )
     centres = centres / between.amin(dim=2).mean(dim=1)[:, None, None]
     apart = (
         draw.normal(n_classes, _LARGEST_MODES, latent)

@@ -48,7 +48,7 @@ class Learner:
         """
         config, steps = self.config, self.batches.steps_per_epoch
         self.model.train()
-        total = torch.zeros(2, device=self.fabric.device)
+        total = torch.zeros(2, device=self.fabric.device, dtype=torch.float32)
         for step, (inputs, labels) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
             rate = learning_rate(config.schedule, step, config.epochs * steps, config.lr)
             for group in self.optimizer.param_groups:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from evoloss.data import Dataset, Split
 from evoloss.data.label_noise import noisy_labels, usual_confusions
+from evoloss.default_dtype import float32_by_default
 from evoloss.errors import ConfigError, DataError, MissingExtraError
 from evoloss.models import build_model
 from evoloss.random_streams import derive_seed, stream
@@ -145,6 +146,7 @@ def _run_launched(job: _Job, fabric: Fabric) -> dict[str, Any]:
     return _run(fabric, job).as_dict()
 
 
+@float32_by_default()
 def _run(fabric: Fabric, job: _Job) -> RunResult:
     if not len(job.dataset.validation):
         raise DataError(

@@ -137,7 +137,9 @@ def as_constant(tensor: Tensor) -> Tensor:
     """A real tensor as operations take it here: under ``FakeTensorMode``, a constant made by the mode."""
     if not is_real(tensor) or _fake_mode() is None:
         return tensor
-    return torch.tensor(tensor.tolist(), dtype=tensor.dtype, device=tensor.device)
+    with on_real_tensors():
+        numbers = tensor.tolist()
+    return torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
 
 
 def is_fake_of(tensor: Tensor, real: Tensor) -> bool:
