@@ -30,7 +30,12 @@ _RIVALS = 16  # classes that a prediction may be certain of, beside the label, w
 _LOG_ODDS = (-25.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 25.0)
 _SMALLEST, _LARGEST = 0.1, 60.0  # spreads of logits that are drawn
 
-_STEPS, _FIRST, _LAST = 200, 4.0, 4e-4  # downhill: how many, and how far a logit moves
+_STEPS, _FEW_STEPS, _FIRST, _LAST = (
+    200,
+    60,
+    4.0,
+    4e-4,
+)  # downhill: how many steps (with many classes fewer), and how far a logit moves in the first and last
 _MEAN, _SQUARE = 0.8, 0.9  # memories of Adam
 
 
@@ -46,16 +51,17 @@ def least_prediction(
         like: gives dtype and device.
     """
     with torch.no_grad():
-        starts, targets = [], []
+        # The cheapest so far, from label to label: all together would be C times as many rows.
+        logits, target, cost = like.new_empty(0, n_classes), None, like.new_empty(0)
         for label in labels:
             rows = _simple_predictions(n_classes, label, like)
-            target = torch.full((len(rows),), label, device=like.device)
-            few = min(_STARTS, len(rows))
-            starts.append(rows[costs(rows.log_softmax(1), target).topk(few, largest=False).indices])
-            targets.append(target[:few])
-        logits, target = torch.cat(starts), torch.cat(targets)
-        best = costs(logits.log_softmax(1), target).topk(min(_STARTS, len(logits)), largest=False).indices
-        starts, targets = [logits[best]], [target[best]]
+            same = torch.full((len(rows),), label, device=like.device)
+            logits, target = torch.cat([logits, rows]), same if target is None else torch.cat([target, same])
+            cost = torch.cat([cost, costs(rows.log_softmax(1), same)])
+            cheapest = cost.topk(min(_STARTS, len(cost)), largest=False)
+            cost, logits, target = cheapest.values, logits[cheapest.indices], target[cheapest.indices]
+        assert target is not None
+        starts, targets = [logits], [target]
         if n_classes <= _MANY:
             targets.append(torch.tensor(labels, device=like.device))
             starts.append(_best_shared(costs, n_classes, targets[-1], like))
@@ -63,7 +69,8 @@ def least_prediction(
         some = torch.tensor(labels, device=like.device)
         targets.append(some[torch.arange(_STARTS, device=like.device) % len(labels)])
         logits, target = torch.cat(starts), torch.cat(targets)
-        least, places = _descend(lambda rows: costs(rows.log_softmax(1), target), logits)
+        steps = _STEPS if n_classes <= _MANY else _FEW_STEPS
+        least, places = _descend(lambda rows: costs(rows.log_softmax(1), target), logits, steps)
         found = least.argmin(dim=0, keepdim=True)
         return places[found].log_softmax(1), target[found]
 
@@ -113,7 +120,7 @@ def _best_shared(costs: Costs, n_classes: int, target: Tensor, like: Tensor) -> 
     return _shared(shared, like)
 
 
-def _descend(costs: Callable[[Tensor], Tensor], logits: Tensor) -> tuple[Tensor, Tensor]:
+def _descend(costs: Callable[[Tensor], Tensor], logits: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Take each start downhill by Adam (arXiv:1412.6980), with shrinking steps, all at once.
 
     Returns:
@@ -122,11 +129,11 @@ def _descend(costs: Callable[[Tensor], Tensor], logits: Tensor) -> tuple[Tensor,
     slopes = torch.func.grad(lambda rows: costs(rows).sum())
     best, place = costs(logits), logits
     mean, square = torch.zeros_like(logits), torch.zeros_like(logits)
-    for step in range(1, _STEPS + 1):
+    for step in range(1, steps + 1):
         slope = slopes(logits)
         mean = torch.lerp(slope, mean, _MEAN)
         square = torch.lerp(slope.square(), square, _SQUARE)
-        size = _FIRST * (_LAST / _FIRST) ** (step / _STEPS)
+        size = _FIRST * (_LAST / _FIRST) ** (step / steps)
         # What is a slope only because of rounding moves nothing.
         way = (mean / (1 - _MEAN**step)) / ((square / (1 - _SQUARE**step)).sqrt() + 1e-12)
         logits = logits - size * way

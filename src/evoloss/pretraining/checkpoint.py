@@ -19,6 +19,7 @@ from evoloss.pretraining.checks import Attempt, Incumbent
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.elites import Elites
 from evoloss.regular_files import open_regular
+from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -138,7 +139,7 @@ def read_checkpoint(directory: Path, config: PretrainConfig) -> Checkpoint:
             f"{path} is no checkpoint of evoloss (it has no {error}); {START_AGAIN}"
         ) from error
     except (safetensors.SafetensorError, OSError, TypeError, ValueError, EvolossError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {START_AGAIN}") from error
+        raise CheckpointError(f"{path} is damaged ({one_line(error, 300)}); {START_AGAIN}") from error
     _require_same(path, saved, config)
     if checkpoint.generation > config.most_generations:
         raise CheckpointError(

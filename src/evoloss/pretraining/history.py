@@ -11,6 +11,7 @@ from evoloss.atomic_files import write_text
 from evoloss.errors import CheckpointError
 from evoloss.pretraining.checkpoint import START_AGAIN
 from evoloss.regular_files import read_regular
+from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
 
 HISTORY_FILE = "history.jsonl"
@@ -129,7 +130,7 @@ def _read(path: Path, count: int | None) -> list[GenerationRecord]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); make it readable") from error
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {START_AGAIN}") from error
+        raise CheckpointError(f"{path} is damaged ({one_line(error, 300)}); {START_AGAIN}") from error
     if count is not None and len(records) < count:
         raise CheckpointError(
             f"{path} has {len(records)} generations, the checkpoint is at {count}; "

@@ -82,7 +82,7 @@ def read_run(path: Path, run: Run, check: Check | None = None) -> dict[str, Any]
             f"{path} cannot be read ({error.strerror}); make it readable, or choose another folder"
         ) from error
     except ValueError as error:
-        raise ResultsError(f"{path} is damaged ({error}); {_AGAIN}") from error
+        raise ResultsError(f"{path} is damaged ({one_line(error, 300)}); {_AGAIN}") from error
     _require_layout(path, content, run)
     result: dict[str, Any] = content["result"]
     try:
