@@ -19,6 +19,7 @@ from evoloss.losses.call.modes import (
     is_eager,
     is_fake_of,
     is_real,
+    is_traced_input,
     on_real_tensors,
 )
 from evoloss.losses.kernels.constants import LossConstants
@@ -78,6 +79,8 @@ class ParametricLoss(ClassificationLoss):
         if torch.compiler.is_dynamo_compiling() or self.params.requires_grad:
             return None
         own = self._constants.params
+        if is_traced_input(self.params):
+            return None
         if self.params is own or is_fake_of(self.params, own):
             return own
         return self.params if is_eager() and is_real(self.params) else None

@@ -21,6 +21,7 @@ __all__ = [
     "is_exporting",
     "is_fake_of",
     "is_real",
+    "is_traced_input",
     "kind_of",
     "on_real_tensors",
 ]
@@ -149,6 +150,16 @@ def is_fake_of(tensor: Tensor, real: Tensor) -> bool:
     """
     mode = _fake_mode()
     return mode is not None and not is_real(tensor) and mode.from_tensor(real) is tensor
+
+
+def is_traced_input(tensor: Tensor) -> bool:
+    """Whether ``make_fx`` traces with this tensor as an input, or as what follows from one."""
+    mode = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
+    if mode is None:
+        return False
+    from torch.fx.experimental.proxy_tensor import has_proxy_slot
+
+    return bool(has_proxy_slot(tensor, mode.tracer))
 
 
 def _fake_mode() -> Any:
