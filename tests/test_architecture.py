@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
 GROUND = {
     "memory",
     "default_dtype",
-    "plain_settings",
+    "python_settings",
     "user_paths",
     "errors",
     "random_streams",

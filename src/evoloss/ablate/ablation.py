@@ -17,9 +17,9 @@ from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
-from evoloss.plain_settings import make_plain
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.pretraining.config import LEAST_GENERATIONS
+from evoloss.python_settings import make_python
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
@@ -64,7 +64,7 @@ class AblateConfig:
     """VARIANT:REFERENCE: further comparisons."""
 
     def __post_init__(self) -> None:
-        make_plain(self)
+        make_python(self)
         if self.base.generations is None:
             object.__setattr__(self, "base", replace(self.base, generations=LEAST_GENERATIONS))
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):

@@ -149,7 +149,7 @@ def _check(document: _Document) -> Ablation:
 
 
 def _tested_today(found: Sequence[Comparison], expected: Sequence[Comparison]) -> list[Comparison]:
-    """What a file has to say, also if it is from before tests and intervals needed three seeds and a spread.
+    """The rows that a file has to have, also one from before tests needed three seeds and a spread.
 
     Intervals that the file has and that do not follow today stay, and so do the p-values of a family in which
     one comparison is no longer tested.
@@ -168,7 +168,7 @@ def _tested_today(found: Sequence[Comparison], expected: Sequence[Comparison]) -
 
 
 def _as_found(found: Effect, expected: Effect, *, tested: bool) -> Effect:
-    """What is expected of an effect, with the values of the file where there is no test or interval today."""
+    """An effect as expected, with the values of the file where there is no test or interval today."""
     tests = () if tested else ("p_value", "p_holm")
     ends = ("ci_low", "ci_high") if expected.ci_low is None else ()
     return replace(expected, **{name: getattr(found, name) for name in (*tests, *ends)})

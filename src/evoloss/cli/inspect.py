@@ -111,7 +111,7 @@ def _curves(
 def _over_agreements(
     config: InspectCommand, inspection: Inspection, paced: EvolvedLoss
 ) -> tuple[Reading, ...]:
-    """What holds of a paced loss over the course of a training."""
+    """Lines on a paced loss over the course of a training."""
     inspections = {config.agreement: inspection}
     for agreement in AGREEMENTS:
         if agreement not in inspections:

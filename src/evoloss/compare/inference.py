@@ -112,15 +112,15 @@ def signed_rank_interval(differences: Sequence[float], confidence: float = CONFI
         return None
     means = sorted({(differences[i] + differences[j]) / 2 for i in range(n) for j in range(i, n)})
 
-    def kept(shift: float) -> bool:
+    def accepted(shift: float) -> bool:
         p = signed_rank_test([value - shift for value in differences])
         return p is not None and p >= level
 
     # Between two averages p is constant; on one of them a tie changes it.
-    gaps = [(low, high) for low, high in pairwise(means) if kept((low + high) / 2)]
+    gaps = [(low, high) for low, high in pairwise(means) if accepted((low + high) / 2)]
     centre = statistics.median(means)
     low, high = (gaps[0][0], gaps[-1][1]) if gaps else (centre, centre)
-    if kept(0.0):
+    if accepted(0.0):
         return min(low, 0.0), max(high, 0.0)
     return _without_zero(low, high, centre)
 

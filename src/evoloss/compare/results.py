@@ -104,7 +104,7 @@ class _Document:
 
 
 NOT_WRITTEN = frozenset({"ci_low_holm", "ci_high_holm", "test_sampling_error"})
-"""What follows from the runs and stands in no file: the keys are those of every version with this schema."""
+"""Results that follow from the runs and stand in no file; its keys are those of every version."""
 
 
 def written(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> 
 def _tested_today(
     found: Sequence[PairedDifference], expected: Sequence[PairedDifference]
 ) -> list[PairedDifference]:
-    """What a file has to say, also if it is from before tests and intervals needed three seeds and a spread.
+    """The rows that a file has to have, also one from before tests needed three seeds and a spread.
 
     If some comparison of a family is not tested today, Holm counted it then, and none of the family's tests
     and intervals follow from the runs; they stay as they are in the file.

@@ -18,7 +18,7 @@ FIRST_TUNING_SEED = 1_000_000
 
 
 Edge = Literal["lowest", "highest"]
-"""Which end of its grid a learning rate stands at."""
+"""The end of its grid that a learning rate stands at."""
 
 
 def tuning_seeds(count: int) -> tuple[int, ...]:

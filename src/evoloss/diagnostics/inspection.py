@@ -22,7 +22,7 @@ from evoloss.diagnostics.wrong_side import WrongSide, measure_wrong_side
 from evoloss.errors import ConfigError, EvolossError
 from evoloss.memory import require_memory
 from evoloss.pairs import MAX_CLASSES
-from evoloss.plain_settings import plain_setting
+from evoloss.python_settings import python_setting
 from evoloss.random_streams import stream
 
 SCHEMA = 1
@@ -93,7 +93,7 @@ def inspect_loss(loss: LossFunction, *, n_classes: int = 10, seed: int = 0) -> I
         >>> inspection.wrong_side.verdict
         'vanishes'
     """
-    n_classes, seed = plain_setting(n_classes), plain_setting(seed)
+    n_classes, seed = python_setting(n_classes), python_setting(seed)
     if not 2 <= n_classes <= MAX_CLASSES:
         raise ConfigError(f"a loss is inspected with 2 to {MAX_CLASSES:,} classes, got {n_classes}")
     drawn_bytes = {"random predictions": _BYTES_A_CLASS * n_classes}

@@ -17,7 +17,6 @@ from evoloss.mutation.chaotic import Drives
 from evoloss.mutation.orders import Order
 from evoloss.networks import DEFAULT_GRID, NETWORKS, Features, NetworkOptions
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
-from evoloss.plain_settings import make_plain
 from evoloss.pretraining.field_types import fits, type_name
 from evoloss.pretraining.names import (
     ActivationName,
@@ -28,6 +27,7 @@ from evoloss.pretraining.names import (
     StartName,
     StrategyName,
 )
+from evoloss.python_settings import make_python
 from evoloss.regular_files import read_regular_text
 from evoloss.safe_text import quoted
 from evoloss.strategies.evolution_strategy import StepControl
@@ -160,7 +160,7 @@ class PretrainConfig:
     """A checkpoint is also written when the last one is older than this."""
 
     def __post_init__(self) -> None:
-        make_plain(self)
+        make_python(self)
         # TOML and the command line give lists.
         self._check_types()
         object.__setattr__(self, "hidden", tuple(self.hidden))

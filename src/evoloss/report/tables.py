@@ -98,7 +98,7 @@ def caption(results: Results) -> str:
 
 
 def _sampling(results: Results) -> list[str]:
-    """What the finite test set adds to the spread over seeds."""
+    """The error that the finite test set adds to the spread over seeds."""
     n_test = results.runs[0].n_test
     errors = [row.test_sampling_error for row in results.losses if row.test_sampling_error is not None]
     paired = [row.test_sampling_error for row in results.summary if row.test_sampling_error is not None]
@@ -107,7 +107,7 @@ def _sampling(results: Results) -> list[str]:
 
 
 def _tests(results: Results) -> list[str]:
-    """How differences were tested, and which were not."""
+    """The tests of differences, and the differences that had none."""
     parts = [f"Difference: paired with {one_line(results.baseline)}, last epoch."]
     if any(row.p_holm is not None for row in results.summary):
         parts.append(
@@ -188,7 +188,7 @@ def _difference(row: PairedDifference | None, mark: str, *, is_baseline: bool) -
 
 
 def untested(n_seeds: int) -> str:
-    """Why a difference over some seeds has no test and no interval."""
+    """The reason why a difference over some seeds has no test and no interval."""
     return _count(n_seeds, "seed") if n_seeds < MIN_SEEDS else "equal differences"
 
 

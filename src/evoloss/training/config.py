@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from evoloss.errors import ConfigError
-from evoloss.plain_settings import make_plain
+from evoloss.python_settings import make_python
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
 Augment = Literal["auto", "none", "standard"]
@@ -62,7 +62,7 @@ class TrainRecipe:
     """Number of them; above 1 each trains its share of every batch (data parallel)."""
 
     def __post_init__(self) -> None:
-        make_plain(self)
+        make_python(self)
         for names, holds, expected in _CHECKS:
             for name in names:
                 _require(holds(getattr(self, name)), name, getattr(self, name), expected)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 _LOWEST = tuple(torch.finfo(dtype).min for dtype in (torch.float32, torch.bfloat16, torch.float16))
-"""What code writes in place of -inf; float64's is -inf as soon as it is cast to float32."""
+"""Numbers that code writes in place of -inf; float64's is -inf as soon as it is cast to float32."""
 
 
 def with_masks(logits: Tensor) -> Tensor:

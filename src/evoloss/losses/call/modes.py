@@ -153,7 +153,7 @@ def is_fake_of(tensor: Tensor, real: Tensor) -> bool:
 
 
 def is_traced_input(tensor: Tensor) -> bool:
-    """Whether ``make_fx`` traces with this tensor as an input, or as what follows from one."""
+    """Return whether ``make_fx`` traces with this tensor as an input, or as what follows from one."""
     mode = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
     if mode is None:
         return False

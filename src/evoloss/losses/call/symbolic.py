@@ -11,7 +11,7 @@ __all__ = ["is_symbolic", "recorded_call"]
 
 
 def is_symbolic(*arguments: object) -> bool:
-    """Whether a symbolic trace calls, which gives no tensors but their places in a graph."""
+    """Return whether a symbolic trace calls, which gives no tensors but their places in a graph."""
     return any(isinstance(argument, fx.Proxy) for argument in arguments)
 
 

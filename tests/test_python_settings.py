@@ -12,8 +12,8 @@ from evoloss.ablate.ablation import AblateConfig
 from evoloss.compare.config import CompareConfig
 from evoloss.diagnostics.inspection import inspect_loss
 from evoloss.losses import LOSSES
-from evoloss.plain_settings import plain_setting
 from evoloss.pretraining import PretrainConfig, pretrain
+from evoloss.python_settings import python_setting
 from evoloss.training import TrainConfig
 
 CONFIGS: list[tuple[Any, dict[str, Any]]] = [
@@ -44,12 +44,12 @@ def test_configurations_are_those_of_plain_numbers(kind: Any, settings: dict[str
 
 def test_arrays_are_lists_of_numbers():
     assert PretrainConfig(classes=np.array([5, 10])) == PretrainConfig(classes=(5, 10))  # type: ignore[arg-type]
-    assert plain_setting({"a": [np.bool_(True), 1], "b": "text"}) == {"a": [True, 1], "b": "text"}
+    assert python_setting({"a": [np.bool_(True), 1], "b": "text"}) == {"a": [True, 1], "b": "text"}
 
 
 def test_what_is_plain_stays_the_same_object():
     for value in ((1, 2), [0.5], {"a": 1}, "text", None):
-        assert plain_setting(value) is value
+        assert python_setting(value) is value
 
 
 def test_a_search_with_numbers_of_numpy_writes_its_files(tmp_path):
