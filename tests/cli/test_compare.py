@@ -42,6 +42,7 @@ def test_end_to_end_on_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (tmp_path / "report" / "run" / "learning_curves.svg").is_file()
 
 
+@pytest.mark.slow
 def test_processes_and_their_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     command = ["compare", "--out", str(out), *ARGUMENTS, "--losses", "cross_entropy", "--threads", "1"]

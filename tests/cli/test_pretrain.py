@@ -229,6 +229,7 @@ def test_defaults_pass_on_errors_of_the_file(tmp_path: Path):
         defaults(["--config", str(tmp_path)])
 
 
+@pytest.mark.slow
 def test_students_in_processes_leave_the_same_bits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

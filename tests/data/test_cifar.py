@@ -195,6 +195,7 @@ def test_download_is_checked_and_then_found(tmp_path: Path, monkeypatch: pytest.
     ]
 
 
+@pytest.mark.slow
 def test_real_cifar10(real_data_dir: Path) -> None:
     if not list(real_data_dir.glob("cifar-10-b*")):
         pytest.skip("no CIFAR-10 in EVOLOSS_DATA_DIR")

@@ -44,6 +44,7 @@ for settings in json.loads(sys.argv[1]):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sizes of processes are in other units elsewhere")
+@pytest.mark.slow
 def test_estimates_are_within_a_factor_of_two_and_a_half_of_measured_searches() -> None:
     searches = [{**TINY, **settings} for settings in LARGE.values()]
     run = [sys.executable, "-c", MEASURE, json.dumps(searches)]

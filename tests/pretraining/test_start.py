@@ -23,6 +23,7 @@ def test_the_start_is_the_networks_own_or_its_imitation_of_the_loss_that_is_name
         assert not torch.equal(start, own)
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_fitted_is_told() -> None:
     config = PretrainConfig(network="balanced", hidden=(1,), features="probs", start="gce")
     with pytest.raises(CanonicalFormError, match="could not be fitted to gce"):

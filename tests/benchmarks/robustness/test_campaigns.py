@@ -89,6 +89,7 @@ class Pretended(Campaign):
             raise Damage("c") from error
 
 
+@pytest.mark.slow
 def test_every_way_to_end_is_told_and_the_campaign_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "SECONDS", 3.0)
     counts = run(Pretended(), range(9))

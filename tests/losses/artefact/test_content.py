@@ -38,6 +38,7 @@ def test_foreign_tensors_with_a_right_checksum(content: bytes, tmp_path_factory:
 
 @settings(deadline=None, max_examples=60)
 @given(key=st.sampled_from(["format", "evoloss_version", "network", "loss_sha256", "record"]), value=JSON)
+@pytest.mark.slow
 def test_any_json_value_in_the_place_of_another(
     key: str, value: Any, tmp_path_factory: pytest.TempPathFactory
 ):
@@ -206,6 +207,7 @@ def test_a_loss_at_the_bounds_of_its_size_can_be_used():
 
 
 @pytest.mark.parametrize("kind", ["classwise", "concat", "monotone"])
+@pytest.mark.slow
 def test_what_is_accepted_is_finite_in_float32(kind: str):
     """Random parameters of every size: a loss is refused, or its costs and gradients are finite."""
     accepted = 0

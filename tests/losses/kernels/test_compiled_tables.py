@@ -53,6 +53,7 @@ def compiled(function: Any) -> Any:
     return torch.compile(function, fullgraph=True, backend="eager")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_gone_leaves_its_tables_to_nobody():
     """A new object may lie where the old one lay, so no address says whose tables these are."""
     function = compiled(apply)

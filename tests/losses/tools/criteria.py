@@ -35,7 +35,12 @@ FEW = [case for case in KNOWN + KINDS + FROM_ZOO if case.name in FEW_NAMES]
 
 
 def over(cases: list[LossCase]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+    """All of the cases; those that go no way of their own are among the slow tests."""
+    params = [
+        pytest.param(case, id=case.name, marks=() if case.name in FEW_NAMES else pytest.mark.slow)
+        for case in cases
+    ]
+    return pytest.mark.parametrize("case", params)
 
 
 every_criterion = over(KNOWN + KINDS + FROM_ZOO)
