@@ -52,15 +52,17 @@ def least_prediction(
     """
     with torch.no_grad():
         # The cheapest so far, from label to label: all together would be C times as many rows.
-        logits, target, cost = like.new_empty(0, n_classes), None, like.new_empty(0)
+        logits, cost = like.new_empty(0, n_classes), like.new_empty(0)
+        target = torch.empty(0, dtype=torch.long, device=like.device)
+        rows = _simple_predictions(n_classes, labels[0], like)
         for label in labels:
-            rows = _simple_predictions(n_classes, label, like)
+            if n_classes > _MANY:  # with few classes they are the same for every label
+                rows = _simple_predictions(n_classes, label, like)
             same = torch.full((len(rows),), label, device=like.device)
-            logits, target = torch.cat([logits, rows]), same if target is None else torch.cat([target, same])
+            logits, target = torch.cat([logits, rows]), torch.cat([target, same])
             cost = torch.cat([cost, costs(rows.log_softmax(1), same)])
             cheapest = cost.topk(min(_STARTS, len(cost)), largest=False)
             cost, logits, target = cheapest.values, logits[cheapest.indices], target[cheapest.indices]
-        assert target is not None
         starts, targets = [logits], [target]
         if n_classes <= _MANY:
             targets.append(torch.tensor(labels, device=like.device))

@@ -44,8 +44,8 @@ class LossConstants:
         network: the loss network.
         params: the tensor that the loss has for parameters where nobody has put another in its place.
         compiled: the tables of each class count and device, for compiled code, which finds them here.
-        last_terms: those of the last call, for the next, which most often asks for the same.
         compiled_least: the least cost of each class count, likewise.
+        last_terms: those of the last call, for the next, which most often asks for the same.
     """
 
     def __init__(self, network: LossNetwork, params: Tensor) -> None:
