@@ -1,8 +1,9 @@
-"""Imports between rooms run one way, as docs/architecture.md says."""
+"""Imports between rooms run one way, as docs/architecture.md says, and rooms and files stay small."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import evoloss
 
 ROOT = Path(evoloss.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
 
 # What each room may import of ours, beside the modules that import nothing of ours: another room, or a part
 # of one.
@@ -55,6 +57,10 @@ GROUND = {
     "_version",
 }
 
+LARGEST_ROOM = 16  # files in one folder
+LARGEST_FILE = 329  # lines
+CATALOGUES = {"losses/known"}  # folders of many alike files
+
 
 def imported(path: Path) -> set[str]:
     """The modules of ours that a file imports, at any depth, type checking included."""
@@ -90,3 +96,17 @@ def test_the_rooms_form_no_circle() -> None:
         }
         assert ready, f"a circle among {sorted(set(ROOMS) - placed)}"
         placed |= ready
+
+
+def test_no_room_has_too_many_files() -> None:
+    counts = Counter(path.parent.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+    assert counts["losses/known"] > LARGEST_ROOM, "else it needs no exception"
+    assert {room for room, count in counts.items() if count > LARGEST_ROOM} <= CATALOGUES
+
+
+def test_no_file_is_too_long() -> None:
+    folders = [REPOSITORY / name for name in ("src", "benchmarks", "examples", "recipes", "tests")]
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    assert len(paths) > 300
+    lengths = {path.relative_to(REPOSITORY): len(path.read_text("utf-8").splitlines()) for path in paths}
+    assert {path: length for path, length in lengths.items() if length > LARGEST_FILE} == {}

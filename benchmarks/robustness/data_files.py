@@ -29,8 +29,8 @@ from benchmarks.robustness.campaign import Campaign, Damage, main
 from benchmarks.robustness.mutations import damage_bytes
 from evoloss.data import load_dataset
 from evoloss.data.archives import Member
-from evoloss.data.cifar import CIFAR10, read_cifar
-from evoloss.data.idx import read_idx
+from evoloss.data.readers.cifar import CIFAR10, read_cifar
+from evoloss.data.readers.idx import read_idx
 
 KINDS = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF", "webp": "WEBP", "ppm": "PPM"}
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")

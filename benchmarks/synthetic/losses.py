@@ -17,7 +17,7 @@ from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
 from evoloss.networks import PacedNetwork, SlopesByCount, TemperedNetwork
-from evoloss.networks.tempered import EXPONENTS
+from evoloss.networks.tempered_terms import EXPONENTS
 from evoloss.students import SlopeTables, tabulate_functions
 from evoloss.students.joined_tables import join_tables
 from evoloss.students.slope_tables import tabulate_network

@@ -4,10 +4,10 @@
     python -m benchmarks.synthetic.priors --on underfit noisy-underfit memorised wide wide-noisy patched \
         patched-noisy --rates 3 --groups 8
 
-For each prior the groups that a search is stopped by (``evoloss.pretraining.held_out_tasks``); for each of
-the regimes in ``conditions.py`` groups of the same kind. Every loss is measured at its best of several
-learning rates. Differences to cross-entropy in points of test accuracy, mean and standard error over tasks.
-What the file has on other priors stays.
+For each prior the groups that a search is stopped by (``evoloss.pretraining.evaluation.held_out_tasks``);
+for each of the regimes in ``conditions.py`` groups of the same kind. Every loss is measured at its best of
+several learning rates. Differences to cross-entropy in points of test accuracy, mean and standard error over
+tasks. What the file has on other priors stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.synthetic.conditions import REGIMES
 from benchmarks.synthetic.losses import KNOWN, tabulate_losses
 from evoloss.errors import UnknownNameError
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.held_out_tasks import held_out_specs
+from evoloss.pretraining.evaluation.held_out_tasks import held_out_specs
 from evoloss.random_streams import stream
 from evoloss.students import Students
 from evoloss.tasks import PRIORS, Prior, draw_group

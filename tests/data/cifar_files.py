@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from evoloss.data.archives import Member
-from evoloss.data.cifar import CifarLayout
+from evoloss.data.readers.cifar import CifarLayout
 
 
 def fabricate(layout: CifarLayout, per_class: int = 2, seed: int = 0) -> tuple[CifarLayout, dict[str, bytes]]:

@@ -6,18 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evoloss.data.cifar_classes import (
-    CIFAR10_CLASSES,
-    CIFAR100_CLASSES,
-    CIFAR100_COARSE,
-    CIFAR100_SUPERCLASSES,
-)
 from evoloss.data.label_noise import (
     CIFAR10_CONFUSIONS,
     CIFAR100_CONFUSIONS,
     CONFUSIONS,
     noisy_labels,
     usual_confusions,
+)
+from evoloss.data.readers.cifar_classes import (
+    CIFAR10_CLASSES,
+    CIFAR100_CLASSES,
+    CIFAR100_COARSE,
+    CIFAR100_SUPERCLASSES,
 )
 from evoloss.errors import ConfigError
 from evoloss.random_streams import stream

@@ -10,7 +10,7 @@ import torch
 
 from evoloss.data import DATASETS, Dataset, Split, load_dataset
 from evoloss.errors import ConfigError, DataError, UnknownNameError
-from tests.data.test_npz import write
+from tests.data.readers.test_npz import write
 
 
 def test_unknown_name_is_answered_with_the_nearest() -> None:

@@ -47,7 +47,7 @@ def every_loss_but(*names: str) -> pytest.MarkDecorator:
 every_loss = every_loss_but()
 # A tempered loss weighs its gradient by the certainty of a prediction, a paced one by the agreement of a
 # batch, and neither differentiates through that: its gradient is no derivative of its value.
-# tests/networks/test_tempered.py and test_paced.py say what it is.
+# tests/networks/kinds/test_tempered.py and test_paced.py say what it is.
 every_loss_with_a_potential = every_loss_but("evolved-tempered", "evolved-paced")
 every_loss_without_a_batch = every_loss_but("evolved-paced")
 
@@ -72,7 +72,7 @@ def make_weight(n_classes: int, seed: int = 3, dtype: torch.dtype = torch.float6
 
 
 def reference_agreements(probs: Tensor, shares: Tensor) -> Tensor:
-    """The formula of evoloss.networks.paced, one row after the other, for each class; all ``(N, C)``."""
+    """The formula of evoloss.networks.kinds.paced, one row after another, for every class; all ``(N, C)``."""
     n, n_classes = probs.shape
     learned = (probs * shares).detach()
     mean = float(learned.sum()) / max(1.0, float(shares.sum()))

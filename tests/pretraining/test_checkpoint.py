@@ -16,7 +16,7 @@ from evoloss.errors import CheckpointError
 from evoloss.pretraining import Checkpoint, PretrainConfig, read_checkpoint, write_checkpoint
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.checks import Attempt, Incumbent
-from evoloss.pretraining.elites import Elites
+from evoloss.pretraining.evaluation.elites import Elites
 from tests.pretraining.runs import tiny
 
 STATE = {

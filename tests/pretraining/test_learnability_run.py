@@ -13,8 +13,8 @@ import torch
 from evoloss.errors import CheckpointError
 from evoloss.pretraining import PretrainConfig, pretrain, read_checkpoint
 from evoloss.pretraining.components import make_group_specs, make_network
-from evoloss.pretraining.elites import Elites
-from evoloss.pretraining.held_out_tasks import evaluate_held_out, held_out_specs
+from evoloss.pretraining.evaluation.elites import Elites
+from evoloss.pretraining.evaluation.held_out_tasks import evaluate_held_out, held_out_specs
 from evoloss.tasks import PRIORS
 from tests.pretraining.runs import same_files, same_result, untimed_records
 

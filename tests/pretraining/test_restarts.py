@@ -19,7 +19,7 @@ from evoloss.errors import CanonicalFormError
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain, read_checkpoint
 from evoloss.pretraining.checks import EVERY, HOPELESS, RESTARTS, Attempt
 from evoloss.pretraining.components import make_network
-from evoloss.pretraining.usable import is_usable
+from evoloss.pretraining.evaluation.usable import is_usable
 from tests.pretraining.runs import same_files, same_result, tiny, untimed_history, untimed_records
 
 UNTIL_SETTLED: dict[str, Any] = {"generations": None, "eval_every": 40}

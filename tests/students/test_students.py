@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import pytest
 import torch
@@ -299,39 +296,6 @@ def test_no_large_memory_is_allocated_from_step_to_step() -> None:
         counts.append(sum(event.self_cpu_memory_usage >= smallest for event in profile.events()))
     assert counts[0] > 10
     assert counts[1] - counts[0] < 20  # a few of the batches, which are gathered in one piece
-
-
-@pytest.fixture
-def fresh_compiler() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
-
-
-@pytest.mark.usefixtures("fresh_compiler")
-@pytest.mark.parametrize("fields", [{"clip": None}, {"clip": 5.0}, {"patches": 3}])
-def test_a_step_is_one_graph(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]) -> None:
-    """Traced with the whole graph or not at all, and run without generating code, which takes its time."""
-    config = replace(CONFIG, **fields)
-    plan = of_patches(PLAN, config.patches)
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    eager = Students(config, TASKS, plan).train(TABLES)
-    assert_same(Students(config, TASKS, plan, compiled=True).train(TABLES), eager, rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("fresh_compiler")
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # the compiler's own
-@pytest.mark.parametrize(
-    "fields",
-    [{}, {"optimizer": "adam", "activation": "silu", "norm": "layer", "weight_decay": 0.01}, {"patches": 2}],
-)
-def test_compiled_steps_are_the_same(fields: dict[str, Any]) -> None:
-    config = StudentConfig(hidden=CASE.hidden, **fields)
-    plan = replace(of_patches(PLAN, config.patches), evaluate_at=(3, 12))
-    eager = Students(config, TASKS, plan).train(TABLES)
-    compiled = Students(config, TASKS, plan, compiled=True).train(TABLES)
-    assert_same(compiled, eager, rtol=1e-8, atol=1e-9)
 
 
 def test_errors() -> None:

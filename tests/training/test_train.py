@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.data import Split, load_dataset
-from evoloss.data.cifar_classes import CIFAR10_CLASSES
+from evoloss.data.readers.cifar_classes import CIFAR10_CLASSES
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.training import RunResult, TrainConfig, identify_run, train
@@ -300,37 +300,3 @@ def test_two_processes_train_as_one() -> None:
     assert two.history.train_loss == pytest.approx(one.history.train_loss, rel=1e-4)
     assert two.test_nll == pytest.approx(one.test_nll, rel=1e-3)
     assert two.test_accuracy == one.test_accuracy
-
-
-class MasksClasses(nn.Module):
-    """Has a head for five classes, of which three are there."""
-
-    mask = -math.inf
-
-    def __init__(self, input_shape: tuple[int, ...], n_classes: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(math.prod(input_shape), n_classes)
-        self.register_buffer("absent", torch.arange(n_classes) >= 3)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.linear(inputs.flatten(1)).masked_fill(self.absent, self.mask)
-
-
-class MasksWithLowest(MasksClasses):
-    """The same with the lowest float32 number."""
-
-    mask = torch.finfo(torch.float32).min
-
-
-@pytest.mark.parametrize("name", ["MasksClasses", "MasksWithLowest"])
-def test_a_model_that_masks_classes_has_not_diverged(name: str) -> None:
-    dataset = feature_blobs()
-    more = replace(dataset, n_classes=5, class_names=(*dataset.class_names, "fourth", "fifth"))
-    result = train(more, f"{__name__}:{name}", nn.CrossEntropyLoss(), TrainConfig(**QUICK))
-    assert not result.diverged
-    assert result.test_accuracy is not None
-    assert result.test_accuracy > 95
-    for value in (result.test_nll, result.test_nll_scaled, result.validation_nll, result.temperature):
-        assert value is not None
-        assert 0 < value < 5
-    assert result.n_classes == 5

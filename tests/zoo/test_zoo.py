@@ -16,7 +16,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.losses.artefact.format import read_artefact
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.pretraining import PretrainConfig, held_out_pairs, score_all
-from evoloss.pretraining.held_out import dominance_consistency
+from evoloss.pretraining.evaluation.held_out import dominance_consistency
 from evoloss.zoo import SHIPPED, shipped_path
 
 FILES = {"loss.safetensors", "config.json", "README.md", "pretrain.toml"}

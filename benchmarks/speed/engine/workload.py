@@ -94,8 +94,8 @@ def write_workload(work: Work, directory: Path) -> None:
 def draw(work: Work, *labels: str | int) -> Pairs:
     """A batch of pairs with log-probabilities cut at the floor, where ours has its network end.
 
-    Ours goes on below it by a rule of its own (see :mod:`evoloss.networks.classwise`), which the peers are
-    spared.
+    Ours goes on below it by a rule of its own (see :mod:`evoloss.networks.kinds.classwise`), which the peers
+    are spared.
     """
     generator = stream(0, "engine benchmark", *labels)
     pairs = sample_pairs(PretrainConfig().pairs_mixture, work.pairs, work.classes, generator)

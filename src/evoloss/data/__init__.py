@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evoloss.data.cifar import load_cifar10, load_cifar100
 from evoloss.data.dataset import Dataset, SourceData, Split
-from evoloss.data.digits import load_digits
 from evoloss.data.folders import data_folder
-from evoloss.data.idx import load_fashion_mnist, load_mnist
-from evoloss.data.image_folder import load_image_folder
 from evoloss.data.label_noise import CONFUSIONS, noisy_labels
 from evoloss.data.limits import DataLimits
-from evoloss.data.npz import load_npz
+from evoloss.data.readers.cifar import load_cifar10, load_cifar100
+from evoloss.data.readers.digits import load_digits
+from evoloss.data.readers.idx import load_fashion_mnist, load_mnist
+from evoloss.data.readers.image_folder import load_image_folder
+from evoloss.data.readers.npz import load_npz
 from evoloss.data.splits import divide
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.user_paths import expand_user
@@ -46,9 +46,10 @@ def load_dataset(
 
     Args:
         name_or_path: a key of :data:`DATASETS`; or the path of an ``.npz`` file in the Keras convention
-            (:func:`~evoloss.data.npz.load_npz`); or that of a folder with one subfolder of images a class
-            (:func:`~evoloss.data.image_folder.load_image_folder`). A known name goes before a path: write
-            ``./digits`` for a folder of that name. Relative paths are also tried below the data folder.
+            (:func:`~evoloss.data.readers.npz.load_npz`); or that of a folder with one subfolder of images a
+            class (:func:`~evoloss.data.readers.image_folder.load_image_folder`). A known name goes before a
+            path: write ``./digits`` for a folder of that name. Relative paths are also tried below the data
+            folder.
         data_dir: folder that holds the files of known data sets; ``$EVOLOSS_DATA_DIR`` if None.
         download: fetch the files of a known data set if they are not there.
         validation: share of the training part that becomes the validation split, in ``[0, 1)``; without

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from evoloss.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES, CIFAR100_SUPERCLASSES
+from evoloss.data.readers.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES, CIFAR100_SUPERCLASSES
 from evoloss.errors import ConfigError
 
 NoiseKind = Literal["symmetric", "asymmetric"]

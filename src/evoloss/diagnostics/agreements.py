@@ -1,8 +1,8 @@
 """Diagnostics of a paced loss over the course of a training, from chance to learned classes.
 
 The cost of a prediction under such a loss depends on the agreement A of its batch, see
-:mod:`evoloss.networks.paced`. A training starts at A = 0 and ends near 1 where labels are right, so a reading
-at one A is no reading of the loss.
+:mod:`evoloss.networks.kinds.paced`. A training starts at A = 0 and ends near 1 where labels are right, so a
+reading at one A is no reading of the loss.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class EvolvedLoss(ParametricLoss):
     float64 are always given to the network itself, all are with ``exact=True``, and second derivatives are
     the network's.
 
-    A paced loss (:mod:`evoloss.networks.paced`) sees its batch: the cost of a prediction depends on how far
-    the labels of the call are learned, also with ``reduction="none"``.
+    A paced loss (:mod:`evoloss.networks.kinds.paced`) sees its batch: the cost of a prediction depends on how
+    far the labels of the call are learned, also with ``reduction="none"``.
 
     The parameters are a buffer that is not in the state dict and is never rounded; see
     :class:`~evoloss.losses.parameters.ParametricLoss`. A gradient by them is the network's: give parameters

@@ -1,29 +1,26 @@
 """Loss networks: candidate losses, a whole population at once."""
 
-from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.base import CHECKED_CLASSES, Form, LossNetwork
-from evoloss.networks.basis import BasisNetwork
-from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
-from evoloss.networks.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.description import (
     NETWORKS,
     build_network,
     describe_network,
 )
+from evoloss.networks.kinds.balanced import BalancedNetwork
+from evoloss.networks.kinds.basis import BasisNetwork
+from evoloss.networks.kinds.classwise import ClasswiseForm, ClasswiseNetwork
+from evoloss.networks.kinds.concat import ConcatForm, ConcatNetwork
+from evoloss.networks.kinds.mixture import MixtureNetwork
+from evoloss.networks.kinds.monotone import MonotoneNetwork
+from evoloss.networks.kinds.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
+from evoloss.networks.kinds.tempered import TemperedForm, TemperedNetwork
 from evoloss.networks.lookup import LookupTables, tabulate
-from evoloss.networks.mixture import MixtureNetwork
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
-from evoloss.networks.monotone import MonotoneNetwork
 from evoloss.networks.options import Features, NetworkOptions
-from evoloss.networks.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
 from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
 from evoloss.networks.states import RunningState, States, TrainingState
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
-from evoloss.networks.tempered import (
-    TemperedForm,
-    TemperedNetwork,
-    TemperedTerms,
-)
+from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import Tempering, certainty, certainty_of
 from evoloss.networks.terms import LOG_P_FLOOR, AffineTerms, Context, LabelView, RowTerms, Terms
 

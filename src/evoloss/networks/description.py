@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from evoloss.errors import UnknownNameError
-from evoloss.networks.balanced import BalancedNetwork
 from evoloss.networks.base import LossNetwork
-from evoloss.networks.basis import BasisNetwork
-from evoloss.networks.classwise import ClasswiseNetwork
-from evoloss.networks.concat import ConcatNetwork
-from evoloss.networks.mixture import MixtureNetwork
-from evoloss.networks.monotone import MonotoneNetwork
-from evoloss.networks.paced import PacedNetwork
-from evoloss.networks.tempered import TemperedNetwork
+from evoloss.networks.kinds.balanced import BalancedNetwork
+from evoloss.networks.kinds.basis import BasisNetwork
+from evoloss.networks.kinds.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.concat import ConcatNetwork
+from evoloss.networks.kinds.mixture import MixtureNetwork
+from evoloss.networks.kinds.monotone import MonotoneNetwork
+from evoloss.networks.kinds.paced import PacedNetwork
+from evoloss.networks.kinds.tempered import TemperedNetwork
 
 NETWORKS: dict[str, type[LossNetwork]] = {
     "classwise": ClasswiseNetwork,

@@ -24,7 +24,7 @@ from torch import Tensor
 from evoloss.networks.terms import LOG_P_FLOOR, Array, Context, FewCosts, FewRows, RowTerms
 
 if TYPE_CHECKING:
-    from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
+    from evoloss.networks.kinds.classwise import ClasswiseForm, ClasswiseNetwork
 
 # The slope of a shipped loss is off by 5e-4 of itself at most, an eighth of bfloat16's rounding; half a
 # megabyte for the two tables that are read for every logit fits a cache, and takes 15 ms to fill.

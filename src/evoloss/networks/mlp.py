@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -136,6 +136,16 @@ class PopulationMLP:
 
 def _first_few(hidden: tuple[int, ...]) -> str:
     return str(hidden) if len(hidden) <= MAX_LAYERS else f"{len(hidden)} layers"
+
+
+def times_factors(
+    values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], factor_slopes: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Values and slopes of a product with factors, piece by piece; None is 1."""
+    if any(known is None for known in factors):
+        return values, slopes
+    factor = torch.cat([known for known in factors if known is not None])
+    return values * factor, slopes * factor + values * torch.cat([*factor_slopes])
 
 
 def require_hidden(hidden: tuple[int, ...]) -> None:

@@ -33,7 +33,7 @@ from evoloss.networks.terms import LOG_P_FLOOR
 from evoloss.pairs import label_log_probs
 
 if TYPE_CHECKING:
-    from evoloss.networks.classwise import ClasswiseForm, ClasswiseNetwork
+    from evoloss.networks.kinds.classwise import ClasswiseForm, ClasswiseNetwork
 
 MIN_GRID = 5  # not-a-knot takes five coefficients at each end
 DEFAULT_GRID = 32  # flips no couple that float32 would not flip by itself; see tests and docs/performance.md

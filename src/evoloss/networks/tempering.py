@@ -21,8 +21,9 @@ class Tempering(NamedTuple):
     Attributes:
         least: a, from 0 to 1.
         power: above 0.
-        paced: 1 for candidates whose exponent follows agreements of a batch (:mod:`evoloss.networks.paced`),
-            0 for those where it follows the certainty of a prediction; None for the latter alone.
+        paced: 1 for candidates whose exponent follows agreements of a batch
+            (:mod:`evoloss.networks.kinds.paced`), 0 for those where it follows the certainty of a prediction;
+            None for the latter alone.
     """
 
     least: Tensor

@@ -2,11 +2,11 @@
 
 from evoloss.pretraining.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.held_out import held_out_pairs, score, score_all
+from evoloss.pretraining.evaluation.held_out import held_out_pairs, score, score_all
+from evoloss.pretraining.evaluation.verdict import Verdict
 from evoloss.pretraining.history import GenerationRecord
 from evoloss.pretraining.loop import pretrain
 from evoloss.pretraining.result import PretrainResult
-from evoloss.pretraining.verdict import Verdict
 
 __all__ = [
     "Checkpoint",

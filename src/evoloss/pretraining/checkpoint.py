@@ -17,7 +17,7 @@ from evoloss.atomic_files import write_bytes
 from evoloss.errors import CheckpointError, EvolossError
 from evoloss.pretraining.checks import Attempt, Incumbent
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.elites import Elites
+from evoloss.pretraining.evaluation.elites import Elites
 from evoloss.regular_files import open_regular
 from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
@@ -58,7 +58,7 @@ def write_checkpoint(directory: Path, config: PretrainConfig, checkpoint: Checkp
     Example:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
-        >>> from evoloss.pretraining.elites import Elites
+        >>> from evoloss.pretraining.evaluation.elites import Elites
         >>> config = PretrainConfig(network="mixture", seed=7)
         >>> checkpoint = Checkpoint(5, 1.2, {"mean": torch.zeros(9)}, torch.zeros(9), Elites.none(9))
         >>> with TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ from evoloss.networks import LossNetwork
 from evoloss.pairs import Pairs, sample_pairs
 from evoloss.pretraining.components import training_mixture
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.usable import is_usable
+from evoloss.pretraining.evaluation.usable import is_usable
 from evoloss.random_streams import stream
 
 AIM = 0.9997

@@ -25,15 +25,15 @@ from evoloss.pretraining.components import (
     make_strategy,
 )
 from evoloss.pretraining.config import LEAST_GENERATIONS, PretrainConfig
-from evoloss.pretraining.elites import Elites
-from evoloss.pretraining.held_out import dominance_consistency, held_out_pairs, score_all
-from evoloss.pretraining.held_out_tasks import HeldOutAdvantage, evaluate_held_out
+from evoloss.pretraining.evaluation.elites import Elites
+from evoloss.pretraining.evaluation.held_out import dominance_consistency, held_out_pairs, score_all
+from evoloss.pretraining.evaluation.held_out_tasks import HeldOutAdvantage, evaluate_held_out
+from evoloss.pretraining.evaluation.usable import is_usable, no_usable_loss, without_unusable
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.memory import require_memory_for
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
 from evoloss.pretraining.start import attempt_labels, start_point
-from evoloss.pretraining.usable import is_usable, no_usable_loss, without_unusable
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
 

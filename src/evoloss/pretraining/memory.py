@@ -6,7 +6,7 @@ from evoloss.fitness import table_of
 from evoloss.memory import require_memory
 from evoloss.pretraining.components import block_length, make_network, training_mixture
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.held_out_tasks import STRETCH, TASKS
+from evoloss.pretraining.evaluation.held_out_tasks import STRETCH, TASKS
 from evoloss.tasks import Prior
 
 _SINGLE, _DOUBLE = 4.0, 8.0  # bytes of a number

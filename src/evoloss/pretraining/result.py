@@ -20,9 +20,9 @@ from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import LossNetwork
 from evoloss.own_files import Recogniser, holds_json, require_replaceable
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.held_out_tasks import HeldOutAdvantage
+from evoloss.pretraining.evaluation.held_out_tasks import HeldOutAdvantage
+from evoloss.pretraining.evaluation.verdict import Verdict, is_settled, verdict_of
 from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, history_text
-from evoloss.pretraining.verdict import Verdict, is_settled, verdict_of
 
 CONFIG_FILE = "pretrain.toml"
 SUMMARY_FILE = "summary.json"

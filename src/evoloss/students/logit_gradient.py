@@ -17,7 +17,7 @@ class LogitGradient:
     r"""The gradient :math:`h_j - p_j \sum_i h_i` for a chunk of students.
 
     Where the tables have an exponent t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``;
-    where it is paced (:mod:`evoloss.networks.paced`), t follows the batch; where there is a state
+    where it is paced (:mod:`evoloss.networks.kinds.paced`), t follows the batch; where there is a state
     (:mod:`evoloss.networks.states`), what a student remembers of its training, too.
 
     Args:

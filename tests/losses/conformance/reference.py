@@ -153,7 +153,7 @@ def class_costs(name: str, loss: ClassificationLoss, z: Tensor, shares: Tensor) 
 
 
 def agreements(probs: Tensor, shares: Tensor) -> Tensor:
-    """The agreement of each position with each class, by the formula of evoloss.networks.paced."""
+    """The agreement of each position with each class, by the formula of evoloss.networks.kinds.paced."""
     learned, n_classes = (probs * shares).detach(), probs.shape[1]
     mean = learned.sum() / shares.sum().clamp(min=1)
     known = (learned.sum(0) - learned + mean) / (shares.sum(0) - shares + 1)

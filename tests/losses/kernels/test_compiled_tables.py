@@ -13,7 +13,8 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from evoloss import EvolvedLoss
-from evoloss.networks import MonotoneNetwork, classwise
+from evoloss.networks import MonotoneNetwork
+from evoloss.networks.kinds import classwise
 from evoloss.random_streams import stream
 
 NETWORK = MonotoneNetwork()

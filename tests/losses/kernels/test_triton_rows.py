@@ -1,4 +1,4 @@
-"""The GPU path of the loss step, without one: triton_rows_checks.py in Triton's interpreter, and compilation.
+"""The GPU path of the loss step, without one: triton_*_checks.py in Triton's interpreter, and compilation.
 
 Whether kernels are interpreted is decided when Triton is imported, so the checks have a process of their own.
 """
@@ -19,7 +19,7 @@ from evoloss.losses.kernels import triton_rows
 from evoloss.losses.kernels.triton_launch import LONGEST_BLOCK
 
 ROOT = Path(__file__).parents[3]
-CHECKS = Path(__file__).with_name("triton_rows_checks.py")
+CHECKS = [str(Path(__file__).with_name(f"triton_{name}_checks.py")) for name in ("rows", "graph")]
 NO_TRITON = "Triton is not installed"
 with_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason=NO_TRITON)
 FLOATS = ("scale", "floor", "kept", "spread")
@@ -44,14 +44,14 @@ def run(*command: str, **environment: str) -> str:
 
 @with_triton
 def test_in_the_interpreter() -> None:
-    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), TRITON_INTERPRET="1")
+    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS, TRITON_INTERPRET="1")
     assert " passed" in printed
 
 
 @with_triton
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_the_gpu() -> None:
-    assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS))
+    assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
 
 
 @with_triton

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks import ClasswiseNetwork, LookupTables, tabulate
-from evoloss.networks.classwise import LOG_P_FLOOR
+from evoloss.networks.kinds.classwise import LOG_P_FLOOR
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

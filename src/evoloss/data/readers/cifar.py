@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from evoloss.data.archives import ARCHIVE_ENDINGS, Member, read_archive_cached, read_folder
-from evoloss.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.download import fetch
 from evoloss.data.folders import cache_folder, not_found, search_folders
+from evoloss.data.readers.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from evoloss.errors import DataError
 
 PIXEL_BYTES = 3 * 32 * 32

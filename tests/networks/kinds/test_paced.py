@@ -17,7 +17,7 @@ from evoloss.networks import (
     dense_agreements_of,
     describe_network,
 )
-from evoloss.networks.tempered import EXPONENTS
+from evoloss.networks.tempered_terms import EXPONENTS
 from evoloss.pairs import PairsConfig, sample_pairs
 from evoloss.random_streams import stream
 from tests.losses.cases import reference_agreements

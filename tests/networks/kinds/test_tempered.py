@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from evoloss.fitness import trainable
 from evoloss.networks import LOG_P_FLOOR, TemperedNetwork, build_network, certainty, describe_network
-from evoloss.networks.tempered import EXPONENTS, N_WEIGHTS
+from evoloss.networks.kinds.tempered import N_WEIGHTS
+from evoloss.networks.tempered_terms import EXPONENTS
 from evoloss.pairs import PairsConfig, move_mass, sample_pairs
 from evoloss.random_streams import stream
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from evoloss.data import image_folder, load_dataset
-from evoloss.data.image_folder import load_image_folder
+from evoloss.data import load_dataset
+from evoloss.data.readers import image_folder
+from evoloss.data.readers.image_folder import load_image_folder
 from evoloss.errors import ConfigError, DataError
 from tests.data.image_files import deep_png
 

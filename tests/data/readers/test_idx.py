@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evoloss.data import load_dataset
-from evoloss.data.idx import FASHION_MNIST, MNIST, IdxLayout, read_idx, read_idx_dataset
+from evoloss.data.readers.idx import FASHION_MNIST, MNIST, IdxLayout, read_idx, read_idx_dataset
 from evoloss.errors import DataError
 
 SMALL = {"train": 30, "test": 20}

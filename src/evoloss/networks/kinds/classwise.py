@@ -23,7 +23,7 @@ from evoloss.networks.base import LossNetwork
 from evoloss.networks.imitation import fit_slopes
 from evoloss.networks.least_cost import Phi, cost_at, least_place
 from evoloss.networks.lookup import N_NODES, LookupTables, tabulate
-from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden
+from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden, times_factors
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import Slopes, SlopesByCount
 from evoloss.networks.table import LossTable
@@ -161,7 +161,7 @@ class ClasswiseNetwork(LossNetwork):
         values, slopes = self.mlp.value_and_derivative(layers, rows, tangents)
         factors = [self.factor(log_p, is_label, count) for count in counts]
         factor_slopes = [self.factor_slope(log_p, is_label, count) for count in counts]
-        return _times(values, slopes, factors, factor_slopes)
+        return times_factors(values, slopes, factors, factor_slopes)
 
     def form(self, params: Tensor, n_classes: int) -> ClasswiseForm:
         """The :class:`ClasswiseForm` of candidates ``(popsize, n_params)`` at ``n_classes``."""
@@ -181,7 +181,7 @@ class ClasswiseNetwork(LossNetwork):
             factors.append(self.factor(log_p, flag, n_classes))
             factor_slopes.append(self.factor_slope(log_p, flag, n_classes))
         values, slopes = self.mlp.value_and_derivative(layers, torch.cat(rows), torch.cat(tangents))
-        values, slopes = _times(values, slopes, factors, factor_slopes)
+        values, slopes = times_factors(values, slopes, factors, factor_slopes)
         return [
             ClasswiseForm(
                 1 / (slopes[:, at + 1 : at + 2] - slopes[:, at : at + 1]),
@@ -289,11 +289,7 @@ class ClasswiseNetwork(LossNetwork):
         return self.losses(params[None], log_probs, target, form)[0]
 
     def class_costs(
-        self,
-        params: Tensor,
-        log_probs: Tensor,
-        form: ClasswiseForm | None = None,
-        context: Context = None,
+        self, params: Tensor, log_probs: Tensor, form: ClasswiseForm | None = None, context: Context = None
     ) -> Tensor:
         r"""One candidate's :math:`L(p, k)` for every k, ``(N, C)``, from ``params (n_params,)``."""
         del context
@@ -328,13 +324,3 @@ class ClasswiseNetwork(LossNetwork):
             lambda log_p: self.phi_label(row, known, log_p, n_classes)[0],
             lambda log_p: self.phi_other(row, known, log_p, n_classes)[0],
         )
-
-
-def _times(
-    values: Tensor, slopes: Tensor, factors: Sequence[Tensor | None], factor_slopes: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Values and slopes of a product with factors, piece by piece; None is 1."""
-    if any(known is None for known in factors):
-        return values, slopes
-    factor = torch.cat([known for known in factors if known is not None])
-    return values * factor, slopes * factor + values * torch.cat([*factor_slopes])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.verdict import SETTLED, is_settled, verdict_of
+from evoloss.pretraining.evaluation.verdict import SETTLED, is_settled, verdict_of
 from tests.pretraining.runs import tiny
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evoloss.data.split_folders import find_splits, role_of
+from evoloss.data.readers.split_folders import find_splits, role_of
 from evoloss.errors import DataError
 
 

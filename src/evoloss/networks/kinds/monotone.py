@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from evoloss.errors import ConfigError
 from evoloss.networks.base import LossNetwork
-from evoloss.networks.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.classwise import ClasswiseNetwork
 from evoloss.networks.slopes import SlopesByCount
 
 RISING = ("softplus", "tanh")

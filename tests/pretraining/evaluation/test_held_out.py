@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-import evoloss.pretraining.held_out as held_out
+import evoloss.pretraining.evaluation.held_out as held_out
 from evoloss.fitness import ranking_scores
 from evoloss.networks import ClasswiseNetwork, ConcatNetwork, MonotoneNetwork, TemperedNetwork
 from evoloss.pairs import PairsConfig, error_key
 from evoloss.pretraining import held_out_pairs, score, score_all
-from evoloss.pretraining.held_out import dominance_consistency
+from evoloss.pretraining.evaluation.held_out import dominance_consistency
 
 NETWORK = MonotoneNetwork(hidden=(4,))
 

@@ -12,7 +12,7 @@ from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.fitness import Evaluation
 from evoloss.networks import NETWORKS, LossNetwork
 from evoloss.pretraining.components import make_network
-from evoloss.pretraining.usable import is_usable, no_usable_loss, without_unusable
+from evoloss.pretraining.evaluation.usable import is_usable, no_usable_loss, without_unusable
 from tests.pretraining.runs import tiny
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.classwise import ClasswiseNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

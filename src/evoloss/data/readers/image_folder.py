@@ -12,7 +12,7 @@ import numpy.typing as npt
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.images import SUFFIXES, ImageError, Pixels, read_image
 from evoloss.data.limits import DataLimits
-from evoloss.data.split_folders import find_splits
+from evoloss.data.readers.split_folders import find_splits
 from evoloss.errors import ConfigError, DataError
 from evoloss.safe_text import one_line
 from evoloss.user_paths import real_path
@@ -29,8 +29,8 @@ def load_image_folder(
     The classes are the names of the subfolders, in the order of their code points. Subfolders ``train`` and
     ``test``, in any capitalisation and by their usual synonyms, each with one folder a class, are the splits,
     and ``val``, if there is one, is the validation split; with ``train`` and ``val`` alone, ``val`` is the
-    test split; see :func:`~evoloss.data.split_folders.find_splits`. Otherwise a fixed stratified fifth
-    becomes the test split.
+    test split; see :func:`~evoloss.data.readers.split_folders.find_splits`. Otherwise a fixed stratified
+    fifth becomes the test split.
 
     Images become RGB, unless all are grey; see :func:`~evoloss.data.images.read_image`.
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evoloss.data import load_dataset
-from evoloss.data.npz import load_npz
+from evoloss.data.readers.npz import load_npz
 from evoloss.errors import ConfigError, DataError
 
 

@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks.classwise import ClasswiseNetwork
 from evoloss.networks.imitation import fit_weights
+from evoloss.networks.kinds.classwise import ClasswiseNetwork
 from evoloss.networks.mlp import PopulationMLP
 from evoloss.networks.options import NetworkOptions
 from evoloss.networks.slopes import SlopesByCount

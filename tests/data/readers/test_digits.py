@@ -5,7 +5,7 @@ import torch
 from sklearn import datasets
 
 from evoloss.data import load_dataset
-from evoloss.data.digits import load_digits
+from evoloss.data.readers.digits import load_digits
 
 
 def test_pixels_are_the_counts_stretched_to_255() -> None:

@@ -6,7 +6,7 @@ import torch
 from evoloss.errors import ConfigError
 from evoloss.fitness import trainable
 from evoloss.networks import BasisNetwork, MixtureNetwork, build_network, describe_network
-from evoloss.networks.mixture import N_LABEL
+from evoloss.networks.kinds.mixture import N_LABEL
 from evoloss.pretraining.start import START_SLOPES
 from evoloss.random_streams import stream
 

@@ -1,9 +1,10 @@
 r"""Mixture networks: a basis network whose label terms have positive weights, searched by their logarithms.
 
-In :mod:`evoloss.networks.basis` :math:`-\delta'` is a sum of rising functions of p with weights of either
-sign. What makes a loss robust to wrong labels is how little of its pull is left at small p, so a weight of
-0.03 beside the others is another loss than one of 0.3, and a search with steps of one size in the weights
-cannot hold the first. Here the label's weights are :math:`e^{\theta}`: a step changes them by a factor.
+In :mod:`evoloss.networks.kinds.basis` :math:`-\delta'` is a sum of rising functions of p with weights of
+either sign. What makes a loss robust to wrong labels is how little of its pull is left at small p, so a
+weight of 0.03 beside the others is another loss than one of 0.3, and a search with steps of one size in the
+weights cannot hold the first. Here the label's weights are :math:`e^{\theta}`: a step changes them by a
+factor.
 Those of all classes may have either sign and are :math:`u \sinh\theta`: fine steps near 0, factors away from
 it. The scale u is smallest for the constant slope, which every class feels at every p.
 """
@@ -16,8 +17,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.basis import N_FUNCTIONS, BasisNetwork
 from evoloss.networks.imitation import fit_weights
+from evoloss.networks.kinds.basis import N_FUNCTIONS, BasisNetwork
 from evoloss.networks.slopes import SlopesByCount
 
 N_LABEL = 6

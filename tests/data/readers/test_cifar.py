@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evoloss.data import load_dataset
-from evoloss.data.cifar import CIFAR10, CIFAR100, CifarLayout, read_cifar
 from evoloss.data.dataset import SourceData
+from evoloss.data.readers.cifar import CIFAR10, CIFAR100, CifarLayout, read_cifar
 from evoloss.errors import DataError
 from tests.data.cifar_files import fabricate, write_archive, write_folder
 

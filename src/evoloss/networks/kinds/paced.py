@@ -11,7 +11,7 @@ apart; the batch can. With
     \qquad A_i = \frac{C\, \bar p_i - 1}{C - 1} \in [0, 1], \qquad t_i = a + (1 - a)\, A_i^\gamma,
 
 where :math:`p_j` is what sample j gives to its label, :math:`\bar p` the mean over the batch and m = 1, the
-loss of sample i is the mixture of :mod:`evoloss.networks.tempered` in the tempered probability
+loss of sample i is the mixture of :mod:`evoloss.networks.kinds.tempered` in the tempered probability
 :math:`p_k^{t_i}`. The *agreement* A is how far the other samples of its class are learned, 0 at chance and 1
 where their labels have everything: the loss is near cross-entropy at the start of training, for every class
 that is learned late, and the more robust the better a class is learned. A sample takes no part in its own
@@ -36,8 +36,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.networks.kinds.tempered import TemperedNetwork
 from evoloss.networks.states import RunningState
-from evoloss.networks.tempered import TemperedNetwork, TemperedTerms
+from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import certainty_of
 from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
 

@@ -1,0 +1,1 @@
+"""The kinds of loss networks, a file each; :mod:`evoloss.networks.description` names them."""
