@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "students": ("students",),
     "loss_step": ("loss_step",),
     "training_step": ("training_step",),
+    "small_model": ("small_model",),
 }
 """By the name of the result file: the module, and its options."""
 

@@ -113,25 +113,33 @@ class LookupTables(RowTerms):
 
     def few(self, rows: FewRows) -> FewCosts:
         r"""Costs and slopes of a small batch; see :class:`RowTerms`."""
-        scale, floor, other_value, other_slope, label_value, label_slope = self._arrays
-        inside = np.maximum(rows.log_probs, floor)
-        cell = (inside * scale).astype(np.intp)
-        at_label = cell[rows.at_label]
-        slope = label_slope[at_label]
-        cost = slope * rows.log_p
-        cost += label_value[at_label]
+        scale, floor, other_value, other_slope, label_value, label_slope, both_slopes = self._arrays
         if not self.has_other:
-            return cost, slope, None
-        slopes = other_slope.take(cell)
+            cell = (rows.log_p * scale).astype(np.intp)
+            slope = label_slope.take(cell)
+            cost = slope * rows.log_p
+            cost += label_value.take(cell)
+            return cost, slope
+        inside = np.maximum(rows.log_probs, floor)
+        cells = (inside * scale).astype(np.intp)
+        cell = cells.take(rows.at_label)
+        cost = label_slope.take(cell)
+        cost *= rows.log_p
+        cost += label_value.take(cell)
+        slopes = other_slope.take(cells)
         inside *= slopes
-        inside += other_value.take(cell)
+        inside += other_value.take(cells)
         cost += np.add.reduce(inside, 0)
-        return cost, slope, slopes
+        slopes.put(rows.at_label, both_slopes.take(cell))
+        return cost, slopes
 
     @cached_property
-    def _arrays(self) -> tuple[np.float32, np.float32, Array, Array, Array, Array]:
+    def _arrays(self) -> tuple[np.float32, np.float32, Array, Array, Array, Array, Array]:
+        """Minus the scale, the floor, the four columns and the sum of the slopes, for NumPy."""
         columns = self.other_value, self.other_slope, self.label_value, self.label_slope
-        return np.float32(-self.scale), np.float32(self.floor), *(column.numpy() for column in columns)  # type: ignore[return-value]
+        value, slope, label_value, label_slope = (column.numpy() for column in columns)
+        numbers = np.float32(-self.scale), np.float32(self.floor)
+        return *numbers, value, slope, label_value, label_slope, slope + label_slope
 
     def cells(self, log_p: Tensor) -> Tensor:
         """The cell of each log-probability, int32, of the same shape; NaN lies in some cell."""

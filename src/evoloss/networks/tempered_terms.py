@@ -17,6 +17,7 @@ from evoloss.networks.tempering import MIN_EXPONENT, certainty
 from evoloss.networks.terms import LOG_P_FLOOR, Array, Context, FewCosts, FewRows, RowTerms
 
 EXPONENTS = (0.0, 0.5, 1.0, 2.0, 4.0)
+_NEAR_0 = 2.0**-40
 _FEW = 4096  # rows of which all powers are made at once
 
 
@@ -90,12 +91,9 @@ class TemperedTerms(RowTerms):
             cost.addcmul_(slope, log_p.clamp(max=LOG_P_FLOOR).sub_(LOG_P_FLOOR))
         return cost, slope
 
-    def few(self, rows: FewRows) -> FewCosts | None:
+    def few(self, rows: FewRows) -> FewCosts:
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
-        log_p = rows.log_p
-        if log_p.min() < LOG_P_FLOOR:
-            return None
-        exponents, of_slope, of_cost, constant = self._arrays
+        exponents, factors, constant = self._arrays
         least, power = self.tempering
         exponent = self.few_context(rows)
         np.power(exponent, power, out=exponent)
@@ -103,29 +101,32 @@ class TemperedTerms(RowTerms):
         exponent += least
         if least < MIN_EXPONENT:
             np.maximum(exponent, MIN_EXPONENT, out=exponent)
-        tempered = exponent * log_p
-        powers = np.expm1(tempered * exponents)
-        slope = of_slope @ powers
-        slope += constant
-        cost = of_cost @ powers
-        tempered *= self.weights[0]
-        cost -= tempered
+        powers = np.expm1(exponent * rows.log_p * exponents)
+        cost, slope = factors @ powers
         cost /= exponent
-        return cost, slope, None
+        slope += constant
+        return cost, slope
 
     def few_context(self, rows: FewRows) -> Array:
         """The value that the exponent follows, ``(N,)``: here the certainty."""
         n_classes = len(rows.log_probs)
-        above: Array = np.float32(n_classes) / rows.total
+        above: Array = np.exp(np.maximum.reduce(rows.log_probs, 0))
+        above *= n_classes
         above -= 1
         above[above < 8 * np.finfo(np.float32).eps] = 0
         above /= max(1, n_classes - 1)
         return above
 
     @cached_property
-    def _arrays(self) -> tuple[Array, Array, Array, Array]:
-        exponents, of_slope, of_cost, constant, _, _ = self._vectors
-        return exponents.numpy(), of_slope.numpy(), of_cost.numpy(), constant.numpy()
+    def _arrays(self) -> tuple[Array, Array, np.float32]:
+        """The exponents, ``(5, 1)``; what powers less 1 weigh in cost and slope, ``(2, 5)``; a constant.
+
+        The exponent 0 is a small one instead, whose power less 1 is the exponent times log p in float32.
+        """
+        exponents = np.array([_NEAR_0, *EXPONENTS[1:]], np.float32)
+        weights = np.array(self.weights, np.float32)
+        factors = np.stack([-weights / exponents, -weights])
+        return exponents[:, None], factors, np.float32(-sum(self.weights))
 
     @cached_property
     def _vectors(self) -> _Vectors:

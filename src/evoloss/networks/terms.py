@@ -58,31 +58,28 @@ class FewRows(NamedTuple):
     """A small batch in NumPy, the class axis first.
 
     Attributes:
-        log_probs: ``(C, N)``.
-        total: one over the largest probability of each row, ``(N,)``.
-        at_label: index of the labels' entries in an array ``(C, N)``; the first half are the labels.
-        log_p: those entries of ``log_probs``, ``(N,)``.
+        log_probs: ``(C, N)``, contiguous; those of classes that are masked may be ``-inf``.
+        log_p: those of the labels, ``(N,)``; none is below :data:`LOG_P_FLOOR`.
+        label: class indices, ``(N,)``.
+        at_label: places of the labels in an array ``(C, N)`` that is read row by row, ``(N,)``.
     """
 
     log_probs: Array
-    total: Array
-    at_label: tuple[NDArray[np.int64], NDArray[np.int64]]
     log_p: Array
+    label: NDArray[np.int64]
+    at_label: NDArray[np.int64]
 
 
-FewCosts = tuple[Array, Array, Array | None]
-"""Costs ``(N,)``, slopes of delta at the labels ``(N,)``, slopes of phi_0 ``(C, N)`` or None if it is 0."""
+FewCosts = tuple[Array, Array]
+"""Costs ``(N,)`` and slopes by ``log_probs``, ``(C, N)``, or by ``log_p``, ``(N,)``, where others are 0."""
 
 
 class Terms(Protocol):
     """See the module's docstring."""
 
     @property
-    def few(self) -> Callable[[FewRows], FewCosts | None] | None:
-        """Costs and slopes of a small batch in NumPy, where that is worth having.
-
-        The function returns None for a batch that it is not for; its results may be written to.
-        """
+    def few(self) -> Callable[[FewRows], FewCosts] | None:
+        """Costs and slopes of a small batch in NumPy, where that is worth having; they may be written to."""
         ...
 
     @property
@@ -148,7 +145,7 @@ class RowTerms:
         ((tensor([8.]), tensor([-12.])), False)
     """
 
-    few: Callable[[FewRows], FewCosts | None] | None = None
+    few: Callable[[FewRows], FewCosts] | None = None
     has_other: bool = False
     sees_batch: bool = False
     sees_row: bool = False

@@ -63,6 +63,8 @@ def is_accepted(input: object, target: object, loss: nn.CrossEntropyLoss) -> boo
         return False
     if dims == 1:
         return target.dim() == 0 or (target_shape == (1,) and not smoothing > 0.0)
+    if dims == 2:
+        return len(target_shape) == 1 and target_shape[0] == shape[0]
     return target_shape == shape[:1] + shape[2:]
 
 

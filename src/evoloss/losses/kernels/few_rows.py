@@ -8,23 +8,24 @@ says what is computed. Both are the same up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.validation import Reduction
 from evoloss.losses.kernels.cpu_rows import ExactCosts, differentiable
-from evoloss.networks.terms import Array, FewRows, Terms
+from evoloss.networks.terms import LOG_P_FLOOR, Array, FewRows, Terms
 
 __all__ = ["few_rows"]
 
 # Logits of a call; with more, the operations of PyTorch are as fast.
 _LIMIT = 1 << 14
-_NUMBERS = lru_cache(maxsize=64)(np.arange)
 
 
 def few_rows(
@@ -33,7 +34,8 @@ def few_rows(
     """The reduced costs of a small batch, a scalar or ``(N,)``, float32; None where this is not the way.
 
     Takes what :func:`evoloss.losses.kernels.cpu_rows.reduced_rows` takes. It is also not the way where a
-    target is out of range or to be ignored, and where a logit is NaN or so large that a row has no softmax.
+    target is out of range or to be ignored, where a row has no softmax, and where the log-probability of a
+    label is below the floor.
     """
     target, weight, _, ignored, is_dense = labels
     few = terms.few
@@ -49,41 +51,37 @@ def few_rows(
     n, n_classes = logits.shape
     label = target.numpy()
     # Unsigned, a negative target is a large one.
-    if label.view(np.uint64).max() >= n_classes:
+    if np.maximum.reduce(label.view(np.uint64)) >= n_classes:
         return None
-    wanted = logits.requires_grad and torch.is_grad_enabled()
-    with np.errstate(all="ignore"):
-        # The class axis comes first, (C, N): a sum over it is one of long vectors.
-        log_probs = np.array(logits.detach().numpy().T, order="C")
-        log_probs -= np.maximum.reduce(log_probs, 0)
-        probs = np.exp(log_probs)
-        total = np.add.reduce(probs, 0)
-        if not np.add.reduce(total) < np.inf:  # a row that is NaN
-            return None
-        log_probs -= np.log(total)
-        at_label = label, _NUMBERS(n)
-        found = few(FewRows(log_probs, total, at_label, log_probs[at_label]))
-        if found is None:
-            return None
-        cost, slope, slopes = found
-        if reduction != "none":
-            cost = np.add.reduce(cost) / (n if reduction == "mean" else 1)
-        if not wanted:
-            return torch.from_numpy(np.asarray(cost))
-        if reduction == "mean":
-            slope /= n
-        # h - p sum(h), the backward pass of log-softmax
-        if slopes is None:
-            probs *= slope / -total
-            probs[at_label] += slope
-        else:
-            if reduction == "mean":
-                slopes /= n
-            slopes[at_label] += slope
-            probs *= np.add.reduce(slopes, 0) / -total
-            probs += slopes
-    result: Tensor = _FewRows.apply(logits, cost, np.ascontiguousarray(probs.T), labels, reduction, exact)  # type: ignore[no-untyped-call]
-    return result
+    # The class axis comes first, (C, N): softmax over it is one of long vectors.
+    log_probs = torch.log_softmax(torch.from_numpy(np.ascontiguousarray(logits.detach().numpy().T)), 0)
+    columns = log_probs.numpy()
+    at_label = label * n
+    at_label += _numbers(n)
+    log_p = columns.take(at_label)
+    if not np.minimum.reduce(log_p) >= LOG_P_FLOOR:  # NaN is not
+        return None
+    cost, slope = few(FewRows(columns, log_p, label, at_label))
+    if reduction != "none":
+        cost = np.add.reduce(cost) / (n if reduction == "mean" else 1)
+    if not (logits.requires_grad and torch.is_grad_enabled()):
+        return torch.from_numpy(np.asarray(cost))
+    if reduction == "mean":
+        slope /= n
+    if slope.ndim == 1:
+        slopes = np.zeros(columns.shape, np.float32)
+        slopes.put(at_label, slope)
+        slope = slopes
+    # h - p sum(h)
+    gradient = torch._log_softmax_backward_data(torch.from_numpy(slope), log_probs, 0, torch.float32)
+    gradient = torch.from_numpy(np.ascontiguousarray(gradient.numpy().T))
+    return _apply(logits, cost, gradient, labels, reduction, exact)
+
+
+@lru_cache(maxsize=64)
+def _numbers(n: int) -> NDArray[np.int64]:
+    """The numbers from 0 to n - 1."""
+    return np.arange(n)
 
 
 class _FewRows(torch.autograd.Function):
@@ -93,14 +91,14 @@ class _FewRows(torch.autograd.Function):
     def forward(
         ctx: Any,
         logits: Tensor,
-        cost: Array,
-        gradient: Array,
+        cost: np.float32 | Array,
+        gradient: Tensor,
         labels: Labels,
         reduction: Reduction,
         exact: ExactCosts,
     ) -> Tensor:
         """The costs."""
-        ctx.save_for_backward(logits, torch.from_numpy(gradient))
+        ctx.save_for_backward(logits, gradient)
         ctx.again = labels, reduction, exact
         return torch.from_numpy(np.asarray(cost))
 
@@ -113,3 +111,7 @@ class _FewRows(torch.autograd.Function):
         # Out of place: a graph that is kept may be walked again.
         made = gradient * (incoming if incoming.dim() == 0 else incoming.unsqueeze(1))
         return made, None, None, None, None, None
+
+
+# What Function.apply ends in; first it looks for transforms of torch.func, which plain calls are not in.
+_apply: Callable[..., Tensor] = super(torch.autograd.Function, _FewRows).apply

@@ -33,7 +33,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.networks.kinds.tempered import TemperedNetwork
@@ -77,15 +76,17 @@ class PacedTerms(TemperedTerms):
 
     def few_context(self, rows: FewRows) -> Array:
         """The agreement of each position with its label, ``(N,)``; see :meth:`batch_context`."""
-        label = rows.at_label[0]
-        n_classes = len(rows.log_probs)
-        learned = np.exp(rows.log_p).astype(np.float64)
-        sums: NDArray[np.float64] = np.bincount(label, learned, n_classes).astype(np.float64, copy=False)
-        mean = np.add.reduce(sums) / len(label)
-        shares = (sums[label] - learned + mean) / np.bincount(label, None, n_classes)[label]
+        label, n_classes = rows.label, len(rows.log_probs)
+        learned = np.exp(rows.log_p, dtype=np.float64)
+        shares = np.bincount(label, learned, n_classes).astype(np.float64, copy=False).take(label)
+        shares -= learned
+        shares += np.add.reduce(learned) / len(label)
+        shares /= np.bincount(label, None, n_classes).take(label)
         others = max(1, n_classes - 1)
-        agreement: Array = np.clip((n_classes * shares - 1) / others, 0, 1).astype(np.float32)
-        return agreement
+        shares *= n_classes / others
+        shares -= 1 / others
+        agreement: Array = np.maximum(shares, 0, dtype=np.float32, casting="same_kind")
+        return np.minimum(agreement, 1, out=agreement)
 
     def dense_batch_context(self, probs: Tensor, shares: Tensor) -> Tensor:
         """The agreement of each position with each class, ``(N, C)``."""
