@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evoloss.losses import LOSSES
+from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.kernels import few_rows
 from evoloss.losses.resolve import resolve_loss
@@ -68,6 +68,26 @@ def test_the_same_as_the_other_way(
         assert calls[-2:] == [True, False]
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_same_with_weights_and_in_half_precision(
+    name: str, dtype: torch.dtype, reduction: Any, calls: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, target = pairs(40, 6)
+    logits = logits.detach().to(dtype).requires_grad_()
+    weight = torch.tensor([0.5, 2.0, 0.0, 1.0, 3.0, -0.5], dtype=dtype)
+    loss = EvolvedLoss(name, weight=weight, reduction=reduction)
+    few = value_and_gradient(loss, logits, target)
+    monkeypatch.setattr(few_rows, "_LIMIT", 0)
+    many = value_and_gradient(loss, logits, target)
+    assert calls == [True, False]
+    digit = torch.finfo(dtype).eps
+    for one, other in zip(few, many, strict=True):
+        assert one.dtype == other.dtype == dtype
+        torch.testing.assert_close(one, other, rtol=max(5e-4, 2 * digit), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["evolved-base", "evolved-noise"])
 def test_calls_that_it_is_not_for_go_the_other_way(name: str, calls: list[bool]) -> None:
     logits, target = pairs(6, 4)
@@ -81,12 +101,14 @@ def test_calls_that_it_is_not_for_go_the_other_way(name: str, calls: list[bool])
     infinite[2, 1] = torch.inf
     others: list[tuple[ClassificationLoss, Tensor, Tensor]] = [
         (loss, *wide),
-        (loss, logits.bfloat16(), target),
+        (loss, logits.double(), target),
         (loss, logits, ignored),
         (loss, nan, target),
         (loss, infinite, target),
         (loss, logits, torch.softmax(logits.detach(), 1)),
-        (type(loss)(name, weight=torch.ones(4)), logits, target),
+        (type(loss)(name, weight=torch.full((4,), 1e12)), logits, target),
+        (type(loss)(name, weight=torch.full((4,), -1.0)), logits, target),
+        (type(loss)(name, weight=torch.ones(4).double()), logits.double(), target),
         (type(loss)(name, label_smoothing=0.1), logits, target),
         (type(loss)(name, ignore_index=2), logits, target),
     ]

@@ -1,9 +1,9 @@
 r"""Small batches on a CPU: costs and gradient by NumPy.
 
 For a batch of 64 rows of 10 logits an operation of PyTorch is nearly all dispatch, and one of NumPy takes a
-third of the time. So a plain call with few logits, float32, index targets that all count, and neither weight
-nor smoothing is worked out here; every other goes the way of :mod:`evoloss.losses.kernels.cpu_rows`, which
-says what is computed. Both are the same up to rounding.
+third of the time. So a plain call with few logits, index targets that all count, and no smoothing is worked
+out here, in float32; every other goes the way of :mod:`evoloss.losses.kernels.cpu_rows`, which says what is
+computed. Both are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = ["few_rows"]
 
 # Logits of a call; with more, the operations of PyTorch are as fast.
 _LIMIT = 1 << 14
+# Weights with which nothing overflows, about which NumPy would warn.
+_LARGEST_WEIGHT, _LEAST_TOTAL = 1e9, 1e-9
 
 
 def few_rows(
@@ -34,8 +36,8 @@ def few_rows(
     """The reduced costs of a small batch, a scalar or ``(N,)``, float32; None where this is not the way.
 
     Takes what :func:`evoloss.losses.kernels.cpu_rows.reduced_rows` takes. It is also not the way where a
-    target is out of range or to be ignored, where a row has no softmax, and where the log-probability of a
-    label is below the floor.
+    target is out of range or to be ignored, where a row has no softmax, where the log-probability of a label
+    is below the floor, and where weights are huge or of next to no sum.
     """
     target, weight, _, ignored, is_dense = labels
     few = terms.few
@@ -43,9 +45,9 @@ def few_rows(
         few is None
         or logits.numel() > _LIMIT
         or is_dense
-        or weight is not None
+        or (weight is not None and weight.dtype is torch.float64)
         or ignored >= 0
-        or logits.dtype is not torch.float32
+        or logits.dtype is torch.float64
     ):
         return None
     n, n_classes = logits.shape
@@ -54,7 +56,8 @@ def few_rows(
     if np.maximum.reduce(label.view(np.uint64)) >= n_classes:
         return None
     # The class axis comes first, (C, N): softmax over it is one of long vectors.
-    log_probs = torch.log_softmax(torch.from_numpy(np.ascontiguousarray(logits.detach().numpy().T)), 0)
+    columns = np.ascontiguousarray(logits.detach().float().numpy().T)
+    log_probs = torch.log_softmax(torch.from_numpy(columns), 0)
     columns = log_probs.numpy()
     at_label = label * n
     at_label += _numbers(n)
@@ -62,12 +65,20 @@ def few_rows(
     if not np.minimum.reduce(log_p) >= LOG_P_FLOOR:  # NaN is not
         return None
     cost, slope = few(FewRows(columns, log_p, label, at_label))
+    total: float | np.float32 = n
+    if weight is not None:
+        factor = weight.numpy().take(label)
+        total = np.add.reduce(factor)
+        if not total > _LEAST_TOTAL or not np.maximum.reduce(np.abs(factor)) < _LARGEST_WEIGHT:
+            return None
+        cost *= factor
+        slope *= factor
     if reduction != "none":
-        cost = np.add.reduce(cost) / (n if reduction == "mean" else 1)
+        cost = np.add.reduce(cost) / (total if reduction == "mean" else 1)
     if not (logits.requires_grad and torch.is_grad_enabled()):
         return torch.from_numpy(np.asarray(cost))
     if reduction == "mean":
-        slope /= n
+        slope /= total
     if slope.ndim == 1:
         slopes = np.zeros(columns.shape, np.float32)
         slopes.put(at_label, slope)
