@@ -17,7 +17,8 @@ from tests.training.blobs import feature_blobs
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-# What committed results name their losses by. A number here changes only if the loss becomes another one.
+# What committed results name their losses by. A number here changes only if the loss becomes another one; a
+# loss without results has none.
 COMMITTED = {
     "agce": "4a82ced3e770f8d0",
     "anl_ce": "313d5cd318432b93",
@@ -49,7 +50,7 @@ COMMITTED = {
 RETIRED = {"be2d388e5662d4b3"}
 
 
-@pytest.mark.parametrize("name", [*LOSSES, *SHIPPED])
+@pytest.mark.parametrize("name", [name for name in COMMITTED if name in LOSSES or name in SHIPPED])
 def test_a_loss_keeps_its_fingerprint_wherever_its_file_lies(name: str) -> None:
     assert fingerprint_loss(resolve_loss(name)) == COMMITTED[name]
 
