@@ -1,4 +1,4 @@
-"""The losses that the shared suite runs over: known ones, at other parameters too, and kinds of evolved ones."""
+"""The losses that the shared suite runs over: known ones, at other parameters too, and evolved ones."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a call of a loss should give: formulas and the rule of cross-entropy in plain float64 operations.
 
-Formulas of known losses are in tests/losses/known/formulas.py; an evolved loss is its network, whose own tests
-are in tests/networks. Everything is differentiable once, so that gradients are compared too. An infinite
-logit is given as a huge number: 1e9 apart every formula is at its limit.
+Formulas of known losses are in tests/losses/known/formulas.py; an evolved loss is its network, which
+tests/networks tests. Everything is differentiable once, so that gradients are compared too. An infinite logit
+is given as a huge number: 1e9 apart every formula is at its limit.
 """
 
 from __future__ import annotations
