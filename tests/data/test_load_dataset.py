@@ -25,9 +25,7 @@ def test_unknown_name_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["absent.npz", "some/where", "images.zip"])
 def test_paths_that_do_not_exist(name: str) -> None:
-    with pytest.raises(
-        DataError, match=r"not a file|does not exist; expected a file .* or a folder"
-    ):
+    with pytest.raises(DataError, match=r"not a file|does not exist; expected a file .* or a folder"):
         load_dataset(name)
 
 
@@ -54,9 +52,7 @@ def test_pipes_are_no_data_sets(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "data.xyz").write_text("1,2")
-    with pytest.raises(
-        DataError, match=r"data\.xyz has an ending that is not known; expected a file "
-    ):
+    with pytest.raises(DataError, match=r"data\.xyz has an ending that is not known; expected a file "):
         load_dataset(str(tmp_path / "data.xyz"))
 
 
