@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from evoloss.data import DATASETS, Dataset, Split, load_dataset
+from evoloss.data import DATASETS, FILE_READERS, Dataset, Split, load_dataset
+from evoloss.data.dataset import LabelledArrays, SourceData
+from evoloss.data.limits import DataLimits
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from tests.data.readers.test_npz import write
 
@@ -22,7 +25,7 @@ def test_unknown_name_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["absent.npz", "some/where", "images.zip"])
 def test_paths_that_do_not_exist(name: str) -> None:
-    with pytest.raises(DataError, match=r"not a file|does not exist; expected an \.npz file or a folder"):
+    with pytest.raises(DataError, match=r"not a file|does not exist; expected a file .* or a folder"):
         load_dataset(name)
 
 
@@ -36,7 +39,7 @@ def test_names_that_no_file_can_have() -> None:
 def test_pipes_are_no_data_sets(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.npz")
     os.mkfifo(tmp_path / "pipe")
-    for name, message in (("pipe.npz", "Is a named pipe"), ("pipe", "does not exist; expected an")):
+    for name, message in (("pipe.npz", "Is a named pipe"), ("pipe", "does not exist; expected a file")):
         with pytest.raises(DataError, match=message):
             load_dataset(str(tmp_path / name))
     for name in ("cifar-10-binary.tar.gz", "mnist/train-images-idx3-ubyte"):
@@ -48,9 +51,35 @@ def test_pipes_are_no_data_sets(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("1,2")
-    with pytest.raises(DataError, match=r"neither an \.npz file nor a folder"):
-        load_dataset(str(tmp_path / "data.csv"))
+    (tmp_path / "data.xyz").write_text("1,2")
+    with pytest.raises(DataError, match=r"data\.xyz has an ending that is not known; expected a file "):
+        load_dataset(str(tmp_path / "data.xyz"))
+
+
+def test_endings_in_capitals(tmp_path: Path) -> None:
+    assert load_dataset(str(write(tmp_path / "mine.npz").rename(tmp_path / "MINE.NPZ"))).name == "MINE"
+
+
+def test_a_reader_is_found_by_the_ending_and_named_in_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def reader(path: Path, limits: DataLimits) -> SourceData:
+        asked.append((path, limits))
+        part = LabelledArrays(np.zeros((8, 2), np.float32), np.arange(8) % 2)
+        return SourceData(path.stem, part, ("a", "b"), test=part)
+
+    monkeypatch.setitem(FILE_READERS, ".xyz", reader)
+    (tmp_path / "data.xyz").touch()
+    assert load_dataset("data.xyz", data_dir=tmp_path, max_gigabytes=0.5).name == "data"
+    assert asked == [(tmp_path / "data.xyz", DataLimits(gigabytes=0.5))]
+    with pytest.raises(DataError, match=r"expected a file \(\.npz, .*\.xyz\) or a folder of images"):
+        load_dataset("absent.abc")
+    with pytest.raises(UnknownNameError, match=r"FILE\.npz, .*FILE\.xyz, FOLDER"):
+        load_dataset("absent")
+    with pytest.raises(ConfigError, match="have a fixed size"):
+        load_dataset(str(tmp_path / "data.xyz"), image_size=8)
 
 
 def test_relative_paths_are_tried_below_the_data_folder(

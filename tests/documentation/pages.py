@@ -1,10 +1,13 @@
-"""What pages show: blocks of Python, and commands in blocks and in the text."""
+"""What pages show: blocks of Python, lines to add, and commands in blocks and in the text."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -29,6 +32,24 @@ def name_of(page: Path) -> str:
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of a page in one language, in order."""
     return [code for found, code in _BLOCK.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
+def added_lines(diff: str) -> list[str]:
+    """The lines that a diff adds."""
+    return [line[1:] for line in diff.splitlines() if line.startswith("+")]
+
+
+def imported(name: str, text: str, folder: Path) -> ModuleType:
+    """A file that a page shows, written to a folder and imported; it stays in ``sys.modules``."""
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where the types of a dataclass's fields are looked up
+    spec.loader.exec_module(module)
+    return module
 
 
 def _block_commands(code: str) -> list[str]:

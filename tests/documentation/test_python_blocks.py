@@ -23,6 +23,9 @@ CARDS = sorted((ROOT / "src/evoloss/zoo").glob("*/README.md"))
 BENCHMARKS = ROOT / "benchmarks/README.md"
 # Pages whose blocks another test runs.
 ELSEWHERE = {
+    ROOT / "docs/extend/benchmark.md": ROOT / "tests/benchmarks/test_extend_page.py",
+    ROOT / "docs/extend/data-reader.md": ROOT / "tests/data/readers/test_extend_page.py",
+    ROOT / "docs/extend/known-loss.md": ROOT / "tests/losses/known/test_extend_page.py",
     ROOT / "docs/extend/network.md": ROOT / "tests/networks/test_extend_page.py",
     ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
 }

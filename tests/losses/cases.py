@@ -1,4 +1,4 @@
-"""The losses that the shared suite runs over. One line here buys the whole suite."""
+"""The losses that the shared suite runs over: known ones, at other parameters too, and evolved ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evoloss.losses import LOSSES, ClassificationLoss
 from tests.losses.evolved_losses import ANY_COUNT, evolved
+from tests.losses.known.formulas import OTHER_PATHS
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,6 @@ class LossCase:
 
     name: str
     build: Callable[..., ClassificationLoss]
-
-
-OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
-    "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
-    "focal-0": partial(LOSSES["focal"], gamma=0.0),
-    "smoothed_log-16": partial(LOSSES["smoothed_log"], share=16.0),
-    "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
-    "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
-    "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
-}
-"""Parameters that take another path through the code of a known loss."""
 
 
 def loss_cases() -> list[LossCase]:

@@ -25,7 +25,7 @@ class CompareConfig(TrainRecipe):
     """
 
     dataset: str = "digits"
-    """digits, cifar10, ... (a known name), a .npz file, or a folder of images by class."""
+    """digits, cifar10, ... (a known name), a file (.npz, ...), or a folder of images by class."""
     model: str = "cnn"
     """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")

@@ -18,7 +18,7 @@ from evoloss.data.splits import divide
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.user_paths import expand_user
 
-__all__ = ["CONFUSIONS", "DATASETS", "Dataset", "Split", "load_dataset", "noisy_labels"]
+__all__ = ["CONFUSIONS", "DATASETS", "FILE_READERS", "Dataset", "Split", "load_dataset", "noisy_labels"]
 
 DATASETS: dict[str, Callable[[Path | None, bool], SourceData]] = {
     "digits": load_digits,
@@ -28,6 +28,11 @@ DATASETS: dict[str, Callable[[Path | None, bool], SourceData]] = {
     "fashion_mnist": load_fashion_mnist,
 }
 """Reader of every known data set: ``reader(data_dir, download)``."""
+
+FILE_READERS: dict[str, Callable[[Path, DataLimits], SourceData]] = {
+    ".npz": load_npz,
+}
+"""Reader of a user's own file, by the ending of its name: ``reader(path, limits)``."""
 
 
 def load_dataset(
@@ -45,7 +50,8 @@ def load_dataset(
     """Load a data set, split in train, validation and test that share no sample.
 
     Args:
-        name_or_path: a key of :data:`DATASETS`; or the path of an ``.npz`` file in the Keras convention
+        name_or_path: a key of :data:`DATASETS`; or the path of a file with an ending of
+            :data:`FILE_READERS`, such as an ``.npz`` file in the Keras convention
             (:func:`~evoloss.data.readers.npz.load_npz`); or that of a folder with one subfolder of images a
             class (:func:`~evoloss.data.readers.image_folder.load_image_folder`). A known name goes before a
             path: write ``./digits`` for a folder of that name. Relative paths are also tried below the data
@@ -91,18 +97,22 @@ def _load_path(name: str, data_dir: Path | None, image_size: int | None, limits:
     root = data_folder(data_dir) if name and not path.exists() else None
     if root is not None and (root / path).exists():
         path = root / path
-    if path.suffix == ".npz":
+    if path.suffix.lower() in FILE_READERS:
         _refuse_image_size(image_size, name)
-        return load_npz(path, limits)
+        return FILE_READERS[path.suffix.lower()](path, limits)
     if name and path.is_dir():  # the empty name would be the current folder
         return load_image_folder(path, image_size, limits)
     if path.is_file():
-        raise DataError(f"{path} is neither an .npz file nor a folder of images by class")
+        raise DataError(f"{path} has an ending that is not known; {_expected()}")
     if path.suffix or len(path.parts) > 1:
-        raise DataError(
-            f"data set {name!r} does not exist; expected an .npz file or a folder of images by class"
-        )
-    raise UnknownNameError.among("data set", name, [*DATASETS, "FILE.npz", "FOLDER"])
+        raise DataError(f"data set {name!r} does not exist; {_expected()}")
+    raise UnknownNameError.among(
+        "data set", name, [*DATASETS, *(f"FILE{ending}" for ending in FILE_READERS), "FOLDER"]
+    )
+
+
+def _expected() -> str:
+    return f"expected a file ({', '.join(FILE_READERS)}) or a folder of images by class"
 
 
 def _refuse_image_size(image_size: int | None, name: str) -> None:

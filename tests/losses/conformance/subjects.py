@@ -11,8 +11,8 @@ import pytest
 from evoloss import EvolvedLoss
 from evoloss.losses import LOSSES, ClassificationLoss
 from evoloss.zoo import SHIPPED
-from tests.losses.cases import OTHER_PATHS
 from tests.losses.evolved_losses import CONCAT_CLASSES, EVERY_NETWORK, evolved
+from tests.losses.known.formulas import OTHER_PATHS
 
 C = CONCAT_CLASSES
 
