@@ -27,6 +27,7 @@ from evoloss.training import TrainConfig, train
 from evoloss.zoo import SHIPPED
 from tests.losses.cases import LossCase, make_weight
 from tests.losses.tools.criteria import INDICES, LOGITS, PROBS, C, every_criterion, value_and_gradient
+from tests.sampling import sampled
 
 SOURCE = Path(__file__).parents[1] / "src" / "evoloss"
 OTHERS = [torch.float64, torch.bfloat16, torch.float16]
@@ -115,7 +116,7 @@ def assert_same_search(tmp_path: Path, settings: dict[str, Any], dtypes: list[to
         assert contents(tmp_path / str(dtype)) == expected
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", sampled(SEARCHES, 4))
 def test_a_search_writes_the_same_bytes(name: str, tmp_path: Path):
     assert_same_search(tmp_path, {"classes": (5,), **SEARCHES[name]}, OTHERS)
 

@@ -19,6 +19,7 @@ def imitation() -> torch.Tensor:
     return network.imitate(start, START_SLOPES["cross_entropy"], "cross_entropy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 10, 100])
 def test_it_behaves_like_cross_entropy(imitation: torch.Tensor, n_classes: int) -> None:
     logits = 2 * torch.randn(200, n_classes, generator=stream(0, "logits"), dtype=torch.float64)

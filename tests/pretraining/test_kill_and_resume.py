@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shlex
@@ -25,6 +26,7 @@ from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.pretraining.history import HistoryFile
 from evoloss.strategies import STRATEGIES
 from tests.pretraining.runs import same_files, saved_params, tiny, untimed_history
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -71,9 +73,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("how", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("step", "after", "how"), sampled(itertools.product(STEPS, [False, True], [KeyboardInterrupt, Killed]), 3)
+)
 def test_stopped_at_any_step(
     uninterrupted: Path,
     tmp_path: Path,
@@ -208,7 +210,9 @@ def kill_and_compare(tmp_path: Path, config: PretrainConfig, seed: int, kills: i
     assert same_files(out, tmp_path / "straight")
 
 
-@pytest.mark.parametrize(("strategy", "mutation"), [("es_comma", "gaussian"), ("open_es", "chaotic")])
+@pytest.mark.parametrize(
+    ("strategy", "mutation"), sampled([("open_es", "chaotic"), ("es_comma", "gaussian")], 2)
+)
 def test_sigkill_in_mid_run(tmp_path: Path, strategy: str, mutation: str):
     config = PretrainConfig(
         **SMALL,

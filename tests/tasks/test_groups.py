@@ -8,6 +8,7 @@ import torch
 from evoloss.random_streams import stream
 from evoloss.tasks import PRIORS, Prior, StudentConfig, draw_group
 from evoloss.tasks.groups import TaskGroup, epochs
+from tests.sampling import sampled
 
 
 def within(value: float, bounds: tuple[float, float]) -> bool:
@@ -34,7 +35,7 @@ def check(prior: Prior, group: TaskGroup) -> None:
     assert group.noise.shape == (n_tasks,)
 
 
-@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("name", sampled(PRIORS, 3))
 def test_groups_keep_to_their_prior(name: str) -> None:
     prior = PRIORS[name]
     groups = [draw_group(prior, 3, stream(seed, "group")) for seed in range(60)]

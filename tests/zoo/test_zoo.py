@@ -121,6 +121,7 @@ def test_the_wheel_holds_the_shipped_losses(tmp_path: Path):
     assert "evoloss/py.typed" in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("evolved-noise", 0.2), ("evolved-noise-strong", 0.1)])
 def test_a_class_that_is_not_learned_is_not_given_up(name: str, least: float):
     """Its labels are pulled, though all others are learned; a label of theirs that is contradicted is not."""

@@ -8,9 +8,10 @@ from benchmarks.chaos.results import finished, finished_optional, load, load_fac
 from benchmarks.chaos.run import ChaosStudy
 from benchmarks.chaos.search_facts import fitness_noise, rank_correlation, selected_lengths
 from evoloss.errors import UnknownNameError
+from tests.sampling import sampled
 
 
-@pytest.mark.parametrize("name", [*CONDITIONS, *OPTIONAL])
+@pytest.mark.parametrize("name", sampled([*CONDITIONS, *OPTIONAL], 5))
 def test_every_condition_is_a_valid_ablation_with_the_gaussian_as_baseline(name: str) -> None:
     ablation = ablation_config(name)
     assert ablation.baseline_name == ablation.variants[0].name == "gaussian"
@@ -21,7 +22,7 @@ def test_all_fixed_step_sizes_are_there() -> None:
     assert {f"fixed-{sigma}" for sigma in (0.02, 0.1, 0.3, 1.0, 2.0)} <= set(finished())
 
 
-@pytest.mark.parametrize("name", [*finished(), *finished_optional()])
+@pytest.mark.parametrize("name", sampled([*finished(), *finished_optional()], 5))
 def test_the_committed_result_is_the_condition(name: str) -> None:
     found, planned = load(name), ablation_config(name)
     assert found.variants == {variant.name: variant.settings for variant in planned.variants}

@@ -40,7 +40,8 @@ STOP = Stop(
 )
 
 
-@pytest.mark.parametrize("name", ["pretrain", pytest.param("ablate", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pretrain", "ablate"])
 def test_a_small_campaign(name: str) -> None:
     (command,) = [known for known in COMMANDS if known.name == name]
     found = run([command], 1, seed=1)[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import threading
 
@@ -23,6 +24,7 @@ from tests.losses.tools.criteria import (
     few_criteria,
     value_and_gradient,
 )
+from tests.sampling import sampled
 
 
 def changed(params: Tensor, step: int) -> Tensor:
@@ -60,8 +62,9 @@ def test_functional_calls_use_the_parameters_that_they_are_given(case: LossCase)
     assert_same_bits(loss, fresh(loss, start), INDICES)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(
+    ("exact", "dtype"), sampled(itertools.product([False, True], [torch.float32, torch.float64]), 3)
+)
 @few_criteria
 def test_functional_calls_of_the_network_itself(case: LossCase, exact: bool, dtype: torch.dtype):
     loss = case.build()

@@ -251,7 +251,7 @@ onnx_warnings = pytest.mark.filterwarnings(
 
 
 @onnx_warnings
-@over([CROSS_ENTROPY, *ONE_OF_A_KIND[1:]])
+@over(ONE_OF_A_KIND[1:])
 def test_onnx(case: LossCase):
     assert_same_in_onnxruntime(case, {}, INDICES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +20,7 @@ from tests.losses.tools.criteria import (
     every_criterion,
     few_criteria,
 )
+from tests.sampling import sampled
 
 WEIGHT = make_weight(C, dtype=torch.float32)
 CASTS: dict[str, Callable[[nn.Module], nn.Module]] = {
@@ -49,8 +51,7 @@ def test_built_and_called(case: LossCase, weighted: bool):
 
 
 @few_criteria
-@pytest.mark.parametrize("cast", CASTS)
-@pytest.mark.parametrize("called_first", [False, True])
+@pytest.mark.parametrize(("cast", "called_first"), sampled(itertools.product(CASTS, [False, True]), 4))
 def test_cast(case: LossCase, cast: str, called_first: bool):
     expected, loss = CASTS[cast](case.build()), case.build()
     with torch.inference_mode():

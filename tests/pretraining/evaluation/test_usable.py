@@ -14,6 +14,7 @@ from evoloss.networks import NETWORKS, LossNetwork
 from evoloss.pretraining.components import make_network
 from evoloss.pretraining.evaluation.usable import is_usable, no_usable_loss, without_unusable
 from tests.pretraining.runs import tiny
+from tests.sampling import sampled
 
 
 def network(name: str) -> LossNetwork:
@@ -39,7 +40,7 @@ def can_be_built(of: LossNetwork, params: torch.Tensor) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sampled(NETWORKS, 3))
 def test_usable_is_what_a_loss_can_be_built_from(name: str):
     of = network(name)
     rows = candidates(of)
