@@ -129,7 +129,7 @@ class RememberingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         mean = params.new_ones(()) if context is None else context.to(params.dtype)
-        exponent = (params.sigmoid() * mean).clamp(min=MIN_EXPONENT).detach()
+        exponent = (params.sigmoid() * mean).clamp(min=MIN_EXPONENT)
         top = log_probs.detach().amax(dim=1, keepdim=True)
         argument = exponent * (log_probs - top)
         inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
