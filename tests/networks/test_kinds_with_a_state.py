@@ -26,6 +26,7 @@ from evoloss.students.slope_tables import tabulate_functions, tabulate_network
 from evoloss.students.workspace import Workspace
 from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork
+from tests.networks.test_kinds import check_promises
 
 C, BATCH = 5, 12
 KINDS = {"remembering": RememberingNetwork} | {
@@ -83,6 +84,10 @@ def assert_same_state(loss: nn.Module, other: dict[str, Tensor], rtol: float = 0
 
 def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
     return any(not torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_the_kind_of_these_tests_keeps_what_every_kind_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_promises("remembering", monkeypatch)
 
 
 @every_kind
