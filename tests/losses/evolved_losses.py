@@ -84,8 +84,8 @@ def evolved(kind: str, **shared: Any) -> EvolvedLoss:
 
 
 def after_a_batch(loss: EvolvedLoss) -> None:
-    """Let a loss with a state take in a batch of ``CONCAT_CLASSES`` classes."""
+    """Let a loss with a state take in a batch as large as a training, of ``CONCAT_CLASSES`` classes."""
     trained = EvolvedLoss(loss.network, loss.params)
-    learned = torch.eye(CONCAT_CLASSES).mul(3).repeat(4, 1).requires_grad_()
-    trained(learned, torch.arange(CONCAT_CLASSES).repeat(4))
+    learned = torch.eye(CONCAT_CLASSES).mul(3).repeat(10_000, 1).requires_grad_()
+    trained(learned, torch.arange(CONCAT_CLASSES).repeat(10_000))
     loss.load_state_dict(trained.state_dict(), strict=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -217,7 +219,7 @@ def test_checkpoints_with_and_without_the_statistics(kind: str) -> None:
 
 
 @every_kind
-def test_a_saved_module_has_its_statistics_and_a_saved_loss_has_not(kind: str, tmp_path) -> None:
+def test_a_saved_module_has_its_statistics_and_a_saved_loss_has_not(kind: str, tmp_path: Path) -> None:
     loss, file = loss_of(kind), io.BytesIO()
     train(loss, range(3))
     torch.save(loss, file)
@@ -370,6 +372,15 @@ def test_one_class_is_no_choice(kind: str) -> None:
     before = state_of(loss)
     assert loss(torch.ones(3, 1, requires_grad=True), torch.zeros(3, dtype=torch.int64)) == 0
     assert_same_state(loss, before)
+
+
+def check_promises_of_a_state(kind: str, folder: Path) -> None:
+    """Run the tests above over a kind that has been entered, and whose class ``torch.load`` takes."""
+    checks = [check for name, check in globals().items() if name.startswith("test_")]
+    checks = [check for check in checks if "kind" in inspect.signature(check).parameters]
+    assert len(checks) > 10
+    for check in checks:
+        check(kind, folder) if "tmp_path" in inspect.signature(check).parameters else check(kind)
 
 
 def test_a_training_has_one_class_count() -> None:
