@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.students.cases import Case
+from evoloss.losses import EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.networks import MixtureNetwork, SlopeArgument, SlopeFunctions
 from evoloss.students.joined_tables import join_tables
@@ -91,6 +93,25 @@ def test_every_student_has_its_own_and_judging_leaves_it_alone() -> None:
                 torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs, rtol=0, atol=1e-5)
     first = weights[0][0]
     assert float((first[0] - first[2]).abs().max()) > 1e-2  # the state makes a difference
+
+
+def test_students_train_as_a_module_with_the_loss_in_use() -> None:
+    network = RememberingNetwork()
+    params = accepted(network, 2, 0, 4)
+    weights = trained(tabulate_network(network, params, 4, resolution=12)).weights
+    assert weights is not None
+    for candidate, task in itertools.product(range(2), range(2)):
+        module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
+        criterion = EvolvedLoss(network, params[candidate].float())
+        for rate, rows in zip(PLAN.rates, PLAN.batches[:, task], strict=True):
+            module.zero_grad()
+            criterion(module(TASKS.x[task, rows]), TASKS.y[task, rows]).backward()
+            with torch.no_grad():
+                for weight in module.parameters():
+                    weight -= (rate if rate.dim() == 0 else rate[task]) * weight.grad
+        found = [part[candidate, task] for layer in weights for part in layer]
+        for mine, theirs in zip(found, module.parameters(), strict=True):
+            torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs.data, rtol=0, atol=1e-5)
 
 
 def test_a_compiled_step_takes_in_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
