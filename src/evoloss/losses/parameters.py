@@ -166,7 +166,7 @@ class ParametricLoss(ClassificationLoss):
                 state.follow(log_probs.device)
                 before = state.begun(network.initial_state, log_probs)
                 sums = network.batch_sums(params, before, log_probs, labels)
-                state.update(network.take_in(params, before, sums))
+                state.update(network.take_in(params, before, state.over_processes(sums)))
         return network.context(params, log_probs, labels, state.begun(network.initial_state, log_probs))
 
     def reset(self) -> None:

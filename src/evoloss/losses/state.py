@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Self, TypeVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from evoloss.losses.call.modes import (
@@ -17,7 +18,7 @@ from evoloss.losses.call.modes import (
     is_real,
     on_real_tensors,
 )
-from evoloss.networks import RunningState
+from evoloss.networks import BatchSums, RunningState
 
 __all__ = ["NAME", "LossState", "held_states", "states_of", "strip_loss_state"]
 
@@ -39,11 +40,16 @@ class LossState(nn.Module):
 
     Args:
         initial: the statistics of a training that has not begun.
+
+    Attributes:
+        synchronised: whether a batch is what all processes of the default group see together, False at first.
+            Then each of them has to make every training call, as with ``nn.SyncBatchNorm``.
     """
 
     def __init__(self, initial: RunningState) -> None:
         super().__init__()
         self._initial = dict(initial)
+        self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
 
@@ -82,6 +88,18 @@ class LossState(nn.Module):
         for name, value in self.values().items():
             if value.device != device:
                 setattr(self, name, value.to(device))
+
+    def over_processes(self, sums: BatchSums) -> BatchSums:
+        """The sums of the batches of all processes, where this loss is ``synchronised``."""
+        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
+            return sums
+        flat = torch.cat([value.reshape(-1) for value in sums.values()])
+        dist.all_reduce(flat)
+        parts = torch.split(flat, [value.numel() for value in sums.values()])
+        return {
+            name: part.reshape(value.shape).to(value.dtype)
+            for (name, value), part in zip(sums.items(), parts, strict=True)
+        }
 
     def update(self, values: RunningState) -> None:
         """Put others in the place of the statistics; without gradient."""
