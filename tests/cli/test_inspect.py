@@ -55,7 +55,7 @@ def test_a_loss_with_a_state_is_read_at_the_start_of_a_training(
     monkeypatch.setitem(NETWORKS, "remembering", RememberingNetwork)
     evolved("remembering").save_pretrained(tmp_path / "own")
     assert run(InspectCommand(loss=str(tmp_path / "own"), classes=4)) == 0
-    assert "read as at the start of one" in " ".join(capsys.readouterr().out.split())
+    assert "is read as at the start of one" in " ".join(capsys.readouterr().out.split())
     assert run(InspectCommand(loss="gce", classes=4)) == 0
     assert "read as at the start" not in capsys.readouterr().out
 

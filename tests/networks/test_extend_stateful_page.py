@@ -17,9 +17,10 @@ from tests.documentation.pages import ROOT, blocks
 from tests.losses import evolved_losses
 from tests.losses.conformance import test_calls, test_parameters
 from tests.losses.conformance.subjects import Subject
+from tests.networks import test_kinds_with_a_state, test_states_under_tools
+from tests.networks.stateful import check_promises_of_a_state
 from tests.networks.test_extend_page import imported
 from tests.networks.test_kinds import check_promises
-from tests.networks.test_kinds_with_a_state import check_promises_of_a_state
 
 PAGE = ROOT / "docs/extend/stateful-network.md"
 KIND, TEST = blocks(PAGE, "python")
@@ -48,7 +49,8 @@ def test_the_example_keeps_what_every_kind_promises(folder: Path, monkeypatch: p
 
 
 def test_the_example_keeps_what_every_state_promises(folder: Path) -> None:
-    check_promises_of_a_state("maturing", folder)
+    for tests in (test_kinds_with_a_state, test_states_under_tools):
+        check_promises_of_a_state(vars(tests), "maturing", folder)
 
 
 def test_its_own_tests_pass(folder: Path) -> None:

@@ -2,93 +2,42 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-import io
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.checkpoint import checkpoint
 
 from evoloss.diagnostics import inspect_loss
 from evoloss.errors import ConfigError
 from evoloss.fitness import label_pulls
-from evoloss.losses import EvolvedLoss, strip_loss_state
+from evoloss.losses import EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
-from evoloss.networks import NETWORKS, LossNetwork, NetworkOptions
-from evoloss.random_streams import stream
+from evoloss.networks import NETWORKS
 from evoloss.students.joined_tables import join_tables
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.slope_tables import tabulate_functions, tabulate_network
 from evoloss.students.workspace import Workspace
 from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork
+from tests.networks.stateful import (
+    BATCH,
+    C,
+    assert_same_state,
+    batch,
+    changed,
+    every_kind,
+    loss_of,
+    network_of,
+    state_of,
+    train,
+)
 from tests.networks.test_kinds import check_promises
-
-C, BATCH = 5, 12
-KINDS = {"remembering": RememberingNetwork} | {
-    kind: network for kind, network in NETWORKS.items() if network.keeps_state
-}
-
-every_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(autouse=True)
-def known_kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(NETWORKS, "remembering", RememberingNetwork)
-    with torch.serialization.safe_globals([RememberingNetwork]):
-        yield
-
-
-def network_of(kind: str) -> LossNetwork:
-    return NETWORKS[kind].from_options(NetworkOptions(classes=(C,)))
-
-
-def loss_of(kind: str, **options: object) -> EvolvedLoss:
-    network = network_of(kind)
-    return EvolvedLoss(network, accepted(network, 1, 0, C, *network.checked_classes)[0].float(), **options)
-
-
-def batch(seed: int, rows: int = BATCH, learned: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Logits of which some are learned, and labels."""
-    target = torch.randint(C, (rows,), generator=stream(seed, "target"))
-    logits = 2 * torch.randn(rows, C, generator=stream(seed, "logits"))
-    return logits + learned * nn.functional.one_hot(target, C), target
-
-
-def train(loss: nn.Module, steps: range, *, rows: int = BATCH) -> list[Tensor]:
-    """Gradients of training calls with growing confidence."""
-    gradients = []
-    for seed in steps:
-        logits, target = batch(seed, rows, learned=seed / 2)
-        leaf = logits.requires_grad_()
-        loss(leaf, target).sum().backward()
-        assert leaf.grad is not None
-        gradients.append(leaf.grad)
-    return gradients
-
-
-def state_of(loss: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in loss.state_dict().items() if "loss_state" in name}
-
-
-def assert_same_state(loss: nn.Module, other: dict[str, Tensor], rtol: float = 0.0) -> None:
-    found = state_of(loss)
-    assert found.keys() == other.keys()
-    for name, value in found.items():
-        torch.testing.assert_close(value, other[name], rtol=rtol, atol=0)
-
-
-def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
-    return any(not torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_the_kind_of_these_tests_keeps_what_every_kind_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "remembering", RememberingNetwork)
     check_promises("remembering", monkeypatch)
 
 
@@ -183,98 +132,6 @@ def test_training_starts_with_the_gradient_of_cross_entropy(kind: str) -> None:
             torch.testing.assert_close(-leaf.grad[0, 0], pull, rtol=1e-4, atol=1e-6)
 
 
-class Trained(nn.Module):
-    """A model with its criterion, and what trains it."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.linear, self.criterion = nn.Linear(3, C), loss_of(kind)
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.randn(C, 3, generator=stream(5)))
-            self.linear.bias.zero_()
-        self.optimizer = torch.optim.SGD(self.linear.parameters(), lr=0.5, momentum=0.9)
-
-    def train_on(self, steps: range) -> None:
-        for seed in steps:
-            inputs = torch.randn(BATCH, 3, generator=stream(seed, "inputs"))
-            self.optimizer.zero_grad()
-            self.criterion(self.linear(inputs), inputs.argmax(dim=1)).backward()
-            self.optimizer.step()
-
-
-@every_kind
-def test_a_training_that_resumes_goes_on_bit_for_bit(kind: str) -> None:
-    whole, first, resumed, forgetful = (Trained(kind) for _ in range(4))
-    whole.train_on(range(40))
-    first.train_on(range(15))
-    file = io.BytesIO()
-    torch.save({"model": first.state_dict(), "optimizer": first.optimizer.state_dict()}, file)
-    for model in (resumed, forgetful):
-        file.seek(0)
-        saved = torch.load(file, weights_only=True)
-        if model is forgetful:
-            saved["model"] = strip_loss_state(saved["model"])
-        model.load_state_dict(saved["model"], strict=True)
-        model.optimizer.load_state_dict(saved["optimizer"])
-        model.train_on(range(15, 40))
-    assert torch.equal(resumed.linear.weight, whole.linear.weight)
-    assert_same_state(resumed.criterion, state_of(whole.criterion))
-    assert not torch.equal(forgetful.linear.weight, whole.linear.weight)  # what was remembered matters
-
-
-@every_kind
-def test_checkpoints_with_and_without_the_statistics(kind: str) -> None:
-    loss = loss_of(kind)
-    train(loss, range(3))
-    before = state_of(loss)
-    stripped = strip_loss_state({f"criterion.{name}": value for name, value in loss.state_dict().items()})
-    assert stripped == {}
-    assert list(nn.CrossEntropyLoss().state_dict()) == []
-    loss.load_state_dict({}, strict=True)  # that of a model with another loss
-    assert_same_state(loss, before)
-    with torch.inference_mode():
-        fresh = loss_of(kind)
-        fresh.load_state_dict(before)
-    train(fresh, range(3, 4))
-    train(loss, range(3, 4))
-    assert_same_state(fresh, state_of(loss))
-
-
-@every_kind
-def test_a_saved_module_has_its_statistics_and_a_saved_loss_has_not(kind: str, tmp_path: Path) -> None:
-    loss, file = loss_of(kind), io.BytesIO()
-    train(loss, range(3))
-    torch.save(loss, file)
-    file.seek(0)
-    assert_same_state(torch.load(file, weights_only=True), state_of(loss))
-    loss.save_pretrained(tmp_path / "saved")
-    loaded = EvolvedLoss.from_pretrained(tmp_path / "saved")
-    assert_same_state(loaded, state_of(loss_of(kind)))
-    assert torch.equal(train(loaded, range(1))[0], train(loss_of(kind), range(1))[0])
-
-
-@every_kind
-def test_copies_are_independent_and_a_reset_forgets(kind: str) -> None:
-    loss = loss_of(kind)
-    train(loss, range(3))
-    other, before = copy.deepcopy(loss), state_of(loss)
-    train(other, range(3, 6))
-    assert_same_state(loss, before)
-    assert changed(before, state_of(other))
-    other.reset()
-    assert_same_state(other, state_of(loss_of(kind)))
-    assert torch.equal(train(other, range(1))[0], train(loss_of(kind), range(1))[0])
-
-
-@every_kind
-def test_casts_and_moves_round_nothing(kind: str) -> None:
-    loss, model = loss_of(kind), nn.ModuleDict()
-    train(loss, range(3))
-    before, model["criterion"] = state_of(loss), loss
-    model.half().bfloat16().double().to("meta").to_empty(device="cpu")
-    assert_same_state(loss, before)
-
-
 @every_kind
 def test_the_window_is_in_samples(kind: str) -> None:
     at_once, in_parts, ignoring = loss_of(kind), loss_of(kind), loss_of(kind, ignore_index=-7)
@@ -347,62 +204,11 @@ def test_sums_of_parts_add_up(kind: str) -> None:
 
 
 @every_kind
-def test_checkpointed_activations_count_once(kind: str) -> None:
-    once, twice = loss_of(kind), loss_of(kind)
-    for seed in range(3):
-        (logits, target), gradients = batch(seed), []
-        for loss in (once, twice):
-            leaf = logits.clone().requires_grad_()
-            if loss is once:
-                loss(leaf, target).backward()
-            else:
-                checkpoint(loss, leaf, target, use_reentrant=False).backward()
-            gradients.append(leaf.grad)
-        assert torch.equal(*gradients)
-    assert_same_state(twice, state_of(once))
-
-
-@every_kind
-def test_compiled_steps_are_the_same(kind: str) -> None:
-    torch._dynamo.reset()
-    eager, loss = loss_of(kind), loss_of(kind)
-    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    for mine, theirs in zip(train(compiled, range(4)), train(eager, range(4)), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-    assert_same_state(loss, state_of(eager), rtol=1e-5)
-    before, (logits, target) = state_of(loss), batch(5)
-    loss.eval()
-    torch.testing.assert_close(compiled(logits, target), eager.eval()(logits, target))
-    assert_same_state(loss, before)
-    torch._dynamo.reset()
-
-
-@every_kind
-def test_autocast_and_half_precision(kind: str) -> None:
-    plain, cast = loss_of(kind), loss_of(kind)
-    logits, target = batch(3)
-    logits = logits.bfloat16()
-    plain(logits.float().requires_grad_(), target)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast(logits.requires_grad_(), target).backward()
-    assert_same_state(cast, state_of(plain), rtol=1e-6)
-
-
-@every_kind
 def test_one_class_is_no_choice(kind: str) -> None:
     loss = loss_of(kind)
     before = state_of(loss)
     assert loss(torch.ones(3, 1, requires_grad=True), torch.zeros(3, dtype=torch.int64)) == 0
     assert_same_state(loss, before)
-
-
-def check_promises_of_a_state(kind: str, folder: Path) -> None:
-    """Run the tests above over a kind that has been entered, and whose class ``torch.load`` takes."""
-    checks = [check for name, check in globals().items() if name.startswith("test_")]
-    checks = [check for check in checks if "kind" in inspect.signature(check).parameters]
-    assert len(checks) > 10
-    for check in checks:
-        check(kind, folder) if "tmp_path" in inspect.signature(check).parameters else check(kind)
 
 
 def test_a_training_has_one_class_count() -> None:
