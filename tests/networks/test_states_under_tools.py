@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from evoloss.losses import EvolvedLoss, strip_loss_state
@@ -162,3 +162,33 @@ def test_autocast_and_half_precision(kind: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast(logits.requires_grad_(), target).backward()
     assert_same_state(cast, state_of(plain), rtol=1e-6)
+
+
+@every_kind
+def test_an_export_has_the_statistics_as_they_are(kind: str) -> None:
+    model = Trained(kind)
+    model.train_on(range(3))
+    before, batches = state_of(model.criterion), torch.export.Dim("batch", min=2, max=64)
+    exported = torch.export.export(
+        _WithLoss(model),
+        (torch.randn(8, 3), torch.arange(8) % C),
+        dynamic_shapes=({0: batches}, {0: batches}),
+        strict=False,
+    )
+    inputs, target = torch.randn(4, 3, generator=stream(9)), torch.arange(4)
+    found = exported.module()(inputs, target)
+    assert_same_state(model.criterion, before)
+    model.eval()
+    torch.testing.assert_close(found, model.criterion(model.linear(inputs), target))
+
+
+class _WithLoss(nn.Module):
+    """A forward pass that ends with the loss."""
+
+    def __init__(self, model: Trained) -> None:
+        super().__init__()
+        self.linear, self.criterion = model.linear, model.criterion
+
+    def forward(self, inputs: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = self.criterion(self.linear(inputs), target)
+        return loss
