@@ -11,8 +11,10 @@ from evoloss.cli import main
 from evoloss.cli.inspect import InspectCommand, readings_table, run, text_plots
 from evoloss.diagnostics import inspect_loss, loss_curve
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.networks import NETWORKS
 from tests.diagnostics import reference_losses
 from tests.losses.evolved_losses import evolved
+from tests.networks.remembering import RememberingNetwork
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,17 @@ def test_a_known_loss_is_printed_beside_cross_entropy(capsys: pytest.CaptureFixt
     assert ranking.count("1.0000") == 2
     assert "▁" in printed or "." in printed
     assert "wrote" not in printed
+
+
+def test_a_loss_with_a_state_is_read_at_the_start_of_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(NETWORKS, "remembering", RememberingNetwork)
+    evolved("remembering").save_pretrained(tmp_path / "own")
+    assert run(InspectCommand(loss=str(tmp_path / "own"), classes=4)) == 0
+    assert "is read as at the start of one" in " ".join(capsys.readouterr().out.split())
+    assert run(InspectCommand(loss="gce", classes=4)) == 0
+    assert "read as at the start" not in capsys.readouterr().out
 
 
 def test_out_writes_the_record_and_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

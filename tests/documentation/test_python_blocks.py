@@ -27,6 +27,7 @@ ELSEWHERE = {
     ROOT / "docs/extend/data-reader.md": ROOT / "tests/data/readers/test_extend_page.py",
     ROOT / "docs/extend/known-loss.md": ROOT / "tests/losses/known/test_extend_page.py",
     ROOT / "docs/extend/network.md": ROOT / "tests/networks/test_extend_page.py",
+    ROOT / "docs/extend/stateful-network.md": ROOT / "tests/networks/test_extend_stateful_page.py",
     ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
 }
 OTHERS = [

@@ -21,6 +21,7 @@ from evoloss.networks import (
     PacedNetwork,
     TemperedNetwork,
 )
+from tests.networks.remembering import RememberingNetwork
 
 CONCAT_CLASSES = 5
 NETWORKS: dict[str, LossNetwork] = {
@@ -38,6 +39,7 @@ EVERY_NETWORK: dict[str, LossNetwork] = NETWORKS | {
     "balanced": BalancedNetwork(hidden=(4, 4)),
     "basis": BasisNetwork(),
     "mixture": MixtureNetwork(),
+    "remembering": RememberingNetwork(),
     "concat-probs": ConcatNetwork(hidden=(6,), n_classes=CONCAT_CLASSES, features="probs"),
 }
 
@@ -68,5 +70,22 @@ def _decent(network: LossNetwork, params: Tensor) -> bool:
 
 
 def evolved(kind: str, **shared: Any) -> EvolvedLoss:
-    """A loss of this kind; ``shared`` are weight, ignore_index, reduction, label_smoothing."""
-    return EvolvedLoss(EVERY_NETWORK[kind], usable_params(kind), **shared)
+    """A loss of this kind; ``shared`` are weight, ignore_index, reduction, label_smoothing.
+
+    One with a state is in evaluation mode, in which it is a function of its arguments; after a batch, if its
+    state fits any class count. tests/networks/test_kinds_with_a_state.py is on the training of such losses.
+    """
+    loss = EvolvedLoss(EVERY_NETWORK[kind], usable_params(kind), **shared)
+    if not loss.network.keeps_state:
+        return loss
+    if all(value.numel() for value in loss.network.initial_state(0).values()):
+        after_a_batch(loss)
+    return loss.eval()
+
+
+def after_a_batch(loss: EvolvedLoss) -> None:
+    """Let a loss with a state take in a batch as large as a training, of ``CONCAT_CLASSES`` classes."""
+    trained = EvolvedLoss(loss.network, loss.params)
+    learned = torch.eye(CONCAT_CLASSES).mul(3).repeat(10_000, 1).requires_grad_()
+    trained(learned, torch.arange(CONCAT_CLASSES).repeat(10_000))
+    loss.load_state_dict(trained.state_dict(), strict=False)

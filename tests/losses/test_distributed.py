@@ -11,7 +11,8 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from evoloss.losses import LOSSES
+from evoloss.losses import LOSSES, EvolvedLoss
+from tests.networks.remembering import RememberingNetwork
 
 FEATURES, C, BATCH = 4, 3, 8
 
@@ -51,6 +52,42 @@ def check_loss(rank: int, world_size: int, name: str) -> None:
     torch.testing.assert_close(actual * world_size, expected)
 
 
+class ModelWithState(ModelWithLoss):
+    """The same with a loss that keeps running statistics, of each class."""
+
+    def __init__(self) -> None:
+        super().__init__("cross_entropy")
+        self.loss = EvolvedLoss(RememberingNetwork(), torch.zeros(1))
+
+
+def check_state(rank: int, world_size: int) -> None:
+    """The statistics of processes that see parts, and speak with each other, are those of the whole."""
+    inputs, target = batch()
+    whole, alone, together = (ModelWithState() for _ in range(3))
+    together.loss.loss_state.synchronised = True
+    wrapped = DistributedDataParallel(ModelWithState())
+    for step in range(3):
+        rows = inputs + step
+        for model, part in ((whole, slice(None)), (alone, slice(rank, None, world_size))):
+            model(rows[part], target[part]).backward()
+        for model in (together, wrapped):
+            model(rows[rank::world_size], target[rank::world_size]).backward()
+    mean = whole.loss.loss_state.mean
+    assert mean.shape == (C,)
+    torch.testing.assert_close(together.loss.loss_state.mean, mean)
+    apart = [torch.empty_like(mean) for _ in range(world_size)]
+    dist.all_gather(apart, alone.loss.loss_state.mean)
+    assert torch.equal(apart[rank], alone.loss.loss_state.mean)
+    if world_size > 1:
+        assert not torch.allclose(apart[0], mean)
+    # DDP copies the first process's buffers before each step, also those that a first batch made larger.
+    copied = ModelWithState()
+    for step in range(3):
+        part = slice(rank if step == 2 else 0, None, world_size)
+        copied(inputs[part] + step, target[part]).backward()
+    torch.testing.assert_close(wrapped.module.loss.loss_state.mean, copied.loss.loss_state.mean)
+
+
 def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) -> None:
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=world_size)
     try:
@@ -58,6 +95,7 @@ def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) ->
             # In a frame of its own: a wrapped model that outlives the process group takes the group's threads
             # down with it while it holds the interpreter's lock, and may wait for them forever.
             check_loss(rank, world_size, name)
+        check_state(rank, world_size)
     finally:
         dist.destroy_process_group()
 

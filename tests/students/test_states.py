@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from benchmarks.speed.students.cases import Case
-from evoloss.errors import ConfigError
+from evoloss.losses import EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
-from evoloss.networks import MixtureNetwork, SlopeFunctions
+from evoloss.networks import MixtureNetwork, SlopeArgument, SlopeFunctions
 from evoloss.students.joined_tables import join_tables
 from evoloss.students.slope_tables import SlopeTables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
 from evoloss.tasks.student_config import StudentConfig
 from tests.networks.populations import accepted
+from tests.networks.remembering import ClassMeans, RememberingNetwork
 from tests.students.test_gradient import student_module
 
 CASE = Case(classes=4, features=5, hidden=(6,), n_tasks=2, batch=10, samples=40, steps=9)
@@ -45,11 +48,11 @@ class RunningConfidence:
     strength: Tensor
     given: Tensor
 
-    def exponents(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
+    def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
         assert is_label.dtype == torch.bool
         own = (log_probs.exp() * is_label).sum(dim=2, keepdim=True)
         self.given = self.given + own.mean(dim=3, keepdim=True)
-        return (1 / (1 + self.strength * self.given)).expand_as(own)
+        return SlopeArgument((1 / (1 + self.strength * self.given)).expand_as(own))
 
 
 def tables_of(*strengths: float) -> SlopeTables:
@@ -92,6 +95,40 @@ def test_every_student_has_its_own_and_judging_leaves_it_alone() -> None:
     assert float((first[0] - first[2]).abs().max()) > 1e-2  # the state makes a difference
 
 
+def test_students_train_as_a_module_with_the_loss_in_use() -> None:
+    network = RememberingNetwork()
+    params = accepted(network, 2, 0, 4)
+    weights = trained(tabulate_network(network, params, 4, resolution=12)).weights
+    assert weights is not None
+    for candidate, task in itertools.product(range(2), range(2)):
+        module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
+        criterion = EvolvedLoss(network, params[candidate].float())
+        for rate, rows in zip(PLAN.rates, PLAN.batches[:, task], strict=True):
+            module.zero_grad()
+            criterion(module(TASKS.x[task, rows]), TASKS.y[task, rows]).backward()
+            with torch.no_grad():
+                for weight in module.parameters():
+                    weight -= (rate if rate.dim() == 0 else rate[task]) * weight.grad
+        found = [part[candidate, task] for layer in weights for part in layer]
+        for mine, theirs in zip(found, module.parameters(), strict=True):
+            torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs.data, rtol=0, atol=1e-5)
+
+
+def test_a_compiled_step_takes_in_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch._dynamo.reset()
+    network = RememberingNetwork()
+    params = accepted(network, 2, 0, 4)
+    tables = join_tables(
+        [replace(tables_of(0.0), states=None), tabulate_network(network, params, 4, resolution=12)]
+    )
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    eager, compiled = (
+        Students(CONFIG, TASKS, PLAN, compiled=way).train(tables).test_nll for way in (False, True)
+    )
+    torch.testing.assert_close(compiled, eager, rtol=1e-9, atol=1e-10)
+    torch._dynamo.reset()
+
+
 def test_it_begins_anew_with_every_training_and_chunk() -> None:
     students = Students(CONFIG, TASKS, PLAN)
     once, again = (students.train(tables_of(0.5, 3.0)).test_nll for _ in range(2))
@@ -109,26 +146,13 @@ def test_beside_losses_without_a_state() -> None:
     torch.testing.assert_close(joined, torch.cat(alone, dim=1))
 
 
-def test_two_populations_with_states_are_not_joined() -> None:
-    with pytest.raises(ConfigError, match="one population with a state can be joined with others"):
-        join_tables([tables_of(0.5), tables_of(3.0)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class RememberingNetwork(MixtureNetwork):
-    """A kind that answers the question: its last parameter is the strength too."""
-
-    def states(self, params: Tensor, n_classes: int) -> Confidence:
-        del n_classes
-        return Confidence(params[:, -1:].exp())
-
-
 def test_a_kind_is_asked_for_its_states() -> None:
     network = RememberingNetwork()
     params = accepted(network, 2, 0, 4)
     tables = tabulate_network(network, params, 4)
-    assert isinstance(tables.states, Confidence)
-    assert torch.equal(tables.states.strength, params[:, -1:].exp())
-    assert tabulate_network(MixtureNetwork(), params, 4).states is None
+    assert isinstance(tables.states, ClassMeans)
+    assert torch.equal(tables.states.strength, params.sigmoid())
+    mixture = MixtureNetwork()
+    assert tabulate_network(mixture, accepted(mixture, 2, 0, 4), 4).states is None
     remembering, not_so = (trained(table).test_nll for table in (tables, replace(tables, states=None)))
     assert float((remembering - not_so).abs().max()) > 1e-3

@@ -65,6 +65,7 @@ def run(config: InspectCommand) -> int:
         MissingExtraError: if files are asked for and matplotlib is not installed; inspect.json is written.
     """
     from evoloss.losses.resolve import resolve_loss
+    from evoloss.losses.state import states_of
 
     if config.out is not None:
         require_replaceable(config.out, {RECORD_FILE: holds_json("loss", "evoloss_version")}, PICTURE_FILES)
@@ -79,6 +80,10 @@ def run(config: InspectCommand) -> int:
     console = Terminal()
     over = None if paced is None else _over_agreements(config, inspection, paced)
     console.print(readings_table(config.loss, inspection, baseline, over))
+    if states_of(loss):
+        console.say(
+            "This loss follows its training. It is read as at the start of one, when nothing is known yet."
+        )
     curves, rivals = _curves(config, inspection, paced)
     curves[BASELINE] = baseline.curve
     rivals.pop(BASELINE, None)

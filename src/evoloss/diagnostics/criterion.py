@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evoloss.errors import EvolossError
 from evoloss.losses.base import ClassificationLoss
+from evoloss.losses.state import held_states, states_of
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """``criterion(logits (N, C), target (N,)) -> (N,)``, what ``reduction="none"`` gives."""
@@ -38,7 +39,7 @@ class NotApplicable:
 
 
 def per_sample_losses(criterion: LossFunction, logits: Tensor, target: Tensor) -> Tensor:
-    """Evaluate ``criterion`` and check what comes back.
+    """Evaluate ``criterion`` and check what comes back; one with a state is left as it is.
 
     Args:
         criterion: the loss, one value a row.
@@ -52,7 +53,8 @@ def per_sample_losses(criterion: LossFunction, logits: Tensor, target: Tensor) -
         NotApplicableError: if the loss refuses these shapes, or returns another shape than ``(N,)``.
             Any other exception of the loss passes unchanged.
     """
-    losses = _asked(criterion, logits, target)
+    with held_states(criterion):
+        losses = _asked(criterion, logits, target)
     if losses.shape != target.shape:
         raise NotApplicableError(
             f"the loss returned shape {tuple(losses.shape)} for {len(target)} rows; one value a row is "
@@ -99,7 +101,8 @@ def class_costs(criterion: LossFunction, logits: Tensor) -> Tensor:
 
 
 def _is_unmodified(loss: ClassificationLoss) -> bool:
-    return loss.weight is None and loss.label_smoothing <= 0 and loss.ignore_index < 0
+    unmodified = loss.weight is None and loss.label_smoothing <= 0 and loss.ignore_index < 0
+    return unmodified and not states_of(loss)
 
 
 def _asked(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:

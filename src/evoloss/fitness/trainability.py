@@ -12,8 +12,8 @@ All are read off the slopes of a loss (:mod:`evoloss.networks.slopes`), in canon
   ``LEAST_PULL``, where it is 1 - 1/C at the uniform prediction. Students whose start is not quite uniform
   would never leave it.
 
-Slopes of ``t log p`` are asked for at the exponent t of the prediction and, where t follows the batch, at
-that of a batch in which nothing is learned yet: training starts there.
+Slopes of ``t log p`` are asked for at the exponent t of the prediction and, where t follows the batch or the
+training, at that of a first batch in which nothing is learned yet: training starts there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evoloss.networks import LossNetwork, Tempering, certainty_of
+from evoloss.networks import LOG_P_FLOOR, LossNetwork, SlopeArgument, States, Tempering, certainty_of
 
 CLASS_COUNTS = (2, 10, 100, 1000)
 REACH = 0.5
@@ -73,11 +73,17 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     ).to(params)
     rest = torch.log1p(-label.exp())
     even = rest - math.log(n_classes - 1)
-    tempering = network.tempering(params)
-    if tempering is not None:
-        exponent = _exponent(tempering, torch.maximum(label, torch.stack([even, rest])).flatten(), n_classes)
+    tempering, states = network.tempering(params), network.states(params, n_classes)
+    if tempering is not None or states is not None:
+        argument = label.repeat(2)[None]
+        if states is not None:
+            first = _first_argument(states, label, torch.stack([even, rest]), n_classes, params)
+            argument = first.of(argument)
+        if tempering is not None:
+            top = torch.maximum(label, torch.stack([even, rest])).flatten()
+            argument = argument * _exponent(tempering, top, n_classes)
         # Those of other classes are 0.
-        own = network.slopes(params, n_classes)(exponent * label.repeat(2))[:, 1]
+        own = network.slopes(params, n_classes)(argument)[:, 1]
         spread, single = (-(1 - label.exp().repeat(2)) * own).chunk(2, dim=1)
         return spread[:, :-1], single[:, :-1], spread[:, -1]
     tiny = params.new_tensor([math.log(1e-8)])
@@ -97,3 +103,30 @@ def _exponent(tempering: Tempering, top: Tensor, n_classes: int) -> Tensor:
     if tempering.paced is not None:
         followed = followed * (1 - tempering.paced)
     return tempering.at(followed)
+
+
+def _first_argument(
+    states: States, label: Tensor, rest: Tensor, n_classes: int, params: Tensor
+) -> SlopeArgument:
+    """The slopes' argument in the first batch of a training, attributes ``(popsize, 2 M)``.
+
+    Each prediction is in a batch of its own, with one prediction that has not learned the same label.
+
+    Args:
+        states: of the candidates.
+        label: log-probabilities of the label, ``(M,)``.
+        rest: of each other class where they share what is left, and of one where it has all, ``(2, M)``.
+        n_classes: the class count.
+        params: of the candidates; gives popsize, dtype and device.
+    """
+    m = len(label)
+    batches = params.new_full((2 * m, 1, n_classes, 2), -math.log(n_classes))
+    batches[:, 0, 0, 0] = label.repeat(2)
+    batches[:m, 0, 1:, 0] = rest[0, :, None]
+    batches[m:, 0, 1, 0] = rest[1]
+    batches[m:, 0, 2:, 0] = LOG_P_FLOOR
+    is_label = torch.zeros_like(batches, dtype=torch.bool)
+    is_label[:, :, 0] = True
+    log_probs = batches.expand(-1, len(params), -1, -1)
+    exponent, offset = states.begin(2 * m).take_in(log_probs, is_label)
+    return SlopeArgument(exponent[:, :, 0, 0].T, None if offset is None else offset[:, :, 0, 0].T)

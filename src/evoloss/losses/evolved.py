@@ -292,7 +292,9 @@ class EvolvedLoss(ParametricLoss):
     def _tables_for(self, logits: Tensor) -> LookupTables | None:
         """The tables that :meth:`costs` reads for these logits; None where it asks the network itself."""
         n_classes = logits.shape[1]
-        if self.exact or logits.dtype == torch.float64 or n_classes < 2 or logits.is_meta or is_exporting():
+        if self.exact or self.network.keeps_state or logits.dtype == torch.float64 or n_classes < 2:
+            return None
+        if logits.is_meta or is_exporting():
             return None
         if torch.compiler.is_compiling():
             return None if inside_transform() else self._traced_tables(n_classes, logits.device)

@@ -68,7 +68,7 @@ class ParametricLoss(ClassificationLoss):
         self._constants = LossConstants(network, params)
         if network.keeps_state:
             with on_real_tensors():
-                self.loss_state = LossState(network.initial_state())
+                self.loss_state = LossState(network.initial_state(0))
 
     def known_params(self) -> Tensor | None:
         """The parameters as a real tensor whose numbers hold for the call; None where they are variables.
@@ -147,18 +147,32 @@ class ParametricLoss(ClassificationLoss):
         return log_probs
 
     def batch_context(self, logits: Tensor, log_probs: Tensor, labels: Labels) -> Context:
-        """The context of a call's costs beside each prediction and its label; the state moves on."""
-        log_probs = log_probs.detach()
-        if not self.network.keeps_state:
-            return self.network.context(log_probs, labels)
+        """The context of a call's costs beside each prediction and its label; the state moves on.
+
+        None for one class, which is no choice.
+
+        Raises:
+            ValueError: if a training batch has another class count than the training before it.
+        """
+        if logits.shape[1] == 1:
+            return None
+        network, log_probs = self.network, log_probs.detach()
+        params = as_constant(self.params).detach().to(log_probs.device, log_probs.dtype)
+        if not network.keeps_state:
+            return network.context(params, log_probs, labels)
         state = self.loss_state
         if state.takes_in(logits):
             with torch.no_grad():
-                params = self.params.to(log_probs.device, log_probs.dtype)
-                state.update(self.network.take_in(params, state.values(), log_probs, labels))
-        # A copy: the next batch writes to the statistics, and autograd may need these until then.
-        values = {name: value.clone() for name, value in state.values().items()}
-        return self.network.context(log_probs, labels, values)
+                state.follow(log_probs.device)
+                before = state.begun(network.initial_state, log_probs)
+                sums = network.batch_sums(params, before, log_probs, labels)
+                state.update(network.take_in(params, before, state.over_processes(sums)))
+        return network.context(params, log_probs, labels, state.begun(network.initial_state, log_probs))
+
+    def reset(self) -> None:
+        """Forget the training that this loss was part of, if it keeps running statistics."""
+        if self.network.keeps_state:
+            self.loss_state.reset()
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""

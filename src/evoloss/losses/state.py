@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self, TypeVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
-from evoloss.losses.call.modes import as_constant, is_real, on_real_tensors
-from evoloss.networks import RunningState
+from evoloss.losses.call.modes import (
+    as_constant,
+    inside_transform,
+    is_eager,
+    is_exporting,
+    is_real,
+    on_real_tensors,
+)
+from evoloss.networks import BatchSums, RunningState
 
-__all__ = ["NAME", "LossState", "strip_loss_state"]
+__all__ = ["NAME", "LossState", "held_states", "states_of", "strip_loss_state"]
 
 NAME = "loss_state"
 """The name of this module inside a loss, and so a part of its keys in a state dict."""
@@ -31,11 +40,16 @@ class LossState(nn.Module):
 
     Args:
         initial: the statistics of a training that has not begun.
+
+    Attributes:
+        synchronised: whether a batch is what all processes of the default group see together, False at first.
+            Then each of them has to make every training call, as with ``nn.SyncBatchNorm``.
     """
 
     def __init__(self, initial: RunningState) -> None:
         super().__init__()
         self._initial = dict(initial)
+        self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
 
@@ -43,50 +57,94 @@ class LossState(nn.Module):
         """The statistics by name."""
         return {name: self.get_buffer(name) for name in self._initial}
 
-    def update(self, values: RunningState) -> None:
-        """Put others in the place of the statistics.
+    def begun(self, initial: Callable[[int], RunningState], log_probs: Tensor) -> dict[str, Tensor]:
+        """Copies of the statistics as they are now, where predictions ``(N, C)`` are, for C classes.
+
+        Copies, for the next batch writes to the statistics, and autograd may need these until then.
+
+        Args:
+            initial: gives those of a training that has not begun, for a class count.
+            log_probs: the predictions.
 
         Raises:
-            ValueError: if one has another shape, and was not empty: another class count in mid-training.
+            ValueError: if the training is one with another class count.
         """
-        for name, value in values.items():
-            buffer = self.get_buffer(name)
-            if buffer.shape == value.shape:
-                buffer.copy_(value)
-            elif buffer.numel():
+        n_classes, values = log_probs.shape[1], self.values()
+        of_classes = [name for name, value in self._initial.items() if not value.numel()]
+        for name in of_classes:
+            if values[name].numel() and len(values[name]) != n_classes:
                 raise ValueError(
-                    f"the running {name} of this loss is of shape {tuple(buffer.shape)} and the batch gives "
-                    f"{tuple(value.shape)}: one loss serves one training; reset() it for another"
+                    f"this loss is part of a training with {len(values[name])} classes and cannot score "
+                    f"{n_classes}: one loss serves one training; reset() it for another"
                 )
-            else:
-                setattr(self, name, value.to(buffer, copy=True))
+        unknown = [name for name in of_classes if not values[name].numel()]
+        if unknown:
+            with nullcontext() if torch.compiler.is_compiling() else on_real_tensors():
+                values |= {name: initial(n_classes)[name] for name in unknown}
+        return {name: as_constant(value).to(log_probs.device, copy=True) for name, value in values.items()}
+
+    def follow(self, device: torch.device) -> None:
+        """Move the statistics to the device of the logits."""
+        for name, value in self.values().items():
+            if value.device != device:
+                setattr(self, name, value.to(device))
+
+    def over_processes(self, sums: BatchSums) -> BatchSums:
+        """The sums of the batches of all processes, where this loss is ``synchronised``."""
+        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
+            return sums
+        flat = torch.cat([value.reshape(-1) for value in sums.values()])
+        dist.all_reduce(flat)
+        parts = torch.split(flat, [value.numel() for value in sums.values()])
+        return {
+            name: part.reshape(value.shape).to(value.dtype)
+            for (name, value), part in zip(sums.items(), parts, strict=True)
+        }
+
+    def update(self, values: RunningState) -> None:
+        """Put others in the place of the statistics; without gradient."""
+        for name, value in values.items():
+            self._put(name, value)
 
     def reset(self) -> None:
         """Forget the training."""
         with torch.no_grad():
             for name, value in self._initial.items():
-                setattr(self, name, value.to(self.get_buffer(name), copy=True))
+                self._put(name, value)
+
+    def _put(self, name: str, value: Tensor) -> None:
+        """Write to a buffer, which is the same tensor afterwards: DDP and CUDA graphs hold on to it."""
+        buffer = self.get_buffer(name)
+        if buffer.shape == value.shape:
+            buffer.copy_(value)
+        elif torch.compiler.is_compiling():
+            setattr(self, name, value.to(buffer, copy=True))  # in its first batch; compilers resize nothing
+        else:
+            buffer.resize_(value.shape).copy_(value)
 
     def takes_in(self, logits: Tensor) -> bool:
         """Return whether a call with these logits is one of the training.
 
         Not in evaluation mode, not under ``no_grad``, not where no gradient is asked for (a validation loss),
-        not within a transform of ``torch.func``, which has no side effects, and not within a backward pass,
-        where gradient checkpointing runs a forward pass again.
+        not within a transform of ``torch.func``, which has no side effects, not where a call is exported,
+        traced or has no values, and not within a backward pass, where gradient checkpointing runs a forward
+        pass again.
         """
         if not (self.training and torch.is_grad_enabled() and logits.requires_grad):
             return False
         if torch.compiler.is_compiling():
-            return True
-        inside_transform = torch._C._functorch.peek_interpreter_stack() is not None
-        return not inside_transform and torch._C._current_graph_task_id() == -1
+            return not (is_exporting() or inside_transform())
+        has_values = not logits.is_meta and getattr(logits, "fake_mode", None) is None
+        return has_values and is_eager() and torch._C._current_graph_task_id() == -1
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in self._initial:
             # As large as they were saved: before its first batch a loss does not know the class count.
             saved = state_dict.setdefault(f"{prefix}{name}", self.get_buffer(name))
-            if isinstance(saved, Tensor) and saved.dim() == self.get_buffer(name).dim():
-                setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
+            buffer = self.get_buffer(name)
+            if isinstance(saved, Tensor) and saved.dim() == buffer.dim() and saved.shape != buffer.shape:
+                with on_real_tensors():
+                    setattr(self, name, torch.empty(saved.shape, dtype=buffer.dtype, device=buffer.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -94,6 +152,25 @@ class LossState(nn.Module):
             if value is not None:
                 self._buffers[name] = moved(fn, value, keep_dtype=True)
         return self
+
+
+def states_of(loss: object) -> list[LossState]:
+    """The running statistics inside a loss; none of a loss that keeps none, or that is no module."""
+    modules = loss.modules() if isinstance(loss, nn.Module) else ()
+    return [module for module in modules if isinstance(module, LossState)]
+
+
+@contextmanager
+def held_states(loss: object) -> Iterator[None]:
+    """A region in which a loss takes nothing in, for a look at it; its mode is what it was afterwards."""
+    training = [state for state in states_of(loss) if state.training]
+    for state in training:
+        state.training = False
+    try:
+        yield
+    finally:
+        for state in training:
+            state.training = True
 
 
 def moved(fn: Callable[[Tensor], Tensor], tensor: Tensor, *, keep_dtype: bool = False) -> Tensor:

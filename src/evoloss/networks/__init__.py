@@ -18,7 +18,7 @@ from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
-from evoloss.networks.states import RunningState, States, TrainingState
+from evoloss.networks.states import BatchSums, RunningState, SlopeArgument, States, TrainingState
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import Tempering, certainty, certainty_of
@@ -35,6 +35,7 @@ __all__ = [
     "AffineTerms",
     "BalancedNetwork",
     "BasisNetwork",
+    "BatchSums",
     "ClasswiseForm",
     "ClasswiseNetwork",
     "ConcatForm",
@@ -53,6 +54,7 @@ __all__ = [
     "PopulationMLP",
     "RowTerms",
     "RunningState",
+    "SlopeArgument",
     "SlopeFunctions",
     "Slopes",
     "SlopesByCount",

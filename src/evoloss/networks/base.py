@@ -18,7 +18,7 @@ from evoloss.errors import ConfigError
 from evoloss.networks.least_search import least_prediction
 from evoloss.networks.options import NetworkOptions, checked_fields
 from evoloss.networks.slopes import Slopes, SlopesByCount
-from evoloss.networks.states import RunningState, States
+from evoloss.networks.states import BatchSums, RunningState, States
 from evoloss.networks.tempering import Tempering
 from evoloss.networks.terms import Context, LabelView, Terms, wide_dtype
 
@@ -51,6 +51,7 @@ class LossNetwork(ABC):
         summary: what it is, in a phrase, for the help of the command line.
         sees_batch: whether the cost of a prediction depends on the rest of its batch.
         keeps_state: whether a loss in use has running statistics of its training; see :meth:`take_in`.
+            Students have theirs by :meth:`states`.
         is_tabulated: whether a loss in use is read from tables, which :meth:`tables` makes.
         follows_dominance_only: whether 'dominance' is the only error that it can order all predictions
             by: its cost is no falling function of the label's probability alone.
@@ -134,7 +135,11 @@ class LossNetwork(ABC):
 
     @abstractmethod
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
-        """Canonical losses ``(popsize, N)`` of predictions ``(N, C)`` with labels ``(N,)``."""
+        """Canonical losses ``(popsize, N)`` of predictions ``(N, C)`` with labels ``(N,)``.
+
+        Predictions are judged by themselves here. A kind whose cost follows its batch or its training says
+        what it takes them to be; such as labels that are learned.
+        """
 
     # In the search: how a population is judged.
 
@@ -158,8 +163,8 @@ class LossNetwork(ABC):
         """The slopes by log p at a class count, of other classes and of the label; students train with them.
 
         Candidates without a canonical form may have any slopes, NaN too. Where there is a :meth:`tempering`
-        the slopes are functions of ``t log p``, of shape ``(M,)`` or ``(popsize, M)``, and those of other
-        classes are 0.
+        or there are :meth:`states`, the slopes are functions of ``t log p``, of shape ``(M,)`` or
+        ``(popsize, M)``, and those of other classes are 0.
 
         Args:
             params: one candidate a row.
@@ -177,7 +182,11 @@ class LossNetwork(ABC):
         return None
 
     def states(self, params: Tensor, n_classes: int) -> States | None:
-        """The states that candidates keep of their training; None for a kind without a state."""
+        """The states that candidates keep of their training; None for a kind without a state.
+
+        Students are to train as with the loss in use: the same statistics of the same batches, and the slopes
+        of its costs at the same contexts. Where there is a tempering too, its exponent multiplies theirs.
+        """
         del params, n_classes
         return None
 
@@ -222,39 +231,58 @@ class LossNetwork(ABC):
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``; the other arguments are those of :meth:`class_costs`."""
 
-    def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
+    def context(
+        self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
+    ) -> Context:
         """The context of a batch: what costs depend on beside prediction and label; without gradient.
 
         Args:
-            log_probs: of the predictions, ``(N, C)``.
+            params: of one candidate, ``(n_params,)``, without gradient.
+            log_probs: of the predictions, ``(N, C)``, likewise.
             labels: of the rows.
             state: the running statistics, this batch taken in if it is one of the training; None for a kind
                 that keeps none.
         """
-        del log_probs, labels, state
+        del params, log_probs, labels, state
         return None
 
-    def initial_state(self) -> RunningState:
+    def initial_state(self, n_classes: int) -> RunningState:
         """The running statistics of a training that has not begun; where ``keeps_state``.
 
-        Their names are those of buffers. One of a number for each class begins empty, of shape ``(0,)``,
-        since the class count is not known before the first batch.
+        Their names are those of buffers, their values mean that nothing is known yet, and they have dtypes of
+        their own: float32 or float64, whatever that of the logits.
+
+        Args:
+            n_classes: the class count, the length of the first axis of statistics of each class. 0 before the
+                first batch, when it is not known.
         """
         raise TypeError(f"a {self.kind} network keeps no state")
 
-    def take_in(
+    def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
-    ) -> RunningState:
-        """The running statistics after one more batch of the training, in new tensors; where ``keeps_state``.
+    ) -> BatchSums:
+        """Sums over the samples of a batch, all that :meth:`take_in` needs of it; where ``keeps_state``.
+
+        They add up: those of a batch are those of its parts, wherever the parts are, for the same state. Rows
+        to ignore and predictions that are not finite add nothing, also to the number of samples.
 
         Args:
-            params: of one candidate, ``(n_params,)``.
+            params: of one candidate, ``(n_params,)``, without gradient.
             state: before the batch.
             log_probs: of the predictions, ``(N, C)``, without gradient.
             labels: of the rows.
+        """
+        raise TypeError(f"a {self.kind} network keeps no state")
 
-        Raises:
-            ValueError: if the batch has another class count than those before it.
+    def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
+        """The running statistics after one more batch of a training, in new tensors; where ``keeps_state``.
+
+        Statistics move with the samples, not with the calls, and a batch without any changes nothing.
+
+        Args:
+            params: of one candidate, ``(n_params,)``, without gradient.
+            state: before the batch.
+            sums: of the batch, by :meth:`batch_sums`.
         """
         raise TypeError(f"a {self.kind} network keeps no state")
 

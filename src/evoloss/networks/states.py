@@ -1,25 +1,48 @@
 """The interface of a network's state: running statistics of the training that a loss is part of.
 
-In a search every student has its own. A state changes what a loss is by the *exponent* t of each sample: the
-slopes of the loss are looked up at ``t log p`` (:mod:`evoloss.networks.tempering`), and those of the other
-classes are 0 where t is not 1.
+In a search every student has its own. A state changes what a loss is by *where* its slopes are looked up,
+which it says of each sample: at ``exponent * (log p - offset)``, as a tempered loss looks them up at
+``t log p`` (:mod:`evoloss.networks.tempering`). The slopes of the other classes are 0 in such a loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from torch import Tensor
 
-RunningState = Mapping[str, Tensor]  # the statistics of a loss in use, by name
+RunningState = Mapping[str, Tensor]
+"""The statistics of a loss in use, by name."""
+
+BatchSums = Mapping[str, Tensor]
+"""Sums over the samples of a batch, which move the statistics on, by name."""
+
+
+class SlopeArgument(NamedTuple):
+    """The argument at which samples look up slopes: ``exponent * (log p - offset)``, at most 0.
+
+    No gradient flows through either.
+
+    Attributes:
+        exponent: of each sample, above 0.
+        offset: likewise, at least log p of the label: such as that of the most probable class, for a loss
+            that compares the label with it. None for 0.
+    """
+
+    exponent: Tensor
+    offset: Tensor | None = None
+
+    def of(self, log_p: Tensor) -> Tensor:
+        """The argument for log-probabilities that broadcast with the attributes."""
+        return self.exponent * (log_p if self.offset is None else log_p - self.offset)
 
 
 class TrainingState(Protocol):
     """The running statistics of trainings in progress, one for each task and candidate."""
 
-    def exponents(self, log_probs: Tensor, is_label: Tensor) -> Tensor:
-        """Take in the batch of a training step, and give the exponent of each of its samples.
+    def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
+        """Take in the batch of a training step; then say where its samples look up their slopes.
 
         Called once in every step, never when students are judged.
 
@@ -28,19 +51,20 @@ class TrainingState(Protocol):
             is_label: bool, ``(tasks, 1, C, batch)``.
 
         Returns:
-            Shape ``(tasks, popsize, 1, batch)``.
+            Attributes of shape ``(tasks, popsize, 1, batch)``.
         """
         ...
 
 
 class States(Protocol):
-    """The state of a population's losses: numbers with one row a candidate.
-
-    A row of zeros is that of a candidate without a state, whose exponent is 1.
-    """
+    """The state of a population's losses: numbers with one row a candidate."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """The same with every tensor changed; ``change`` chooses rows, adds rows, or moves to a device."""
+        """The same with every tensor changed.
+
+        ``change`` chooses rows, moves to another dtype or device, or adds rows of zeros in the place of
+        candidates without a state; what comes of those rows is not used.
+        """
         ...
 
     def begin(self, n_tasks: int) -> TrainingState:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from evoloss.errors import ConfigError
-from evoloss.networks import States, Tempering
+from evoloss.networks import SlopeArgument, States, Tempering, TrainingState
 from evoloss.students.slope_tables import SlopeTables
 
 
@@ -58,7 +60,7 @@ def _joined_tempering(tables: Sequence[SlopeTables]) -> Tempering | None:
 
 
 def _joined_states(tables: Sequence[SlopeTables]) -> States | None:
-    """The states of all candidates: rows of zeros for those that come without."""
+    """The states of all candidates, of which some keep none."""
     having = [at for at, entry in enumerate(tables) if entry.states is not None]
     if not having:
         return None
@@ -67,8 +69,46 @@ def _joined_states(tables: Sequence[SlopeTables]) -> States | None:
     states = tables[having[0]].states
     assert states is not None
     before, after = (sum(map(len, part)) for part in (tables[: having[0]], tables[having[0] + 1 :]))
-    return states.map(
+    keeping = StatesOfSome(states, tables[having[0]].intercepts.new_ones(len(tables[having[0]]), 1))
+    return keeping.map(
         lambda rows: torch.cat(
             [rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]
         )
     )
+
+
+@dataclass(frozen=True)
+class StatesOfSome:
+    """The states of a population some of whose candidates keep none.
+
+    Attributes:
+        states: rows of zeros where there is none.
+        keeps: 1 for candidates with a state, else 0, ``(popsize, 1)``.
+    """
+
+    states: States
+    keeps: Tensor
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> StatesOfSome:
+        """The same with every tensor changed."""
+        return StatesOfSome(self.states.map(change), change(self.keeps))
+
+    def begin(self, n_tasks: int) -> TrainingStateOfSome:
+        """The statistics of trainings that have not begun."""
+        return TrainingStateOfSome(self.states.begin(n_tasks), self.keeps[:, :, None] != 0)
+
+
+@dataclass(frozen=True)
+class TrainingStateOfSome:
+    """The running statistics of trainings, some of which keep none and look slopes up at log p."""
+
+    state: TrainingState
+    keeps: Tensor  # bool, (popsize, 1, 1)
+
+    def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
+        """Take in a batch; see :class:`~evoloss.networks.states.TrainingState`."""
+        exponent, offset = self.state.take_in(log_probs, is_label)
+        return SlopeArgument(
+            torch.where(self.keeps, exponent, 1.0),
+            None if offset is None else torch.where(self.keeps, offset, 0.0),
+        )

@@ -71,12 +71,14 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
-        state_exponents = None if self._state is None else self._state.exponents(log_p, label_cells != 0)
+        if self._state is not None:
+            exponent, offset = self._state.take_in(log_p, label_cells != 0)
+            if offset is not None:
+                log_p.sub_(offset)
+            log_p.mul_(exponent)
         if self._tempering is not None:
             # Other classes have no slope where t is not 1.
             log_p.mul_(self._tempering.at(self._context(label_cells)))
-        if state_exponents is not None:
-            log_p.mul_(state_exponents)
         self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
         # Flat views of place, out and factor: one lookup for all, slope = intercept + gradient * log_p.
         cell, slope, factor = self._flat

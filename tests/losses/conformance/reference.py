@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses import ClassificationLoss, EvolvedLoss
+from evoloss.losses.call.labels import Labels
 from evoloss.networks import PacedNetwork
 from tests.losses.known.formulas import FORMULAS
 
@@ -25,8 +26,14 @@ def class_costs(name: str, loss: ClassificationLoss, z: Tensor, shares: Tensor) 
     if z.shape[1] == 1:
         return 0 * z  # one class is no choice
     log_probs = z.log_softmax(1)
-    context = agreements(log_probs.exp(), shares) if isinstance(loss.network, PacedNetwork) else None
-    costs = loss.network.class_costs(loss.params.double(), log_probs, None, context)
+    params, context = loss.params.double(), None
+    if isinstance(loss.network, PacedNetwork):
+        context = agreements(log_probs.exp(), shares)
+    elif loss.network.keeps_state:
+        state = loss.loss_state.begun(loss.network.initial_state, log_probs)
+        labels = Labels(shares, None, 0.0, -100, is_dense=True)
+        context = loss.network.context(params, log_probs.detach(), labels, state)
+    costs = loss.network.class_costs(params, log_probs, None, context)
     return costs - loss.least_cost(z.shape[1])
 
 

@@ -136,7 +136,7 @@ def kind_of(tensor: Tensor) -> AbstractContextManager[object]:
 
 def as_constant(tensor: Tensor) -> Tensor:
     """A real tensor as operations take it here: under ``FakeTensorMode``, a constant made by the mode."""
-    if not is_real(tensor) or _fake_mode() is None:
+    if torch.compiler.is_dynamo_compiling() or not is_real(tensor) or _fake_mode() is None:
         return tensor
     with on_real_tensors():
         numbers = tensor.tolist()

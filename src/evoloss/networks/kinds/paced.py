@@ -118,9 +118,11 @@ class PacedNetwork(TemperedNetwork):
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
         return PacedTerms(*self._numbers(params, n_classes))
 
-    def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
+    def context(
+        self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
+    ) -> Context:
         """The agreement of each position with its label, ``(N,)``, or for dense labels with each class."""
-        del state
+        del params, state
         probs = log_probs.detach().exp()
         if labels.is_dense:
             return dense_agreements_of(probs, labels.shares(log_probs))

@@ -165,9 +165,11 @@ class TemperedNetwork(LossNetwork):
         tempering = self.tempering(row)
         return tuple(scaled[0].tolist()), (float(tempering.least), float(tempering.power))
 
-    def context(self, log_probs: Tensor, labels: LabelView, state: RunningState | None = None) -> Context:
+    def context(
+        self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
+    ) -> Context:
         """The certainty of each prediction, ``(N,)``."""
-        del labels, state
+        del params, labels, state
         return certainty(log_probs)
 
     def losses(
