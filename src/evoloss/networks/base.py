@@ -7,7 +7,7 @@ Whoever works with a network asks it, and never what kind it is: a new kind is i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -36,7 +36,6 @@ class Form(Protocol):
     @property
     def exists(self) -> Tensor:
         """Shape ``(popsize,)``, bool."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +131,10 @@ class LossNetwork(ABC):
     @abstractmethod
     def form(self, params: Tensor, n_classes: int) -> Form:
         """The canonical form of candidates at a class count."""
+
+    def forms(self, params: Tensor, counts: Sequence[int]) -> Sequence[Form]:
+        """The canonical forms of candidates at several class counts, which may cost less together."""
+        return [self.form(params, n_classes) for n_classes in counts]
 
     @abstractmethod
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:

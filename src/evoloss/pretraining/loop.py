@@ -168,7 +168,7 @@ class _Run:
         evaluation = fitness.evaluate(candidates)
         attempt = self.checkpoint.attempt
         if attempt.constrained:
-            evaluation = without_unusable(evaluation, self.network, candidates)
+            evaluation = without_unusable(evaluation, self.network, candidates, config.classes)
         state = self.strategy.tell(asked, candidates, evaluation.fitness)
         best, mean = candidates[int(evaluation.fitness.argmin())].clone(), self.strategy.mean(state)
         attempt, incumbent = self.checks.after(generation, attempt, self.checkpoint.incumbent, mean, best)

@@ -28,17 +28,21 @@ def is_usable(network: LossNetwork, params: Tensor) -> bool:
     return True
 
 
-def without_unusable(evaluation: Evaluation, network: LossNetwork, candidates: Tensor) -> Evaluation:
+def without_unusable(
+    evaluation: Evaluation, network: LossNetwork, candidates: Tensor, evaluated: Sequence[int] = ()
+) -> Evaluation:
     """The evaluation with those candidates rejected, too, that have no form at a class count that is checked.
 
     Args:
         evaluation: of these candidates, on the class counts that the search is for.
         network: what the parameters mean.
         candidates: shape ``(popsize, n_params)``.
+        evaluated: class counts of the evaluation, which has rejected those without a form there.
     """
     exists = torch.ones(len(candidates), dtype=torch.bool, device=candidates.device)
-    for n_classes in network.checked_classes:
-        exists &= network.form(candidates, n_classes).exists
+    others = [count for count in network.checked_classes if count not in evaluated]
+    for form in network.forms(candidates, others) if others else ():
+        exists &= form.exists
     fitness = torch.where(exists, evaluation.fitness, torch.inf)
     consistency = torch.where(exists, evaluation.consistency, torch.nan)
     return evaluation._replace(
