@@ -31,6 +31,9 @@ __all__ = ["ExactCosts", "differentiable", "reduced_rows", "row_chunks"]
 # into a megabyte or two of cache.
 _CHUNK_ELEMENTS = 1 << 17
 
+# The kernel of log-softmax takes a row at a time, which pays for long ones.
+_MANY_CLASSES = 64
+
 ExactCosts = Callable[[Tensor, Labels], Tensor]
 
 
@@ -108,19 +111,30 @@ class _LabelRows(torch.autograd.Function):
         logits, log_probs, label, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return differentiable(ctx, logits, incoming), None, None, None, None
-        index, pull = (
-            label.unsqueeze(1),
-            (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1),
-        )
+        pull = (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1)
+        index = label.unsqueeze(1)
         if log_probs is not None:
-            made = log_probs.exp().mul_(-pull).scatter_add_(1, index, pull)
-            return made, None, None, None, None
+            return _pulled(log_probs, index, pull), None, None, None, None
         # In half precision the scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):
             some = torch.softmax(logits[rows], 1, dtype=torch.float32).mul_(-pull[rows])
             made[rows] = some.scatter_add_(1, index[rows], pull[rows])
         return made, None, None, None, None
+
+
+def _pulled(log_probs: Tensor, index: Tensor, pull: Tensor) -> Tensor:
+    """The gradient by the logits where the label of each row pulls, ``(N, C)``; index and pull ``(N, 1)``."""
+    if log_probs.shape[1] < _MANY_CLASSES:
+        return log_probs.exp().mul_(-pull).scatter_add_(1, index, pull)
+    # The backward pass of log-softmax in one go, of chunks that stay in cache.
+    made = torch.empty_like(log_probs)
+    slopes = torch.zeros_like(made[row_chunks(*made.shape)[0]])
+    for rows in row_chunks(*made.shape):
+        some = slopes[: len(made[rows])].scatter_(1, index[rows], pull[rows])
+        torch._log_softmax_backward_data(some, log_probs[rows], 1, made.dtype, out=made[rows])
+        some.scatter_(1, index[rows], 0.0)
+    return made
 
 
 class _DenseRows(torch.autograd.Function):
