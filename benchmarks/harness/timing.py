@@ -7,10 +7,14 @@ within a round.
 
 from __future__ import annotations
 
+import ctypes
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
 
 Subject = Callable[[], float]
 """Does its work once and returns the seconds that count."""
@@ -113,6 +117,18 @@ def target(
         "reached": reached,
         "reason": "" if reached else reason,
     }
+
+
+def keep_memory() -> None:
+    """Let the C library keep what is freed, for the next allocation of this process; glibc alone can be told.
+
+    Else memory of megabytes goes back to the system and is handed out page by page at the next step, which
+    takes as long as the step itself, sometimes, and depends on what was allocated before.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
