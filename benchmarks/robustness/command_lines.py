@@ -146,9 +146,8 @@ def judge(ended: Ended, *, changed: bool) -> str:
 
 def _is_before_the_program(ended: Ended) -> bool:
     """Tell whether Python itself was starting or ending, whose own answer to an interrupt it is then."""
-    if not ended.error:
-        return ended.status == -signal.SIGINT
-    return ended.error.endswith("KeyboardInterrupt\n") and "evoloss/cli/" not in ended.error
+    ours = "evoloss/cli/" in ended.error
+    return not ours and (ended.status == -signal.SIGINT or ended.error.endswith("KeyboardInterrupt\n"))
 
 
 def make_places(work: Path, prepared: Path, draw: random.Random) -> None:

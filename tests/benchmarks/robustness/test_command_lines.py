@@ -65,6 +65,7 @@ def test_how_a_line_is_judged(status: int, error: str, changed: bool, outcome: s
         (130, "a\nb\n", "unclear"),
         (-signal.SIGINT, "", "stopped"),
         (1, 'Traceback:\n  File "site.py"\nKeyboardInterrupt\n', "stopped"),
+        (-2, "Exception ignored in: <function _removeHandlerRef>\nKeyboardInterrupt: \n", "stopped"),
         (1, 'Traceback:\n  File "evoloss/cli/x.py"\nKeyboardInterrupt\n', "traceback"),
         (1, "Traceback (most recent call last):\nImportError\n", "traceback"),
     ],
