@@ -48,6 +48,7 @@ def test_the_example_keeps_what_every_kind_promises(folder: Path, monkeypatch: p
     check_promises("maturing", monkeypatch)
 
 
+@pytest.mark.slow
 def test_the_example_keeps_what_every_state_promises(folder: Path) -> None:
     for tests in (test_kinds_with_a_state, test_states_under_tools):
         check_promises_of_a_state(vars(tests), "maturing", folder)
