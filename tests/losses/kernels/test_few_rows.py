@@ -115,6 +115,8 @@ def test_calls_that_it_is_not_for_go_the_other_way(name: str, calls: list[bool])
     for criterion, some, labels in others:
         result = criterion(some, labels)
         assert result.isnan() == (some is nan or some is infinite)
+    with pytest.raises((RuntimeError, NotImplementedError)):  # as cross-entropy does
+        type(loss)(name, weight=torch.ones(4, device="meta"))(logits, target)
     assert not any(calls)
     for wrong in (-1, 4, 2**40, -(2**63)):
         bad = target.clone()

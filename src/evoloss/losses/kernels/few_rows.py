@@ -45,7 +45,7 @@ def few_rows(
         few is None
         or logits.numel() > _LIMIT
         or is_dense
-        or (weight is not None and weight.dtype is torch.float64)
+        or (weight is not None and (weight.dtype is torch.float64 or not weight.is_cpu))
         or ignored >= 0
         or logits.dtype is torch.float64
     ):
