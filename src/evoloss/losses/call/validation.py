@@ -54,6 +54,8 @@ def is_accepted(input: object, target: object, loss: nn.CrossEntropyLoss) -> boo
     shape, target_shape = input.shape, target.shape
     if weight is not None and weight.shape != (shape[0] if dims == 1 else shape[1],):
         return False
+    if weight is not None and weight.is_meta and not input.is_meta:
+        return False
     if shape == target_shape:
         return target.is_floating_point() and loss.ignore_index < 0
     if weight is not None and (weight.requires_grad or autocast_dtype(weight) != autocast_dtype(input)):
