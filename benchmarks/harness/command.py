@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -52,5 +53,12 @@ def command_line(options: Any) -> str:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{flag}", *(shlex.quote(str(part)) for part in values)]
+            words += [f"--{flag}", *(shlex.quote(_shown(part)) for part in values)]
     return " ".join(words)
+
+
+def _shown(value: object) -> str:
+    """A value as text; a path below the current folder as seen from there, for the record of no machine."""
+    if isinstance(value, Path) and value.is_relative_to(Path.cwd()):
+        value = value.relative_to(Path.cwd())
+    return str(value)
