@@ -11,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from evoloss.networks import NETWORKS
+from evoloss.networks import NETWORKS, description
 from evoloss.networks.base import LossNetwork
+from tests.documentation.pages import added_lines, blocks
 from tests.networks.test_kinds import check_promises
 
 PAGE = Path(__file__).parents[2] / "docs/extend/network.md"
@@ -58,3 +59,16 @@ def test_every_question_is_listed() -> None:
     table = text[text.index("## What a kind answers") : text.index("## The file\n")]
     assert questions - {"check_classes"} == set(re.findall(r"`(\w+)`", table)) & questions
     assert questions >= {"kind", "states", "slopes", "losses"}
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "n_params"), [("network", "power", 1), ("stateful-network", "maturing", 2)]
+)
+def test_the_lines_are_like_those_that_are_there(page: str, name: str, n_params: int) -> None:
+    kind = f"{name.capitalize()}Network"
+    registry, suite, docs = (added_lines(block) for block in blocks(PAGE.with_name(f"{page}.md"), "diff"))
+    like = [line.replace(name, "basis").replace(kind, "BasisNetwork") for line in registry]
+    assert set(like) <= set(Path(description.__file__).read_text(encoding="utf-8").splitlines())
+    assert suite[1].replace(name, "basis").replace(kind, "BasisNetwork") == '    "basis": BasisNetwork(),'
+    assert docs[0] == f"| `{name}` | {n_params} | no | yes |"
+    assert docs[1].startswith(f"- `{name}`: ")

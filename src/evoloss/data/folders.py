@@ -75,6 +75,7 @@ def not_found(name: str, wanted: str, searched: list[Path], download: str) -> Da
     """
     where = ", ".join(str(folder) for folder in searched) or "no folder (none was named)"
     return DataError(
-        f"data set {name!r} is not in {where}; expected {wanted}. Name the folder that holds it (data_dir, "
-        f"or ${DATA_DIR_VARIABLE}), or allow the download of {download} (download=True)"
+        f"data set {name!r} is not in {where}; expected {wanted}. Name the folder that holds it "
+        f"(data_dir, --data-dir or ${DATA_DIR_VARIABLE}), or allow the download of {download} "
+        "(download=True, --download)"
     )

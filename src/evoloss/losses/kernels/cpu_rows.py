@@ -215,7 +215,8 @@ def _gradient_scale(reduction: Reduction, n: int, total: Tensor | None) -> Tenso
     """
     if reduction != "mean":
         return None
-    return _inverse(n) if total is None else torch.where(total == 0, 0.0, 1.0 / total)
+    # In float64: a total of integers would be divided in the default dtype.
+    return _inverse(n) if total is None else torch.where(total == 0, 0.0, 1.0 / total.double())
 
 
 @lru_cache(maxsize=64)
