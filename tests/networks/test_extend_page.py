@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from evoloss.networks import NETWORKS, description
 from evoloss.networks.base import LossNetwork
-from tests.documentation.pages import added_lines, blocks
+from tests.documentation.pages import added_lines, blocks, imported
 from tests.networks.test_kinds import check_promises
 
 PAGE = Path(__file__).parents[2] / "docs/extend/network.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-
-
-def imported(name: str, text: str, folder: Path) -> ModuleType:
-    path = folder / f"{name}.py"
-    path.write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where the types of a dataclass's fields are looked up
-    spec.loader.exec_module(module)
-    return module
+BLOCKS = blocks(PAGE, "python")
 
 
 @pytest.fixture
