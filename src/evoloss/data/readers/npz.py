@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ import numpy.typing as npt
 from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
+from evoloss.data.npz_arrays import ArrayHeader, damaged, members_of, read_header
 from evoloss.errors import DataError
 from evoloss.regular_files import open_regular
-from evoloss.safe_text import one_line
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
@@ -59,23 +56,6 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
     )
 
 
-@dataclass(frozen=True)
-class _Header:
-    """The header of an array: enough to know what reading it takes."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def n_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def array_bytes(self) -> int:
-        """Size of the array that :func:`_inputs` makes of it."""
-        return 4 * math.prod(self.shape) if len(self.shape) == 2 else self.n_bytes
-
-
 def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
     try:
         file = open_regular(path)
@@ -88,10 +68,10 @@ def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
     with file:
         try:
             with zipfile.ZipFile(file) as archive:
-                members = _find(path, archive)
-                headers = {key: _header(path, key, archive, members[key]) for key in KEYS}
+                members = members_of(path, archive, KEYS)
+                headers = {key: read_header(path, key, archive, members[key]) for key in KEYS}
                 # The arrays as they are used, the copies in which they are split, and one as it is stored.
-                arrays_bytes = sum(header.array_bytes for header in headers.values())
+                arrays_bytes = sum(_bytes_in_use(header) for header in headers.values())
                 limits.require_memory(
                     2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
                 )
@@ -103,46 +83,13 @@ def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
             raise
         # zipfile and numpy raise a dozen kinds of errors for damaged files.
         except Exception as error:
-            raise _damaged(path, f"{type(error).__name__}: {error}") from error
+            raise damaged(path, f"{type(error).__name__}: {error}") from error
     return arrays
 
 
-def _find(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    present = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-    missing = [key for key in KEYS if key not in present]
-    if missing:
-        found = ", ".join(repr(name)[1:-1][:40] for name in sorted(present)[:20])
-        raise DataError(
-            f"{path} has no {', '.join(missing)}; expected {', '.join(KEYS)}, found "
-            f"{found or 'nothing'}. Write it with numpy.savez(path, x_train=..., ...)"
-        )
-    return {key: present[key] for key in KEYS}
-
-
-def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
-    with archive.open(member) as stored:
-        version = np.lib.format.read_magic(stored)
-        if version not in _HEADERS:
-            raise _damaged(path, f"{key} is in version {version[0]}.{version[1]} of numpy's format")
-        shape, _, dtype = _HEADERS[version](stored)
-        if dtype.hasobject:
-            wanted = "labels.astype(str)" if key.startswith("y") else "numbers, of one shape for all samples"
-            raise DataError(
-                f"{path}: {key} holds Python objects, which evoloss does not read, since that can run any "
-                f"code; save a plain array: {wanted}"
-            )
-        header = _Header(shape, dtype)
-        n_bytes = member.file_size - stored.tell()
-        if not dtype.itemsize or min(shape, default=0) < 0 or header.n_bytes != n_bytes:
-            raise _damaged(path, f"{key} is to have shape {shape} of {dtype}, and has other bytes")
-    return header
-
-
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"{path} is not a readable .npz file ({one_line(reason, 200)}); it is damaged, truncated or another "
-        "kind of file. Write it again with numpy.savez"
-    )
+def _bytes_in_use(header: ArrayHeader) -> int:
+    """Size of the array that :func:`_inputs` makes of it."""
+    return 4 * math.prod(header.shape) if len(header.shape) == 2 else header.n_bytes
 
 
 def _inputs(path: Path, key: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
