@@ -247,3 +247,18 @@ def test_labels_of_losses(tmp_path: Path) -> None:
     assert label_loss("cross_entropy") == "cross_entropy"
     assert label_loss("runs/mine/") == "mine"
     assert label_loss(str(tmp_path / "evolved")) == "evolved"
+
+
+def test_results_from_before_a_setting_was_known_go_on(tmp_path: Path) -> None:
+    first = compare(CompareConfig(**QUICK), out=tmp_path)
+    document = json.loads((tmp_path / "results.json").read_text())
+    for name in ("train_labels", "validation_noise"):
+        del document["config"][name]
+    for run in document["runs"]:
+        del run["validation_noise"]
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    for run_file in (tmp_path / "runs").iterdir():
+        run_file.unlink()
+    assert compare(CompareConfig(**QUICK), out=tmp_path).runs == first.runs
+    with pytest.raises(ResultsError, match="validation_noise differ"):
+        compare(CompareConfig(**QUICK, validation_noise=True), out=tmp_path)

@@ -213,3 +213,22 @@ def test_a_result_of_another_run_is_refused(
     path.write_text(json.dumps(content))
     with pytest.raises(ResultsError, match=rf"result\.{name} is {value!r}; its run has"):
         read_run(path, Run(content["kind"], content["config"]), check_training)
+
+
+@pytest.mark.parametrize("executor", ["here", "worker"])
+def test_labels_of_a_file_are_trained_with_wherever_a_run_takes_place(
+    own: CompareConfig, tmp_path: Path, executor: str
+) -> None:
+    np.savez(tmp_path / "given.npz", labels=np.full(80, 2))
+    config = dataclasses.replace(
+        own, losses=("cross_entropy",), tune_lr=False, train_labels=Path("given.npz"), validation_noise=True
+    )
+    with SerialExecutor() as serial:
+        results = compare(config, out=tmp_path / "out", executor=None if executor == "here" else serial)
+    assert results.config["train_labels"] == "given.npz"
+    for run in results.runs:
+        assert run.validation_accuracy == 100, "there is one label"
+        assert (run.test_accuracy or 0) < 70, "and in the test split three"
+    np.savez(tmp_path / "given.npz", labels=np.full(80, 1))
+    again = compare(config, out=tmp_path / "out")
+    assert again.runs[0].data_fingerprint != results.runs[0].data_fingerprint

@@ -115,10 +115,8 @@ def _load(config: CompareConfig) -> Dataset:
         config.dataset,
         data_dir=config.data_dir,
         download=config.download,
-        validation=config.validation,
-        train_samples=config.train_samples,
-        split_seed=config.split_seed,
-        image_size=config.image_size,
+        train_labels=config.train_labels,
+        **config.data_options,
     )
 
 
@@ -275,9 +273,14 @@ def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
     settings = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     for name in ("data_dir", "download"):
         del settings[name]
+    if config.train_labels is not None:
+        settings["train_labels"] = config.train_labels.name
     settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     losses = [label_loss(spec) for spec in config.losses]
     return {**settings, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
+
+
+_DEFAULTS = {entry.name: entry.default for entry in fields(CompareConfig)}
 
 
 def _require_same(
@@ -285,7 +288,8 @@ def _require_same(
 ) -> None:
     differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
     for name in config.keys() | earlier.config.keys():
-        before, now = earlier.config.get(name), config.get(name)
+        # What a version before did not know is at its default.
+        before, now = earlier.config.get(name, _DEFAULTS.get(name)), config.get(name)
         if name in GROWING and isinstance(before, list) and isinstance(now, list):
             differing += [name] if any(value not in now for value in before) else []
         elif name in GROWING and isinstance(before, int) and isinstance(now, int):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
@@ -46,6 +47,10 @@ class CompareConfig(TrainRecipe):
     """Share of the training data that becomes the validation split, where none is published."""
     split_seed: int = 0
     """Seed of the validation split and of the subset."""
+    train_labels: Path | None = None
+    """File (.npz, an array ``labels``) of the labels to train with, such as those of annotators, one for each
+    sample of the training part in its order; test labels stay, and with validation_noise those of the
+    validation split are of the file too."""
     image_size: int | None = None
     """Side in pixels that the images of a folder are brought to."""
     data_dir: Path | None = None
@@ -81,6 +86,17 @@ class CompareConfig(TrainRecipe):
         if self.baseline is not None:
             return label_loss(self.baseline)
         return "cross_entropy" if "cross_entropy" in labels else labels[0]
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """Options of ``load_dataset`` that decide about samples and labels, sources apart."""
+        return {
+            "validation": self.validation,
+            "train_samples": self.train_samples,
+            "split_seed": self.split_seed,
+            "image_size": self.image_size,
+            "noisy_validation": self.validation_noise,
+        }
 
     def train_config(self, *, seed: int, lr: float) -> TrainConfig:
         """Return the configuration of one run."""

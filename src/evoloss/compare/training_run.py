@@ -64,10 +64,7 @@ class TrainingRuns:
                 "dataset": {
                     "name": identity.dataset,
                     "fingerprint": identity.data_fingerprint,
-                    "validation": config.validation,
-                    "train_samples": config.train_samples,
-                    "split_seed": config.split_seed,
-                    "image_size": config.image_size,
+                    **config.data_options,
                 },
                 "model": config.model,
                 "loss": {"name": name, "fingerprint": identity.loss_fingerprint},
@@ -97,12 +94,23 @@ class Sources:
         dataset: a known name, or a path.
         data_dir: folder of known data sets.
         download: fetch a known data set that is not there.
+        train_labels: file of the labels to train with; None for those of the data set.
     """
 
     losses: Mapping[str, str]
     dataset: str
     data_dir: Path | None
     download: bool
+    train_labels: Path | None = None
+
+    @property
+    def options(self) -> tuple[tuple[str, Any], ...]:
+        """Options of ``load_dataset``."""
+        return (
+            ("data_dir", self.data_dir),
+            ("download", self.download),
+            ("train_labels", self.train_labels),
+        )
 
     @classmethod
     def of(cls, config: CompareConfig) -> Sources:
@@ -116,6 +124,7 @@ class Sources:
             dataset=config.dataset if named else str(real_path(expand_user(config.dataset))),
             data_dir=None if config.data_dir is None else real_path(expand_user(config.data_dir)),
             download=config.download,
+            train_labels=None if config.train_labels is None else real_path(expand_user(config.train_labels)),
         )
 
 
@@ -150,8 +159,8 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run
     data, name = config["dataset"], config["loss"]["name"]
-    options = tuple((key, data[key]) for key in ("validation", "train_samples", "split_seed", "image_size"))
-    dataset = _load(sources.dataset, sources.data_dir, sources.download, options, data["fingerprint"])
+    options = tuple((key, data[key]) for key in data if key not in ("name", "fingerprint"))
+    dataset = _load(sources.dataset, (*sources.options, *options), data["fingerprint"])
     loss = resolve_loss(sources.losses[name])
     if fingerprint_loss(loss) != config["loss"]["fingerprint"]:
         raise ResultsError(
@@ -166,13 +175,11 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _load(
     dataset: str,
-    data_dir: Path | None,
-    download: bool,
     options: tuple[tuple[str, Any], ...],
     fingerprint: str,
 ) -> Dataset:
     """Load and check a data set, once for all runs of a process."""
-    found = load_dataset(dataset, data_dir=data_dir, download=download, **dict(options))
+    found = load_dataset(dataset, **dict(options))
     if fingerprint_dataset(found) != fingerprint:
         raise DataError(
             f"the data set {dataset!r} that a worker finds differs from the one that the runs were planned "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evoloss.data.dataset import Dataset, SourceData, Split
 from evoloss.data.folders import data_folder
+from evoloss.data.given_labels import read_given_labels
 from evoloss.data.label_noise import CONFUSIONS, noisy_labels
 from evoloss.data.limits import DataLimits
 from evoloss.data.readers.cifar import load_cifar10, load_cifar100
@@ -46,6 +47,8 @@ def load_dataset(
     image_size: int | None = None,
     max_gigabytes: float | None = None,
     max_megapixels: float | None = None,
+    train_labels: Path | None = None,
+    noisy_validation: bool = False,
 ) -> Dataset:
     """Load a data set, split in train, validation and test that share no sample.
 
@@ -67,6 +70,11 @@ def load_dataset(
             ``$EVOLOSS_MAX_DATA_GB`` if None, else 8. It is told from headers before anything is unpacked.
         max_megapixels: size of one image of a folder, in 1e6 pixels; ``$EVOLOSS_MAX_IMAGE_MEGAPIXELS`` if
             None, else 50.
+        train_labels: an ``.npz`` file whose array ``labels`` is what training samples are labelled with,
+            such as by annotators who make mistakes: one for each sample of the published training part (of
+            all samples, where no test part is published) in its order, class names or indices. Test labels
+            stay what they are.
+        noisy_validation: let the validation split have those labels too, as in practice.
 
     Raises:
         UnknownNameError: if it is neither a known name nor looks like a path.
@@ -86,10 +94,22 @@ def load_dataset(
             source = DATASETS[name_or_path](data_dir, download)
         else:
             source = _load_path(name_or_path, data_dir, image_size, limits)
+        labels = None
+        if train_labels is not None:
+            labels = read_given_labels(
+                expand_user(train_labels), len(source.train.labels), source.class_names
+            )
     except OSError as error:  # no path at all, or one that goes or may not be looked at meanwhile
         place = error.filename or name_or_path
         raise DataError(f"data set {place!r:.200} cannot be read ({error.strerror or error})") from error
-    return divide(source, validation=validation, train_samples=train_samples, split_seed=split_seed)
+    return divide(
+        source,
+        validation=validation,
+        train_samples=train_samples,
+        split_seed=split_seed,
+        train_labels=labels,
+        noisy_validation=noisy_validation,
+    )
 
 
 def _load_path(name: str, data_dir: Path | None, image_size: int | None, limits: DataLimits) -> SourceData:

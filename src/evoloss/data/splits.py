@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from evoloss.data.dataset import Dataset, SourceData
+from evoloss.data.dataset import Dataset, LabelledArrays, SourceData
 from evoloss.errors import ConfigError, DataError
 from evoloss.random_streams import stream
 
@@ -85,7 +88,15 @@ def require_disjoint(splits: Mapping[str, Tensor]) -> None:
         raise DataError(f"the splits {sizes} share samples; every sample belongs to one split only")
 
 
-def divide(source: SourceData, *, validation: float, train_samples: int | None, split_seed: int) -> Dataset:
+def divide(
+    source: SourceData,
+    *,
+    validation: float,
+    train_samples: int | None,
+    split_seed: int,
+    train_labels: npt.NDArray[np.integer[Any]] | None = None,
+    noisy_validation: bool = False,
+) -> Dataset:
     """Turn what a reader found into train, validation and test.
 
     Published parts stay as they are. A missing test part is a stratified fifth of the samples, always the
@@ -98,9 +109,13 @@ def divide(source: SourceData, *, validation: float, train_samples: int | None, 
             effect where the publisher made a validation part.
         train_samples: size of a class-balanced subset of the training split; None keeps all of it.
         split_seed: seed of the validation split and of the subset.
+        train_labels: class indices ``(N,)`` that training samples have in place of the source's, which
+            still decide about the splits.
+        noisy_validation: let the validation split have them too.
 
     Raises:
-        ConfigError: if ``validation`` or ``train_samples`` is out of range.
+        ConfigError: if ``validation`` or ``train_samples`` is out of range, or the validation part is a
+            published one, for which ``train_labels`` has nothing.
         DataError: if the data does not make a usable data set.
     """
     labels = torch.from_numpy(source.train.labels.astype("int64"))
@@ -123,10 +138,18 @@ def divide(source: SourceData, *, validation: float, train_samples: int | None, 
             balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))
         ]
     require_disjoint({"train": train, **splits})
+    relabelled = source.train
+    if train_labels is not None:
+        relabelled = LabelledArrays(source.train.inputs, train_labels)
+        if noisy_validation and source.validation is not None:
+            raise ConfigError(
+                f"data set {source.name!r} has a validation part of its own, for which there are no other "
+                "labels; leave its labels as they are"
+            )
     return Dataset(
         name=source.name,
-        train=source.train.take(train),
-        validation=source.train.take(splits["validation"])
+        train=relabelled.take(train),
+        validation=(relabelled if noisy_validation else source.train).take(splits["validation"])
         if source.validation is None
         else source.validation.take(),
         test=source.train.take(splits["test"]) if source.test is None else source.test.take(),

@@ -49,9 +49,12 @@ class TrainRecipe:
     """standard is a random crop after padding, for colour images also a random flip; auto is standard for
     colour images of 32 pixels and more, none otherwise."""
     label_noise: float = 0.0
-    """Share of the training labels that is replaced, in [0, 1); validation and test labels stay clean."""
+    """Share of the training labels that is replaced, in [0, 1); test labels stay clean."""
     noise_kind: NoiseKind = "symmetric"
     """symmetric (to any other class) or asymmetric (to one fixed other class)."""
+    validation_noise: bool = False
+    """Make the labels of the validation split as noisy as those that are trained on, as they are where nobody
+    checked them; without, they are clean."""
     eval_every: int = 1
     """Epochs between two looks at the validation split; the last epoch is always looked at."""
     precision: Precision = "32-true"
@@ -128,5 +131,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("momentum", "label_noise"), lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
     (("weight_decay",), lambda v: _is_number(v) and v >= 0, "a finite number, at least 0"),
     (("clip_grad",), lambda v: v is None or (_is_number(v) and v > 0), "a finite number above 0, or None"),
-    (("nesterov",), lambda v: isinstance(v, bool), "true or false"),
+    (("nesterov", "validation_noise"), lambda v: isinstance(v, bool), "true or false"),
 )

@@ -69,6 +69,7 @@ class RunIdentity:
     n_train: int
     n_validation: int
     n_test: int
+    validation_noise: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.data import Dataset, Split
-from evoloss.data.label_noise import noisy_labels, usual_confusions
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import ConfigError, DataError, MissingExtraError
 from evoloss.models import build_model
-from evoloss.random_streams import derive_seed, stream
+from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig, TrainRecipe
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
+from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
 from evoloss.training.metrics import Evaluation, chance, evaluate_logits
@@ -152,6 +152,7 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
         raise DataError(
             f"data set {job.dataset.name!r} has no validation split; the best epoch is chosen on it"
         )
+    job = replace(job, dataset=with_label_noise(job.dataset, job.config))
     with _private_rng(fabric.device):
         learner = _set_up(fabric, job)
         log = _fit(learner, job)
@@ -178,20 +179,9 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
 
 def _set_up(fabric: Fabric, job: _Job) -> Learner:
     dataset, config = job.dataset, job.config
-    labels = dataset.train.labels
-    if config.label_noise:
-        generator = stream(config.seed, "label noise")
-        labels = noisy_labels(
-            labels,
-            dataset.n_classes,
-            config.label_noise,
-            config.noise_kind,
-            generator,
-            confusions=usual_confusions(dataset.class_names) if config.noise_kind == "asymmetric" else None,
-        )
     batches = TrainingStream.place(
         dataset.train.inputs,
-        labels,
+        dataset.train.labels,
         device=fabric.device,
         plan=plan_augmentation(config.augment, dataset.input_shape),
         batch_size=config.batch_size,
@@ -200,7 +190,7 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         world=fabric.world_size,
     )
     if not batches.steps_per_epoch:
-        raise DataError(f"{len(labels)} training samples are too few for {fabric.world_size} devices")
+        raise DataError(f"{len(dataset.train)} training samples are too few for {fabric.world_size} devices")
     torch.manual_seed(derive_seed(config.seed, "initialisation"))
     module = build_model(job.identity.model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
     if len(dataset.input_shape) == 3:
