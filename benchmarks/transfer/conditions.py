@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from benchmarks.harness.accuracy_study import Condition
 from evoloss.losses import LOSSES
 
 EVOLVED = Path(__file__).parent / "losses"
@@ -25,70 +25,6 @@ THIRD = ("evolved-small", *(name for name in LOSSES if name not in (*FIRST, *SEC
 STAGES = (FIRST, SECOND, THIRD)
 """All losses, those of most interest first: a stop leaves whole rows of these."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Condition:
-    """One comparison on one data set.
-
-    Attributes:
-        name: of the condition and its folder.
-        title: what readers are told.
-        dataset: known data set.
-        model: known classifier.
-        train_samples: size of the class-balanced training subset; None for all.
-        validation: share of the training part that is held out for choosing rates and epochs.
-        label_noise: share of wrong training labels; validation and test labels are clean.
-        noise_kind: symmetric or asymmetric.
-        epochs: passes over the training split.
-        augment: as in a recipe.
-        eval_every: epochs between two evaluations on the validation split.
-        lr_grid: rates that every loss is tuned over.
-        tune_seeds: runs for each rate.
-        seeds: reported runs for each loss.
-        stages: how many of :data:`STAGES` take part.
-        core: whether it belongs to the subset that answers the main questions.
-    """
-
-    name: str
-    title: str
-    dataset: Literal["digits", "cifar10"]
-    model: str
-    train_samples: int | None
-    validation: float = 0.1
-    label_noise: float = 0.0
-    noise_kind: Literal["symmetric", "asymmetric"] = "symmetric"
-    epochs: int
-    augment: Literal["auto", "none"] = "auto"
-    eval_every: int = 1
-    lr_grid: tuple[float, ...]
-    tune_seeds: int = 1
-    seeds: int = 5
-    stages: int = 3
-    core: bool = False
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses that take part, in the order in which they are run."""
-        return tuple(name for stage in STAGES[: self.stages] for name in stage)
-
-    @property
-    def seconds(self) -> float:
-        """About how long a run takes on one core."""
-        n_train = self.train_samples or TRAINING_SAMPLES[self.dataset]
-        training, evaluation = MILLISECONDS[self.dataset, self.model]
-        n_evaluated = N_VALIDATION[self.dataset] * self.epochs / self.eval_every + 1.5 * N_TEST[self.dataset]
-        return 1e-3 * (training * n_train * self.epochs + evaluation * n_evaluated)
-
-
-TRAINING_SAMPLES = {"digits": 1294, "cifar10": 48_000}
-N_VALIDATION = {"digits": 144, "cifar10": 2000}
-N_TEST = {"digits": 359, "cifar10": 10_000}
-MILLISECONDS = {
-    ("digits", "cnn"): (0.12, 0.03),
-    ("cifar10", "cnn_small"): (0.21, 0.06),
-    ("cifar10", "resnet8"): (1.6, 0.45),
-}
-"""One image in training and in evaluation, one thread, measured with both cores busy."""
 
 DIGITS_GRID = (0.01, 0.03, 0.1, 0.3)
 LONG_DIGITS_GRID = (0.001, 0.003, 0.01, 0.03, 0.1)
@@ -165,8 +101,3 @@ CONDITIONS = (
     ),
 )
 """The protocol; conditions of the core first where time is short (``--core``)."""
-
-
-def loss_argument(name: str) -> str:
-    """The name of a loss for ``evoloss compare``, or its directory."""
-    return str(EVOLVED / name) if name in PAPER else name

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import tyro
 
+from benchmarks.harness import accuracy_study
+from benchmarks.harness.accuracy_study import Step, describe
 from benchmarks.harness.comparison import available
 from benchmarks.transfer import run as transfer
 from benchmarks.transfer.conditions import CONDITIONS, PAPER, STAGES
-from benchmarks.transfer.run import CORE_SEEDS, CORE_STAGES, Step, TransferStudy, describe, main, plan
+from benchmarks.transfer.run import CORE_SEEDS, CORE_STAGES, TransferStudy, main, plan
 from evoloss.cli.compare import CompareCommand
 from evoloss.compare.results import Results
 from evoloss.errors import UnknownNameError
@@ -110,7 +112,7 @@ def test_unknown_condition(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_runs_nothing(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(transfer, "run_command", lambda *_, **__: pytest.fail("something was run"))
+    monkeypatch.setattr(accuracy_study, "run_command", lambda *_, **__: pytest.fail("something was run"))
     assert main(TransferStudy(dry_run=True, out=tmp_path)) == 0
     assert "core-minutes" in capsys.readouterr().out
 
@@ -123,7 +125,7 @@ def _recorded(monkeypatch: pytest.MonkeyPatch, status: int) -> list[list[str]]:
         calls.append(arguments)
         return status
 
-    monkeypatch.setattr(transfer, "run_command", record)
+    monkeypatch.setattr(accuracy_study, "run_command", record)
     return calls
 
 
