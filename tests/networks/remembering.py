@@ -49,7 +49,7 @@ class ClassMeans:
     def map(self, change: Callable[[Tensor], Tensor]) -> ClassMeans:
         return ClassMeans(change(self.strength), self.n_classes)
 
-    def begin(self, n_tasks: int) -> RunningClassMeans:
+    def begin(self, n_tasks: int, n_samples: int) -> RunningClassMeans:
         strength = self.strength[:, :, None]
         return RunningClassMeans(strength, strength.new_zeros(n_tasks, len(strength), self.n_classes, 1))
 

@@ -39,7 +39,7 @@ class Confidence:
     def map(self, change: Callable[[Tensor], Tensor]) -> Confidence:
         return Confidence(change(self.strength))
 
-    def begin(self, n_tasks: int) -> RunningConfidence:
+    def begin(self, n_tasks: int, n_samples: int) -> RunningConfidence:
         return RunningConfidence(self.strength[:, :, None], torch.zeros(n_tasks, 1, 1, 1))
 
 

@@ -67,6 +67,11 @@ class States(Protocol):
         """
         ...
 
-    def begin(self, n_tasks: int) -> TrainingState:
-        """The statistics of trainings that have not begun, each candidate on each task."""
+    def begin(self, n_tasks: int, n_samples: int) -> TrainingState:
+        """The statistics of trainings that have not begun, each candidate on each task.
+
+        Args:
+            n_tasks: the number of trainings of each candidate.
+            n_samples: the size of a training set, an epoch.
+        """
         ...

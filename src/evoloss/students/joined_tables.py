@@ -93,9 +93,9 @@ class StatesOfSome:
         """The same with every tensor changed."""
         return StatesOfSome(self.states.map(change), change(self.keeps))
 
-    def begin(self, n_tasks: int) -> TrainingStateOfSome:
+    def begin(self, n_tasks: int, n_samples: int) -> TrainingStateOfSome:
         """The statistics of trainings that have not begun."""
-        return TrainingStateOfSome(self.states.begin(n_tasks), self.keeps[:, :, None] != 0)
+        return TrainingStateOfSome(self.states.begin(n_tasks, n_samples), self.keeps[:, :, None] != 0)
 
 
 @dataclass(frozen=True)

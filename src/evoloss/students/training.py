@@ -164,7 +164,8 @@ class StudentChunk:
             for piece in moment.pieces:
                 piece.zero_()
         self.tables = tables.times(1 / data.batch)
-        self.state = None if tables.states is None else tables.states.begin(data.n_tasks)
+        states = tables.states
+        self.state = None if states is None else states.begin(data.n_tasks, data.samples)
         self.step = TrainingStep(
             config,
             self.shape,
