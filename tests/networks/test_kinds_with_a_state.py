@@ -85,7 +85,7 @@ def test_the_same_batches_give_the_same_numbers_in_a_search(kind: str) -> None:
     tables = join_tables([reference, tabulate_network(network, params, C, resolution=12), reference])
     assert tables.states is not None
     out = torch.empty(2, len(tables), C, BATCH, dtype=torch.float64)
-    students = LogitGradient(tables, out, Workspace(), tables.states.begin(2))
+    students = LogitGradient(tables, out, Workspace(), tables.states.begin(2, N_SAMPLES))
     losses = [
         [nn.CrossEntropyLoss(reduction="sum")]
         + [EvolvedLoss(network, row.float(), reduction="sum") for row in params]

@@ -14,6 +14,7 @@ from evoloss.networks.kinds.concat import ConcatNetwork
 from evoloss.networks.kinds.mixture import MixtureNetwork
 from evoloss.networks.kinds.monotone import MonotoneNetwork
 from evoloss.networks.kinds.paced import PacedNetwork
+from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.kinds.tempered import TemperedNetwork
 
 NETWORKS: dict[str, type[LossNetwork]] = {
@@ -24,6 +25,7 @@ NETWORKS: dict[str, type[LossNetwork]] = {
     "mixture": MixtureNetwork,
     "monotone": MonotoneNetwork,
     "paced": PacedNetwork,
+    "sensing": SensingNetwork,
     "tempered": TemperedNetwork,
 }
 

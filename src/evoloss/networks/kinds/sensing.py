@@ -1,0 +1,227 @@
+r"""Sensing networks: cross-entropy that doubts labels once it finds that wrong ones are being memorised.
+
+.. math:: L(p, k) = \frac{1 - (p_k / \max_j p_j)^{t}}{t} - \log \max_j p_j, \qquad t \ge 0,
+
+where no gradient flows through the maximum and t. The pull on a label is that of cross-entropy times
+:math:`(p_k / \max_j p_j)^t`: a label is doubted against its strongest rival, not for being unlikely. At t = 0
+it is cross-entropy, and t follows what the loss has sensed of its training (:mod:`evoloss.networks.sensor`):
+
+.. math:: t = s\, A^{a}\, \ell\, (b + (1 - b)\, m),
+
+with :math:`\ell` the evidence for wrong labels, m how much of them is being memorised, and A the agreement
+of predictions and labels, all from 0 to 1. Where labels are right :math:`\ell` is 0, and where none are
+memorised m is 0: there it is cross-entropy, or near it. What is searched are the numbers s, a, b and those
+of the sensor.
+
+The sensor's windows are in epochs, so it has to know the size of the training set. As long as it does not,
+the loss is cross-entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from evoloss.networks.base import LossNetwork
+from evoloss.networks.sensor import (
+    SensorNumbers,
+    batch_sums,
+    initial_state,
+    is_known,
+    moved_on,
+    strength,
+)
+from evoloss.networks.slopes import Slopes
+from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
+from evoloss.networks.tempering import MIN_EXPONENT
+from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView
+
+
+@dataclass(frozen=True)
+class SensingStates:
+    """The states of a population: the numbers of its sensors, ``(popsize, n_params)``."""
+
+    numbers: Tensor
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> SensingStates:
+        """The same with the numbers changed."""
+        return SensingStates(change(self.numbers))
+
+    def begin(self, n_tasks: int, n_samples: int) -> SensingTraining:
+        """The statistics of trainings that have not begun."""
+        return SensingTraining(SensorNumbers(*self.numbers.unbind(dim=1)), n_tasks, n_samples)
+
+
+class SensingTraining:
+    """Trainings in progress.
+
+    Args:
+        numbers: of each candidate, ``(popsize,)`` each.
+        n_tasks: trainings of each candidate.
+        n_samples: the size of a training set.
+    """
+
+    def __init__(self, numbers: SensorNumbers, n_tasks: int, n_samples: int) -> None:
+        self.numbers, self.n_tasks, self.n_samples = numbers, n_tasks, n_samples
+        self.state: RunningState | None = None
+
+    def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
+        """Take in a batch, ``(tasks, popsize, C, batch)``, and give exponent and offset of its samples."""
+        n_tasks, popsize, n_classes, n = log_probs.shape
+        top = log_probs.amax(dim=2, keepdim=True)
+        # Classes of equal, largest probability share a prediction.
+        is_top = (log_probs == top).to(log_probs.dtype)
+        predicted = is_top / is_top.sum(dim=2, keepdim=True)
+        if self.state is None:
+            zeros = log_probs.new_zeros(n_tasks, popsize)
+            self.state = {
+                name: zeros.expand(*value.shape, n_tasks, popsize).movedim(0, -1) if value.dim() else zeros
+                for name, value in initial_state(n_classes).items()
+            }
+            self.state |= {"n_samples": zeros + self.n_samples}
+        log_p = torch.where(is_label, log_probs, 0.0).sum(dim=2)
+        sums = batch_sums(
+            self.numbers.emphasis[:, None],
+            top.squeeze(2),
+            predicted.mT,
+            1 - (is_top * is_label).sum(dim=2).clamp(max=1),
+            log_p.exp(),
+            torch.ones_like(log_p),
+        )
+        self.state = moved_on(self.numbers, self.state, sums)
+        exponent = strength(self.numbers, self.state, n_classes).clamp(min=MIN_EXPONENT)
+        return SlopeArgument(exponent[:, :, None, None].expand(-1, -1, 1, n), top)
+
+
+class SensingForm(NamedTuple):
+    """The canonical form of a population: a factor of 1, ``(popsize, 1)``, since training starts with it."""
+
+    scale: Tensor
+
+    @property
+    def exists(self) -> Tensor:
+        """Mask of the candidates whose form exists, ``(popsize,)``: those whose parameters are finite."""
+        return self.scale.isfinite().squeeze(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensingNetwork(LossNetwork):
+    """See the module's docstring; the parameters are logits of numbers within their ranges."""
+
+    kind: ClassVar[str] = "sensing"
+    summary: ClassVar[str] = "cross-entropy that doubts labels once it senses that wrong ones are memorised"
+    keeps_state: ClassVar[bool] = True
+    follows_dominance_only: ClassVar[bool] = True
+    interpolates_slopes: ClassVar[bool] = False  # one exponential
+    certain_is_cheapest: ClassVar[bool] = True
+
+    @property
+    def n_params(self) -> int:
+        """One for each number of the sensor."""
+        return len(SensorNumbers._fields)
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """A random starting point around the numbers that were set by hand, ``(n_params,)``."""
+        return SensorNumbers.set_by_hand() + 0.5 * torch.randn(
+            self.n_params, generator=generator, dtype=torch.float32
+        )
+
+    def form(self, params: Tensor, n_classes: int) -> SensingForm:
+        """The canonical form of candidates ``(popsize, n_params)``."""
+        return SensingForm(1 + 0 * params.sum(dim=1, keepdim=True))
+
+    # In the search.
+
+    def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
+        """Canonical losses ``(popsize, N)`` as where all labels are learned and wrong ones memorised."""
+        exponents = SensorNumbers.of(params).strength
+        return torch.stack(
+            [self._costs(log_probs, exponent).gather(1, target[:, None]).squeeze(1) for exponent in exponents]
+        )
+
+    def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
+        """The slope of the label where its argument is ``t (log p - log max p)``; 0 for other classes."""
+
+        def slopes(argument: Tensor) -> Tensor:
+            label = -argument.exp().expand(len(params), -1)
+            return torch.stack([torch.zeros_like(label), label], dim=1)
+
+        return slopes
+
+    def states(self, params: Tensor, n_classes: int) -> SensingStates:
+        """The numbers of the candidates' sensors."""
+        return SensingStates(torch.stack(list(SensorNumbers.of(params)), dim=1))
+
+    # In use.
+
+    def class_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        form: SensingForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
+        """Canonical ``L(p, k)``, ``(N, C)``; the context is the exponent t, by default 0."""
+        return self._costs(log_probs, params.new_zeros(()) if context is None else context.to(params.dtype))
+
+    def label_costs(
+        self,
+        params: Tensor,
+        log_probs: Tensor,
+        target: Tensor,
+        form: SensingForm | None = None,
+        context: Context = None,
+    ) -> Tensor:
+        """Canonical ``L(p, y)`` of labels ``(N,)``."""
+        exponent = params.new_zeros(()) if context is None else context.to(params.dtype)
+        top = log_probs.detach().amax(dim=1)
+        return _cost(log_probs.gather(1, target[:, None]).squeeze(1), top, exponent)
+
+    def _costs(self, log_probs: Tensor, exponent: Tensor) -> Tensor:
+        return _cost(log_probs, log_probs.detach().amax(dim=1, keepdim=True), exponent)
+
+    def initial_state(self, n_classes: int) -> RunningState:
+        """Zeros: nothing is known, and the size of the training set is not either."""
+        return initial_state(n_classes)
+
+    def batch_sums(
+        self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
+    ) -> BatchSums:
+        """What the sensor needs of the samples; see :func:`evoloss.networks.sensor.batch_sums`."""
+        finite = log_probs.exp().isfinite().all(dim=1, keepdim=True)
+        log_probs = torch.where(finite, log_probs, 0.0)
+        shares = torch.where(finite, labels.shares(log_probs), 0.0)
+        counted = (shares.sum(dim=1) > 0).to(log_probs.dtype)
+        top, predicted = log_probs.max(dim=1)
+        one_hot = torch.arange(log_probs.shape[1], device=log_probs.device) == predicted[:, None]
+        # Of a mixed label the class with the largest share is right, and another as far as it has a share.
+        largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
+        right = (shares * one_hot).sum(dim=1) / largest
+        given = (log_probs.exp() * shares).sum(dim=1)
+        emphasis = SensorNumbers.of(params).emphasis
+        return batch_sums(emphasis, top, one_hot.to(log_probs.dtype), 1 - right, given, counted)
+
+    def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
+        """The statistics after a batch."""
+        return moved_on(SensorNumbers.of(params), state, sums)
+
+    def context(
+        self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
+    ) -> Context:
+        """The exponent t, a scalar; 0 as long as the size of the training set is not known."""
+        assert state is not None, "its loss keeps one"
+        exponent = strength(SensorNumbers.of(params), state, log_probs.shape[1])
+        return torch.where(is_known(state), exponent, 0.0)
+
+
+def _cost(log_p: Tensor, top: Tensor, exponent: Tensor) -> Tensor:
+    """The cost of labels of these log-probabilities; below ``LOG_P_FLOOR`` it goes on as it is there."""
+    exponent = exponent.clamp(min=MIN_EXPONENT)
+    argument = exponent * (log_p - top)
+    inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
+    below = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
+    return (-torch.expm1(inside) + below * torch.tensor(LOG_P_FLOOR).exp()) / exponent - top
