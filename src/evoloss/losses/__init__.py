@@ -15,15 +15,19 @@ from evoloss.losses.known.baikal import BaikalLoss
 from evoloss.losses.known.bi_tempered import BiTemperedLoss
 from evoloss.losses.known.brier import BrierLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.epsilon_softmax_mae import EpsilonSoftmaxMaeLoss
 from evoloss.losses.known.focal import FocalLoss
 from evoloss.losses.known.gce import GceLoss
 from evoloss.losses.known.jal_ce import JalCeLoss
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
+from evoloss.losses.known.logit_clip import LogitClipLoss
 from evoloss.losses.known.mae import MaeLoss
+from evoloss.losses.known.mae_star import MaeStarLoss
 from evoloss.losses.known.maxsup import MaxSupLoss
 from evoloss.losses.known.nce_rce import NceRceLoss
 from evoloss.losses.known.ngl import NglLoss
+from evoloss.losses.known.phuber import PhuberLoss
 from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
@@ -39,16 +43,20 @@ __all__ = [
     "BrierLoss",
     "ClassificationLoss",
     "CrossEntropyLoss",
+    "EpsilonSoftmaxMaeLoss",
     "EvolvedLoss",
     "FocalLoss",
     "GceLoss",
     "JalCeLoss",
     "LabelProbabilityLoss",
     "LabelSmoothingLoss",
+    "LogitClipLoss",
     "MaeLoss",
+    "MaeStarLoss",
     "MaxSupLoss",
     "NceRceLoss",
     "NglLoss",
+    "PhuberLoss",
     "Poly1Loss",
     "SceLoss",
     "SmoothedLogLoss",
@@ -73,6 +81,10 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
     MaxSupLoss,
     NglLoss,
     SmoothedLogLoss,
+    MaeStarLoss,
+    PhuberLoss,
+    LogitClipLoss,
+    EpsilonSoftmaxMaeLoss,
 )
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}
