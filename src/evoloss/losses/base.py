@@ -31,6 +31,7 @@ from evoloss.losses.call.validation import (
 )
 from evoloss.losses.kernels.cpu_rows import reduced_rows
 from evoloss.losses.kernels.few_rows import few_rows
+from evoloss.losses.state import states_of
 from evoloss.networks import Terms
 
 __all__ = ["ClassificationLoss", "Options", "Reduction", "SharedArguments"]
@@ -90,6 +91,13 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
 
+    training_arguments: ClassVar[tuple[str, ...]] = ()
+    """Keyword arguments that a training call needs beside logits and target; trainers ask for them.
+
+    ``"index"``: the place of each sample in the training set, int64, of the shape of index targets;
+    ``"lr"``: the learning rate of the step.
+    """
+
     if TYPE_CHECKING:  # TorchScript reads annotations, and takes no strings for types
         weight: Tensor | None
         reduction: Reduction
@@ -131,6 +139,19 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
+
+    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+        """Say how long the training will be, for a loss that has to know; of no consequence to others.
+
+        Args:
+            n_samples: size of the training set, at least 1.
+            epochs: passes over it, at least 1.
+        """
+
+    def reset(self) -> None:
+        """Forget the training that this loss was part of, if it keeps running statistics."""
+        for state in states_of(self):
+            state.reset()
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k, by differentiable operations.
@@ -190,6 +211,11 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         Raises:
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
         """
+        return self._evaluate(input, target, self.costs)
+
+    @torch.jit.unused
+    def _evaluate(self, input: Tensor, target: Tensor, costs: Callable[[Tensor, Labels], Tensor]) -> Tensor:
+        """A call, in which :meth:`costs` may have been given more arguments."""
         if not is_accepted(input, target, self):
             if is_symbolic(input, target):
                 return recorded_call(self, input, target)  # type: ignore[no-any-return]
@@ -212,12 +238,12 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         terms = self.terms(logits, labels) if can_fuse_gradient(logits, rows, weight) else None
         result = None
         if terms is not None:
-            result = few_rows(logits, labels, terms, self.reduction, self.costs)
+            result = few_rows(logits, labels, terms, self.reduction, costs)
             if result is None:
-                result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
+                result = reduced_rows(logits, labels, terms, self.reduction, costs)
         else:
             with autocast_off(input.device.type), kind_of(input):
-                result = labels.reduce(self.costs(logits, labels), self.reduction)
+                result = labels.reduce(costs(logits, labels), self.reduction)
         if self.reduction == "none" and input.dim() != 2:
             result = result.reshape(input.shape[:axis] + input.shape[axis + 1 :])
         if indices and result.dtype == input.dtype:

@@ -52,6 +52,8 @@ class LossState(nn.Module):
         self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
+            # What gives models empty weights patches the line above.
+            self._buffers[name] = value.clone()
 
     def values(self) -> dict[str, Tensor]:
         """The statistics by name."""
@@ -83,6 +85,28 @@ class LossState(nn.Module):
                 values |= {name: initial(n_classes)[name] for name in unknown}
         return {name: as_constant(value).to(log_probs.device, copy=True) for name, value in values.items()}
 
+    def of_call(
+        self,
+        logits: Tensor,
+        initial: Callable[[int], RunningState],
+        after: Callable[[RunningState], RunningState],
+    ) -> dict[str, Tensor]:
+        """The statistics by which a call costs: those after its batch, if it is one of the training.
+
+        Args:
+            logits: of the call, ``(N, C)``, with C at least 2.
+            initial: gives the statistics of a training that has not begun, for a class count.
+            after: gives the statistics after the batch from those before it; without gradient.
+
+        Raises:
+            ValueError: if the training is one with another class count.
+        """
+        if self.takes_in(logits):
+            with torch.no_grad():
+                self.follow(logits.device)
+                self.update(after(self.begun(initial, logits)))
+        return self.begun(initial, logits)
+
     def follow(self, device: torch.device) -> None:
         """Move the statistics to the device of the logits."""
         for name, value in self.values().items():
@@ -100,6 +124,18 @@ class LossState(nn.Module):
             name: part.reshape(value.shape).to(value.dtype)
             for (name, value), part in zip(sums.items(), parts, strict=True)
         }
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, one process after another, where this loss is ``synchronised``.
+
+        Args:
+            rows: of the batch, equally many in every process.
+        """
+        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
+            return rows
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
 
     def update(self, values: RunningState) -> None:
         """Put others in the place of the statistics; without gradient."""
