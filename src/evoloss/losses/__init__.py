@@ -12,9 +12,11 @@ from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.known.agce import AgceLoss
 from evoloss.losses.known.anl_ce import AnlCeLoss
 from evoloss.losses.known.baikal import BaikalLoss
+from evoloss.losses.known.base_mda import BaseMdaLoss
 from evoloss.losses.known.bi_tempered import BiTemperedLoss
 from evoloss.losses.known.brier import BrierLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.dal import DalLoss
 from evoloss.losses.known.epsilon_softmax_mae import EpsilonSoftmaxMaeLoss
 from evoloss.losses.known.focal import FocalLoss
 from evoloss.losses.known.gce import GceLoss
@@ -39,10 +41,12 @@ __all__ = [
     "AgceLoss",
     "AnlCeLoss",
     "BaikalLoss",
+    "BaseMdaLoss",
     "BiTemperedLoss",
     "BrierLoss",
     "ClassificationLoss",
     "CrossEntropyLoss",
+    "DalLoss",
     "EpsilonSoftmaxMaeLoss",
     "EvolvedLoss",
     "FocalLoss",
@@ -85,6 +89,8 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
     PhuberLoss,
     LogitClipLoss,
     EpsilonSoftmaxMaeLoss,
+    DalLoss,
+    BaseMdaLoss,
 )
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}

@@ -152,6 +152,24 @@ def _epsilon_softmax_mae(alpha: float, beta: float, m: float) -> Costs:
     return costs
 
 
+def _dal(q: float, factor: float) -> Costs:
+    """As in XiuchuanLi/DAL, utils/losses.py, but for the 1e-6 that it adds to probabilities."""
+
+    def costs(z: Tensor) -> Tensor:
+        p = z.softmax(1)
+        entropy = -(p * z.log_softmax(1)).sum(1, keepdim=True)
+        scale = math.log(z.shape[1]) if z.shape[1] > 1 else 1.0
+        return (1 - p**q) / q + factor * entropy / (q * scale)
+
+    return costs
+
+
+def _chosen(z: Tensor) -> Tensor:
+    log_p = z.log_softmax(1)
+    top = torch.nn.functional.one_hot(log_p.argmax(1), z.shape[1])
+    return -log_p * top
+
+
 FORMULAS: dict[str, Costs] = {
     "cross_entropy": _of_label(torch.neg),
     "label_smoothing": lambda z: -0.9 * z.log_softmax(1) - 0.1 * z.log_softmax(1).mean(1, keepdim=True),
@@ -184,7 +202,20 @@ FORMULAS: dict[str, Costs] = {
     "logit_clip-3": _logit_clip(3.0),
     "epsilon_softmax_mae": _epsilon_softmax_mae(0.01, 5.0, 1e5),
     "epsilon_softmax_mae-0": _epsilon_softmax_mae(0.5, 1.0, 0.0),
+    "dal": _of_label(lambda log_p: -torch.expm1(0.6 * log_p) / 0.6),
+    "dal-late": _dal(0.6 + 0.9 * 3 / 4, (3 - 16 / 9) / (4 - 16 / 9)),
+    "base_mda": _of_label(torch.neg),
+    "base_mda-late": _chosen,
 }
+
+
+def _late(name: str, **shared: Any) -> ClassificationLoss:
+    """A loss in the fourth of four epochs, before which no mean prediction has been seen."""
+    loss = LOSSES[name](**shared)
+    loss.plan_training(n_samples=10, epochs=4)
+    loss.loss_state.update({"seen": torch.tensor(31)})
+    return loss
+
 
 OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
     "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
@@ -194,6 +225,8 @@ OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
     "phuber-2": partial(LOSSES["phuber"], tau=2.0),
     "logit_clip-3": partial(LOSSES["logit_clip"], delta=3.0),
     "epsilon_softmax_mae-0": partial(LOSSES["epsilon_softmax_mae"], alpha=0.5, beta=1.0, m=0.0),
+    "dal-late": partial(_late, "dal"),
+    "base_mda-late": partial(_late, "base_mda", warmup=3.0),
     "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
     "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
     "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
@@ -239,6 +272,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("epsilon_softmax_mae", {"beta": -0.1}),
     ("epsilon_softmax_mae", {"m": -1.0}),
     ("epsilon_softmax_mae", {"min_prob": 0.0}),
+    ("dal", {"q_start": 0.0}),
+    ("dal", {"q_end": 1.0}),
+    ("base_mda", {"warmup": -1.0}),
+    ("base_mda", {"momentum": 1.0}),
 ]
 """Parameters that are out of range, at least one value for each."""
 
