@@ -29,6 +29,7 @@ from evoloss.losses.known.mae_star import MaeStarLoss
 from evoloss.losses.known.maxsup import MaxSupLoss
 from evoloss.losses.known.nce_rce import NceRceLoss
 from evoloss.losses.known.ngl import NglLoss
+from evoloss.losses.known.ogc import OgcLoss
 from evoloss.losses.known.phuber import PhuberLoss
 from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
@@ -60,6 +61,7 @@ __all__ = [
     "MaxSupLoss",
     "NceRceLoss",
     "NglLoss",
+    "OgcLoss",
     "PhuberLoss",
     "Poly1Loss",
     "SceLoss",
@@ -91,6 +93,7 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
     EpsilonSoftmaxMaeLoss,
     DalLoss,
     BaseMdaLoss,
+    OgcLoss,
 )
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}

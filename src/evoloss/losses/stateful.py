@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -48,13 +48,16 @@ class StatefulLoss(ClassificationLoss):
         """
 
     @abstractmethod
-    def after_batch(self, state: RunningState, log_probs: Tensor, labels: Labels) -> RunningState:
+    def after_batch(
+        self, state: RunningState, log_probs: Tensor, labels: Labels, **training: Any
+    ) -> RunningState:
         """The statistics after a batch, which may be given in parts or together with other processes'.
 
         Args:
             state: the statistics before it.
             log_probs: of the predictions, ``(N, C)``.
             labels: what the rows should be.
+            **training: what the call says of :attr:`training_arguments`.
         """
 
     @abstractmethod
@@ -71,8 +74,13 @@ class StatefulLoss(ClassificationLoss):
         state = self.loss_state
         return self.costs_at(F.log_softmax(logits, dim=1), state.begun(self.initial_state, logits))
 
-    def costs(self, logits: Tensor, labels: Labels) -> Tensor:
+    def costs(self, logits: Tensor, labels: Labels, **training: Any) -> Tensor:
         """Costs of rows, after the statistics have moved on if the call is one of the training.
+
+        Args:
+            logits: of any floating dtype, shape ``(N, C)``.
+            labels: what the rows should be.
+            **training: as for :meth:`after_batch`.
 
         Raises:
             ValueError: if the training before it has another class count.
@@ -85,7 +93,7 @@ class StatefulLoss(ClassificationLoss):
             state = dict(self.initial_state(1))
         else:
             state = self.loss_state.of_call(
-                logits, self.initial_state, lambda before: self.after_batch(before, rows, labels)
+                logits, self.initial_state, lambda before: self.after_batch(before, rows, labels, **training)
             )
         costs = self.costs_at(log_probs, state)
         return labels.mix(costs) if labels.is_dense else labels.weigh(gather(costs, labels.label))
@@ -119,7 +127,9 @@ class EpochLoss(StatefulLoss):
         """The number of samples so far."""
         return {"seen": torch.zeros((), dtype=torch.int64)}
 
-    def after_batch(self, state: RunningState, log_probs: Tensor, labels: Labels) -> RunningState:
+    def after_batch(
+        self, state: RunningState, log_probs: Tensor, labels: Labels, **training: Any
+    ) -> RunningState:
         """One more for each sample that counts.
 
         Raises:

@@ -206,6 +206,8 @@ FORMULAS: dict[str, Costs] = {
     "dal-late": _dal(0.6 + 0.9 * 3 / 4, (3 - 16 / 9) / (4 - 16 / 9)),
     "base_mda": _of_label(torch.neg),
     "base_mda-late": _chosen,
+    "ogc": _phuber(1e7),
+    "ogc-late": _phuber(8.0),
 }
 
 
@@ -214,6 +216,13 @@ def _late(name: str, **shared: Any) -> ClassificationLoss:
     loss = LOSSES[name](**shared)
     loss.plan_training(n_samples=10, epochs=4)
     loss.loss_state.update({"seen": torch.tensor(31)})
+    return loss
+
+
+def _ogc_late(**shared: Any) -> ClassificationLoss:
+    """A loss that has found where to clip."""
+    loss = LOSSES["ogc"](**shared)
+    loss.loss_state.update({"threshold": torch.tensor(1 / 8)})
     return loss
 
 
@@ -227,6 +236,7 @@ OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
     "epsilon_softmax_mae-0": partial(LOSSES["epsilon_softmax_mae"], alpha=0.5, beta=1.0, m=0.0),
     "dal-late": partial(_late, "dal"),
     "base_mda-late": partial(_late, "base_mda", warmup=3.0),
+    "ogc-late": _ogc_late,
     "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
     "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
     "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
@@ -276,6 +286,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("dal", {"q_end": 1.0}),
     ("base_mda", {"warmup": -1.0}),
     ("base_mda", {"momentum": 1.0}),
+    ("ogc", {"epsilon": -1.0}),
 ]
 """Parameters that are out of range, at least one value for each."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -84,7 +84,9 @@ class BaseMdaLoss(EpochLoss):
         marginal = torch.full((n_classes,), 1 / max(1, n_classes), dtype=torch.float32)
         return {"marginal": marginal, **super().initial_state(n_classes)}
 
-    def after_batch(self, state: RunningState, log_probs: Tensor, labels: Labels) -> RunningState:
+    def after_batch(
+        self, state: RunningState, log_probs: Tensor, labels: Labels, **training: Any
+    ) -> RunningState:
         """The running mean moves towards the mean prediction of the batch."""
         rows = counted_rows(log_probs, labels)
         given = torch.where(rows[:, None], log_probs.exp(), 0.0).sum(dim=0)

@@ -15,7 +15,7 @@ from evoloss.losses.known.ranges import in_range
 __all__ = ["PhuberLoss", "phuber", "phuber_slope"]
 
 
-def phuber(log_p: Tensor, tau: float) -> Tensor:
+def phuber(log_p: Tensor, tau: float | Tensor) -> Tensor:
     r"""Partially Huberised cross-entropy: linear in p_y below 1 / tau, where it meets cross-entropy smoothly.
 
     .. math:: -\log p_y \ \text{ if } p_y \ge 1/\tau, \qquad \log \tau + 1 - \tau p_y \ \text{ else;}
@@ -24,12 +24,12 @@ def phuber(log_p: Tensor, tau: float) -> Tensor:
 
     Args:
         log_p: log-probability of the label, at most 0, any shape.
-        tau: above 1; towards infinity it becomes cross-entropy.
+        tau: above 1, a number or a scalar tensor; towards infinity it becomes cross-entropy.
 
     References:
         Menon et al. 2020, ICLR, "Can gradient clipping mitigate label noise?".
     """
-    end = -math.log(tau)
+    end = -tau.log() if isinstance(tau, Tensor) else -math.log(tau)
     below = log_p < end
     return torch.where(below, 1.0 - tau * torch.exp(log_p), 0.0) - torch.where(below, end, log_p)
 
