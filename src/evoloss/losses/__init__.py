@@ -17,6 +17,7 @@ from evoloss.losses.known.bi_tempered import BiTemperedLoss
 from evoloss.losses.known.brier import BrierLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.known.dal import DalLoss
+from evoloss.losses.known.elr import ElrLoss
 from evoloss.losses.known.epsilon_softmax_mae import EpsilonSoftmaxMaeLoss
 from evoloss.losses.known.focal import FocalLoss
 from evoloss.losses.known.gce import GceLoss
@@ -48,6 +49,7 @@ __all__ = [
     "ClassificationLoss",
     "CrossEntropyLoss",
     "DalLoss",
+    "ElrLoss",
     "EpsilonSoftmaxMaeLoss",
     "EvolvedLoss",
     "FocalLoss",
@@ -94,6 +96,7 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
     DalLoss,
     BaseMdaLoss,
     OgcLoss,
+    ElrLoss,
 )
 
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}

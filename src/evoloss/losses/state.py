@@ -20,7 +20,7 @@ from evoloss.losses.call.modes import (
 )
 from evoloss.networks import BatchSums, RunningState
 
-__all__ = ["NAME", "LossState", "held_states", "states_of", "strip_loss_state"]
+__all__ = ["NAME", "LossState", "held_states", "other_class_count", "states_of", "strip_loss_state"]
 
 NAME = "loss_state"
 """The name of this module inside a loss, and so a part of its keys in a state dict."""
@@ -75,10 +75,7 @@ class LossState(nn.Module):
         of_classes = [name for name, value in self._initial.items() if not value.numel()]
         for name in of_classes:
             if values[name].numel() and len(values[name]) != n_classes:
-                raise ValueError(
-                    f"this loss is part of a training with {len(values[name])} classes and cannot score "
-                    f"{n_classes}: one loss serves one training; reset() it for another"
-                )
+                raise other_class_count(len(values[name]), n_classes)
         unknown = [name for name in of_classes if not values[name].numel()]
         if unknown:
             with nullcontext() if torch.compiler.is_compiling() else on_real_tensors():
@@ -194,6 +191,14 @@ def states_of(loss: object) -> list[LossState]:
     """The running statistics inside a loss; none of a loss that keeps none, or that is no module."""
     modules = loss.modules() if isinstance(loss, nn.Module) else ()
     return [module for module in modules if isinstance(module, LossState)]
+
+
+def other_class_count(known: int, found: int) -> ValueError:
+    """The error of a call with another class count than that of the training."""
+    return ValueError(
+        f"this loss is part of a training with {known} classes and cannot score {found}: one loss serves one "
+        f"training; reset() it for another"
+    )
 
 
 @contextmanager

@@ -208,6 +208,7 @@ FORMULAS: dict[str, Costs] = {
     "base_mda-late": _chosen,
     "ogc": _phuber(1e7),
     "ogc-late": _phuber(8.0),
+    "elr": _of_label(torch.neg),
 }
 
 
@@ -287,6 +288,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("base_mda", {"warmup": -1.0}),
     ("base_mda", {"momentum": 1.0}),
     ("ogc", {"epsilon": -1.0}),
+    ("elr", {"beta": 1.0}),
+    ("elr", {"strength": -1.0}),
 ]
 """Parameters that are out of range, at least one value for each."""
 

@@ -35,7 +35,17 @@ from tests.losses.known.formulas import CROSS_ENTROPY, FORMULAS, REFUSED
 PROMISED = [
     *("cross_entropy", "label_smoothing", "focal", "poly1", "gce", "sce", "mae", "brier"),
     *("nce_rce", "agce", "anl_ce", "jal_ce", "baikal", "bi_tempered", "maxsup", "ngl"),
-    *("smoothed_log", "mae_star", "phuber", "logit_clip", "epsilon_softmax_mae", "dal", "base_mda", "ogc"),
+    *(
+        "smoothed_log",
+        "mae_star",
+        "phuber",
+        "logit_clip",
+        "epsilon_softmax_mae",
+        "dal",
+        "base_mda",
+        "ogc",
+        "elr",
+    ),
 ]
 WITH_FORMULA = [case for case in loss_cases() if case.name in FORMULAS]
 
