@@ -24,7 +24,7 @@ class StatefulLoss(ClassificationLoss):
     """Base of known losses whose costs depend on the training so far.
 
     The statistics are those of :class:`~evoloss.losses.state.LossState`: a training call takes its batch in
-    first and costs what they then say; calls in ``eval()`` mode, under ``no_grad`` or with logits that need
+    first and costs what they then say; calls in evaluation mode, under ``no_grad`` or with logits that need
     no gradient leave them alone. They are in the state dict, :meth:`reset` forgets them, and
     :func:`~evoloss.losses.strip_loss_state` takes them out of a checkpoint.
 

@@ -163,7 +163,7 @@ class ElrLoss(ClassificationLoss):
             )
         if index is not None:
             index = self._checked(index, len(logits))
-            if takes_in:
+            if takes_in and len(index):
                 with torch.no_grad():
                     self._remember(index, log_probs.detach(), labels)
             costs = costs + self.strength * self._regulariser(index, log_probs)[:, None]
@@ -201,6 +201,10 @@ class ElrLoss(ClassificationLoss):
         probs = probs / probs.sum(dim=1, keepdim=True)
         probs = torch.where(counted_rows(log_probs, labels)[:, None], probs, torch.nan)
         index, probs = state.gathered(index), state.gathered(probs.to(torch.float32))
+        # Rows that do not count write what the first that counts writes: they may name any sample.
+        counted = ~probs[:, 0].isnan()
+        rows = torch.where(counted, torch.arange(len(counted), device=counted.device), counted.int().argmax())
+        index, probs = index[rows], probs[rows]
         memory = self._memory(n_classes)
         before = memory[index]
         after = self.beta * before + (1.0 - self.beta) * probs

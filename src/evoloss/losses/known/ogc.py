@@ -42,17 +42,23 @@ class LossMixture(NamedTuple):
     noisy_scale: float
 
 
-def fit_mixture(losses: Numbers) -> LossMixture:
-    """Fit two Gaussians to cross-entropies ``(n,)``; the labels of the one with the lower mean are clean.
+def require_mixtures() -> None:
+    """Import what fits mixtures.
 
     Raises:
         MissingExtraError: if scikit-learn is not installed.
     """
     try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
+        import sklearn.mixture  # noqa: F401
     except ImportError as error:
         raise MissingExtraError.of("scikit-learn", "experiments", "the loss ogc") from error
+
+
+def fit_mixture(losses: Numbers) -> LossMixture:
+    """Fit two Gaussians to cross-entropies ``(n,)``; the labels of the one with the lower mean are clean."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
     mixture = GaussianMixture(n_components=2, max_iter=10, reg_covar=1e-3, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # ten iterations are all that is asked for
@@ -124,7 +130,7 @@ class OgcLoss(StatefulLoss):
     The fit runs on the CPU, by scikit-learn (the extra ``experiments``), and waits for the device; compiled
     code is interrupted there, so ``torch.compile`` takes a training call only without ``fullgraph=True``. The
     authors' code (Virusdoll/Optimized-Gradient-Clipping) counts 32 steps of 128, here samples count; it
-    starts its mixtures at random and gives labels below 1e-7 no gradient at all.
+    starts its mixtures at random, and labels below 1e-7 cost what those at 1e-7 cost and have no gradient.
 
     Args:
         epsilon: at least 0. 20 is the value of the authors' script for CIFAR-100N.
@@ -166,6 +172,7 @@ class OgcLoss(StatefulLoss):
         Raises:
             TypeError: if a training call does not say it.
             ConfigError: if it is no number from 0.
+            MissingExtraError: if a training call finds no scikit-learn.
         """
         if lr is None:
             return super().forward(input, target)
@@ -202,6 +209,7 @@ class OgcLoss(StatefulLoss):
 
 def _after_losses(state: RunningState, losses: Tensor, limit: float) -> RunningState:
     """The state after more values of cross-entropy, in their order; those that are NaN are none."""
+    require_mixtures()  # in the first call, not in that of the first fit
     fresh = losses[~losses.isnan()].to(state["losses"])
     filled = int(state["filled"])
     waiting = torch.cat([state["losses"][:filled], fresh])
