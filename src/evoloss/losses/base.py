@@ -10,6 +10,7 @@ cross-entropy itself, which is how this file is tested.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -201,25 +202,23 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         return None
 
     @torch.jit.unused
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor, **training: Any) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
 
         Args:
             input: logits.
             target: class indices or class probabilities.
+            **training: what :attr:`training_arguments` name.
 
         Raises:
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
+            TypeError: if this loss takes no argument of a name.
         """
-        return self._evaluate(input, target, self.costs)
-
-    @torch.jit.unused
-    def _evaluate(self, input: Tensor, target: Tensor, costs: Callable[[Tensor, Labels], Tensor]) -> Tensor:
-        """A call, in which :meth:`costs` may have been given more arguments."""
         if not is_accepted(input, target, self):
             if is_symbolic(input, target):
-                return recorded_call(self, input, target)  # type: ignore[no-any-return]
+                return recorded_call(self, input, target, **training)  # type: ignore[no-any-return]
             raise_as_cross_entropy(input, target, self)
+        costs = self.costs if not training else self._costs_of_training(training)
         axis = 0 if input.dim() == 1 else 1
         if input.shape[axis] == 0:
             # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
@@ -249,6 +248,13 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         if indices and result.dtype == input.dtype:
             return result
         return result.to(self._result_dtype(input, target, indices))
+
+    def _costs_of_training(self, training: dict[str, Any]) -> Callable[[Tensor, Labels], Tensor]:
+        """:meth:`costs` of a call that says more than logits and target."""
+        for name in training:
+            if name not in self.training_arguments:
+                raise TypeError(f"{type(self).__name__} takes no argument {name!r} beside input and target")
+        return partial(self.costs, **training)
 
     def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
         """The dtype in which ``nn.CrossEntropyLoss`` answers."""

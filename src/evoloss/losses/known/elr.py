@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import torch
@@ -82,7 +81,7 @@ class ElrLoss(ClassificationLoss):
         -0.402
         -0.95
         -1.404
-        >>> print(criterion(logits, torch.tensor([0])).detach())
+        >>> print(criterion(logits.detach(), torch.tensor([0])))
         tensor(0.2395)
     """
 
@@ -122,24 +121,6 @@ class ElrLoss(ClassificationLoss):
             raise ConfigError(f"elr: n_samples must be at least 1, got {n_samples}")
         self.n_samples = int(n_samples)
 
-    @torch.jit.unused
-    def forward(self, input: Tensor, target: Tensor, index: Tensor | None = None) -> Tensor:
-        """Cost of predicting ``input`` where ``target`` is right; see :class:`ClassificationLoss`.
-
-        Args:
-            input: logits.
-            target: class indices or class probabilities.
-            index: place of each sample in the training set, integers from 0, one for each position, of the
-                shape of index targets.
-
-        Raises:
-            TypeError: if a training call does not say the index.
-            ValueError: if there is not one for each position, or the training has another class count.
-            IndexError: if one is outside the training set (on the CPU).
-            ConfigError: if nobody has said how many training samples there are.
-        """
-        return self._evaluate(input, target, partial(self.costs, index=index))
-
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy for every class, ``(N, C)`` to ``(N, C)``, as without an index."""
         return -F.log_softmax(logits, dim=1)
@@ -150,7 +131,14 @@ class ElrLoss(ClassificationLoss):
         Args:
             logits: of any floating dtype, shape ``(N, C)``.
             labels: what the rows should be.
-            index: place of each row's sample in the training set; None for cross-entropy.
+            index: place of each row's sample in the training set, integers from 0, as many as rows and in any
+                shape; None for cross-entropy.
+
+        Raises:
+            TypeError: if a training call does not say the index.
+            ValueError: if there is not one for each row, or the training has another class count.
+            IndexError: if one is outside the training set (on the CPU).
+            ConfigError: if nobody has said how many training samples there are.
         """
         log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         if labels.has_indices:

@@ -66,7 +66,7 @@ class EpsilonSoftmaxMaeLoss(ClassificationLoss):
     Example:
         >>> criterion = EpsilonSoftmaxMaeLoss(alpha=0.01, beta=5.0, m=1e5, reduction="none")
         >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), torch.tensor([0, 1])))
-        tensor([2.1301, 9.0724])
+        tensor([2.1301, 9.0725])
     """
 
     name: ClassVar[str] = "epsilon_softmax_mae"

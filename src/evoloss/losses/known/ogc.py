@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import partial
 from typing import Any, ClassVar, NamedTuple, Unpack
 
 import numpy as np
@@ -160,24 +159,6 @@ class OgcLoss(StatefulLoss):
         super().__init__(weight, **options)
         self.epsilon = in_range("ogc", "epsilon", epsilon, 0.0)
 
-    @torch.jit.unused
-    def forward(self, input: Tensor, target: Tensor, lr: float | None = None) -> Tensor:
-        """Cost of predicting ``input`` where ``target`` is right; see :class:`ClassificationLoss`.
-
-        Args:
-            input: logits.
-            target: class indices or class probabilities.
-            lr: learning rate of the step, at least 0; a training call needs it.
-
-        Raises:
-            TypeError: if a training call does not say it.
-            ConfigError: if it is no number from 0.
-            MissingExtraError: if a training call finds no scikit-learn.
-        """
-        if lr is None:
-            return super().forward(input, target)
-        return self._evaluate(input, target, partial(self.costs, lr=in_range("ogc", "lr", lr, 0.0)))
-
     def initial_state(self, n_classes: int) -> RunningState:
         """The threshold, and the values since the last fit with their number."""
         return {
@@ -193,10 +174,12 @@ class OgcLoss(StatefulLoss):
 
         Raises:
             TypeError: if the call does not say the learning rate.
+            ConfigError: if that is no number from 0.
+            MissingExtraError: if scikit-learn is not installed.
         """
-        rate = training.get("lr")
-        if rate is None:
+        if training.get("lr") is None:
             raise TypeError("ogc: a training call needs the learning rate of the step, lr=...")
+        rate = in_range("ogc", "lr", training["lr"], 0.0)
         finite = torch.where(log_probs.isneginf(), math.log(LEAST), log_probs)
         losses = -(labels.shares(log_probs) * finite).sum(dim=1)
         losses = torch.where(counted_rows(log_probs, labels), losses.clamp(_GRID[0], _GRID[-1]), torch.nan)
