@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from evoloss.losses import LOSSES, ClassificationLoss
+from evoloss.losses.state import states_of
 from tests.losses.evolved_losses import ANY_COUNT, evolved
 from tests.losses.known.formulas import OTHER_PATHS
 
@@ -23,10 +25,21 @@ class LossCase:
     build: Callable[..., ClassificationLoss]
 
 
+def in_evaluation(build: Callable[..., ClassificationLoss]) -> Callable[..., ClassificationLoss]:
+    """The same, in evaluation mode where it keeps a state: a function of its arguments."""
+
+    def built(*arguments: Any, **options: Any) -> ClassificationLoss:
+        loss = build(*arguments, **options)
+        return loss.eval() if states_of(loss) else loss
+
+    return built
+
+
 def loss_cases() -> list[LossCase]:
     """Every registered loss at its defaults and at other parameters, and kinds of evolved losses."""
     learned = {f"evolved-{kind}": partial(evolved, kind) for kind in ANY_COUNT}
-    return [LossCase(name, build) for name, build in (LOSSES | OTHER_PATHS | learned).items()]
+    known = {name: in_evaluation(build) for name, build in (LOSSES | OTHER_PATHS).items()}
+    return [LossCase(name, build) for name, build in (known | learned).items()]
 
 
 def every_loss_but(*names: str) -> pytest.MarkDecorator:

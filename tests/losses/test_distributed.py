@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evoloss.losses import LOSSES, EvolvedLoss
+from tests.losses.known.training_calls import STATEFUL, call, ready
+from tests.losses.known.training_calls import batch as labelled_batch
 from tests.networks.remembering import RememberingNetwork
 
 FEATURES, C, BATCH = 4, 3, 8
@@ -88,19 +90,37 @@ def check_state(rank: int, world_size: int) -> None:
     torch.testing.assert_close(wrapped.module.loss.loss_state.mean, copied.loss.loss_state.mean)
 
 
+def check_known_state(rank: int, world_size: int, name: str) -> None:
+    """The same of known losses, whose statistics may be those of samples, in another order."""
+    whole, together = ready(name), ready(name)
+    together.loss_state.synchronised = True
+    for seed in range(10):
+        logits, target, index = labelled_batch(seed)
+        call(whole, logits, target, index)
+        part = slice(rank, None, world_size)
+        call(together, logits[part], target[part], index[part])
+    found = together.loss_state.values()
+    for key, value in whole.loss_state.values().items():
+        in_order = (value, found[key]) if key != "losses" else (value.sort()[0], found[key].sort()[0])
+        torch.testing.assert_close(in_order[1], in_order[0], rtol=1e-5, atol=1e-7)
+
+
 def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) -> None:
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=world_size)
     try:
         for name in names:
             # In a frame of its own: a wrapped model that outlives the process group takes the group's threads
             # down with it while it holds the interpreter's lock, and may wait for them forever.
-            check_loss(rank, world_size, name)
+            if name in STATEFUL:
+                check_known_state(rank, world_size, name)
+            else:
+                check_loss(rank, world_size, name)
         check_state(rank, world_size)
     finally:
         dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "bi_tempered"])
+@pytest.mark.parametrize("name", ["cross_entropy", "bi_tempered", "base_mda"])
 def test_one_process(name: str, tmp_path: Path):
     check_rank(0, 1, f"file://{tmp_path / 'rendezvous'}", [name])
 

@@ -66,10 +66,12 @@ def test_ranks_share_the_batches_of_one_process() -> None:
     whole = list(_stream().epoch(0))
     halves = [list(_stream(rank, 2).epoch(0)) for rank in (0, 1)]
     assert len(whole) == 2
-    for step, (inputs, labels) in enumerate(whole):
+    for step, (inputs, labels, index) in enumerate(whole):
+        assert torch.equal(labels, torch.arange(20)[index])
         for rank in (0, 1):
-            part_inputs, part_labels = halves[rank][step]
+            part_inputs, part_labels, part_index = halves[rank][step]
             assert torch.equal(part_labels, labels[rank::2])
+            assert torch.equal(part_index, index[rank::2])
             assert torch.equal(part_inputs, inputs[rank::2])
 
 
@@ -77,7 +79,7 @@ def test_ranks_share_the_batches_of_one_process() -> None:
 def test_batches_are_cut_to_equal_shares(batch_size: int, world: int, used: int) -> None:
     stream = _stream(0, world, batch_size)
     assert stream.batch_size == used
-    inputs, labels = next(iter(stream.epoch(0)))
+    inputs, labels, _ = next(iter(stream.epoch(0)))
     assert len(inputs) == len(labels) == used // world
     assert inputs.shape[1:] == (3, 4, 4)
     assert inputs.dtype == torch.float32

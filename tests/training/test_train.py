@@ -291,11 +291,13 @@ def test_errors() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one() -> None:
+@pytest.mark.parametrize("name", ["gce", "dal", "base_mda", "ogc", "elr"])
+def test_two_processes_train_as_one(name: str) -> None:
     """Plain SGD on two gloo processes: equal shares of each batch, so the same gradients up to rounding."""
     config = TrainConfig(**{**QUICK, "epochs": 3}, clip_grad=None)
-    one = train(feature_blobs(), "mlp", LOSSES["gce"](), config)
-    two = train(feature_blobs(), "mlp", LOSSES["gce"](), dataclasses.replace(config, devices=2))
+    own = {"warmup": 1.0} if name == "base_mda" else {}
+    one = train(feature_blobs(), "mlp", LOSSES[name](**own), config)
+    two = train(feature_blobs(), "mlp", LOSSES[name](**own), dataclasses.replace(config, devices=2))
     assert two.devices == 2
     assert two.history.train_loss == pytest.approx(one.history.train_loss, rel=1e-4)
     assert two.test_nll == pytest.approx(one.test_nll, rel=1e-3)

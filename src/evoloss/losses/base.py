@@ -10,6 +10,7 @@ cross-entropy itself, which is how this file is tested.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
@@ -31,6 +32,7 @@ from evoloss.losses.call.validation import (
 )
 from evoloss.losses.kernels.cpu_rows import reduced_rows
 from evoloss.losses.kernels.few_rows import few_rows
+from evoloss.losses.state import states_of
 from evoloss.networks import Terms
 
 __all__ = ["ClassificationLoss", "Options", "Reduction", "SharedArguments"]
@@ -90,6 +92,13 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
 
+    training_arguments: ClassVar[tuple[str, ...]] = ()
+    """Keyword arguments that a training call needs beside logits and target; trainers ask for them.
+
+    ``"index"``: the place of each sample in the training set, int64, of the shape of index targets;
+    ``"lr"``: the learning rate of the step.
+    """
+
     if TYPE_CHECKING:  # TorchScript reads annotations, and takes no strings for types
         weight: Tensor | None
         reduction: Reduction
@@ -131,6 +140,19 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
+
+    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+        """Say how long the training will be, for a loss that has to know; of no consequence to others.
+
+        Args:
+            n_samples: size of the training set, at least 1.
+            epochs: passes over it, at least 1.
+        """
+
+    def reset(self) -> None:
+        """Forget the training that this loss was part of, if it keeps running statistics."""
+        for state in states_of(self):
+            state.reset()
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k, by differentiable operations.
@@ -180,20 +202,23 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         return None
 
     @torch.jit.unused
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor, **training: Any) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
 
         Args:
             input: logits.
             target: class indices or class probabilities.
+            **training: what :attr:`training_arguments` name.
 
         Raises:
             Exception: for the same misuse the same types as ``nn.CrossEntropyLoss`` raises.
+            TypeError: if this loss takes no argument of a name.
         """
         if not is_accepted(input, target, self):
             if is_symbolic(input, target):
-                return recorded_call(self, input, target)  # type: ignore[no-any-return]
+                return recorded_call(self, input, target, **training)  # type: ignore[no-any-return]
             raise_as_cross_entropy(input, target, self)
+        costs = self.costs if not training else self._costs_of_training(training)
         axis = 0 if input.dim() == 1 else 1
         if input.shape[axis] == 0:
             # Without classes no loss has anything to say, and the edge cases are those of an empty sum.
@@ -212,17 +237,24 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         terms = self.terms(logits, labels) if can_fuse_gradient(logits, rows, weight) else None
         result = None
         if terms is not None:
-            result = few_rows(logits, labels, terms, self.reduction, self.costs)
+            result = few_rows(logits, labels, terms, self.reduction, costs)
             if result is None:
-                result = reduced_rows(logits, labels, terms, self.reduction, self.costs)
+                result = reduced_rows(logits, labels, terms, self.reduction, costs)
         else:
             with autocast_off(input.device.type), kind_of(input):
-                result = labels.reduce(self.costs(logits, labels), self.reduction)
+                result = labels.reduce(costs(logits, labels), self.reduction)
         if self.reduction == "none" and input.dim() != 2:
             result = result.reshape(input.shape[:axis] + input.shape[axis + 1 :])
         if indices and result.dtype == input.dtype:
             return result
         return result.to(self._result_dtype(input, target, indices))
+
+    def _costs_of_training(self, training: dict[str, Any]) -> Callable[[Tensor, Labels], Tensor]:
+        """:meth:`costs` of a call that says more than logits and target."""
+        for name in training:
+            if name not in self.training_arguments:
+                raise TypeError(f"{type(self).__name__} takes no argument {name!r} beside input and target")
+        return partial(self.costs, **training)
 
     def _result_dtype(self, input: Tensor, target: Tensor, indices: bool) -> torch.dtype:
         """The dtype in which ``nn.CrossEntropyLoss`` answers."""

@@ -24,7 +24,7 @@ from evoloss.losses.call.modes import (
 )
 from evoloss.losses.kernels.constants import LossConstants
 from evoloss.losses.state import LossState, moved
-from evoloss.networks import Context, LossNetwork, describe_network
+from evoloss.networks import Context, LossNetwork, RunningState, describe_network
 
 __all__ = ["WRITTEN_TO", "ParametricLoss"]
 
@@ -160,19 +160,14 @@ class ParametricLoss(ClassificationLoss):
         params = as_constant(self.params).detach().to(log_probs.device, log_probs.dtype)
         if not network.keeps_state:
             return network.context(params, log_probs, labels)
-        state = self.loss_state
-        if state.takes_in(logits):
-            with torch.no_grad():
-                state.follow(log_probs.device)
-                before = state.begun(network.initial_state, log_probs)
-                sums = network.batch_sums(params, before, log_probs, labels)
-                state.update(network.take_in(params, before, state.over_processes(sums)))
-        return network.context(params, log_probs, labels, state.begun(network.initial_state, log_probs))
+        of_processes = self.loss_state.over_processes
 
-    def reset(self) -> None:
-        """Forget the training that this loss was part of, if it keeps running statistics."""
-        if self.network.keeps_state:
-            self.loss_state.reset()
+        def after(state: RunningState) -> RunningState:
+            sums = network.batch_sums(params, state, log_probs, labels)
+            return network.take_in(params, state, of_processes(sums))
+
+        state = self.loss_state.of_call(logits, network.initial_state, after)
+        return network.context(params, log_probs, labels, state)
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""

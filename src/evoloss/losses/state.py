@@ -20,7 +20,7 @@ from evoloss.losses.call.modes import (
 )
 from evoloss.networks import BatchSums, RunningState
 
-__all__ = ["NAME", "LossState", "held_states", "states_of", "strip_loss_state"]
+__all__ = ["NAME", "LossState", "held_states", "other_class_count", "states_of", "strip_loss_state"]
 
 NAME = "loss_state"
 """The name of this module inside a loss, and so a part of its keys in a state dict."""
@@ -52,6 +52,8 @@ class LossState(nn.Module):
         self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
+            # What gives models empty weights patches the line above.
+            self._buffers[name] = value.clone()
 
     def values(self) -> dict[str, Tensor]:
         """The statistics by name."""
@@ -73,15 +75,34 @@ class LossState(nn.Module):
         of_classes = [name for name, value in self._initial.items() if not value.numel()]
         for name in of_classes:
             if values[name].numel() and len(values[name]) != n_classes:
-                raise ValueError(
-                    f"this loss is part of a training with {len(values[name])} classes and cannot score "
-                    f"{n_classes}: one loss serves one training; reset() it for another"
-                )
+                raise other_class_count(len(values[name]), n_classes)
         unknown = [name for name in of_classes if not values[name].numel()]
         if unknown:
             with nullcontext() if torch.compiler.is_compiling() else on_real_tensors():
                 values |= {name: initial(n_classes)[name] for name in unknown}
         return {name: as_constant(value).to(log_probs.device, copy=True) for name, value in values.items()}
+
+    def of_call(
+        self,
+        logits: Tensor,
+        initial: Callable[[int], RunningState],
+        after: Callable[[RunningState], RunningState],
+    ) -> dict[str, Tensor]:
+        """The statistics by which a call costs: those after its batch, if it is one of the training.
+
+        Args:
+            logits: of the call, ``(N, C)``, with C at least 2.
+            initial: gives the statistics of a training that has not begun, for a class count.
+            after: gives the statistics after the batch from those before it; without gradient.
+
+        Raises:
+            ValueError: if the training is one with another class count.
+        """
+        if self.takes_in(logits):
+            with torch.no_grad():
+                self.follow(logits.device)
+                self.update(after(self.begun(initial, logits)))
+        return self.begun(initial, logits)
 
     def follow(self, device: torch.device) -> None:
         """Move the statistics to the device of the logits."""
@@ -100,6 +121,18 @@ class LossState(nn.Module):
             name: part.reshape(value.shape).to(value.dtype)
             for (name, value), part in zip(sums.items(), parts, strict=True)
         }
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, one process after another, where this loss is ``synchronised``.
+
+        Args:
+            rows: of the batch, equally many in every process.
+        """
+        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
+            return rows
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
 
     def update(self, values: RunningState) -> None:
         """Put others in the place of the statistics; without gradient."""
@@ -158,6 +191,14 @@ def states_of(loss: object) -> list[LossState]:
     """The running statistics inside a loss; none of a loss that keeps none, or that is no module."""
     modules = loss.modules() if isinstance(loss, nn.Module) else ()
     return [module for module in modules if isinstance(module, LossState)]
+
+
+def other_class_count(known: int, found: int) -> ValueError:
+    """The error of a call with another class count than that of the training."""
+    return ValueError(
+        f"this loss is part of a training with {known} classes and cannot score {found}: one loss serves one "
+        f"training; reset() it for another"
+    )
 
 
 @contextmanager

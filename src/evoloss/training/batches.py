@@ -124,15 +124,15 @@ class TrainingStream:
         """Steps of one epoch; 0 where there are fewer samples than processes."""
         return len(self.labels) // self.batch_size if self.batch_size else 0
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (normalised inputs, labels) of every step of an epoch."""
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield (normalised inputs, labels, places in the training split) of every step of an epoch."""
         order = batch_order(len(self.labels), self.batch_size, self.seed, epoch)
         draws = draw_epoch(self.plan, order.numel(), self.seed, epoch).view(*order.shape, 3)
         device = self.labels.device
         order = order[:, self.rank :: self.world].to(device)
         draws = draws[:, self.rank :: self.world].to(device)
         for indices, draw in zip(order, draws, strict=True):
-            yield self.normalise(self._take(indices, draw)), self.labels[indices]
+            yield self.normalise(self._take(indices, draw)), self.labels[indices], indices
 
     def _take(self, indices: Tensor, draw: Tensor) -> Tensor:
         if not (self.plan.pad or self.plan.flip):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from evoloss.data import Split
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig
+from evoloss.training.criterion import training_arguments
 from evoloss.training.schedule import learning_rate
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ class Learner:
         config, steps = self.config, self.batches.steps_per_epoch
         self.model.train()
         total = torch.zeros(2, device=self.fabric.device, dtype=torch.float32)
-        for step, (inputs, labels) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
+        for step, (inputs, labels, index) in enumerate(self.batches.epoch(epoch), start=epoch * steps):
             rate = learning_rate(config.schedule, step, config.epochs * steps, config.lr)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad()
             logits = self.model(inputs)
-            loss = self.criterion(logits, labels)
+            loss = self.criterion(logits, labels, **training_arguments(self.criterion, index, rate))
             self.fabric.backward(loss)
             if config.clip_grad is not None:
                 # Not finite is dealt with once an epoch: asking here would wait for the device.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig, TrainRecipe
+from evoloss.training.criterion import prepared_criterion
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
@@ -52,8 +52,8 @@ def train(
     Args:
         dataset: with a validation split that is not empty.
         model: a name of ``evoloss.models.MODELS``, or ``package.module:callable``.
-        loss: called as ``loss(logits, target)`` with float32 logits ``(N, C)``; returns the mean over N. A
-            copy is used.
+        loss: called as ``loss(logits, target)`` with float32 logits ``(N, C)``, and with what its
+            ``training_arguments`` name; returns the mean over N. A copy is used.
         config: how to train.
         loss_name: name of the loss in the result; its class by default.
         read_test: evaluate on the test split after training. Off while something is still being chosen.
@@ -206,7 +206,14 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         fused=fabric.device.type in ("cpu", "cuda"),
     )
     model, optimizer = fabric.setup(module, optimizer)
-    return Learner(fabric, model, optimizer, copy.deepcopy(job.loss).to(fabric.device), batches, config)
+    criterion = prepared_criterion(
+        job.loss,
+        fabric.device,
+        n_samples=len(dataset.train),
+        epochs=config.epochs,
+        world=fabric.world_size,
+    )
+    return Learner(fabric, model, optimizer, criterion, batches, config)
 
 
 def _fit(learner: Learner, job: _Job) -> _TrainingLog:

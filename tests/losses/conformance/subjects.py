@@ -11,6 +11,7 @@ import pytest
 from evoloss import EvolvedLoss
 from evoloss.losses import LOSSES, ClassificationLoss
 from evoloss.zoo import SHIPPED
+from tests.losses.cases import in_evaluation
 from tests.losses.evolved_losses import CONCAT_CLASSES, EVERY_NETWORK, evolved
 from tests.losses.known.formulas import OTHER_PATHS
 
@@ -31,7 +32,7 @@ class Subject:
         return self.name.startswith("evolved")
 
 
-KNOWN = [Subject(name, build) for name, build in (LOSSES | OTHER_PATHS).items()]
+KNOWN = [Subject(name, in_evaluation(build)) for name, build in (LOSSES | OTHER_PATHS).items()]
 KINDS = [Subject(f"evolved {kind}", partial(evolved, kind), "concat" not in kind) for kind in EVERY_NETWORK]
 SHIPPED_LOSSES = [Subject(name, partial(EvolvedLoss.from_pretrained, name)) for name in SHIPPED]
 EVOLVED = KINDS + SHIPPED_LOSSES

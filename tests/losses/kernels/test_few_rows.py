@@ -15,6 +15,7 @@ from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.kernels import few_rows
 from evoloss.losses.resolve import resolve_loss
 from evoloss.zoo import SHIPPED
+from tests.losses.cases import in_evaluation
 
 SIZES = [(1, 2), (2, 2), (7, 3), (64, 10), (150, 100), (3, 1000)]
 
@@ -205,5 +206,5 @@ def test_a_plain_call_of_a_shipped_loss_enters_few_functions(name: str) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_plain_call_of_a_known_loss_is_never_deep(name: str) -> None:
     """Its formula, part by part, stands a few functions below the call."""
-    entered, deepest = frames(resolve_loss(name), *pairs(64, 10))
+    entered, deepest = frames(in_evaluation(resolve_loss)(name), *pairs(64, 10))
     assert 3 < deepest <= 8, entered

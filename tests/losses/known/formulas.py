@@ -110,6 +110,66 @@ def _brier(z: Tensor) -> Tensor:
     return (z.softmax(1)[:, None] - torch.eye(z.shape[1], dtype=z.dtype)).square().sum(2)
 
 
+def _mae_star(like: float) -> Costs:
+    """By adding the bias to each class's logit in turn."""
+
+    def costs(z: Tensor) -> Tensor:
+        bias = math.log(max(1, (z.shape[1] - 1) / (like - 1)))
+        biased = z[:, None] + bias * torch.eye(z.shape[1], dtype=z.dtype)
+        return 2 * (1 - biased.softmax(2).diagonal(dim1=1, dim2=2))
+
+    return costs
+
+
+def _phuber(tau: float) -> Costs:
+    """As in dmizr/phuber, phuber/loss.py, where labels are indices."""
+
+    def costs(z: Tensor) -> Tensor:
+        p = z.softmax(1)
+        return torch.where(p <= 1 / tau, math.log(tau) + 1 - tau * p, -z.log_softmax(1))
+
+    return costs
+
+
+def _logit_clip(delta: float) -> Costs:
+    """The formula of the paper; hongxin001/LogitClip, algorithms/clip.py, has it for a norm of 1."""
+
+    def costs(z: Tensor) -> Tensor:
+        norm = z.norm(dim=1, keepdim=True)
+        return -torch.where(norm > delta, z * delta / norm.clamp(min=1e-300), z).log_softmax(1)
+
+    return costs
+
+
+def _epsilon_softmax_mae(alpha: float, beta: float, m: float) -> Costs:
+    """As in cswjl/eps-softmax, losses.py: ``ECEandMAE``."""
+
+    def costs(z: Tensor) -> Tensor:
+        p = z.softmax(1)
+        top = torch.nn.functional.one_hot(z.log_softmax(1).argmax(1), z.shape[1])
+        return -alpha * ((p + m * top) / (m + 1)).clamp(min=1e-8).log() + beta * 2 * (1 - p)
+
+    return costs
+
+
+def _dal(q: float, factor: float) -> Costs:
+    """As in XiuchuanLi/DAL, utils/losses.py, but for the 1e-6 that it adds to probabilities."""
+
+    def costs(z: Tensor) -> Tensor:
+        p = z.softmax(1)
+        entropy = -(p * z.log_softmax(1)).sum(1, keepdim=True)
+        scale = math.log(z.shape[1]) if z.shape[1] > 1 else 1.0
+        return (1 - p**q) / q + factor * entropy / (q * scale)
+
+    return costs
+
+
+def _chosen(z: Tensor) -> Tensor:
+    log_p = z.log_softmax(1)
+    top = torch.nn.functional.one_hot(log_p.argmax(1), z.shape[1])
+    return -log_p * top
+
+
 FORMULAS: dict[str, Costs] = {
     "cross_entropy": _of_label(torch.neg),
     "label_smoothing": lambda z: -0.9 * z.log_softmax(1) - 0.1 * z.log_softmax(1).mean(1, keepdim=True),
@@ -134,12 +194,50 @@ FORMULAS: dict[str, Costs] = {
     "ngl": _ngl,
     "smoothed_log": _smoothed_log(1.0),
     "smoothed_log-16": _smoothed_log(16.0),
+    "mae_star": _mae_star(10.0),
+    "mae_star-2": _mae_star(2.0),
+    "phuber": _phuber(10.0),
+    "phuber-2": _phuber(2.0),
+    "logit_clip": _logit_clip(1.0),
+    "logit_clip-3": _logit_clip(3.0),
+    "epsilon_softmax_mae": _epsilon_softmax_mae(0.01, 5.0, 1e5),
+    "epsilon_softmax_mae-0": _epsilon_softmax_mae(0.5, 1.0, 0.0),
+    "dal": _of_label(lambda log_p: -torch.expm1(0.6 * log_p) / 0.6),
+    "dal-late": _dal(0.6 + 0.9 * 3 / 4, (3 - 16 / 9) / (4 - 16 / 9)),
+    "base_mda": _of_label(torch.neg),
+    "base_mda-late": _chosen,
+    "ogc": _phuber(1e7),
+    "ogc-late": _phuber(8.0),
+    "elr": _of_label(torch.neg),
 }
+
+
+def _late(name: str, **shared: Any) -> ClassificationLoss:
+    """A loss in the fourth of four epochs, before which no mean prediction has been seen."""
+    loss = LOSSES[name](**shared)
+    loss.plan_training(n_samples=10, epochs=4)
+    loss.loss_state.update({"seen": torch.tensor(31)})
+    return loss
+
+
+def _ogc_late(**shared: Any) -> ClassificationLoss:
+    """A loss that has found where to clip."""
+    loss = LOSSES["ogc"](**shared)
+    loss.loss_state.update({"threshold": torch.tensor(1 / 8)})
+    return loss
+
 
 OTHER_PATHS: dict[str, Callable[..., ClassificationLoss]] = {
     "focal-0.5": partial(LOSSES["focal"], gamma=0.5),
     "focal-0": partial(LOSSES["focal"], gamma=0.0),
     "smoothed_log-16": partial(LOSSES["smoothed_log"], share=16.0),
+    "mae_star-2": partial(LOSSES["mae_star"], like=2.0),
+    "phuber-2": partial(LOSSES["phuber"], tau=2.0),
+    "logit_clip-3": partial(LOSSES["logit_clip"], delta=3.0),
+    "epsilon_softmax_mae-0": partial(LOSSES["epsilon_softmax_mae"], alpha=0.5, beta=1.0, m=0.0),
+    "dal-late": partial(_late, "dal"),
+    "base_mda-late": partial(_late, "base_mda", warmup=3.0),
+    "ogc-late": _ogc_late,
     "agce-0.6": partial(LOSSES["agce"], a=0.6, q=0.6),
     "bi_tempered-t2=1": partial(LOSSES["bi_tempered"], t1=0.7, t2=1.0),
     "bi_tempered-t1=1": partial(LOSSES["bi_tempered"], t1=1.0, t2=4.0),
@@ -178,6 +276,20 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("maxsup", {"alpha": -0.1}),
     ("ngl", {"alpha": 11.0}),
     ("smoothed_log", {"share": 0.0}),
+    ("mae_star", {"like": 1.0}),
+    ("phuber", {"tau": 1.0}),
+    ("logit_clip", {"delta": 0.0}),
+    ("epsilon_softmax_mae", {"alpha": -0.1}),
+    ("epsilon_softmax_mae", {"beta": -0.1}),
+    ("epsilon_softmax_mae", {"m": -1.0}),
+    ("epsilon_softmax_mae", {"min_prob": 0.0}),
+    ("dal", {"q_start": 0.0}),
+    ("dal", {"q_end": 1.0}),
+    ("base_mda", {"warmup": -1.0}),
+    ("base_mda", {"momentum": 1.0}),
+    ("ogc", {"epsilon": -1.0}),
+    ("elr", {"beta": 1.0}),
+    ("elr", {"strength": -1.0}),
 ]
 """Parameters that are out of range, at least one value for each."""
 
@@ -188,5 +300,8 @@ CROSS_ENTROPY: list[tuple[str, dict[str, float]]] = [
     ("label_smoothing", {"smoothing": 0.0}),
     ("maxsup", {"alpha": 0.0}),
     ("bi_tempered", {"t1": 1.0, "t2": 1.0}),
+    ("phuber", {"tau": 1e7}),
+    ("logit_clip", {"delta": 1e4}),
+    ("epsilon_softmax_mae", {"alpha": 1.0, "beta": 0.0, "m": 0.0}),
 ]
 """Parameters that make a loss cross-entropy."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.zoo import SHIPPED
-from tests.losses.cases import LossCase, make_indices, make_logits, make_probs
+from tests.losses.cases import LossCase, in_evaluation, make_indices, make_logits, make_probs
 from tests.losses.evolved_losses import NETWORKS, evolved
 
 C = 5
@@ -20,7 +20,7 @@ PROBS = make_probs(6, C, dtype=torch.float32)
 
 KINDS = [LossCase(f"kind-{kind}", partial(evolved, kind)) for kind in NETWORKS]
 FROM_ZOO = [LossCase(name, partial(EvolvedLoss, name)) for name in SHIPPED]
-KNOWN = [LossCase(name, build) for name, build in LOSSES.items()]
+KNOWN = [LossCase(name, in_evaluation(build)) for name, build in LOSSES.items()]
 # One of each way through the code, for what takes seconds.
 FEW_NAMES = (
     "gce",

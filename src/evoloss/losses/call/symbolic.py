@@ -15,7 +15,7 @@ def is_symbolic(*arguments: object) -> bool:
     return any(isinstance(argument, fx.Proxy) for argument in arguments)
 
 
-def recorded_call(module: torch.nn.Module, *arguments: Any) -> Any:
+def recorded_call(module: torch.nn.Module, *arguments: Any, **named: Any) -> Any:
     """Put a call of a module into the graph of the trace that calls it.
 
     The tracer looks for what to take as a whole by the file of its class, which only PyTorch's own pass.
@@ -23,10 +23,11 @@ def recorded_call(module: torch.nn.Module, *arguments: Any) -> Any:
     Args:
         module: a part of the model that is traced.
         *arguments: of the call; at least one is a ``torch.fx.Proxy``.
+        **named: of the call, by name.
 
     Raises:
         NameError: if the module is not part of the model that is traced, as for any other module.
     """
     tracer = next(argument.tracer for argument in arguments if isinstance(argument, fx.Proxy))
     path = tracer.path_of_module(module)  # type: ignore[attr-defined]
-    return tracer.create_proxy("call_module", path, arguments, {})
+    return tracer.create_proxy("call_module", path, arguments, named)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.losses.base import ClassificationLoss, Options
-from evoloss.losses.call.gather import gather
-from evoloss.losses.call.labels import Labels
+from evoloss.losses.base import Options
+from evoloss.losses.known.counted_probability import CountedProbabilityLoss
 from evoloss.losses.known.ranges import in_range
-from evoloss.networks import Context, RowTerms, SlopeFunctions, Terms
 
-__all__ = ["SmoothedLogLoss", "smoothed_log"]
+__all__ = ["SmoothedLogLoss", "smoothed_log", "smoothed_log_slope"]
 
 
 def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
@@ -45,21 +41,7 @@ def smoothed_log_slope(log_p: Tensor, n_classes: int, share: float) -> Tensor:
     return -(1 + 1 / share) * torch.sigmoid(log_p + math.log(share * n_classes))
 
 
-@dataclass(frozen=True)
-class SmoothedLogTerms(RowTerms):
-    """The loss at one class count; arguments as for :func:`smoothed_log`."""
-
-    n_classes: int
-    share: float
-
-    def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        """See :func:`smoothed_log` and :func:`smoothed_log_slope`."""
-        del context
-        arguments = log_p, self.n_classes, self.share
-        return smoothed_log(*arguments), smoothed_log_slope(*arguments)
-
-
-class SmoothedLogLoss(ClassificationLoss):
+class SmoothedLogLoss(CountedProbabilityLoss):
     """Smoothed logarithm; see :func:`smoothed_log`.
 
     Args:
@@ -85,20 +67,10 @@ class SmoothedLogLoss(ClassificationLoss):
         super().__init__(weight, **options)
         self.share = in_range("smoothed_log", "share", share, 0.0, 1e6, above=True)
 
-    def class_costs(self, logits: Tensor) -> Tensor:
+    def cost(self, log_p: Tensor, n_classes: int) -> Tensor:
         """See :func:`smoothed_log`."""
-        return smoothed_log(F.log_softmax(logits, dim=1), logits.shape[1], self.share)
+        return smoothed_log(log_p, n_classes, self.share)
 
-    def label_costs(self, logits: Tensor, target: Tensor) -> Tensor:
-        """See :func:`smoothed_log`."""
-        return smoothed_log(gather(F.log_softmax(logits, dim=1), target), logits.shape[1], self.share)
-
-    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
-        """Cost and slope; of dense labels in float32 or less."""
-        if labels.is_dense and logits.dtype == torch.float64:
-            return None
-        return SmoothedLogTerms(logits.shape[1], self.share)
-
-    def slopes(self, n_classes: int) -> SlopeFunctions:
-        """The slopes of other classes, which are 0, and of the label, as functions of log p."""
-        return torch.zeros_like, lambda log_p: smoothed_log_slope(log_p, n_classes, self.share)
+    def slope(self, log_p: Tensor, n_classes: int) -> Tensor:
+        """See :func:`smoothed_log_slope`."""
+        return smoothed_log_slope(log_p, n_classes, self.share)

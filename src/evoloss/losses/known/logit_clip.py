@@ -1,0 +1,75 @@
+"""Cross-entropy on clipped logits."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evoloss.losses.base import ClassificationLoss, Options
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["LogitClipLoss", "clipped_logits"]
+
+
+def clipped_logits(logits: Tensor, delta: float) -> Tensor:
+    r"""Logits whose norm is at most :math:`\delta`: :math:`z \min(1, \delta / \|z\|_2)` for each row.
+
+    Cross-entropy of them is at most :math:`\log(1 + (C - 1) e^{\sqrt 2 \delta})`. Classes that are masked by
+    a logit of ``-inf`` stay so and do not count in the norm.
+
+    Args:
+        logits: shape ``(N, C)``.
+        delta: above 0.
+
+    References:
+        Wei et al. 2023, ICML, arXiv:2212.04055.
+    """
+    masked = logits.isneginf()
+    finite = torch.where(masked, 0.0, logits)
+    # In units of the largest logit, so that no square overflows. A row of zeros has no norm.
+    unit = finite.detach().abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(logits.dtype).tiny)
+    scaled = finite / unit
+    square = scaled.square().sum(dim=1, keepdim=True)
+    bound = delta / unit
+    long = square > bound.square()
+    clipped = scaled * torch.where(long, square, 1.0).rsqrt() * delta
+    return torch.where(masked, logits, torch.where(long, clipped, finite))
+
+
+class LogitClipLoss(ClassificationLoss):
+    """Cross-entropy on clipped logits, LogitClip; see :func:`clipped_logits`.
+
+    Unlike other losses it changes if a constant is added to all logits of a row.
+
+    Args:
+        delta: largest norm of a row of logits, above 0, at most 1e4. The paper chooses it for each kind and
+            rate of noise; later comparisons have 0.5 to 2.5 (cswjl/eps-softmax). The authors' code
+            (hongxin001/LogitClip) gives ``1 / temp`` as the norm of rows longer than ``temp``, which is the
+            formula of the paper for 1, the default of both.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
+
+    Raises:
+        ConfigError: if ``delta`` is out of range.
+
+    Example:
+        >>> criterion = LogitClipLoss(delta=1.0, reduction="none")
+        >>> print(criterion(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), torch.tensor([0, 0])))
+        tensor([0.7981, 0.7444])
+    """
+
+    name: ClassVar[str] = "logit_clip"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("delta",)
+
+    def __init__(
+        self, weight: Tensor | None = None, *, delta: float = 1.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
+        self.delta = in_range("logit_clip", "delta", delta, 0.0, 1e4, above=True)
+
+    def class_costs(self, logits: Tensor) -> Tensor:
+        """Cross-entropy of :func:`clipped_logits`."""
+        return -F.log_softmax(clipped_logits(logits, self.delta), dim=1)

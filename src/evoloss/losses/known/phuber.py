@@ -1,0 +1,75 @@
+"""Partially Huberised cross-entropy."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from evoloss.losses.base import Options
+from evoloss.losses.known.label_probability import LabelProbabilityLoss
+from evoloss.losses.known.ranges import in_range
+
+__all__ = ["PhuberLoss", "phuber", "phuber_slope"]
+
+
+def phuber(log_p: Tensor, tau: float | Tensor) -> Tensor:
+    r"""Partially Huberised cross-entropy: linear in p_y below 1 / tau, where it meets cross-entropy smoothly.
+
+    .. math:: -\log p_y \ \text{ if } p_y \ge 1/\tau, \qquad \log \tau + 1 - \tau p_y \ \text{ else;}
+
+    in :math:`[0, \log \tau + 1]`. The derivative by p_y is that of cross-entropy, clipped at :math:`-\tau`.
+
+    Args:
+        log_p: log-probability of the label, at most 0, any shape.
+        tau: above 1, a number or a scalar tensor; towards infinity it becomes cross-entropy.
+
+    References:
+        Menon et al. 2020, ICLR, "Can gradient clipping mitigate label noise?".
+    """
+    end = -tau.log() if isinstance(tau, Tensor) else -math.log(tau)
+    below = log_p < end
+    return torch.where(below, 1.0 - tau * torch.exp(log_p), 0.0) - torch.where(below, end, log_p)
+
+
+def phuber_slope(log_p: Tensor, tau: float) -> Tensor:
+    r"""Derivative of :func:`phuber` by log p_y: :math:`-\min(1, \tau p_y)`."""
+    return (-tau * torch.exp(log_p)).clamp(min=-1.0)
+
+
+class PhuberLoss(LabelProbabilityLoss):
+    """Partially Huberised cross-entropy, PHuber-CE; see :func:`phuber`.
+
+    Args:
+        tau: above 1, at most 1e7. 10 is the value of public code (dmizr/phuber) for CIFAR-100 and its
+            default; its example for CIFAR-10 has 2.
+        weight: one factor a class; see :class:`ClassificationLoss`.
+        **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
+
+    Raises:
+        ConfigError: if ``tau`` is out of range.
+
+    Example:
+        >>> criterion = PhuberLoss(tau=10.0, reduction="none")
+        >>> print(criterion(torch.tensor([[2.0, 0.0, 0.0], [0.0, 40.0, 0.0]]), torch.tensor([0, 0])))
+        tensor([0.2395, 3.3026])
+    """
+
+    name: ClassVar[str] = "phuber"
+    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("tau",)
+
+    def __init__(
+        self, weight: Tensor | None = None, *, tau: float = 10.0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(weight, **options)
+        self.tau = in_range("phuber", "tau", tau, 1.0, 1e7, above=True)
+
+    def cost(self, log_p: Tensor) -> Tensor:
+        """See :func:`phuber`."""
+        return phuber(log_p, self.tau)
+
+    def slope(self, log_p: Tensor) -> Tensor:
+        """See :func:`phuber_slope`."""
+        return phuber_slope(log_p, self.tau)

@@ -1,0 +1,46 @@
+"""A loss that takes part in a training: what it asks to be told."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evoloss.losses import ClassificationLoss
+from evoloss.losses.state import states_of
+
+
+def prepared_criterion(
+    loss: nn.Module, device: torch.device, *, n_samples: int, epochs: int, world: int
+) -> nn.Module:
+    """Copy a loss for a training, and say how long that is to one that asks.
+
+    Args:
+        loss: the loss; it stays as it is.
+        device: of the training.
+        n_samples: size of the training set.
+        epochs: passes over it.
+        world: how many processes train; running statistics are those of the joint batches.
+    """
+    criterion = copy.deepcopy(loss).to(device).train()
+    if isinstance(criterion, ClassificationLoss):
+        criterion.plan_training(n_samples=n_samples, epochs=epochs)
+    for state in states_of(criterion):
+        state.synchronised = world > 1
+    return criterion
+
+
+def training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:
+    """Return what a training call says beside logits and target, for a loss that asks.
+
+    Args:
+        criterion: the loss.
+        index: place of each sample in the training set, ``(B,)``.
+        rate: learning rate of the step.
+    """
+    if not isinstance(criterion, ClassificationLoss):
+        return {}
+    known: dict[str, Any] = {"index": index, "lr": rate}
+    return {name: known[name] for name in criterion.training_arguments}

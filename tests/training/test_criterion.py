@@ -1,0 +1,70 @@
+"""What a training says to its loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from evoloss.losses import LOSSES
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.state import states_of
+from evoloss.training import TrainConfig, train
+from evoloss.training.criterion import prepared_criterion, training_arguments
+from tests.training.blobs import feature_blobs
+
+CPU = torch.device("cpu")
+CALLS: list[dict[str, Any]] = []
+PLANS: list[dict[str, int]] = []
+
+
+class Curious(CrossEntropyLoss):
+    """A loss that asks for everything, and writes down what it is told."""
+
+    training_arguments = ("index", "lr")
+
+    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+        PLANS.append({"n_samples": n_samples, "epochs": epochs})
+
+    def forward(self, input: Tensor, target: Tensor, **said: Any) -> Tensor:
+        CALLS.append({"target": target, **said})
+        return super().forward(input, target)
+
+
+def test_a_training_says_its_length_and_each_step_its_samples_and_its_rate() -> None:
+    CALLS.clear()
+    PLANS.clear()
+    dataset = feature_blobs()
+    config = TrainConfig(epochs=2, batch_size=16, schedule="one_cycle", lr=0.1, accelerator="cpu")
+    train(dataset, "mlp", Curious(), config)
+    assert [{"n_samples": len(dataset.train), "epochs": 2}] == PLANS
+    assert len(CALLS) == 2 * (len(dataset.train) // 16)
+    for call in CALLS:
+        assert torch.equal(dataset.train.labels[call["index"]], call["target"])
+    rates = [call["lr"] for call in CALLS]
+    assert max(rates) <= 0.1
+    assert rates[-1] < rates[len(rates) // 3]
+    half = len(CALLS) // 2
+    seen = [torch.cat([call["index"] for call in part]).unique() for part in (CALLS[:half], CALLS[half:])]
+    assert all(len(index) == 16 * half for index in seen)
+
+
+def test_a_loss_is_prepared_as_a_copy_that_trains() -> None:
+    loss = LOSSES["elr"]().eval()
+    criterion = prepared_criterion(loss, CPU, n_samples=30, epochs=2, world=2)
+    assert criterion is not loss
+    assert (criterion.training, criterion.n_samples, loss.training, loss.n_samples) == (True, 30, False, None)
+    assert [state.synchronised for state in states_of(criterion)] == [True]
+    other = prepared_criterion(nn.CrossEntropyLoss(), CPU, n_samples=30, epochs=2, world=1)
+    assert type(other) is nn.CrossEntropyLoss
+    assert training_arguments(other, torch.arange(3), 0.1) == {}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_known_loss_trains(name: str) -> None:
+    result = train(feature_blobs(), "mlp", LOSSES[name](), TrainConfig(epochs=8, batch_size=16, lr=0.1))
+    assert not result.diverged
+    assert result.test_accuracy is not None
+    assert result.test_accuracy > 60
