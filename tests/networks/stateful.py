@@ -18,6 +18,7 @@ from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork
 
 C, BATCH = 5, 12
+N_SAMPLES = 2 * BATCH  # an epoch is two batches
 KINDS: dict[str, type[LossNetwork]] = {"remembering": RememberingNetwork} | {
     kind: network for kind, network in NETWORKS.items() if network.keeps_state
 }
@@ -31,7 +32,8 @@ def network_of(kind: str) -> LossNetwork:
 
 def loss_of(kind: str, **options: object) -> EvolvedLoss:
     network = network_of(kind)
-    return EvolvedLoss(network, accepted(network, 1, 0, C, *network.checked_classes)[0].float(), **options)
+    params = accepted(network, 1, 0, C, *network.checked_classes)[0].float()
+    return EvolvedLoss(network, params, n_samples=N_SAMPLES, **options)
 
 
 def batch(seed: int, rows: int = BATCH, learned: float = 1.0) -> tuple[Tensor, Tensor]:

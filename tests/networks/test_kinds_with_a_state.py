@@ -23,6 +23,7 @@ from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork
 from tests.networks.stateful import (
     BATCH,
+    N_SAMPLES,
     C,
     assert_same_state,
     batch,
@@ -88,7 +89,7 @@ def test_the_same_batches_give_the_same_numbers_in_a_search(kind: str) -> None:
     students = LogitGradient(tables, out, Workspace(), tables.states.begin(2, N_SAMPLES))
     losses = [
         [nn.CrossEntropyLoss(reduction="sum")]
-        + [EvolvedLoss(network, row.float(), reduction="sum") for row in params]
+        + [EvolvedLoss(network, row.float(), reduction="sum", n_samples=N_SAMPLES) for row in params]
         + [nn.CrossEntropyLoss(reduction="sum")]
         for _ in range(2)
     ]

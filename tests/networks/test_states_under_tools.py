@@ -16,6 +16,7 @@ from evoloss.networks import NETWORKS
 from evoloss.random_streams import stream
 from tests.networks.stateful import (
     BATCH,
+    N_SAMPLES,
     C,
     assert_same_state,
     batch,
@@ -95,7 +96,7 @@ def test_a_saved_module_has_its_statistics_and_a_saved_loss_has_not(kind: str, t
         assert_same_state(torch.load(file, weights_only=True), state_of(loss))
     loss.save_pretrained(tmp_path / "saved")
     with patch.dict(NETWORKS, {kind: kind_of_loss}):
-        loaded = EvolvedLoss.from_pretrained(tmp_path / "saved")
+        loaded = EvolvedLoss.from_pretrained(tmp_path / "saved", n_samples=N_SAMPLES)
     assert_same_state(loaded, state_of(loss_of(kind)))
     assert torch.equal(train(loaded, range(1))[0], train(loss_of(kind), range(1))[0])
 

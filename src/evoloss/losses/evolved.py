@@ -67,9 +67,11 @@ class EvolvedLoss(ParametricLoss):
         ignore_index: index target that costs nothing.
         reduction: ``"none"``, ``"sum"`` or ``"mean"``.
         label_smoothing: in [0, 1].
+        n_samples: size of the training set, which a loss that senses its training has to know
+            (:meth:`plan_training`); others need it not.
 
     Raises:
-        ConfigError: if ``params`` does not fit the network or is not finite.
+        ConfigError: if ``params`` does not fit the network or is not finite, or ``n_samples`` is below 1.
         UnknownNameError: if a name is neither a shipped one nor a directory.
         ArtefactError: if a saved loss is missing, damaged or not usable.
         CanonicalFormError: if the loss has no canonical form at the class counts it is for.
@@ -101,6 +103,7 @@ class EvolvedLoss(ParametricLoss):
         ignore_index: int = -100,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
+        n_samples: int | None = None,
     ) -> None:
         with on_real_tensors():
             if isinstance(network, str | Path):
@@ -119,6 +122,8 @@ class EvolvedLoss(ParametricLoss):
         )
         self.record = dict(record or {})
         self.exact = exact
+        if n_samples is not None:
+            self.plan_training(n_samples=n_samples)
 
     @classmethod
     def from_pretrained(
@@ -130,6 +135,7 @@ class EvolvedLoss(ParametricLoss):
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
         exact: bool = False,
+        n_samples: int | None = None,
     ) -> EvolvedLoss:
         """Load a shipped loss by name, or a saved one from its directory.
 
@@ -143,6 +149,7 @@ class EvolvedLoss(ParametricLoss):
             reduction: ``"none"``, ``"sum"`` or ``"mean"``.
             label_smoothing: in [0, 1].
             exact: evaluate the network itself in every precision.
+            n_samples: size of the training set; see the class.
 
         Raises:
             UnknownNameError: if it is neither a shipped name nor a directory.
@@ -155,6 +162,7 @@ class EvolvedLoss(ParametricLoss):
             ignore_index=ignore_index,
             reduction=reduction,
             label_smoothing=label_smoothing,
+            n_samples=n_samples,
         )
 
     def save_pretrained(self, directory: str | Path) -> None:

@@ -22,6 +22,7 @@ from evoloss.losses.call.modes import (
     is_traced_input,
     on_real_tensors,
 )
+from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
 from evoloss.losses.state import LossState, moved
 from evoloss.networks import Context, LossNetwork, RunningState, describe_network
@@ -168,6 +169,22 @@ class ParametricLoss(ClassificationLoss):
 
         state = self.loss_state.of_call(logits, network.initial_state, after)
         return network.context(params, log_probs, labels, state)
+
+    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
+        """Say how large the training set is, for a loss whose statistics are over epochs.
+
+        It stays known after :meth:`reset`.
+
+        Args:
+            n_samples: size of the training set, at least 1.
+            epochs: of no consequence.
+
+        Raises:
+            ConfigError: if ``n_samples`` is below 1.
+        """
+        n_samples = positive_count("n_samples", n_samples, self.name)
+        if self.network.keeps_state:
+            self.loss_state.know("n_samples", n_samples)
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""

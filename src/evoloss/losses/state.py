@@ -139,6 +139,18 @@ class LossState(nn.Module):
         for name, value in values.items():
             self._put(name, value)
 
+    def know(self, name: str, value: float) -> None:
+        """Put a number that is known of a training in its place, of which :meth:`reset` does not rob it.
+
+        Args:
+            name: of a statistic; if there is none of this name nothing happens.
+            value: a number.
+        """
+        if name in self._initial:
+            with torch.no_grad(), on_real_tensors():
+                self._initial[name] = torch.full_like(self._initial[name], value)
+                self._put(name, self._initial[name])
+
     def reset(self) -> None:
         """Forget the training."""
         with torch.no_grad():

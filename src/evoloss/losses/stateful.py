@@ -14,6 +14,7 @@ from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import on_real_tensors
+from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.state import LossState
 from evoloss.networks import RunningState
 
@@ -108,20 +109,18 @@ class EpochLoss(StatefulLoss):
     n_samples: int | None = None
     epochs: int | None = None
 
-    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
         """Say how long the training will be.
 
         Args:
             n_samples: size of the training set, at least 1; the epoch is as many samples.
-            epochs: passes over it, at least 1.
+            epochs: passes over it, at least 1; has to be given.
 
         Raises:
             ConfigError: if either is below 1.
         """
-        for name, value in (("n_samples", n_samples), ("epochs", epochs)):
-            if value < 1:
-                raise ConfigError(f"{self.name}: {name} must be at least 1, got {value}")
-        self.n_samples, self.epochs = int(n_samples), int(epochs)
+        self.n_samples = positive_count("n_samples", n_samples, self.name)
+        self.epochs = positive_count("epochs", epochs, self.name)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The number of samples so far."""

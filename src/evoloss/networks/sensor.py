@@ -138,6 +138,7 @@ def batch_sums(
 def moved_on(numbers: SensorNumbers, state: RunningState, sums: BatchSums) -> RunningState:
     """The statistics after a batch; unchanged by one without samples."""
     number = sums["number"]
+    state = {name: value.to(number.dtype) for name, value in state.items()}
     of_sample = torch.where(number > 0, 1 / number.clamp(min=1), 0.0)
     passed = number / torch.where(is_known(state), state["n_samples"], _PLACEHOLDER)
     keep = (-passed / numbers.fast).exp()
@@ -187,6 +188,7 @@ def evidence(numbers: SensorNumbers, plateau: Tensor) -> Tensor:
 
 def strength(numbers: SensorNumbers, state: RunningState, n_classes: int) -> Tensor:
     """The exponent with which labels are doubted, at least 0."""
+    state = {name: value.to(numbers.strength.dtype) for name, value in state.items()}
     agreed = certainty_of(state["agreement"], n_classes)
     share = numbers.least + (1 - numbers.least) * state["memorised"]
     return numbers.strength * agreed**numbers.agreement_power * evidence(numbers, state["plateau"]) * share

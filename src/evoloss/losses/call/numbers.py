@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-__all__ = ["python_number"]
+from evoloss.errors import ConfigError
+
+__all__ = ["positive_count", "python_number"]
 
 
 def python_number(value: Any, *, real: bool = False) -> Any:
@@ -29,3 +31,20 @@ def python_number(value: Any, *, real: bool = False) -> Any:
     if real and isinstance(value, numbers.Real):
         return float(value)
     return int(value) if isinstance(value, numbers.Integral) else value
+
+
+def positive_count(name: str, value: object, of: str) -> int:
+    """A whole number of at least 1, also of NumPy, as Python's.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        of: whose argument it is, for the error.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    number = python_number(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigError(f"{of}: {name} must be a whole number, at least 1, got {value!r}")
+    return number

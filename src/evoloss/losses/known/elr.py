@@ -13,6 +13,7 @@ from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import on_real_tensors
+from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.known.ranges import in_range
 from evoloss.losses.state import LossState, other_class_count
 from evoloss.losses.stateful import counted_rows
@@ -107,7 +108,7 @@ class ElrLoss(ClassificationLoss):
         with on_real_tensors():
             self.loss_state = LossState({"memory": torch.zeros(0, 0, dtype=torch.float32)})
 
-    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
         """Say how many training samples there are.
 
         Args:
@@ -117,9 +118,7 @@ class ElrLoss(ClassificationLoss):
         Raises:
             ConfigError: if ``n_samples`` is below 1.
         """
-        if n_samples < 1:
-            raise ConfigError(f"elr: n_samples must be at least 1, got {n_samples}")
-        self.n_samples = int(n_samples)
+        self.n_samples = positive_count("n_samples", n_samples, "elr")
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy for every class, ``(N, C)`` to ``(N, C)``, as without an index."""
