@@ -63,12 +63,8 @@ class EvolvedLoss(ParametricLoss):
         params: the network's parameters, shape ``(n_params,)``, finite; None with a name.
         record: facts about the loss for its config file: how it was made, what was measured. JSON values.
         exact: evaluate the network itself in every precision, which takes tens of times as long.
-        weight: as in ``nn.CrossEntropyLoss``; so are the others.
-        ignore_index: index target that costs nothing.
-        reduction: ``"none"``, ``"sum"`` or ``"mean"``.
-        label_smoothing: in [0, 1].
-        n_samples: size of the training set, which a loss that senses its training has to know
-            (:meth:`plan_training`); others need it not.
+        weight: as in ``nn.CrossEntropyLoss``; so are ``ignore_index``, ``reduction``, ``label_smoothing``.
+        n_samples: size of the training set, for losses that sense their training (:meth:`plan_training`).
 
     Raises:
         ConfigError: if ``params`` does not fit the network or is not finite, or ``n_samples`` is below 1.
@@ -144,10 +140,8 @@ class EvolvedLoss(ParametricLoss):
         Args:
             name_or_dir: a name that ``evoloss losses`` lists, or a directory written by
                 :meth:`save_pretrained`.
-            weight: as in ``nn.CrossEntropyLoss``; so are the others.
-            ignore_index: index target that costs nothing.
-            reduction: ``"none"``, ``"sum"`` or ``"mean"``.
-            label_smoothing: in [0, 1].
+            weight: as in ``nn.CrossEntropyLoss``; so are ``ignore_index``, ``reduction`` and
+                ``label_smoothing``.
             exact: evaluate the network itself in every precision.
             n_samples: size of the training set; see the class.
 

@@ -1,4 +1,4 @@
-r"""What a loss can sense of wrong labels while it is part of a training: running statistics, and readings.
+r"""Sensing wrong labels from within a training: running statistics, and readings of them.
 
 The samples that a classifier is most certain about tell most: where labels are right, they are hardly ever
 contradicted. Of the samples with predicted class k, weighted by :math:`\min(p / (1 - p), 100)^e` with p the
@@ -106,7 +106,7 @@ def initial_state(n_classes: int) -> RunningState:
 
 
 def is_known(state: RunningState) -> Tensor:
-    """Whether the size of the training set is known, bool."""
+    """Test whether the size of the training set is known, bool."""
     return state["n_samples"] > 0
 
 

@@ -191,7 +191,7 @@ class SensingNetwork(LossNetwork):
     def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
-        """What the sensor needs of the samples; see :func:`evoloss.networks.sensor.batch_sums`."""
+        """Sums for the sensor over the samples; see :func:`evoloss.networks.sensor.batch_sums`."""
         finite = log_probs.exp().isfinite().all(dim=1, keepdim=True)
         log_probs = torch.where(finite, log_probs, 0.0)
         shares = torch.where(finite, labels.shares(log_probs), 0.0)
