@@ -140,8 +140,10 @@ class EvolvedLoss(ParametricLoss):
         Args:
             name_or_dir: a name that ``evoloss losses`` lists, or a directory written by
                 :meth:`save_pretrained`.
-            weight: as in ``nn.CrossEntropyLoss``; so are ``ignore_index``, ``reduction`` and
-                ``label_smoothing``.
+            weight: as in ``nn.CrossEntropyLoss``; so are the others.
+            ignore_index: index target that costs nothing.
+            reduction: ``"none"``, ``"sum"`` or ``"mean"``.
+            label_smoothing: in [0, 1].
             exact: evaluate the network itself in every precision.
             n_samples: size of the training set; see the class.
 
