@@ -16,6 +16,7 @@ up to what a reading changes within a batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -111,22 +112,26 @@ def is_known(state: RunningState) -> Tensor:
 
 
 def batch_sums(
-    emphasis: Tensor, top: Tensor, predicted: Tensor, contradicted: Tensor, given: Tensor, counted: Tensor
+    emphasis: Tensor,
+    top: Tensor,
+    contradicted: Tensor,
+    given: Tensor,
+    counted: Tensor,
+    by_class: Callable[[Tensor], Tensor],
 ) -> BatchSums:
     """Sums over the samples of a batch, over the last axis of length N.
 
     Args:
         emphasis: see :class:`SensorNumbers`; broadcasts with the others.
         top: log-probabilities of the predicted classes, ``(..., N)``.
-        predicted: share of each class in the prediction, one-hot, ``(..., N, C)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(..., N)``.
         given: probabilities that are given to the labels, ``(..., N)``.
         counted: 1 for samples, 0 for rows that are none, ``(..., N)``.
+        by_class: adds values of samples up by their predicted class, ``(..., 2, N)`` to ``(..., 2, C)``.
     """
     log_odds = (top - torch.log(-torch.expm1(top))).clamp(max=_LARGEST_LOG_ODDS)
     weight = (emphasis * log_odds).exp() * counted
-    # Weights from e^(-9 e) to 100^e: sums of products, as a matrix product of float32 rounds them.
-    both = torch.stack([weight, weight * contradicted], dim=-2) @ predicted
+    both = by_class(torch.stack([weight, weight * contradicted], dim=-2))
     return {
         "number": counted.sum(dim=-1),
         "given": (given * counted).sum(dim=-1),

@@ -87,10 +87,10 @@ class SensingTraining:
         sums = batch_sums(
             self.numbers.emphasis[:, None],
             top.squeeze(2),
-            predicted.mT,
-            1 - (is_top * is_label).sum(dim=2).clamp(max=1),
+            1 - (predicted * is_label).sum(dim=2),
             log_p.exp(),
             torch.ones_like(log_p),
+            lambda values: values @ predicted.mT,
         )
         self.state = moved_on(self.numbers, self.state, sums)
         exponent = strength(self.numbers, self.state, n_classes).clamp(min=MIN_EXPONENT)
@@ -192,18 +192,31 @@ class SensingNetwork(LossNetwork):
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
         """Sums for the sensor over the samples; see :func:`evoloss.networks.sensor.batch_sums`."""
-        finite = log_probs.exp().isfinite().all(dim=1, keepdim=True)
-        log_probs = torch.where(finite, log_probs, 0.0)
-        shares = torch.where(finite, labels.shares(log_probs), 0.0)
-        counted = (shares.sum(dim=1) > 0).to(log_probs.dtype)
         top, predicted = log_probs.max(dim=1)
-        one_hot = torch.arange(log_probs.shape[1], device=log_probs.device) == predicted[:, None]
-        # Of a mixed label the class with the largest share is right, and another as far as it has a share.
-        largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
-        right = (shares * one_hot).sum(dim=1) / largest
-        given = (log_probs.exp() * shares).sum(dim=1)
+        if labels.is_dense:
+            shares = labels.shares(log_probs)
+            counted = shares.sum(dim=1) > 0
+            # Of a mixed label the class with the largest share is right, another as far as it has a share.
+            largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
+            right = shares.gather(1, predicted[:, None]).squeeze(1) / largest
+            given = (torch.where(shares > 0, log_probs, 0.0).exp() * shares).sum(dim=1)
+        else:
+            label, counted = labels.label, labels.counted
+            right = (predicted == label).to(log_probs.dtype)
+            given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
+        counted = counted & top.isfinite()
+        top, right, given = (torch.where(counted, value, 0.0) for value in (top, right, given))
+        n_classes = log_probs.shape[1]
+
+        def by_class(values: Tensor) -> Tensor:
+            if values.is_cpu:
+                return values.new_zeros(2, n_classes).index_add(1, predicted, values)
+            # The order in which a GPU adds up at an index is not always the same.
+            classes = torch.arange(n_classes, device=values.device)
+            return values @ (predicted[:, None] == classes).to(values.dtype)
+
         emphasis = SensorNumbers.of(params).emphasis
-        return batch_sums(emphasis, top, one_hot.to(log_probs.dtype), 1 - right, given, counted)
+        return batch_sums(emphasis, top, 1 - right, given, counted.to(log_probs.dtype), by_class)
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
