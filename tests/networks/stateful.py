@@ -30,10 +30,10 @@ def network_of(kind: str) -> LossNetwork:
     return (KINDS | NETWORKS)[kind].from_options(NetworkOptions(classes=(C,)))
 
 
-def loss_of(kind: str, **options: object) -> EvolvedLoss:
+def loss_of(kind: str, *, n_samples: int = N_SAMPLES, **options: object) -> EvolvedLoss:
     network = network_of(kind)
     params = accepted(network, 1, 0, C, *network.checked_classes)[0].float()
-    return EvolvedLoss(network, params, n_samples=N_SAMPLES, **options)
+    return EvolvedLoss(network, params, n_samples=n_samples, **options)
 
 
 def batch(seed: int, rows: int = BATCH, learned: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -135,7 +135,9 @@ def test_training_starts_with_the_gradient_of_cross_entropy(kind: str) -> None:
 
 @every_kind
 def test_the_window_is_in_samples(kind: str) -> None:
-    at_once, in_parts, ignoring = loss_of(kind), loss_of(kind), loss_of(kind, ignore_index=-7)
+    # An epoch that is long, as seen from a batch.
+    at_once, in_parts = (loss_of(kind, n_samples=100_000) for _ in range(2))
+    ignoring = loss_of(kind, n_samples=100_000, ignore_index=-7)
     logits, target = batch(0)
     at_once(logits.repeat(8, 1).requires_grad_(), target.repeat(8)).backward()
     for _ in range(8):

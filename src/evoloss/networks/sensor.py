@@ -6,8 +6,14 @@ largest probability, :math:`c_k` is the share that their labels contradict, over
 epochs, and c its mean over the classes: asymmetric noise leaves most classes alone.
 
 While a classifier learns, c falls. Where labels are wrong it stops above 0, on a *plateau*: it stays near its
-mean over the last ``slow`` epochs. The highest plateau so far is remembered. When wrong labels are memorised
-c falls below it; how far is remembered too, since the statistics look better the more is memorised.
+mean over the last ``slow`` epochs. The highest plateau so far is remembered.
+
+Wrong labels do harm as they are memorised, and that shows by itself. In an epoch of a shuffled training set
+the samples of the first batches were seen half an epoch ago on average, those of the last ones one and a
+half. What is memorised is forgotten meanwhile: predictions agree with the labels less and less from the start
+of an epoch to its end, and jump at the start of the next. What is learned of all samples together does not do
+that. The *recall* is this fall over an epoch: the share of right predictions at its start less that at its
+end, less what the means of two epochs say of the trend.
 
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
@@ -27,9 +33,12 @@ from evoloss.networks.tempering import certainty_of
 
 _LARGEST_LOG_ODDS = math.log(100.0)
 _AGREEMENT_WINDOW = 0.1  # epochs
-_WARM_UP = 1.0  # epochs in which nothing is called a plateau
+_WARM_UP = 2.0  # epochs in which nothing is called a plateau
 _KNOWN = 0.2  # how far below chance c has to be, as a share of it, to be a reading
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
+_LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
+_FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
+_RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 
 
 class SensorNumbers(NamedTuple):
@@ -44,8 +53,8 @@ class SensorNumbers(NamedTuple):
         tolerance: how far below that mean c may be on a plateau, as a share of it.
         clean: plateaus below this are those of hard samples with right labels.
         span: how far above ``clean`` the evidence for wrong labels is whole.
-        onset: c below this share of the plateau is a sign of memorising.
-        depth: how far below, as a share of the plateau, the sign is whole.
+        onset: the recall above which samples are being memorised.
+        depth: how far above ``onset`` that is certain.
         emphasis: exponent of the odds that weight the samples.
     """
 
@@ -82,12 +91,12 @@ _RANGES: dict[str, tuple[float, float, float]] = {
     "least": (1e-3, 0.9, 2e-3),
     "agreement_power": (0.1, 3.0, 0.74),
     "fast": (0.1, 2.0, 0.4),
-    "slow": (0.3, 6.0, 1.2),
-    "tolerance": (0.02, 0.6, 0.15),
-    "clean": (0.01, 0.3, 0.07),
-    "span": (0.02, 0.5, 0.1),
-    "onset": (0.3, 0.99, 0.9),
-    "depth": (0.05, 0.9, 0.4),
+    "slow": (0.3, 6.0, 2.4),
+    "tolerance": (0.02, 0.6, 0.25),
+    "clean": (0.01, 0.3, 0.05),
+    "span": (0.01, 0.5, 0.04),
+    "onset": (0.005, 0.2, 0.025),
+    "depth": (0.005, 0.2, 0.02),
     "emphasis": (0.5, 4.0, 2.0),
 }
 
@@ -95,15 +104,29 @@ _RANGES: dict[str, tuple[float, float, float]] = {
 def initial_state(n_classes: int) -> RunningState:
     """The statistics of a training that has not begun, float32.
 
-    ``n_samples`` is the size of the training set, 0 where it is not known; ``epochs`` how much of it was
-    seen; ``confident`` and ``contradicted`` the weights of samples by predicted class, and of those that
-    their labels contradict; ``agreement`` the probability that labels are given; ``slow`` the mean that c is
-    compared with; ``plateau`` the highest plateau; ``memorised`` the strongest sign of memorising.
+    Args:
+        n_classes: the class count; length of ``confident`` and ``contradicted``, the weights of samples by
+            predicted class, and of those that their labels contradict.
+
+    Returns:
+        By name, scalars but for those two: ``n_samples``, the size of the training set, 0 where it is not
+        known; ``completed`` epochs, and samples ``into`` the next; ``agreement``, the probability that labels
+        are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one. Of the epoch in
+        progress ``epoch_number`` samples, ``epoch_right`` predictions, their ``epoch_moment`` and the
+        ``epoch_spread`` of places; of the last one the ``last_mean`` and ``last_slope`` of right predictions,
+        ``last_known`` 1 if it has a slope. The number of ``recalls`` and their mean ``recall``;
+        ``memorised``, the strongest sign of wrong labels that are memorised.
     """
-    scalars = ("n_samples", "epochs", "agreement", "slow", "plateau", "memorised")
-    state = {name: torch.zeros((), dtype=torch.float32) for name in scalars}
+    state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
     of_classes = ("confident", "contradicted")
     return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in of_classes}
+
+
+_SCALARS = (
+    *("n_samples", "completed", "into", "agreement", "slow", "plateau"),
+    *("epoch_number", "epoch_right", "epoch_moment", "epoch_spread"),
+    *("last_mean", "last_slope", "last_known", "recalls", "recall", "memorised"),
+)
 
 
 def is_known(state: RunningState) -> Tensor:
@@ -135,6 +158,7 @@ def batch_sums(
     return {
         "number": counted.sum(dim=-1),
         "given": (given * counted).sum(dim=-1),
+        "right": ((1 - contradicted) * counted).sum(dim=-1),
         "confident": both[..., 0, :],
         "contradicted": both[..., 1, :],
     }
@@ -145,36 +169,78 @@ def moved_on(numbers: SensorNumbers, state: RunningState, sums: BatchSums) -> Ru
     number = sums["number"]
     state = {name: value.to(number.dtype) for name, value in state.items()}
     of_sample = torch.where(number > 0, 1 / number.clamp(min=1), 0.0)
-    passed = number / torch.where(is_known(state), state["n_samples"], _PLACEHOLDER)
+    n_samples = torch.where(is_known(state), state["n_samples"], _PLACEHOLDER)
+    passed = number / n_samples
     keep = (-passed / numbers.fast).exp()
     confident, contradicted = (
         torch.lerp(sums[name] * of_sample[..., None], state[name], keep[..., None])
         for name in ("confident", "contradicted")
     )
     agreement = torch.lerp(sums["given"] * of_sample, state["agreement"], (-passed / _AGREEMENT_WINDOW).exp())
+    after = {**state, **recalled(state, sums, n_samples)}
+    epochs = after["completed"] + after["into"] / n_samples
     reading = contradiction({"confident": confident, "contradicted": contradicted})
-    epochs = state["epochs"] + passed
     # At first the mean of all, later an exponential one.
     fresh = torch.maximum(
         -torch.expm1(-passed / numbers.slow), passed / epochs.clamp(min=torch.finfo(epochs.dtype).tiny)
     )
-    slow = torch.lerp(state["slow"], reading, fresh)
+    slow = torch.lerp(state["slow"], reading, fresh.clamp(max=1))
     chance = 1 - 1 / confident.shape[-1]
     known = ((chance - reading) / (_KNOWN * chance)).clamp(0, 1)
     decline = (slow - reading).clamp(min=0) / (numbers.tolerance * slow).clamp(min=1e-12)
     stays = torch.where(epochs > _WARM_UP, (1 - decline).clamp(min=0), 0.0)
     plateau = torch.maximum(state["plateau"], known * stays * slow)
-    fallen = numbers.onset - reading / plateau.clamp(min=1e-12)
-    sign = torch.where(plateau > 0, (fallen / numbers.depth).clamp(0, 1), 0.0)
+    memorising = ((after["recall"] - numbers.onset) / numbers.depth).clamp(0, 1)
+    sign = torch.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau))
     return {
-        "n_samples": state["n_samples"],
-        "epochs": epochs,
+        **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
-        "memorised": torch.maximum(state["memorised"], sign * evidence(numbers, plateau)),
+        "memorised": torch.maximum(state["memorised"], sign),
         "confident": confident,
         "contradicted": contradicted,
+    }
+
+
+def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> RunningState:
+    """The statistics that the recall is made of, after a batch.
+
+    A batch is at the place of its middle. Where that is in the next epoch, the one before it is over: the
+    slope of right predictions over it is set against the trend.
+    """
+    number = sums["number"]
+    middle = state["into"] + number / 2
+    passed_epochs = torch.where(number > 0, (middle / n_samples).floor(), 0.0)
+    is_over = passed_epochs > 0
+    total = state["epoch_number"].clamp(min=1)
+    mean, spread = state["epoch_right"] / total, state["epoch_spread"] / total
+    # Of an epoch in two batches or fewer there is no slope.
+    is_slope = spread > _LEAST_SPREAD
+    slope = torch.where(is_slope, state["epoch_moment"] / total / spread.clamp(min=_LEAST_SPREAD), 0.0)
+    fall = (mean - state["last_mean"]) - (slope + state["last_slope"]) / 2
+    counts = is_over & is_slope & (state["last_known"] > 0)
+    recalls = state["recalls"] + counts
+    share = (1 / recalls.clamp(min=1)).clamp(min=_RECALL_SHARE)
+    recall = state["recall"] + torch.where(counts, share * (fall - state["recall"]), 0.0)
+    passed_over = passed_epochs * n_samples
+    place = (middle - passed_over) / n_samples - 0.5
+    begun = {
+        name: torch.where(is_over, 0.0, state[name])
+        for name in ("epoch_number", "epoch_right", "epoch_moment", "epoch_spread")
+    }
+    return {
+        "completed": state["completed"] + passed_epochs,
+        "into": state["into"] + number - passed_over,
+        "epoch_number": begun["epoch_number"] + number,
+        "epoch_right": begun["epoch_right"] + sums["right"],
+        "epoch_moment": begun["epoch_moment"] + sums["right"] * place,
+        "epoch_spread": begun["epoch_spread"] + number * place.square(),
+        "last_mean": torch.where(is_over, mean, state["last_mean"]),
+        "last_slope": torch.where(is_over, slope, state["last_slope"]),
+        "last_known": torch.where(is_over, is_slope.to(slope.dtype), state["last_known"]),
+        "recalls": recalls,
+        "recall": recall,
     }
 
 
