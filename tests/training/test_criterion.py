@@ -25,7 +25,9 @@ class Curious(CrossEntropyLoss):
 
     training_arguments = ("index", "lr")
 
-    def plan_training(self, *, n_samples: int, epochs: int) -> None:
+    def plan_training(
+        self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
+    ) -> None:
         PLANS.append({"n_samples": n_samples, "epochs": epochs})
 
     def forward(self, input: Tensor, target: Tensor, **said: Any) -> Tensor:
@@ -53,11 +55,13 @@ def test_a_training_says_its_length_and_each_step_its_samples_and_its_rate() -> 
 
 def test_a_loss_is_prepared_as_a_copy_that_trains() -> None:
     loss = LOSSES["elr"]().eval()
-    criterion = prepared_criterion(loss, CPU, n_samples=30, epochs=2, world=2)
+    criterion = prepared_criterion(loss, CPU, n_samples=30, epochs=2, samples_per_epoch=24, world=2)
     assert criterion is not loss
     assert (criterion.training, criterion.n_samples, loss.training, loss.n_samples) == (True, 30, False, None)
     assert [state.synchronised for state in states_of(criterion)] == [True]
-    other = prepared_criterion(nn.CrossEntropyLoss(), CPU, n_samples=30, epochs=2, world=1)
+    other = prepared_criterion(
+        nn.CrossEntropyLoss(), CPU, n_samples=30, epochs=2, samples_per_epoch=24, world=1
+    )
     assert type(other) is nn.CrossEntropyLoss
     assert training_arguments(other, torch.arange(3), 0.1) == {}
 

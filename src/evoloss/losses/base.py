@@ -141,12 +141,15 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}
 
-    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
+    def plan_training(
+        self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
+    ) -> None:
         """Say how long the training will be, for a loss that has to know; of no consequence to others.
 
         Args:
             n_samples: size of the training set, at least 1.
             epochs: passes over it, at least 1; None where that is not known.
+            samples_per_epoch: where they are fewer, since incomplete batches are left out.
         """
 
     def reset(self) -> None:

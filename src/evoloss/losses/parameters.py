@@ -170,7 +170,9 @@ class ParametricLoss(ClassificationLoss):
         state = self.loss_state.of_call(logits, network.initial_state, after)
         return network.context(params, log_probs, labels, state)
 
-    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
+    def plan_training(
+        self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
+    ) -> None:
         """Say how large the training set is, for a loss whose statistics are over epochs.
 
         It stays known after :meth:`reset`.
@@ -178,11 +180,14 @@ class ParametricLoss(ClassificationLoss):
         Args:
             n_samples: size of the training set, at least 1.
             epochs: of no consequence.
+            samples_per_epoch: where they are fewer, since incomplete batches are left out.
 
         Raises:
-            ConfigError: if ``n_samples`` is below 1.
+            ConfigError: if a number is below 1.
         """
         n_samples = positive_count("n_samples", n_samples, self.name)
+        if samples_per_epoch is not None:
+            n_samples = positive_count("samples_per_epoch", samples_per_epoch, self.name)
         if self.network.keeps_state:
             self.loss_state.know("n_samples", n_samples)
 

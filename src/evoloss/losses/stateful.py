@@ -109,12 +109,15 @@ class EpochLoss(StatefulLoss):
     n_samples: int | None = None
     epochs: int | None = None
 
-    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
+    def plan_training(
+        self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
+    ) -> None:
         """Say how long the training will be.
 
         Args:
             n_samples: size of the training set, at least 1; the epoch is as many samples.
             epochs: passes over it, at least 1; has to be given.
+            samples_per_epoch: of no consequence here.
 
         Raises:
             ConfigError: if either is below 1.

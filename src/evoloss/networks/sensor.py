@@ -112,10 +112,11 @@ def initial_state(n_classes: int) -> RunningState:
         By name, scalars but for those two: ``n_samples``, the size of the training set, 0 where it is not
         known; ``completed`` epochs, and samples ``into`` the next; ``agreement``, the probability that labels
         are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one. Of the epoch in
-        progress ``epoch_number`` samples, ``epoch_right`` predictions, their ``epoch_moment`` and the
-        ``epoch_spread`` of places; of the last one the ``last_mean`` and ``last_slope`` of right predictions,
-        ``last_known`` 1 if it has a slope. The number of ``recalls`` and their mean ``recall``;
-        ``memorised``, the strongest sign of wrong labels that are memorised.
+        progress ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
+        and second moment of all places, ``epoch_place`` and ``epoch_spread``; of the last one the
+        ``last_mean`` and ``last_slope`` of right predictions, ``last_known`` 1 if it has a slope. The number
+        of ``recalls`` and their mean ``recall``; ``memorised``, the strongest sign of wrong labels that are
+        memorised.
     """
     state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
     of_classes = ("confident", "contradicted")
@@ -124,7 +125,7 @@ def initial_state(n_classes: int) -> RunningState:
 
 _SCALARS = (
     *("n_samples", "completed", "into", "agreement", "slow", "plateau"),
-    *("epoch_number", "epoch_right", "epoch_moment", "epoch_spread"),
+    *("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread"),
     *("last_mean", "last_slope", "last_known", "recalls", "recall", "memorised"),
 )
 
@@ -214,10 +215,13 @@ def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> Running
     passed_epochs = torch.where(number > 0, (middle / n_samples).floor(), 0.0)
     is_over = passed_epochs > 0
     total = state["epoch_number"].clamp(min=1)
-    mean, spread = state["epoch_right"] / total, state["epoch_spread"] / total
+    mean, centre = state["epoch_right"] / total, state["epoch_place"] / total
+    spread = state["epoch_spread"] / total - centre.square()
     # Of an epoch in two batches or fewer there is no slope.
     is_slope = spread > _LEAST_SPREAD
-    slope = torch.where(is_slope, state["epoch_moment"] / total / spread.clamp(min=_LEAST_SPREAD), 0.0)
+    moment = state["epoch_moment"] / total - mean * centre
+    slope = torch.where(is_slope, moment / spread.clamp(min=_LEAST_SPREAD), 0.0)
+    mean = mean - slope * centre  # in the middle of the epoch
     fall = (mean - state["last_mean"]) - (slope + state["last_slope"]) / 2
     counts = is_over & is_slope & (state["last_known"] > 0)
     recalls = state["recalls"] + counts
@@ -227,7 +231,7 @@ def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> Running
     place = (middle - passed_over) / n_samples - 0.5
     begun = {
         name: torch.where(is_over, 0.0, state[name])
-        for name in ("epoch_number", "epoch_right", "epoch_moment", "epoch_spread")
+        for name in ("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread")
     }
     return {
         "completed": state["completed"] + passed_epochs,
@@ -235,6 +239,7 @@ def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> Running
         "epoch_number": begun["epoch_number"] + number,
         "epoch_right": begun["epoch_right"] + sums["right"],
         "epoch_moment": begun["epoch_moment"] + sums["right"] * place,
+        "epoch_place": begun["epoch_place"] + number * place,
         "epoch_spread": begun["epoch_spread"] + number * place.square(),
         "last_mean": torch.where(is_over, mean, state["last_mean"]),
         "last_slope": torch.where(is_over, slope, state["last_slope"]),

@@ -13,7 +13,7 @@ from evoloss.losses.state import states_of
 
 
 def prepared_criterion(
-    loss: nn.Module, device: torch.device, *, n_samples: int, epochs: int, world: int
+    loss: nn.Module, device: torch.device, *, n_samples: int, epochs: int, samples_per_epoch: int, world: int
 ) -> nn.Module:
     """Copy a loss for a training, and say how long that is to one that asks.
 
@@ -22,11 +22,12 @@ def prepared_criterion(
         device: of the training.
         n_samples: size of the training set.
         epochs: passes over it.
+        samples_per_epoch: of all processes, without incomplete batches.
         world: how many processes train; running statistics are those of the joint batches.
     """
     criterion = copy.deepcopy(loss).to(device).train()
     if isinstance(criterion, ClassificationLoss):
-        criterion.plan_training(n_samples=n_samples, epochs=epochs)
+        criterion.plan_training(n_samples=n_samples, epochs=epochs, samples_per_epoch=samples_per_epoch)
     for state in states_of(criterion):
         state.synchronised = world > 1
     return criterion

@@ -211,6 +211,7 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         fabric.device,
         n_samples=len(dataset.train),
         epochs=config.epochs,
+        samples_per_epoch=batches.steps_per_epoch * batches.batch_size,
         world=fabric.world_size,
     )
     return Learner(fabric, model, optimizer, criterion, batches, config)

@@ -108,12 +108,15 @@ class ElrLoss(ClassificationLoss):
         with on_real_tensors():
             self.loss_state = LossState({"memory": torch.zeros(0, 0, dtype=torch.float32)})
 
-    def plan_training(self, *, n_samples: int, epochs: int | None = None) -> None:
+    def plan_training(
+        self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
+    ) -> None:
         """Say how many training samples there are.
 
         Args:
             n_samples: size of the training set, at least 1.
             epochs: of no consequence here.
+            samples_per_epoch: likewise.
 
         Raises:
             ConfigError: if ``n_samples`` is below 1.
