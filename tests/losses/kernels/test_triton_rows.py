@@ -42,16 +42,22 @@ def run(*command: str, **environment: str) -> str:
     return process.stdout
 
 
-@with_triton
-def test_in_the_interpreter() -> None:
-    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS, TRITON_INTERPRET="1")
+def run_checks(which: str, **environment: str) -> None:
+    """Run the checks of these marks."""
+    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, *CHECKS, **environment)
     assert " passed" in printed
+
+
+@with_triton
+@pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_in_the_interpreter(which: str) -> None:
+    run_checks(which, TRITON_INTERPRET="1")
 
 
 @with_triton
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_the_gpu() -> None:
-    assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
+    run_checks("slow or not slow")
 
 
 @with_triton
@@ -111,15 +117,12 @@ def test_kernels_compile_without_a_gpu(
             assert ("__assertfail" in text) == (kernel is forward_kernel and not flags["SOFT"])
 
 
-def test_importing_evoloss_does_not_import_triton() -> None:
-    code = "import sys, evoloss, evoloss.losses.kernels.triton_rows; print(sys.modules.get('triton'))"
-    assert run("-c", code).strip() == "None"
-
-
-def test_without_triton_it_imports_and_says_so() -> None:
+def test_importing_evoloss_does_not_import_triton_and_without_it_says_so() -> None:
     code = (
-        "import sys; sys.modules['triton'] = None; import torch\n"
+        "import sys, torch, evoloss\n"
         "from evoloss.losses.kernels import triton_rows as r\n"
+        "assert 'triton' not in sys.modules\n"
+        "sys.modules['triton'] = None\n"
         "print(r.available(), r.usable(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long)))"
     )
     assert run("-c", code, TRITON_INTERPRET="1").strip() == "False False"
