@@ -28,7 +28,7 @@ def build(cls: type[T], value: object, where: str = "") -> T:
     """
     if not isinstance(value, dict):
         raise DecodeError(f"{where or 'the document'} is {_describe(value)}; expected an object")
-    hints = _type_hints(cls)
+    hints = _type_hints(cls)  # type: ignore[arg-type]  # a class is hashable
     entries = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
     prefix = f"{where}." if where else ""
     for name, entry in entries.items():
