@@ -35,7 +35,7 @@ def test_class_counts_below_two_are_refused_at_the_door() -> None:
 
 def test_an_unknown_loss_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
-        run(InspectCommand(loss="gc"))
+        run(InspectCommand(loss="gcee"))
 
 
 def test_a_known_loss_is_printed_beside_cross_entropy(capsys: pytest.CaptureFixture[str]) -> None:
