@@ -35,7 +35,7 @@ def test_class_counts_below_two_are_refused_at_the_door() -> None:
 
 def test_an_unknown_loss_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
-        run(InspectCommand(loss="gc"))
+        run(InspectCommand(loss="gcee"))
 
 
 def test_a_known_loss_is_printed_beside_cross_entropy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,8 +83,9 @@ def test_out_writes_the_record_and_the_figures(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_paced_loss_is_drawn_at_several_agreements(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("evoloss.cli.inspect.AGREEMENTS", (0.0,))  # each takes a second
     evolved("paced").save_pretrained(tmp_path / "own")
     command = InspectCommand(loss=str(tmp_path / "own"), classes=4, agreement=0.25, out=tmp_path / "out")
     assert run(command) == 0
@@ -99,7 +100,12 @@ def test_a_paced_loss_is_drawn_at_several_agreements(
     )
 
 
-def test_a_paced_loss_is_read_over_the_course_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_paced_loss_is_read_over_the_course_of_a_training(
+    every: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not every:
+        monkeypatch.setattr("evoloss.cli.inspect.AGREEMENTS", (0.0, 1.0))
     assert run(InspectCommand(loss="evolved-noise")) == 0
     printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "first steps (A = 0): cross-entropy's learning rates carry over" in printed

@@ -11,6 +11,7 @@ import pytest
 
 from evoloss.cli.termination import terminable
 from tests.processes import children, is_running, start, wait_for
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc"
@@ -49,7 +50,7 @@ def test_in_another_thread_nothing_changes() -> None:
     assert seen == [signal.getsignal(signal.SIGTERM)]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sampled(["ablate", "compare"], 2))
 def test_workers_end_and_the_way_to_go_on_is_told(tmp_path: Path, command: str) -> None:
     with start(["-m", "evoloss", *COMMANDS[command], *WORKERS, "--out", tmp_path / "out"]) as process:
         assert wait_for(lambda: list((tmp_path / "out" / "runs").glob(".*.lock")))

@@ -1,26 +1,34 @@
 from __future__ import annotations
 
 import gc
-import os
+import signal
 import warnings
 from collections.abc import Iterator
 
 import pytest
 
+from evoloss.executors.ray import RayExecutor
 
-@pytest.fixture(scope="session")
+
+def own_handler(*_: object) -> None:
+    """What a program of its own does on SIGTERM."""
+
+
+@pytest.fixture(scope="package")
 def local_ray() -> Iterator[None]:
-    """A Ray of two cores that the tests of this folder share; starting one takes seconds."""
+    """A Ray of two cores, started as ours are, that the tests of this folder share; it takes seconds."""
     ray = pytest.importorskip("ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Ray's own start, about its own code
-        ray.init(
-            address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-        )
-    yield
-    ray.shutdown()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Ray ends its servers without waiting for them
-        gc.collect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "")  # what Ray puts there goes with it
+        patch.delenv("RAY_AUTH_MODE")
+        before = signal.signal(signal.SIGTERM, own_handler)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Ray's own start, about its own code
+            started = RayExecutor(2)
+        with started:
+            yield
+        assert not ray.is_initialized()
+        signal.signal(signal.SIGTERM, before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # Ray ends its servers without waiting for them
+            gc.collect()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from evoloss.errors import EvolossError
 from evoloss.executors import make_executor
 from evoloss.executors.ray import RayExecutor
 from tests.executors.calls import square
-from tests.processes import children, run
+from tests.executors.conftest import own_handler
+from tests.processes import children
 
 ray = pytest.importorskip("ray")
 
@@ -61,22 +63,6 @@ def test_the_first_version_that_asks_for_a_token_is_required() -> None:
     assert "2.59.0" in Requirement(requirement).specifier
 
 
-LOCAL = (
-    "import signal\n"
-    "from tests.executors.calls import square\n"
-    "from tests.executors.test_ray import listening\n"
-    "from evoloss.executors import make_executor\n"
-    "if __name__ == '__main__':\n"
-    "    def mine(*_): pass\n"
-    "    signal.signal(signal.SIGTERM, mine)\n"
-    "    with make_executor('ray', workers=1) as executor:\n"
-    "        print('nine is', executor.submit(square, 3).result())\n"
-    "        print('handler', signal.getsignal(signal.SIGTERM) is mine)\n"
-    "        print('hosts', *sorted(set(listening())))\n"
-    "        print('token', __import__('os').environ.get('RAY_AUTH_MODE'))\n"
-)
-
-
 def listening() -> Iterator[str]:
     """The addresses on which this process and its descendants wait for connections, as hexadecimal digits."""
     rows = [
@@ -96,12 +82,12 @@ def listening() -> Iterator[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="sockets are looked up in /proc")
-def test_a_ray_that_we_start_listens_on_the_loopback_alone_and_keeps_the_handler_of_sigterm() -> None:
-    code, printed = run(["-W", "ignore", "-c", LOCAL])
-    assert code == 0, printed
-    assert "nine is 9" in printed
-    assert "handler True" in printed
-    assert "token token" in printed
-    (hosts,) = [line.split()[1:] for line in printed.splitlines() if line.startswith("hosts")]
+def test_a_ray_that_we_start_listens_on_the_loopback_alone_and_asks_for_a_token(local_ray: None) -> None:
+    hosts = sorted(set(listening()))
     assert hosts, "somebody listens"
     assert all(host.endswith("0100007F") for host in hosts), hosts
+    assert os.environ.get("RAY_AUTH_MODE") == "token"
+
+
+def test_a_ray_that_we_start_keeps_the_handler_of_sigterm(local_ray: None) -> None:
+    assert signal.getsignal(signal.SIGTERM) is own_handler

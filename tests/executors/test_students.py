@@ -16,7 +16,7 @@ PRIOR = Prior(classes=(3, 4), samples=(40, 60), steps=(12, 20), width=(6, 8))
 SPECS = [TaskGroupSpec(PRIOR, 0, ("spread",), group, 2, long=False) for group in range(2)]
 
 
-@pytest.mark.parametrize("name", ["processes", "ray"])
+@pytest.mark.parametrize("name", [pytest.param("processes", marks=pytest.mark.slow), "ray"])
 def test_groups_spread_over_workers(name: ExecutorName, request: pytest.FixtureRequest) -> None:
     if name == "ray":
         request.getfixturevalue("local_ray")

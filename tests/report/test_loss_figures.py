@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.report.loss_figures import canonical_scale, gradient_profiles_figure, loss_curves_figure
 from tests.diagnostics import reference_losses
 from tests.losses.evolved_losses import evolved
+from tests.sampling import sampled
 
 NAMES = ("cross_entropy", "mae", "gce", "smoothed", "negated")
 FIGURES = (loss_curves_figure, gradient_profiles_figure)
@@ -30,8 +32,7 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(image.imread(io.BytesIO(path.read_bytes()), format="png"))
 
 
-@pytest.mark.parametrize("canonical", [False, True])
-@pytest.mark.parametrize("draw", FIGURES)
+@pytest.mark.parametrize(("draw", "canonical"), sampled(itertools.product(FIGURES, [False, True]), 3))
 def test_pngs_show_every_curve(draw, canonical: bool, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "new" / "figure.png"
     draw(curves, path, title="A title", canonical=canonical)
@@ -44,8 +45,7 @@ def test_pngs_show_every_curve(draw, canonical: bool, curves: dict[str, Curve], 
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize(("draw", "suffix"), sampled(itertools.product(FIGURES, ["png", "svg"]), 3))
 def test_equal_curves_make_equal_files(draw, suffix: str, curves: dict[str, Curve], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for name in ("a", "b"):
         draw({"mae": curves["mae"]}, tmp_path / f"{name}.{suffix}")

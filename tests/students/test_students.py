@@ -282,6 +282,7 @@ def test_memory_is_bounded_and_used_again() -> None:
             assert {name: buffer.data_ptr() for name, buffer in workspace._buffers.items()} == held
 
 
+@pytest.mark.slow
 def test_no_large_memory_is_allocated_from_step_to_step() -> None:
     """A hundred steps more allocate no more pieces of the size of a batch's logits or above."""
     config, tables = replace(CONFIG, norm="layer"), join_tables([TABLES] * 8)

@@ -15,6 +15,7 @@ from evoloss.errors import ConfigError, EvolossError, ResultsError
 from evoloss.executors import make_executor
 from evoloss.sweeps.run_files import Run, read_run, run_path
 from evoloss.sweeps.sweep import sweep
+from tests.sampling import sampled
 from tests.sweeps.sweep_runs import make_runs, square
 
 EXPECTED = [{"square": number**2, "history": [1.5, None]} for number in range(8)]
@@ -136,7 +137,7 @@ def test_few_runs_are_under_way_and_an_interrupt_cancels_them(tmp_path: Path) ->
     assert len(files(tmp_path)) == 1, "what is done stays, and no claim is left"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", sampled([1, 2], 2))
 def test_a_failed_run_stops_no_other(tmp_path: Path, workers: int) -> None:
     runs = make_runs(4, broken=1)
     with pytest.raises(EvolossError) as caught, make_executor("processes", workers=workers) as executor:

@@ -128,19 +128,38 @@ def _descend(costs: Callable[[Tensor], Tensor], logits: Tensor, steps: int) -> t
     Returns:
         The least cost on the way of each, ``(S,)``, and where it was, ``(S, C)``.
     """
-    slopes = torch.func.grad(lambda rows: costs(rows).sum())
-    best, place = costs(logits), logits
+    best, slope = _costs_and_slopes(costs, logits)
+    place = logits
     mean, square = torch.zeros_like(logits), torch.zeros_like(logits)
     for step in range(1, steps + 1):
-        slope = slopes(logits)
         mean = torch.lerp(slope, mean, _MEAN)
         square = torch.lerp(slope.square(), square, _SQUARE)
         size = _FIRST * (_LAST / _FIRST) ** (step / steps)
         # What is a slope only because of rounding moves nothing.
         way = (mean / (1 - _MEAN**step)) / ((square / (1 - _SQUARE**step)).sqrt() + 1e-12)
         logits = logits - size * way
-        cost = costs(logits)
+        cost, slope = _costs_and_slopes(costs, logits)
         better = cost < best
         best = torch.where(better, cost, best)
         place = torch.where(better[:, None], logits, place)
     return best, place
+
+
+def _costs_and_slopes(costs: Callable[[Tensor], Tensor], logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Costs ``(S,)`` and their slopes ``(S, C)``, of one forward pass.
+
+    Outside of transforms without ``torch.func``, whose first call imports the compiler's parts for a second.
+    """
+    if torch._C._functorch.peek_interpreter_stack() is None:
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            cost = costs(leaf)
+            (slope,) = torch.autograd.grad(cost.sum(), leaf)
+        return cost.detach(), slope
+
+    def total(rows: Tensor) -> tuple[Tensor, Tensor]:
+        cost = costs(rows)
+        return cost.sum(), cost
+
+    slope, (_, cost) = torch.func.grad_and_value(total, has_aux=True)(logits)
+    return cost, slope

@@ -74,17 +74,18 @@ def test_how_an_interrupted_line_is_judged(status: int, error: str, outcome: str
     assert judge(Ended(status, error, interrupted=True), changed=True) == outcome
 
 
-def test_a_small_campaign_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lines", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_small_campaign_ends_without_a_traceback(lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_lines, "WORK_SECONDS", 2.0)
     first = 1_000_001
-    seeds = [seed for seed in range(first, first + 30) if seed % PROCESS_EVERY]
+    seeds = [seed for seed in range(first, first + lines) if seed % PROCESS_EVERY]
     before = (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGALRM), sys.stderr)
     counts = run_here(CommandLineCampaign(), seeds)
     assert (Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGALRM), sys.stderr) == before
     assert not counts.bad, counts.examples
-    assert counts.outcomes["done"] > 4
-    assert counts.outcomes["refused"] > 4
-    assert counts.outcomes["usage"] > 1
+    assert counts.outcomes["done"] > lines / 8
+    assert counts.outcomes["refused"] > lines / 8
+    assert counts.outcomes["usage"] > 0
 
 
 def test_a_process_is_a_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

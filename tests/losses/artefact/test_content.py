@@ -26,37 +26,42 @@ def saved(tmp_path: Path) -> Path:
     return directory
 
 
-@settings(deadline=None, max_examples=60)
-@given(content=st.binary(max_size=200))
-def test_foreign_tensors_with_a_right_checksum(content: bytes, tmp_path_factory: pytest.TempPathFactory):
+@pytest.fixture(scope="module")
+def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved loss of which each example writes a file anew."""
     directory = tmp_path_factory.mktemp("fuzz")
     evolved("classwise").save_pretrained(directory)
+    return directory
+
+
+@settings(deadline=None, max_examples=60)
+@given(content=st.binary(max_size=200))
+def test_foreign_tensors_with_a_right_checksum(content: bytes, rewritten: Path):
+    good = config_of(rewritten), (rewritten / "loss.safetensors").read_bytes()
     for body in (content, len(content).to_bytes(8, "little") + content):
-        put_tensors(directory, body)
-        refused(directory)
+        put_tensors(rewritten, body)
+        refused(rewritten)
+    put_tensors(rewritten, good[1])
+    assert config_of(rewritten) == good[0]
 
 
 @settings(deadline=None, max_examples=60)
 @given(key=st.sampled_from(["format", "evoloss_version", "network", "loss_sha256", "record"]), value=JSON)
 @pytest.mark.slow
-def test_any_json_value_in_the_place_of_another(
-    key: str, value: Any, tmp_path_factory: pytest.TempPathFactory
-):
-    directory = tmp_path_factory.mktemp("fuzz")
-    evolved("classwise").save_pretrained(directory)
-    put(directory, {**config_of(directory), key: value})
-    loads_or_is_refused(directory)
+def test_any_json_value_in_the_place_of_another(key: str, value: Any, rewritten: Path):
+    good = config_of(rewritten)
+    put(rewritten, {**good, key: value})
+    loads_or_is_refused(rewritten)
+    put(rewritten, good)
 
 
 @settings(deadline=None, max_examples=60)
 @given(key=st.sampled_from(["kind", "hidden", "activation", "features", "n_classes"]), value=JSON)
-def test_any_json_value_in_the_network(key: str, value: Any, tmp_path_factory: pytest.TempPathFactory):
-    directory = tmp_path_factory.mktemp("fuzz")
-    evolved("classwise").save_pretrained(directory)
-    config = config_of(directory)
-    config["network"][key] = value
-    put(directory, config)
-    loads_or_is_refused(directory)
+def test_any_json_value_in_the_network(key: str, value: Any, rewritten: Path):
+    good = config_of(rewritten)
+    put(rewritten, {**good, "network": {**good["network"], key: value}})
+    loads_or_is_refused(rewritten)
+    put(rewritten, good)
 
 
 GOOD = usable_params("classwise")

@@ -144,7 +144,7 @@ def check_fresh_parameters(loss: EvolvedLoss, n: int) -> None:
 @over(EVOLVED)
 def test_fresh_parameters_are_those_of_the_call(subject: Subject) -> None:
     loss = built(subject)
-    check_fresh_parameters(loss, 2 if loss.network.is_tabulated or not subject.any_count else 40)
+    check_fresh_parameters(loss, 2 if loss.network.is_tabulated or not subject.any_count else 10)
 
 
 @pytest.mark.slow

@@ -12,12 +12,14 @@ from evoloss.losses import LOSSES
 from evoloss.losses.kernels import cpu_rows
 from tests.losses.cases import make_indices, make_logits, make_probs, make_weight
 from tests.losses.evolved_losses import evolved
+from tests.sampling import sampled
 
 N, C = 40, 7
 TARGETS = {"indices": make_indices(N, n_classes=C), "probabilities": make_probs(N, C, dtype=torch.float32)}
 every_use = pytest.mark.parametrize("smoothing", [0.0, 0.2])
 every_target = pytest.mark.parametrize("kind", TARGETS)
-every_network = pytest.mark.parametrize("network", ["tempered", "paced"])
+NETWORK_NAMES = ("tempered", "paced")
+every_network = pytest.mark.parametrize("network", NETWORK_NAMES)
 
 
 def cost_and_gradient(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +98,7 @@ def test_rows_taken_a_few_at_a_time_see_the_whole_batch(
         loss(logits, target)
 
 
-@every_network
+@pytest.mark.parametrize("network", sampled(NETWORK_NAMES, 2))
 def test_half_precision_needs_the_memory_of_cross_entropy(network: str) -> None:
     logits = make_logits(64, 32_000).bfloat16().requires_grad_()
     target = make_indices(64, n_classes=32_000)

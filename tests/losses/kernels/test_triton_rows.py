@@ -42,16 +42,22 @@ def run(*command: str, **environment: str) -> str:
     return process.stdout
 
 
-@with_triton
-def test_in_the_interpreter() -> None:
-    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS, TRITON_INTERPRET="1")
+def run_checks(which: str, **environment: str) -> None:
+    """Run the checks of these marks."""
+    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, *CHECKS, **environment)
     assert " passed" in printed
+
+
+@with_triton
+@pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_in_the_interpreter(which: str) -> None:
+    run_checks(which, TRITON_INTERPRET="1")
 
 
 @with_triton
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_the_gpu() -> None:
-    assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
+    run_checks("slow or not slow")
 
 
 @with_triton

@@ -18,6 +18,7 @@ from tests.losses.kernels.triton_rows_reference import (
     reference,
     smooth_tables,
 )
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.skipif(not available(), reason="neither Triton's interpreter nor a GPU")
 
@@ -85,7 +86,7 @@ def fresh_compiler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_compiler")
-@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("dynamic", sampled([True, False], 2))
 def test_it_compiles_as_one_graph(dynamic: bool) -> None:
     tables, weight = smooth_tables(7), draw_weight(7)
 

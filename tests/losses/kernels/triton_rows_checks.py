@@ -1,10 +1,12 @@
 """What test_triton_rows.py runs in a process of its own, in Triton's interpreter and on a GPU where one is.
 
-Every kernel is compared with plain PyTorch in float64 on the same tables.
+Every kernel is compared with plain PyTorch in float64 on the same tables. What is marked slow runs with the
+slow tests, and on a GPU.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -30,6 +32,7 @@ from tests.losses.kernels.triton_rows_reference import (
     reference,
     smooth_tables,
 )
+from tests.sampling import sampled
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # Blocks of 1 to 4,096 classes, full and not, and rows of two and three blocks.
@@ -62,14 +65,13 @@ def check(logits: Tensor, target: Tensor, tables: Tables | None, **arguments: An
     return costs, grads
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("n_classes", COUNTS)
+@pytest.mark.parametrize(("n_classes", "dtype"), sampled(itertools.product(COUNTS, DTYPES), 4))
 def test_index_targets(n_classes: int, dtype: torch.dtype) -> None:
     n = 4 if n_classes <= 100 else 2
     check(draw(n, n_classes, dtype), draw_labels(n, n_classes), smooth_tables(n_classes))
 
 
-@pytest.mark.parametrize("n_classes", [1, 7, 100, 5000])
+@pytest.mark.parametrize("n_classes", sampled([1, 7, 100, 5000], 3))
 def test_weight_and_smoothing(n_classes: int) -> None:
     logits, target, weight = draw(2, n_classes), draw_labels(2, n_classes), draw_weight(n_classes)
     tables = smooth_tables(n_classes)
@@ -79,8 +81,7 @@ def test_weight_and_smoothing(n_classes: int) -> None:
     check(logits, target, tables, weight=weight.bfloat16(), label_smoothing=1.0)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("n_classes", [1, 7, 5000])
+@pytest.mark.parametrize(("n_classes", "dtype"), sampled(itertools.product([1, 7, 5000], DTYPES), 4))
 def test_probability_targets(n_classes: int, dtype: torch.dtype) -> None:
     logits, target, weight = draw(2, n_classes, dtype), draw_probs(2, n_classes), draw_weight(n_classes)
     tables = smooth_tables(n_classes)
@@ -90,7 +91,7 @@ def test_probability_targets(n_classes: int, dtype: torch.dtype) -> None:
     check(logits, 2.0 * target, tables, weight=weight, label_smoothing=0.2)
 
 
-@pytest.mark.parametrize("n_classes", [10, 5000])
+@pytest.mark.parametrize("n_classes", sampled([10, 5000], 2))
 def test_without_tables_it_is_cross_entropy(n_classes: int) -> None:
     logits, weight = draw(3, n_classes).requires_grad_(), draw_weight(n_classes)
     labels = draw_labels(3, n_classes)
@@ -106,7 +107,7 @@ def test_without_tables_it_is_cross_entropy(n_classes: int) -> None:
         torch.testing.assert_close(row_costs(logits, target, None, **shared), expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("n_classes", [10, 5000])
+@pytest.mark.parametrize("n_classes", sampled([10, 5000], 2))
 def test_no_other_term_is_no_lookup_and_the_same_numbers(n_classes: int) -> None:
     logits, target = draw(3, n_classes), draw_labels(3, n_classes)
     tables = smooth_tables(n_classes, others=False)
@@ -150,7 +151,7 @@ def test_the_shipped_loss(smoothing: float) -> None:
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("n_classes", [7, 5000])
+@pytest.mark.parametrize("n_classes", sampled([7, 5000], 2))
 def test_strides(n_classes: int) -> None:
     logits, target, tables = draw(4, n_classes), draw_labels(4, n_classes), smooth_tables(n_classes)
     wide = torch.full((8, n_classes + 3), math.nan, device=DEVICE)
@@ -217,7 +218,7 @@ def test_a_target_out_of_range_is_nan_where_assertions_are_off(label: int) -> No
         assert grads.isnan().all(dim=1).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("n_classes", [2, 7, 5000])
+@pytest.mark.parametrize("n_classes", sampled([7, 2, 5000], 3))
 def test_logits_of_ten_thousand(n_classes: int) -> None:
     logits = 1e4 * torch.sign(draw(2, n_classes)) + draw(2, n_classes)
     target, tables = draw_labels(2, n_classes), smooth_tables(n_classes)
@@ -227,7 +228,7 @@ def test_logits_of_ten_thousand(n_classes: int) -> None:
         check(values, draw_probs(2, n_classes), None)
 
 
-@pytest.mark.parametrize("n_classes", [7, 5000])
+@pytest.mark.parametrize("n_classes", sampled([7, 5000], 2))
 def test_log_p_below_the_floor(n_classes: int) -> None:
     logits = draw(3, n_classes)
     logits[:, 1] -= 200.0
@@ -252,8 +253,7 @@ def test_masked_classes(n_classes: int) -> None:
     assert (cost == math.inf).all()
 
 
-@pytest.mark.parametrize("n_classes", [7, 5000])
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(("n_classes", "bad"), sampled(itertools.product([7, 5000], [math.nan, math.inf]), 3))
 def test_a_row_without_a_softmax_is_nan(n_classes: int, bad: float) -> None:
     logits, target = draw(4, n_classes), draw_labels(4, n_classes)
     logits[1, 3] = bad

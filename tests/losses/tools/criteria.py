@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +45,26 @@ def over(cases: list[LossCase]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", params)
 
 
-every_criterion = over(KNOWN + KINDS + FROM_ZOO)
+def over_with(name: str, values: Mapping[str, Any], cases: list[LossCase]) -> pytest.MarkDecorator:
+    """Cases and values: each fast case with one value, in turn; all with all among the slow tests."""
+    fast = [case.name for case in cases if case.name in FEW_NAMES]
+    params = [
+        pytest.param(
+            case,
+            value,
+            id=f"{case.name}-{label}",
+            marks=()
+            if case.name in fast and fast.index(case.name) % len(values) == position
+            else pytest.mark.slow,
+        )
+        for case in cases
+        for position, (label, value) in enumerate(values.items())
+    ]
+    return pytest.mark.parametrize(("case", name), params)
+
+
+EVERY = KNOWN + KINDS + FROM_ZOO
+every_criterion = over(EVERY)
 every_learned = over(KINDS + FROM_ZOO)
 few_criteria = over(FEW)
 

@@ -136,7 +136,10 @@ def test_a_saved_module_is_loaded_with_weights_only(case: LossCase):
     assert_same_bits(loaded["criterion"], loss)
 
 
-LOAD = "loss = torch.load(sys.argv[1], weights_only=True); loss(torch.randn(2, 3), torch.tensor([0, 1]))"
+LOAD = (
+    "losses = [torch.load(path, weights_only=True) for path in sys.argv[1:]]; "
+    "print(*(loss(torch.randn(2, 3), torch.tensor([0, 1])).item() for loss in losses))"
+)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,9 @@ LOAD = "loss = torch.load(sys.argv[1], weights_only=True); loss(torch.randn(2, 3
     ids=["after-torch", "before-torch"],
 )
 def test_an_import_is_all_that_loading_needs(imports: str, tmp_path: Path):
-    for name, loss in {"evolved": EvolvedLoss(), "known": LOSSES["gce"]()}.items():
-        torch.save(loss, tmp_path / name)
-        subprocess.run([sys.executable, "-c", f"{imports}; {LOAD}", str(tmp_path / name)], check=True)
+    paths = [str(tmp_path / name) for name in ("evolved", "known")]
+    for path, loss in zip(paths, (EvolvedLoss(), LOSSES["gce"]()), strict=True):
+        torch.save(loss, path)
+    code = f"{imports}; {LOAD}"
+    done = subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True, text=True)
+    assert len(done.stdout.split()) == 2

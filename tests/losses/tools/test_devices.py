@@ -19,6 +19,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from evoloss.losses import EvolvedLoss
 from tests.losses.cases import LossCase
 from tests.losses.tools.criteria import (
+    EVERY,
+    FEW,
     FROM_ZOO,
     INDICES,
     LOGITS,
@@ -28,13 +30,14 @@ from tests.losses.tools.criteria import (
     every_criterion,
     few_criteria,
     over,
+    over_with,
     value_and_gradient,
 )
 from tests.sampling import sampled
 
-SHARED = [{}, {"label_smoothing": 0.1}, {"reduction": "none"}]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
-every_option = pytest.mark.parametrize("shared", SHARED, ids=["plain", "smoothed", "each"])
+OPTIONS: dict[str, dict] = {"plain": {}, "smoothed": {"label_smoothing": 0.1}, "each": {"reduction": "none"}}
+with_options = over_with("shared", OPTIONS, EVERY)
 # Tables differ from the network itself, which a trace holds, by what docs/performance.md says.
 close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)
 
@@ -44,8 +47,7 @@ def assert_like_cross_entropy(value: Tensor, logits: Tensor, target: Tensor, sha
     assert (value.shape, value.dtype, value.device) == (expected.shape, expected.dtype, expected.device)
 
 
-@every_option
-@every_criterion
+@with_options
 def test_the_loss_follows_the_logits(case: LossCase, shared: dict):
     loss = case.build(**shared)
     for dtype in DTYPES:
@@ -117,8 +119,7 @@ def test_from_pretrained_where_tensors_have_no_values(case: LossCase):
         assert_same_bits(loss, expected)
 
 
-@every_option
-@every_criterion
+@with_options
 def test_fake_logits(case: LossCase, shared: dict):
     """Inside of their mode and outside of it, with the loss built before."""
     loss = case.build(**shared)
@@ -158,8 +159,7 @@ def called(loss: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
     return lambda logits, target: loss(logits, target)
 
 
-@pytest.mark.parametrize("mode", sampled(["symbolic", "fake", "real"], 3))
-@few_criteria
+@over_with("mode", {mode: mode for mode in ("real", "fake", "symbolic")}, FEW)
 def test_graphs_of_make_fx(case: LossCase, mode: str):
     other = LOGITS.flip(0) + 0.5
     for shared, target in (
@@ -187,7 +187,7 @@ def test_graphs_of_gradients(case: LossCase):
         close(graph(other, INDICES), value_and_gradient(loss, other, INDICES)[1])
 
 
-@pytest.mark.parametrize("name", ["evolved-base", "evolved-noise"])
+@pytest.mark.parametrize("name", sampled(["evolved-noise", "evolved-base"], 2))
 def test_parameters_that_are_inputs_of_a_graph_stay_inputs(name: str):
     """Numbers are put into a graph for the loss's own parameters alone."""
     loss = EvolvedLoss(name)

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from evoloss.losses import EvolvedLoss
 from tests.losses.cases import LossCase, make_indices, make_logits, make_probs, make_weight
 from tests.losses.tools.criteria import (
+    EVERY,
     FEW,
     INDICES,
     PROBS,
@@ -21,7 +22,9 @@ from tests.losses.tools.criteria import (
     Classifier,
     every_criterion,
     over,
+    over_with,
 )
+from tests.sampling import sampled
 
 INPUTS = make_logits(6, 3, seed=5, dtype=torch.float32)
 OTHER_INPUTS = make_logits(9, 3, seed=6, dtype=torch.float32)
@@ -39,9 +42,9 @@ CALLS: list[tuple[dict[str, Any], Tensor]] = [
     (SMOOTHED, INDICES),
     ({"reduction": "none"}, PROBS),
 ]
-every_call = pytest.mark.parametrize(
-    ("shared", "target"), CALLS, ids=["plain", "smoothed-weighted-ignored", "probs-each"]
-)
+CALL_NAMES = ("plain", "smoothed-weighted-ignored", "probs-each")
+HALF_AND_DOUBLE = (torch.float16, torch.float64, torch.bfloat16)
+every_call = pytest.mark.parametrize(("shared", "target"), CALLS, ids=CALL_NAMES)
 CROSS_ENTROPY = LossCase("nn.CrossEntropyLoss", nn.CrossEntropyLoss)
 torchscript = pytest.mark.filterwarnings(
     "ignore:`torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning"
@@ -82,13 +85,13 @@ def assert_exported(case: LossCase, shared: dict[str, Any], target: Tensor, *, s
     assert len(program.graph.nodes) < 320
 
 
-@pytest.mark.parametrize(("shared", "target"), CALLS[1:], ids=["indices", "probs"])
-@one_of_a_kind
-def test_torch_export(case: LossCase, shared: dict[str, Any], target: Tensor):
+@over_with("call", {"indices": CALLS[1], "probs": CALLS[2]}, ONE_OF_A_KIND)
+def test_torch_export(case: LossCase, call: tuple[dict[str, Any], Tensor]):
+    shared, target = call
     assert_exported(case, shared, target, strict=False)
 
 
-@over([CROSS_ENTROPY, *ONE_OF_A_KIND])
+@pytest.mark.parametrize("case", sampled([CROSS_ENTROPY, *ONE_OF_A_KIND], 3), ids=lambda case: case.name)
 def test_strict_torch_export(case: LossCase):
     assert_exported(case, {}, INDICES, strict=True)
 
@@ -147,8 +150,7 @@ def test_torch_export_of_dense_predictions(case: LossCase):
 
 
 @torchscript
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
-@one_of_a_kind
+@over_with("dtype", {str(dtype): dtype for dtype in HALF_AND_DOUBLE}, ONE_OF_A_KIND)
 def test_exports_in_other_precisions(case: LossCase, dtype: torch.dtype):
     model, inputs = Classifier(case.build()).to(dtype), INPUTS.to(dtype)
     expected = exactly(model)
@@ -159,9 +161,9 @@ def test_exports_in_other_precisions(case: LossCase, dtype: torch.dtype):
 
 
 @torchscript
-@every_call
-@every_criterion
-def test_jit_trace(case: LossCase, shared: dict[str, Any], target: Tensor):
+@over_with("call", dict(zip(CALL_NAMES, CALLS, strict=True)), EVERY)
+def test_jit_trace(case: LossCase, call: tuple[dict[str, Any], Tensor]):
+    shared, target = call
     model = Classifier(case.build(**shared))
     expected = exactly(model)
     traced = torch.jit.trace(model, (INPUTS, target))  # which checks the trace with the model, too
@@ -251,7 +253,7 @@ onnx_warnings = pytest.mark.filterwarnings(
 
 
 @onnx_warnings
-@over(ONE_OF_A_KIND[1:])
+@over([case for case in FEW if case.name == "evolved-base"])
 def test_onnx(case: LossCase):
     assert_same_in_onnxruntime(case, {}, INDICES)
 
