@@ -62,9 +62,9 @@ class MaeStarLoss(CountedProbabilityLoss):
 
     Args:
         like: class count of that problem, above 1; a bias :math:`\epsilon` of one's own is
-            :math:`1 + (C - 1) e^{-\epsilon}`. The paper has a bias for 10 classes already. Of 2, 4 and 10, the
-            default is what does well on digits both clean and with 40 % wrong labels: 2 fits wrong labels,
-            10 is absolute error there.
+            :math:`1 + (C - 1) e^{-\epsilon}`. The paper has a bias for 10 classes already. Of 2, 4 and 10
+            the default is what does well on digits both clean and with 40 % wrong labels: 2 fits wrong
+            labels, 10 is absolute error there.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
