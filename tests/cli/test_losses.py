@@ -18,6 +18,7 @@ def test_every_name_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         assert line
     assert table["evolved-base"][1] == SHIPPED["evolved-base"]
     assert table["gce"][1] == "Generalised cross-entropy"
+    assert "oracle" in table["epsilon_softmax_mae"][1]
 
 
 def test_options_are_refused(capsys: pytest.CaptureFixture[str]):

@@ -91,7 +91,7 @@ class StatefulLoss(ClassificationLoss):
             gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
         rows = log_probs.detach()
         if logits.shape[1] == 1:  # no choice
-            state = dict(self.initial_state(1))
+            state = {name: value.to(logits.device) for name, value in self.initial_state(1).items()}
         else:
             state = self.loss_state.of_call(
                 logits, self.initial_state, lambda before: self.after_batch(before, rows, labels, **training)

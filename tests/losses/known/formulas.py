@@ -194,7 +194,7 @@ FORMULAS: dict[str, Costs] = {
     "ngl": _ngl,
     "smoothed_log": _smoothed_log(1.0),
     "smoothed_log-16": _smoothed_log(16.0),
-    "mae_star": _mae_star(10.0),
+    "mae_star": _mae_star(4.0),
     "mae_star-2": _mae_star(2.0),
     "phuber": _phuber(10.0),
     "phuber-2": _phuber(2.0),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +49,7 @@ PROMISED = [
         "elr",
     ),
 ]
+PAGE = Path(__file__).parents[3] / "docs/known-losses.md"
 WITH_FORMULA = [case for case in loss_cases() if case.name in FORMULAS]
 
 
@@ -61,6 +64,16 @@ def test_every_registered_loss_has_a_formula_and_refused_values_of_every_paramet
     parameters = {(name, parameter) for name in LOSSES for parameter in LOSSES[name]().hyperparameters}
     assert parameters
     assert refused == parameters
+
+
+def test_the_page_of_known_losses_has_a_row_and_the_parameters_of_each():
+    rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    assert [row[0].strip("| `") for row in rows if row[0].strip("| `") in PROMISED] == PROMISED
+    for row in rows:
+        loss = LOSSES[row[0].strip("| `")]()
+        assert re.findall(r"`(\w+)`", row[2].split(";")[0]) == list(loss.hyperparameters)
+        asked = {"index": "the index of each sample", "lr": "the learning rate of each step"}
+        assert all(asked[name] in row[2] for name in loss.training_arguments)
 
 
 def test_every_registered_loss_is_exported():
@@ -134,7 +147,8 @@ def test_a_logit_bias_makes_the_first_pull_that_of_few_classes(n_classes: int):
     assert float(-logits.grad[0, 0]) == pytest.approx(2 / few * (1 - 1 / few))
     if n_classes <= 10:
         drawn, target = make_logits(6, n_classes), make_indices(6, n_classes=n_classes)
-        torch.testing.assert_close(LOSSES["mae_star"]()(drawn, target), LOSSES["mae"]()(drawn, target))
+        loss = LOSSES["mae_star"](like=10.0)
+        torch.testing.assert_close(loss(drawn, target), LOSSES["mae"]()(drawn, target))
 
 
 def test_clipped_gradient_of_cross_entropy_by_the_probability():

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from evoloss.diagnostics import inspect_loss
 from evoloss.errors import ConfigError
-from evoloss.losses import strip_loss_state
+from evoloss.losses import LOSSES, strip_loss_state
 from tests.losses.known.training_calls import (
     EPOCHS,
     STATEFUL,
@@ -215,6 +215,23 @@ def test_a_training_call_that_says_too_little_is_an_error(name: str, argument: s
     with pytest.raises(TypeError, match=f"^{name}: a training call needs .*{argument}"):
         loss(logits.requires_grad_(), target)
     assert_same_state(loss, before)
+
+
+def test_other_losses_take_no_such_arguments() -> None:
+    logits, target, index = batch(0)
+    for loss, named in ((ready("ogc"), {"index": index}), (LOSSES["gce"](), {"lr": 0.1})):
+        with pytest.raises(TypeError, match=f"{type(loss).__name__} takes no argument '{next(iter(named))}'"):
+            loss(logits, target, **named)
+
+
+def test_what_a_training_says_is_of_no_consequence_to_other_losses() -> None:
+    logits, target, _ = batch(0)
+    loss = LOSSES["gce"]()
+    expected = loss(logits, target)
+    loss.plan_training(n_samples=1, epochs=1)
+    loss.reset()
+    assert torch.equal(loss(logits, target), expected)
+    assert not loss.state_dict()
 
 
 def test_misuse_of_what_a_call_says() -> None:

@@ -58,11 +58,13 @@ class MaeStarLoss(CountedProbabilityLoss):
     The bias follows from the class count alone, so there is nothing to set. The paper finds it by the
     gradient of first predictions. Its own function of the class count could not be read; here it is
     :func:`logit_bias`: the first prediction, which is uniform, is pulled as that of a problem with few
-    classes, on which absolute error is known to learn.
+    classes.
 
     Args:
-        like: class count of that problem, above 1. 10, as CIFAR-10 has; a bias :math:`\epsilon` of one's own
-            is :math:`1 + (C - 1) e^{-\epsilon}`.
+        like: class count of that problem, above 1; a bias :math:`\epsilon` of one's own is
+            :math:`1 + (C - 1) e^{-\epsilon}`. The paper has a bias for 10 classes already. Of 2, 4 and 10
+            the default is what does well on digits both clean and with 40 % wrong labels: 2 fits wrong
+            labels, 10 is absolute error there.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
@@ -71,15 +73,15 @@ class MaeStarLoss(CountedProbabilityLoss):
 
     Example:
         >>> criterion = MaeStarLoss(reduction="none")
-        >>> print(criterion(torch.zeros(1, 100), torch.tensor([0])))  # as of 10 classes
-        tensor([1.8000])
+        >>> print(criterion(torch.zeros(1, 100), torch.tensor([0])))  # as of 4 classes
+        tensor([1.5000])
     """
 
     name: ClassVar[str] = "mae_star"
     _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("like",)
 
     def __init__(
-        self, weight: Tensor | None = None, *, like: float = 10.0, **options: Unpack[Options]
+        self, weight: Tensor | None = None, *, like: float = 4.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
         self.like = in_range("mae_star", "like", like, 1.0, above=True)

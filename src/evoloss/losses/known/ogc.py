@@ -199,7 +199,7 @@ def _after_losses(state: RunningState, losses: Tensor, limit: float) -> RunningS
     threshold = state["threshold"]
     whole = len(waiting) // QUEUE * QUEUE
     if whole:
-        last = waiting[whole - QUEUE : whole].double().cpu().numpy()
+        last = waiting[whole - QUEUE : whole].cpu().double().numpy()
         found = clipping_threshold(fit_mixture(last), limit)
         threshold = torch.full_like(threshold, found)
     rest = waiting[whole:]
