@@ -87,9 +87,9 @@ class SensorNumbers(NamedTuple):
 
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
-    "strength": (0.5, 16.0, 4.0),
+    "strength": (0.1, 16.0, 1.0),
     "least": (1e-3, 0.9, 2e-3),
-    "agreement_power": (0.1, 3.0, 0.74),
+    "agreement_power": (0.01, 3.0, 0.02),
     "fast": (0.1, 2.0, 0.4),
     "slow": (0.3, 6.0, 2.4),
     "tolerance": (0.02, 0.6, 0.25),
@@ -190,7 +190,9 @@ def moved_on(numbers: SensorNumbers, state: RunningState, sums: BatchSums) -> Ru
     known = ((chance - reading) / (_KNOWN * chance)).clamp(0, 1)
     decline = (slow - reading).clamp(min=0) / (numbers.tolerance * slow).clamp(min=1e-12)
     stays = torch.where(epochs > _WARM_UP, (1 - decline).clamp(min=0), 0.0)
-    plateau = torch.maximum(state["plateau"], known * stays * slow)
+    # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
+    found = torch.where(state["memorised"] > 0, 0.0, known * stays * slow)
+    plateau = torch.maximum(state["plateau"], found)
     memorising = ((after["recall"] - numbers.onset) / numbers.depth).clamp(0, 1)
     sign = torch.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau))
     return {
