@@ -108,6 +108,7 @@ class EpochLoss(StatefulLoss):
 
     n_samples: int | None = None
     epochs: int | None = None
+    samples_per_epoch: int | None = None
 
     def plan_training(
         self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None
@@ -115,15 +116,17 @@ class EpochLoss(StatefulLoss):
         """Say how long the training will be.
 
         Args:
-            n_samples: size of the training set, at least 1; the epoch is as many samples.
+            n_samples: size of the training set, at least 1.
             epochs: passes over it, at least 1; has to be given.
-            samples_per_epoch: of no consequence here.
+            samples_per_epoch: how many of them an epoch gives; all, if it is not said.
 
         Raises:
-            ConfigError: if either is below 1.
+            ConfigError: if one of them is below 1.
         """
         self.n_samples = positive_count("n_samples", n_samples, self.name)
         self.epochs = positive_count("epochs", epochs, self.name)
+        given = self.n_samples if samples_per_epoch is None else samples_per_epoch
+        self.samples_per_epoch = positive_count("samples_per_epoch", given, self.name)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The number of samples so far."""
@@ -147,7 +150,7 @@ class EpochLoss(StatefulLoss):
 
     def epoch(self, state: RunningState) -> Tensor:
         """The epoch of the last sample, from 0; a scalar, int64."""
-        return (state["seen"] - 1).clamp(min=0) // (self.n_samples or 1)
+        return (state["seen"] - 1).clamp(min=0) // (self.samples_per_epoch or 1)
 
 
 def counted_rows(log_probs: Tensor, labels: Labels) -> Tensor:
