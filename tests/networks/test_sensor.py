@@ -138,5 +138,5 @@ def test_the_certain_count_most_and_none_counts_beyond_measure() -> None:
 def test_numbers_set_by_hand_are_within_their_ranges_and_survive_the_round_trip() -> None:
     for name, value in NUMBERS._asdict().items():
         assert 0 < float(value) < 20, name
-    assert float(NUMBERS.strength) == pytest.approx(1.0, rel=1e-5)
+    assert float(NUMBERS.strength) == pytest.approx(1.25, rel=1e-5)
     assert float(NUMBERS.onset) == pytest.approx(0.025, rel=1e-5)

@@ -87,7 +87,7 @@ class SensorNumbers(NamedTuple):
 
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
-    "strength": (0.1, 16.0, 1.0),
+    "strength": (0.1, 16.0, 1.25),
     "least": (1e-3, 0.9, 2e-3),
     "agreement_power": (0.01, 3.0, 0.02),
     "fast": (0.1, 2.0, 0.4),
