@@ -83,23 +83,24 @@ class Watched(EvolvedLoss):
     """A sensing loss that is read while it is trained with, or while another one is."""
 
     recorder: Callable[[EvolvedLoss], None]
-    other: nn.Module | None = None
+    instead: tuple[nn.Module, ...] = ()
+    """The other loss; in a tuple, so that it is no part of this module."""
 
     def forward(self, input: Tensor, target: Tensor, **said: Any) -> Tensor:
         """The loss, or the other one; the sensor takes the batch in either way."""
         value = super().forward(input, target)
         self.recorder(self)
-        return value if self.other is None else self.other(input, target)
+        return self.instead[0](input, target) if self.instead else value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Watched:
         """A copy with the same recorder."""
-        return watched(self.recorder, self.other)
+        return watched(self.recorder, *self.instead)
 
 
-def watched(recorder: Callable[[EvolvedLoss], None], other: nn.Module | None) -> Watched:
-    """A sensing loss by the numbers that were set by hand."""
+def watched(recorder: Callable[[EvolvedLoss], None], *instead: nn.Module) -> Watched:
+    """A sensing loss by the numbers that were set by hand, which may watch a training with another loss."""
     loss = Watched(SensingNetwork(), SensorNumbers.set_by_hand())
-    loss.recorder, loss.other = recorder, other
+    loss.recorder, loss.instead = recorder, instead
     return loss
 
 
@@ -108,7 +109,7 @@ def course(condition: Condition, dataset: Dataset, name: str, seed: int, setting
     recorder = Recorder()
     loss: nn.Module = LOSSES["cross_entropy"]() if name == "sensing" else LOSSES[name]()
     if name in SENSED:
-        loss = watched(recorder, None if name == "sensing" else loss)
+        loss = watched(recorder) if name == "sensing" else watched(recorder, loss)
     config = TrainConfig(
         epochs=settings.epochs or condition.epochs,
         batch_size=condition.batch_size,

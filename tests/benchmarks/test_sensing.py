@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.harness.results import read_record
 from benchmarks.sensing import run as study
-from benchmarks.sensing.run import OUT, Sensing, main
+from benchmarks.sensing.run import OUT, Sensing, main, watched
 from evoloss.errors import UnknownNameError
+from evoloss.losses import LOSSES, EvolvedLoss
 from tests.training.blobs import image_blobs
 
 READINGS = {"contradiction", "plateau", "recall", "memorised", "exponent"}
@@ -36,6 +39,18 @@ def test_it_runs_at_toy_size_and_only_what_is_missing(
     main(settings)
     assert read_record(out) == found
     assert len(loads) == 1
+
+
+def test_a_watched_training_is_that_of_the_loss_that_is_trained_with() -> None:
+    rows: list[EvolvedLoss] = []
+    criterion = watched(rows.append, LOSSES["gce"]())
+    criterion = copy.deepcopy(criterion)
+    criterion.plan_training(n_samples=8)
+    logits, target = torch.randn(8, 3).requires_grad_(), torch.arange(8) % 3
+    assert torch.equal(criterion(logits, target), LOSSES["gce"]()(logits, target))
+    assert list(criterion.state_dict()) == list(watched(rows.append).state_dict())
+    assert len(rows) == 1
+    assert float(criterion.loss_state.epoch_number) == 8
 
 
 def test_unknown_names(tmp_path: Path) -> None:
