@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -225,15 +226,27 @@ class EvolvedLoss(ParametricLoss):
             ValueError: at a class count where this loss would push the label's probability down.
         """
         n_classes, params = logits.shape[1], self.params
-        if self.exact or self.network.keeps_state or logits.dtype == torch.float64 or n_classes < 2:
+        if self.exact or logits.dtype == torch.float64 or n_classes < 2:
             return None
-        last = self._constants.last_terms
+        terms, last = None, self._constants.last_terms
         if last is not None and last.n_classes == n_classes and type(params) is Tensor:
             same = params.is_cpu and not params.requires_grad and params.dtype == last.params.dtype
             if same and torch.equal(params, last.params):
-                return last.terms
-        known = self.known_params()
-        return None if known is None else self._constants.terms(known, n_classes)
+                terms = last.terms
+        if terms is None:
+            known = self.known_params()
+            terms = None if known is None else self._constants.terms(known, n_classes)
+        if terms is None or not terms.has_state:
+            return terms
+        state = self.loss_state
+        arrays = None if labels.is_dense else state.arrays(self.network.initial_state, n_classes)
+        if arrays is None:
+            return None
+        return terms.of_call(arrays, partial(state.write, arrays) if state.takes_in(logits) else None)
+
+    def costs_of_call(self, terms: Terms) -> Callable[[Tensor, Labels], Tensor]:
+        """Costs of rows by differentiable operations, by the statistics as the call has left them."""
+        return partial(self._exact_costs, held=terms)
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.
@@ -283,12 +296,12 @@ class EvolvedLoss(ParametricLoss):
         params = self.params.detach()
         return self._constants.canonical(params, n_classes, params.device, params.dtype)[1]
 
-    def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
-        """The costs of :meth:`costs`, from the network itself."""
+    def _exact_costs(self, logits: Tensor, labels: Labels, held: Terms | None = None) -> Tensor:
+        """The costs of :meth:`costs`, from the network itself; at the context that a call has held."""
         log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         if labels.has_indices:
             gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
-        context = self.batch_context(logits, log_probs, labels)
+        context = self.batch_context(logits, log_probs, labels) if held is None else held.held
         if labels.is_dense:
             return labels.mix(self.network_class_costs(log_probs, context))
         return labels.weigh(self.network_label_costs(log_probs, labels.label, context))

@@ -78,9 +78,10 @@ class _LabelRows(torch.autograd.Function):
         """The reduced costs; what the backward pass needs is saved."""
         n, n_classes = logits.shape
         log_probs, context = None, None
-        if logits.dtype == torch.float32 or logits.dtype == torch.float64:
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        if logits.dtype == wide or terms.has_state:
             target, _, _, ignored, _ = labels
-            log_probs = torch.log_softmax(logits, 1)
+            log_probs = torch.log_softmax(logits, 1, dtype=wide)
             # nll_loss raises for an index out of range, as cross-entropy does.
             log_p = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored).neg_()
             label, counted, factor, total = index_labels(labels)
@@ -92,6 +93,8 @@ class _LabelRows(torch.autograd.Function):
             log_p, context = _half_rows(logits, label, terms)
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
+        if terms.has_state and log_probs is not None:
+            context = terms.state_context(log_probs, log_p, label, counted)
         cost, slope = terms.cost_and_slope(log_p, context)
         if factor is not None:
             cost, slope = weighted(cost, counted, factor), slope.mul_(factor)
@@ -114,7 +117,7 @@ class _LabelRows(torch.autograd.Function):
         pull = (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1)
         index = label.unsqueeze(1)
         if log_probs is not None:
-            return _pulled(log_probs, index, pull), None, None, None, None
+            return _pulled(log_probs, index, pull).to(logits.dtype), None, None, None, None
         # In half precision the scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):

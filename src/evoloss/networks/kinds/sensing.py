@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.sensing_terms import SensingTerms
 from evoloss.networks.sensor import (
     SensorNumbers,
     batch_sums,
@@ -65,7 +66,7 @@ class SensingTraining:
         n_samples: the size of a training set.
     """
 
-    def __init__(self, numbers: SensorNumbers, n_tasks: int, n_samples: int) -> None:
+    def __init__(self, numbers: SensorNumbers[Tensor], n_tasks: int, n_samples: int) -> None:
         self.numbers, self.n_tasks, self.n_samples = numbers, n_tasks, n_samples
         self.state: RunningState | None = None
 
@@ -229,6 +230,10 @@ class SensingNetwork(LossNetwork):
         assert state is not None, "its loss keeps one"
         exponent = strength(SensorNumbers.of(params), state, log_probs.shape[1])
         return torch.where(is_known(state), exponent, 0.0)
+
+    def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
+        """The numbers of the sensor."""
+        return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
 
 
 def _cost(log_p: Tensor, top: Tensor, exponent: Tensor) -> Tensor:
