@@ -47,6 +47,9 @@ class Operations(Protocol):
     def total(self, value: Value) -> Value:
         """The sum over the last axis; a plain number of an array."""
 
+    def count(self, condition: Value) -> Value:
+        """How often a condition holds along the last axis; a plain number of an array."""
+
     def beside(self, value: Value) -> Value:
         """A value that broadcasts with values of each class or sample, which have one axis more, the last."""
 
@@ -75,6 +78,10 @@ class _Tensors:
         return value.sum(dim=-1)
 
     @staticmethod
+    def count(condition: Value) -> Value:
+        return condition.sum(dim=-1)
+
+    @staticmethod
     def beside(value: Value) -> Value:
         return value[..., None]
 
@@ -90,7 +97,11 @@ class _Arrays:
 
     @staticmethod
     def total(value: Value) -> Value:
-        return np.add.reduce(value, axis=-1, dtype=np.float64).item()
+        return np.add.reduce(value).item()
+
+    @staticmethod
+    def count(condition: Value) -> Value:
+        return np.count_nonzero(condition)
 
     @staticmethod
     def beside(value: Value) -> Value:
@@ -117,6 +128,10 @@ class _Floats:
     @staticmethod
     def total(value: Value) -> Value:
         return value
+
+    @staticmethod
+    def count(condition: Value) -> Value:
+        return int(condition)
 
     @staticmethod
     def beside(value: Value) -> Value:

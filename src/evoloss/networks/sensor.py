@@ -285,8 +285,8 @@ def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: 
     """The reading c, from 0 to 1: mean over the classes that were predicted, 0 where none was."""
     confident = state["confident"]
     seen = confident > 0
-    shares = of_classes.where(seen, state["contradicted"] / of_classes.where(seen, confident, 1.0), 0.0)
-    return of_classes.total(shares) / of_training.at_least(of_classes.total(seen), 1)
+    shares = state["contradicted"] / of_classes.where(seen, confident, 1.0)
+    return of_classes.total(shares) / of_training.at_least(of_classes.count(seen), 1)
 
 
 def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
