@@ -196,11 +196,12 @@ class SensingNetwork(LossNetwork):
         top, predicted = log_probs.max(dim=1)
         if labels.is_dense:
             shares = labels.shares(log_probs)
-            counted = shares.sum(dim=1) > 0
+            total = shares.sum(dim=1)
+            counted = (total > 0) & total.isfinite()
             # Of a mixed label the class with the largest share is right, another as far as it has a share.
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
-            right = shares.gather(1, predicted[:, None]).squeeze(1) / largest
-            given = (torch.where(shares > 0, log_probs, 0.0).exp() * shares).sum(dim=1)
+            right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
+            given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
