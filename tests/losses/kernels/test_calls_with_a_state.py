@@ -16,13 +16,13 @@ from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensor import SensorNumbers, strength
 from evoloss.random_streams import stream
 from tests.networks.remembering import RememberingNetwork
-from tests.networks.stateful import assert_same_state, changed, state_of
+from tests.networks.stateful import assert_same_state, changed, doubting, state_of
 
 C, BATCH, N_SAMPLES = 10, 64, 640
 
 
 def sensing(n_samples: int = N_SAMPLES, **options: Any) -> EvolvedLoss:
-    return EvolvedLoss(SensingNetwork(), SensorNumbers.set_by_hand(), n_samples=n_samples, **options)
+    return EvolvedLoss(SensingNetwork(), doubting(), n_samples=n_samples, **options)
 
 
 def generally(loss: EvolvedLoss) -> EvolvedLoss:

@@ -14,15 +14,16 @@ from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensor import SensorNumbers, contradiction, strength
 from evoloss.random_streams import stream
+from tests.networks.stateful import doubting
 
-NETWORK, BY_HAND = SensingNetwork(), SensorNumbers.set_by_hand()
+NETWORK = SensingNetwork()
 N_SAMPLES = 2500
 
 both_ways = pytest.mark.parametrize("way", ["fast", "general"])
 
 
 def sensing(way: str = "fast", n_samples: int | None = N_SAMPLES, **options: Any) -> EvolvedLoss:
-    loss = EvolvedLoss(NETWORK, BY_HAND, n_samples=n_samples, **options)
+    loss = EvolvedLoss(NETWORK, doubting(), n_samples=n_samples, **options)
     if way == "general":
         loss.terms = lambda logits, labels: None  # type: ignore[method-assign]
     return loss
