@@ -63,7 +63,8 @@ class _Tensors:
 
     @staticmethod
     def alike(values: Mapping[str, Value], other: Value) -> Mapping[str, Value]:
-        return {name: value.to(other.dtype) for name, value in values.items()}
+        dtype = other.dtype
+        return {name: value if value.dtype == dtype else value.to(dtype) for name, value in values.items()}
 
     @staticmethod
     def at_least(value: Value, bound: Value) -> Value:
@@ -143,6 +144,51 @@ class _Floats:
         return values
 
 
+class _Populations(_Floats):
+    """Plain numbers stay such, as what all candidates have in common is."""
+
+    @staticmethod
+    def expm1(value: Value) -> Value:
+        return math.expm1(value) if isinstance(value, float) else np.expm1(value)
+
+    @staticmethod
+    def where(condition: Value, yes: Value, no: Value) -> Value:
+        if isinstance(condition, bool):
+            return yes if condition else no
+        return np.where(condition, yes, no)
+
+    @staticmethod
+    def at_least(value: Value, bound: Value) -> Value:
+        return (
+            max(value, bound)
+            if isinstance(value, float) and not isinstance(bound, np.ndarray)
+            else np.maximum(value, bound)
+        )
+
+    @staticmethod
+    def at_most(value: Value, bound: Value) -> Value:
+        return (
+            min(value, bound)
+            if isinstance(value, float) and not isinstance(bound, np.ndarray)
+            else np.minimum(value, bound)
+        )
+
+    @staticmethod
+    def total(value: Value) -> Value:
+        return np.add.reduce(value, axis=-1)
+
+    @staticmethod
+    def count(condition: Value) -> Value:
+        return np.count_nonzero(condition, axis=-1)
+
+    @staticmethod
+    def beside(value: Value) -> Value:
+        return value if isinstance(value, float) else value[..., None]
+
+
 TENSORS: Operations = _Tensors()
 ARRAYS: Operations = _Arrays()
+"""One array of classes or samples, beside plain numbers."""
+POPULATIONS: Operations = _Populations()
+"""Arrays of any shape, the classes last, beside plain numbers."""
 FLOATS: Operations = _Floats()

@@ -152,7 +152,7 @@ def batch_sums(
     top: Tensor,
     contradicted: Tensor,
     given: Tensor,
-    counted: Tensor,
+    counted: Tensor | None,
     by_class: Callable[[Tensor], Tensor],
 ) -> BatchSums:
     """Sums over the samples of a batch, over the last axis of length N.
@@ -162,15 +162,22 @@ def batch_sums(
         top: log-probabilities of the predicted classes, ``(..., N)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(..., N)``.
         given: probabilities that are given to the labels, ``(..., N)``.
-        counted: 1 for samples, 0 for rows that are none, ``(..., N)``.
+        counted: 1 for samples, 0 for rows that are none, ``(..., N)``; None where all are samples.
         by_class: adds values of samples up by their predicted class, ``(..., 2, N)`` to ``(..., 2, C)``.
     """
-    weight = sample_weights(emphasis, top) * counted
+    weight, right = sample_weights(emphasis, top), 1 - contradicted
+    if counted is None:
+        number = top.new_full(top.shape[:-1], top.shape[-1])
+    else:
+        number, weight, right, given = (
+            counted.sum(dim=-1),
+            *(value * counted for value in (weight, right, given)),
+        )
     both = by_class(torch.stack([weight, weight * contradicted], dim=-2))
     return {
-        "number": counted.sum(dim=-1),
-        "given": (given * counted).sum(dim=-1),
-        "right": ((1 - contradicted) * counted).sum(dim=-1),
+        "number": number,
+        "given": given.sum(dim=-1),
+        "right": right.sum(dim=-1),
         "confident": both[..., 0, :],
         "contradicted": both[..., 1, :],
     }
