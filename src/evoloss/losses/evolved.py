@@ -220,7 +220,10 @@ class EvolvedLoss(ParametricLoss):
         return costs
 
     def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
-        """Tables, or the numbers of a tempered loss; None for ``exact=True``, float64, concat and one class.
+        """Tables, or the numbers of a loss; None for ``exact=True``, float64, concat and one class.
+
+        Those of a loss with a state are of this one call. None too where its kind has no fast way, for dense
+        labels and where processes share batches: then :meth:`costs` takes the batch in.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.

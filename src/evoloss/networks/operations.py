@@ -119,8 +119,8 @@ class _Floats:
     expm1 = staticmethod(math.expm1)
     log = staticmethod(math.log)
     floor = staticmethod(math.floor)
-    at_least = staticmethod(max)
-    at_most = staticmethod(min)
+    at_least: Any = staticmethod(max)
+    at_most: Any = staticmethod(min)
 
     @staticmethod
     def where(condition: Value, yes: Value, no: Value) -> Value:
