@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
-from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
 from evoloss.networks.sensor import SensorNumbers, contradiction, strength
 from evoloss.random_streams import stream
 from tests.networks.stateful import doubting
@@ -246,3 +246,33 @@ def test_a_distribution_counts_as_one_sample_whatever_its_total() -> None:
     take_in(scaled, LOGITS, 1e20 * target)
     for name, value in plain.loss_state.values().items():
         torch.testing.assert_close(scaled.loss_state.values()[name], value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over a training in which some of the candidates come to doubt; one is a row of zeros."""
+    logits, target = course()
+    params = torch.stack([doubting(), doubting() - 0.5]).double()
+    numbers = torch.cat(
+        [NETWORK.states(params, 10).numbers, torch.zeros(1, len(params[0]), dtype=torch.float64)]
+    )
+    in_numpy, in_tensors = (SensingStates(numbers).begin(2, N_SAMPLES) for _ in range(2))
+    losses = [sensing(), sensing("general")]
+    for rows, labels in zip(logits.split(125), target.split(125), strict=True):
+        log_probs = torch.stack([rows, rows / 2]).double().log_softmax(2).mT[:, None].expand(-1, 3, -1, -1)
+        is_label = F.one_hot(labels, 10).bool().T.expand(2, 1, -1, -1)
+        found = in_numpy.take_in(log_probs, is_label)
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.compiler, "is_compiling", lambda: True)
+            expected = in_tensors.take_in(log_probs, is_label)
+        assert found.exponent.shape == (2, 3, 1, 125)
+        torch.testing.assert_close(found.exponent[:, :2], expected.exponent[:, :2], rtol=1e-9, atol=1e-12)
+        assert found.offset is not None
+        assert torch.equal(found.offset, log_probs.amax(dim=2, keepdim=True))
+        for loss in losses:
+            take_in(loss, rows, labels)
+    assert float(found.exponent[0, 0, 0, 0]) == pytest.approx(exponent(losses[0]), rel=1e-3)
+    assert exponent(losses[0]) == pytest.approx(exponent(losses[1]), rel=1e-3)
+    assert exponent(losses[0]) > 2
