@@ -159,19 +159,11 @@ class _Populations(_Floats):
 
     @staticmethod
     def at_least(value: Value, bound: Value) -> Value:
-        return (
-            max(value, bound)
-            if isinstance(value, float) and not isinstance(bound, np.ndarray)
-            else np.maximum(value, bound)
-        )
+        return (max if _are_plain(value, bound) else np.maximum)(value, bound)
 
     @staticmethod
     def at_most(value: Value, bound: Value) -> Value:
-        return (
-            min(value, bound)
-            if isinstance(value, float) and not isinstance(bound, np.ndarray)
-            else np.minimum(value, bound)
-        )
+        return (min if _are_plain(value, bound) else np.minimum)(value, bound)
 
     @staticmethod
     def total(value: Value) -> Value:
@@ -184,6 +176,10 @@ class _Populations(_Floats):
     @staticmethod
     def beside(value: Value) -> Value:
         return value if isinstance(value, float) else value[..., None]
+
+
+def _are_plain(*values: Value) -> bool:
+    return all(isinstance(value, float | int) for value in values)
 
 
 TENSORS: Operations = _Tensors()

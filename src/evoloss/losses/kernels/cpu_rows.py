@@ -76,16 +76,17 @@ class _LabelRows(torch.autograd.Function):
         ctx: Any, logits: Tensor, labels: Labels, terms: Terms, reduction: Reduction, exact: ExactCosts
     ) -> Tensor:
         """The reduced costs; what the backward pass needs is saved."""
-        n, n_classes = logits.shape
-        log_probs, context = None, None
+        (n, n_classes), log_probs, context = logits.shape, None, None
         wide = torch.promote_types(logits.dtype, torch.float32)
+        target, ignored = labels.target, labels.ignore_index
         if logits.dtype == wide or terms.has_state:
-            target, _, _, ignored, _ = labels
             log_probs = torch.log_softmax(logits, 1, dtype=wide)
             # nll_loss raises for an index out of range, as cross-entropy does.
             log_p = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored).neg_()
             label, counted, factor, total = index_labels(labels)
-            if terms.sees_row:
+            if terms.has_state:
+                context = terms.state_context(log_probs, log_p, label, counted)
+            elif terms.sees_row:
                 context = terms.row_context(log_probs)
         else:
             check_range(labels, n_classes)
@@ -93,8 +94,6 @@ class _LabelRows(torch.autograd.Function):
             log_p, context = _half_rows(logits, label, terms)
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
-        if terms.has_state and log_probs is not None:
-            context = terms.state_context(log_probs, log_p, label, counted)
         cost, slope = terms.cost_and_slope(log_p, context)
         if factor is not None:
             cost, slope = weighted(cost, counted, factor), slope.mul_(factor)
