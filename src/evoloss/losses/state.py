@@ -89,7 +89,8 @@ class LossState(nn.Module):
         for name, array in arrays.items():
             array[...] = values[name]
         for name in self._of_classes:
-            if not self.get_buffer(name).numel():  # so far
+            buffer = self._buffers[name]
+            if buffer is not None and not buffer.numel():  # so far
                 self._put(name, torch.from_numpy(arrays[name]))
 
     def begun(self, initial: Callable[[int], RunningState], log_probs: Tensor) -> dict[str, Tensor]:
