@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from evoloss.losses import LOSSES, EvolvedLoss
+from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.sensor import SensorNumbers
 from tests.losses.known.training_calls import STATEFUL, call, ready
 from tests.losses.known.training_calls import batch as labelled_batch
 from tests.networks.remembering import RememberingNetwork
@@ -57,37 +59,50 @@ def check_loss(rank: int, world_size: int, name: str) -> None:
 class ModelWithState(ModelWithLoss):
     """The same with a loss that keeps running statistics, of each class."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__("cross_entropy")
-        self.loss = EvolvedLoss(RememberingNetwork(), torch.zeros(1))
+        network, params, self.statistic = {
+            "remembering": (RememberingNetwork(), torch.zeros(1), "mean"),
+            "sensing": (SensingNetwork(), SensorNumbers.set_by_hand(), "contradicted"),
+        }[kind]
+        self.loss = EvolvedLoss(network, params, n_samples=2 * BATCH)
+        self.linear.float()  # also sensing losses have another way there
+
+    def forward(self, inputs: Tensor, target: Tensor) -> Tensor:
+        return super().forward(inputs.float(), target)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loss.loss_state.get_buffer(self.statistic)
 
 
-def check_state(rank: int, world_size: int) -> None:
+def check_state(rank: int, world_size: int, kind: str) -> None:
     """The statistics of processes that see parts, and speak with each other, are those of the whole."""
     inputs, target = batch()
-    whole, alone, together = (ModelWithState() for _ in range(3))
+    whole, alone, together = (ModelWithState(kind) for _ in range(3))
     together.loss.loss_state.synchronised = True
-    wrapped = DistributedDataParallel(ModelWithState())
+    wrapped = DistributedDataParallel(ModelWithState(kind))
     for step in range(3):
         rows = inputs + step
         for model, part in ((whole, slice(None)), (alone, slice(rank, None, world_size))):
             model(rows[part], target[part]).backward()
         for model in (together, wrapped):
             model(rows[rank::world_size], target[rank::world_size]).backward()
-    mean = whole.loss.loss_state.mean
+    mean = whole.mean
     assert mean.shape == (C,)
-    torch.testing.assert_close(together.loss.loss_state.mean, mean)
+    for name, value in whole.loss.loss_state.values().items():
+        torch.testing.assert_close(together.loss.loss_state.values()[name], value, rtol=1e-4, atol=1e-6)
     apart = [torch.empty_like(mean) for _ in range(world_size)]
-    dist.all_gather(apart, alone.loss.loss_state.mean)
-    assert torch.equal(apart[rank], alone.loss.loss_state.mean)
+    dist.all_gather(apart, alone.mean)
+    assert torch.equal(apart[rank], alone.mean)
     if world_size > 1:
         assert not torch.allclose(apart[0], mean)
     # DDP copies the first process's buffers before each step, also those that a first batch made larger.
-    copied = ModelWithState()
+    copied = ModelWithState(kind)
     for step in range(3):
         part = slice(rank if step == 2 else 0, None, world_size)
         copied(inputs[part] + step, target[part]).backward()
-    torch.testing.assert_close(wrapped.module.loss.loss_state.mean, copied.loss.loss_state.mean)
+    torch.testing.assert_close(wrapped.module.mean, copied.mean)
 
 
 def check_known_state(rank: int, world_size: int, name: str) -> None:
@@ -115,7 +130,8 @@ def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) ->
                 check_known_state(rank, world_size, name)
             else:
                 check_loss(rank, world_size, name)
-        check_state(rank, world_size)
+        for kind in ("remembering", "sensing"):
+            check_state(rank, world_size, kind)
     finally:
         dist.destroy_process_group()
 

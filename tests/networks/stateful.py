@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks import NETWORKS, LossNetwork, NetworkOptions
+from evoloss.networks.sensor import SensorNumbers
 from evoloss.random_streams import stream
 from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork
@@ -24,6 +25,13 @@ KINDS: dict[str, type[LossNetwork]] = {"remembering": RememberingNetwork} | {
 }
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def doubting() -> Tensor:
+    """The parameters of a sensing loss set by hand, but that its exponent may become 4."""
+    params = SensorNumbers.set_by_hand()
+    params[SensorNumbers._fields.index("strength")] = 1.0
+    return params
 
 
 def network_of(kind: str) -> LossNetwork:

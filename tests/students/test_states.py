@@ -14,7 +14,8 @@ from torch import Tensor
 from benchmarks.speed.students.cases import Case
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
-from evoloss.networks import MixtureNetwork, SlopeArgument, SlopeFunctions
+from evoloss.networks import LossNetwork, MixtureNetwork, SlopeArgument, SlopeFunctions
+from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.students.joined_tables import join_tables
 from evoloss.students.slope_tables import SlopeTables, tabulate_functions, tabulate_network
 from evoloss.students.students import Students, StudentScores
@@ -114,9 +115,9 @@ def test_students_train_as_a_module_with_the_loss_in_use() -> None:
             torch.testing.assert_close(mine.T if mine.dim() == 2 else mine, theirs.data, rtol=0, atol=1e-5)
 
 
-def test_a_compiled_step_takes_in_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("network", [RememberingNetwork(), SensingNetwork()], ids=lambda kind: kind.kind)
+def test_a_compiled_step_takes_in_the_same(network: LossNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     torch._dynamo.reset()
-    network = RememberingNetwork()
     params = accepted(network, 2, 0, 4)
     tables = join_tables(
         [replace(tables_of(0.0), states=None), tabulate_network(network, params, 4, resolution=12)]

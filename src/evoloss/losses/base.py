@@ -204,6 +204,14 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         """
         return None
 
+    def costs_of_call(self, terms: Terms) -> Callable[[Tensor, Labels], Tensor]:
+        """:meth:`costs` as they are in a call of a loss with a state, for second derivatives of that call.
+
+        Args:
+            terms: of the call.
+        """
+        raise NotImplementedError
+
     @torch.jit.unused
     def forward(self, input: Tensor, target: Tensor, **training: Any) -> Tensor:
         """Cost of predicting ``input`` where ``target`` is right; see the class for shapes.
@@ -240,6 +248,8 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         terms = self.terms(logits, labels) if can_fuse_gradient(logits, rows, weight) else None
         result = None
         if terms is not None:
+            if terms.has_state:
+                costs = self.costs_of_call(terms)
             result = few_rows(logits, labels, terms, self.reduction, costs)
             if result is None:
                 result = reduced_rows(logits, labels, terms, self.reduction, costs)

@@ -219,21 +219,25 @@ class EvolvedLoss(ParametricLoss):
         return costs
 
     def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
-        """Tables, or the numbers of a tempered loss; None for ``exact=True``, float64, concat and one class.
+        """Tables, or the numbers of a loss; None for ``exact=True``, float64, concat and one class.
+
+        Those of a loss with a state are of this one call; see :meth:`terms_of_call`.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
         n_classes, params = logits.shape[1], self.params
-        if self.exact or self.network.keeps_state or logits.dtype == torch.float64 or n_classes < 2:
+        if self.exact or logits.dtype == torch.float64 or n_classes < 2:
             return None
-        last = self._constants.last_terms
+        terms, last = None, self._constants.last_terms
         if last is not None and last.n_classes == n_classes and type(params) is Tensor:
             same = params.is_cpu and not params.requires_grad and params.dtype == last.params.dtype
             if same and torch.equal(params, last.params):
-                return last.terms
-        known = self.known_params()
-        return None if known is None else self._constants.terms(known, n_classes)
+                terms = last.terms
+        if terms is None:
+            known = self.known_params()
+            terms = None if known is None else self._constants.terms(known, n_classes)
+        return self.terms_of_call(terms, logits, labels) if terms is not None and terms.has_state else terms
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.
@@ -243,7 +247,7 @@ class EvolvedLoss(ParametricLoss):
         """
         tables = self._tables_for(logits)
         if tables is None:
-            return self._exact_costs(logits, labels)
+            return self.exact_costs(logits, labels)
         if logits.is_cuda and triton_rows.usable(logits, labels.target, labels.weight):
             unweighted = labels if labels.is_dense else labels._replace(weight=None)
             costs = triton_rows.row_costs(
@@ -254,7 +258,7 @@ class EvolvedLoss(ParametricLoss):
                 ignore_index=labels.ignore_index,
                 label_smoothing=labels.smoothing,
                 has_other=tables.has_other,
-                fallback=lambda rows: self._exact_costs(rows, unweighted),
+                fallback=lambda rows: self.exact_costs(rows, unweighted),
             )
             return labels.without_ignored(costs) if labels.is_dense else labels.weigh(costs)
         return traced_rows(logits.float(), labels, tables)
@@ -282,16 +286,6 @@ class EvolvedLoss(ParametricLoss):
             return 0.0
         params = self.params.detach()
         return self._constants.canonical(params, n_classes, params.device, params.dtype)[1]
-
-    def _exact_costs(self, logits: Tensor, labels: Labels) -> Tensor:
-        """The costs of :meth:`costs`, from the network itself."""
-        log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
-        if labels.has_indices:
-            gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
-        context = self.batch_context(logits, log_probs, labels)
-        if labels.is_dense:
-            return labels.mix(self.network_class_costs(log_probs, context))
-        return labels.weigh(self.network_label_costs(log_probs, labels.label, context))
 
     def _tables_for(self, logits: Tensor) -> LookupTables | None:
         """The tables that :meth:`costs` reads for these logits; None where it asks the network itself."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.artefact.validation import missing_form_message
 from evoloss.losses.base import ClassificationLoss, Options
+from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import (
     as_constant,
@@ -25,7 +28,7 @@ from evoloss.losses.call.modes import (
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
 from evoloss.losses.state import LossState, moved
-from evoloss.networks import Context, LossNetwork, RunningState, describe_network
+from evoloss.networks import Context, LossNetwork, RunningState, Terms, describe_network
 
 __all__ = ["WRITTEN_TO", "ParametricLoss"]
 
@@ -169,6 +172,32 @@ class ParametricLoss(ClassificationLoss):
 
         state = self.loss_state.of_call(logits, network.initial_state, after)
         return network.context(params, log_probs, labels, state)
+
+    def terms_of_call(self, terms: Terms, logits: Tensor, labels: Labels) -> Terms | None:
+        """The terms of one call of a loss with a state, which take its batch in if it is one of the training.
+
+        None where there is no fast way, for dense labels, statistics elsewhere than on the CPU and processes
+        that share batches: then :meth:`costs` takes the batch in.
+        """
+        state = self.loss_state
+        arrays = None if labels.is_dense else state.arrays(self.network.initial_state, logits.shape[1])
+        if arrays is None:
+            return None
+        return terms.of_call(arrays, partial(state.write, arrays) if state.takes_in(logits) else None)
+
+    def exact_costs(self, logits: Tensor, labels: Labels, held: Terms | None = None) -> Tensor:
+        """The costs of :meth:`costs`, from the network itself; at the context that a call has held."""
+        log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
+        if labels.has_indices:
+            gather(log_probs, labels.label)  # raises for an index out of range, as cross-entropy does
+        context = self.batch_context(logits, log_probs, labels) if held is None else held.held
+        if labels.is_dense:
+            return labels.mix(self.network_class_costs(log_probs, context))
+        return labels.weigh(self.network_label_costs(log_probs, labels.label, context))
+
+    def costs_of_call(self, terms: Terms) -> Callable[[Tensor, Labels], Tensor]:
+        """Costs of rows by differentiable operations, by the statistics as the call has left them."""
+        return partial(self.exact_costs, held=terms)
 
     def plan_training(
         self, *, n_samples: int, epochs: int | None = None, samples_per_epoch: int | None = None

@@ -18,7 +18,8 @@ from evoloss.losses.call.modes import (
     is_real,
     on_real_tensors,
 )
-from evoloss.networks import BatchSums, RunningState
+from evoloss.losses.kernels.state_arrays import SharedArrays
+from evoloss.networks import BatchSums, RunningState, StateArrays
 
 __all__ = ["NAME", "LossState", "held_states", "other_class_count", "states_of", "strip_loss_state"]
 
@@ -49,6 +50,8 @@ class LossState(nn.Module):
     def __init__(self, initial: RunningState) -> None:
         super().__init__()
         self._initial = dict(initial)
+        self._of_classes = [name for name, value in initial.items() if not value.numel()]
+        self._shared = SharedArrays()
         self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
@@ -58,6 +61,37 @@ class LossState(nn.Module):
     def values(self) -> dict[str, Tensor]:
         """The statistics by name."""
         return {name: self.get_buffer(name) for name in self._initial}
+
+    def arrays(self, initial: Callable[[int], RunningState], n_classes: int) -> StateArrays | None:
+        """The statistics as arrays of NumPy, to be read; :meth:`write` takes them.
+
+        None where they are not on the CPU or of another class count, and where processes share batches.
+
+        Args:
+            initial: gives the statistics of a training that has not begun, for a class count.
+            n_classes: of the call.
+        """
+        if self.synchronised:
+            return None
+        arrays = self._shared.of(self._buffers)
+        if arrays is None:
+            return None
+        for name in self._of_classes:
+            length = len(arrays[name])
+            if length and length != n_classes:
+                return None
+            if not length:
+                arrays = {**arrays, name: initial(n_classes)[name].numpy()}
+        return arrays
+
+    def write(self, arrays: StateArrays, values: Mapping[str, Any]) -> None:
+        """Put others in the place of the statistics that :meth:`arrays` gave."""
+        for name, array in arrays.items():
+            array[...] = values[name]
+        for name in self._of_classes:
+            buffer = self._buffers[name]
+            if buffer is not None and not buffer.numel():  # so far
+                self._put(name, torch.from_numpy(arrays[name]))
 
     def begun(self, initial: Callable[[int], RunningState], log_probs: Tensor) -> dict[str, Tensor]:
         """Copies of the statistics as they are now, where predictions ``(N, C)`` are, for C classes.
@@ -72,11 +106,10 @@ class LossState(nn.Module):
             ValueError: if the training is one with another class count.
         """
         n_classes, values = log_probs.shape[1], self.values()
-        of_classes = [name for name, value in self._initial.items() if not value.numel()]
-        for name in of_classes:
+        for name in self._of_classes:
             if values[name].numel() and len(values[name]) != n_classes:
                 raise other_class_count(len(values[name]), n_classes)
-        unknown = [name for name in of_classes if not values[name].numel()]
+        unknown = [name for name in self._of_classes if not values[name].numel()]
         if unknown:
             with nullcontext() if torch.compiler.is_compiling() else on_real_tensors():
                 values |= {name: initial(n_classes)[name] for name in unknown}
@@ -165,7 +198,9 @@ class LossState(nn.Module):
         elif torch.compiler.is_compiling():
             setattr(self, name, value.to(buffer, copy=True))  # in its first batch; compilers resize nothing
         else:
-            buffer.resize_(value.shape).copy_(value)
+            # Other memory in the same tensor: that which NumPy has seen cannot be resized.
+            fresh = value.detach().to(buffer, copy=True)
+            buffer.set_(fresh.untyped_storage(), 0, fresh.shape, fresh.stride())
 
     def takes_in(self, logits: Tensor) -> bool:
         """Return whether a call with these logits is one of the training.
@@ -181,6 +216,14 @@ class LossState(nn.Module):
             return not (is_exporting() or inside_transform())
         has_values = not logits.is_meta and getattr(logits, "fake_mode", None) is None
         return has_values and is_eager() and torch._C._current_graph_task_id() == -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies and pickles have memory of their own.
+        return {name: value for name, value in self.__dict__.items() if name != "_shared"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._shared = SharedArrays()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in self._initial:

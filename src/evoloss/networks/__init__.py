@@ -22,7 +22,16 @@ from evoloss.networks.states import BatchSums, RunningState, SlopeArgument, Stat
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import Tempering, certainty, certainty_of
-from evoloss.networks.terms import LOG_P_FLOOR, AffineTerms, Context, LabelView, RowTerms, Terms
+from evoloss.networks.terms import (
+    LOG_P_FLOOR,
+    AffineTerms,
+    Context,
+    LabelView,
+    RowTerms,
+    StateArrays,
+    StoreState,
+    Terms,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -58,7 +67,9 @@ __all__ = [
     "SlopeFunctions",
     "Slopes",
     "SlopesByCount",
+    "StateArrays",
     "States",
+    "StoreState",
     "TemperedForm",
     "TemperedNetwork",
     "TemperedTerms",

@@ -17,32 +17,44 @@ end, less what the means of two epochs say of the trend.
 
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
+
+The formulas are written once, over the operations of :mod:`evoloss.networks.operations`: for tensors, and for
+eager calls on a CPU with statistics in NumPy and plain numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from evoloss.networks.operations import TENSORS, Operations
 from evoloss.networks.states import BatchSums, RunningState
-from evoloss.networks.tempering import certainty_of
 
 _LARGEST_LOG_ODDS = math.log(100.0)
 _AGREEMENT_WINDOW = 0.1  # epochs
 _WARM_UP = 2.0  # epochs in which nothing is called a plateau
 _KNOWN = 0.2  # how far below chance c has to be, as a share of it, to be a reading
+_LEAST_REST = 1e-30  # of what the predicted class leaves to the others
+_TINY = torch.finfo(torch.float32).tiny
+_ROUNDING = 8 * torch.finfo(torch.float32).eps
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
 _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 
 
-class SensorNumbers(NamedTuple):
-    """The numbers of a sensor and of what follows from it, of any one shape.
+T = TypeVar("T")
+
+Values = Mapping[str, Any]
+"""Statistics or sums by name: tensors, or plain numbers and arrays of the classes."""
+
+
+class SensorNumbers(NamedTuple, Generic[T]):
+    """The numbers of a sensor and of what follows from it, tensors of any one shape or plain numbers.
 
     Attributes:
         strength: the exponent where everything speaks for it.
@@ -58,25 +70,25 @@ class SensorNumbers(NamedTuple):
         emphasis: exponent of the odds that weight the samples.
     """
 
-    strength: Tensor
-    least: Tensor
-    agreement_power: Tensor
-    fast: Tensor
-    slow: Tensor
-    tolerance: Tensor
-    clean: Tensor
-    span: Tensor
-    onset: Tensor
-    depth: Tensor
-    emphasis: Tensor
+    strength: T
+    least: T
+    agreement_power: T
+    fast: T
+    slow: T
+    tolerance: T
+    clean: T
+    span: T
+    onset: T
+    depth: T
+    emphasis: T
 
     @classmethod
-    def of(cls, params: Tensor) -> SensorNumbers:
+    def of(cls, params: Tensor) -> SensorNumbers[Tensor]:
         """The numbers of parameters ``(..., n)``: within their ranges on a logarithmic scale."""
         low, high = (
             params.new_tensor([math.log(values[end]) for values in _RANGES.values()]) for end in (0, 1)
         )
-        return cls(*torch.lerp(low, high, params.clamp(-12, 12).sigmoid()).exp().unbind(dim=-1))
+        return SensorNumbers(*torch.lerp(low, high, params.clamp(-12, 12).sigmoid()).exp().unbind(dim=-1))
 
     @classmethod
     def set_by_hand(cls) -> Tensor:
@@ -130,7 +142,7 @@ _SCALARS = (
 )
 
 
-def is_known(state: RunningState) -> Tensor:
+def is_known(state: Values) -> Any:
     """Test whether the size of the training set is known, bool."""
     return state["n_samples"] > 0
 
@@ -140,7 +152,7 @@ def batch_sums(
     top: Tensor,
     contradicted: Tensor,
     given: Tensor,
-    counted: Tensor,
+    counted: Tensor | None,
     by_class: Callable[[Tensor], Tensor],
 ) -> BatchSums:
     """Sums over the samples of a batch, over the last axis of length N.
@@ -150,89 +162,114 @@ def batch_sums(
         top: log-probabilities of the predicted classes, ``(..., N)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(..., N)``.
         given: probabilities that are given to the labels, ``(..., N)``.
-        counted: 1 for samples, 0 for rows that are none, ``(..., N)``.
+        counted: 1 for samples, 0 for rows that are none, ``(..., N)``; None where all are samples.
         by_class: adds values of samples up by their predicted class, ``(..., 2, N)`` to ``(..., 2, C)``.
     """
-    log_odds = (top - torch.log(-torch.expm1(top))).clamp(max=_LARGEST_LOG_ODDS)
-    weight = (emphasis * log_odds).exp() * counted
+    weight, right = sample_weights(emphasis, top), 1 - contradicted
+    if counted is None:
+        number = top.new_full(top.shape[:-1], top.shape[-1])
+    else:
+        number, weight, right, given = (
+            counted.sum(dim=-1),
+            *(value * counted for value in (weight, right, given)),
+        )
     both = by_class(torch.stack([weight, weight * contradicted], dim=-2))
     return {
-        "number": counted.sum(dim=-1),
-        "given": (given * counted).sum(dim=-1),
-        "right": ((1 - contradicted) * counted).sum(dim=-1),
+        "number": number,
+        "given": given.sum(dim=-1),
+        "right": right.sum(dim=-1),
         "confident": both[..., 0, :],
         "contradicted": both[..., 1, :],
     }
 
 
-def moved_on(numbers: SensorNumbers, state: RunningState, sums: BatchSums) -> RunningState:
-    """The statistics after a batch; unchanged by one without samples."""
-    number = sums["number"]
-    state = {name: value.to(number.dtype) for name, value in state.items()}
-    of_sample = torch.where(number > 0, 1 / number.clamp(min=1), 0.0)
-    n_samples = torch.where(is_known(state), state["n_samples"], _PLACEHOLDER)
+def sample_weights(emphasis: Any, top: Any, of_samples: Operations = TENSORS) -> Any:
+    """The odds of predicted classes to the power ``emphasis``, from their log-probabilities."""
+    rest = of_samples.at_least(-of_samples.expm1(top), _LEAST_REST)
+    log_odds = of_samples.at_most(top - of_samples.log(rest), _LARGEST_LOG_ODDS)
+    return of_samples.exp(emphasis * log_odds)
+
+
+def moved_on(
+    numbers: SensorNumbers[Any],
+    state: Values,
+    sums: Values,
+    of_training: Operations = TENSORS,
+    of_classes: Operations = TENSORS,
+) -> dict[str, Any]:
+    """The statistics after a batch; unchanged by one without samples.
+
+    Args:
+        numbers: of the sensor.
+        state: before the batch.
+        sums: over its samples, by :func:`batch_sums`.
+        of_training: operations on statistics of the whole training.
+        of_classes: operations on those of each class.
+    """
+    at, number = of_training, sums["number"]
+    state = at.alike(state, number)
+    of_sample = at.where(number > 0, 1 / at.at_least(number, 1), 0.0)
+    n_samples = at.where(is_known(state), state["n_samples"], _PLACEHOLDER)
     passed = number / n_samples
-    keep = (-passed / numbers.fast).exp()
+    weight, each = (of_classes.beside(value) for value in (-at.expm1(-passed / numbers.fast), of_sample))
     confident, contradicted = (
-        torch.lerp(sums[name] * of_sample[..., None], state[name], keep[..., None])
-        for name in ("confident", "contradicted")
+        _nearer(state[name], sums[name] * each, weight) for name in ("confident", "contradicted")
     )
-    agreement = torch.lerp(sums["given"] * of_sample, state["agreement"], (-passed / _AGREEMENT_WINDOW).exp())
-    after = {**state, **recalled(state, sums, n_samples)}
+    weight = -at.expm1(-passed / _AGREEMENT_WINDOW)
+    agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)
+    after = {**state, **recalled(state, sums, n_samples, at)}
     epochs = after["completed"] + after["into"] / n_samples
-    reading = contradiction({"confident": confident, "contradicted": contradicted})
+    reading = contradiction({"confident": confident, "contradicted": contradicted}, at, of_classes)
     # At first the mean of all, later an exponential one.
-    fresh = torch.maximum(
-        -torch.expm1(-passed / numbers.slow), passed / epochs.clamp(min=torch.finfo(epochs.dtype).tiny)
-    )
-    slow = torch.lerp(state["slow"], reading, fresh.clamp(max=1))
+    fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, _TINY))
+    slow = _nearer(state["slow"], reading, at.at_most(fresh, 1.0))
     chance = 1 - 1 / confident.shape[-1]
-    known = ((chance - reading) / (_KNOWN * chance)).clamp(0, 1)
-    decline = (slow - reading).clamp(min=0) / (numbers.tolerance * slow).clamp(min=1e-12)
-    stays = torch.where(epochs > _WARM_UP, (1 - decline).clamp(min=0), 0.0)
+    known = _share(at, (chance - reading) / (_KNOWN * chance))
+    decline = at.at_least(slow - reading, 0.0) / at.at_least(numbers.tolerance * slow, 1e-12)
+    stays = at.where(epochs > _WARM_UP, at.at_least(1 - decline, 0.0), 0.0)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
-    found = torch.where(state["memorised"] > 0, 0.0, known * stays * slow)
-    plateau = torch.maximum(state["plateau"], found)
-    memorising = ((after["recall"] - numbers.onset) / numbers.depth).clamp(0, 1)
-    sign = torch.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau))
+    found = at.where(state["memorised"] > 0, 0.0, known * stays * slow)
+    plateau = at.at_least(found, state["plateau"])
+    memorising = _share(at, (after["recall"] - numbers.onset) / numbers.depth)
+    sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
-        "memorised": torch.maximum(state["memorised"], sign),
+        "memorised": at.at_least(sign, state["memorised"]),
         "confident": confident,
         "contradicted": contradicted,
     }
 
 
-def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> RunningState:
+def recalled(state: Values, sums: Values, n_samples: Any, of_training: Operations = TENSORS) -> Values:
     """The statistics that the recall is made of, after a batch.
 
     A batch is at the place of its middle. Where that is in the next epoch, the one before it is over: the
     slope of right predictions over it is set against the trend.
     """
-    number = sums["number"]
+    at, number = of_training, sums["number"]
     middle = state["into"] + number / 2
-    passed_epochs = torch.where(number > 0, (middle / n_samples).floor(), 0.0)
+    passed_epochs = at.where(number > 0, at.floor(middle / n_samples), 0.0)
     is_over = passed_epochs > 0
-    total = state["epoch_number"].clamp(min=1)
+    total = at.at_least(state["epoch_number"], 1)
     mean, centre = state["epoch_right"] / total, state["epoch_place"] / total
-    spread = state["epoch_spread"] / total - centre.square()
+    spread = state["epoch_spread"] / total - centre * centre
     # Of an epoch in two batches or fewer there is no slope.
     is_slope = spread > _LEAST_SPREAD
     moment = state["epoch_moment"] / total - mean * centre
-    slope = torch.where(is_slope, moment / spread.clamp(min=_LEAST_SPREAD), 0.0)
+    slope = at.where(is_slope, moment / at.at_least(spread, _LEAST_SPREAD), 0.0)
     mean = mean - slope * centre  # in the middle of the epoch
     fall = (mean - state["last_mean"]) - (slope + state["last_slope"]) / 2
     counts = is_over & is_slope & (state["last_known"] > 0)
     recalls = state["recalls"] + counts
-    share = (1 / recalls.clamp(min=1)).clamp(min=_RECALL_SHARE)
-    recall = state["recall"] + torch.where(counts, share * (fall - state["recall"]), 0.0)
+    share = at.at_least(1 / at.at_least(recalls, 1), _RECALL_SHARE)
+    recall = state["recall"] + at.where(counts, share * (fall - state["recall"]), 0.0)
     passed_over = passed_epochs * n_samples
     place = (middle - passed_over) / n_samples - 0.5
     begun = {
-        name: torch.where(is_over, 0.0, state[name])
+        name: at.where(is_over, 0.0, state[name])
         for name in ("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread")
     }
     return {
@@ -242,31 +279,47 @@ def recalled(state: RunningState, sums: BatchSums, n_samples: Tensor) -> Running
         "epoch_right": begun["epoch_right"] + sums["right"],
         "epoch_moment": begun["epoch_moment"] + sums["right"] * place,
         "epoch_place": begun["epoch_place"] + number * place,
-        "epoch_spread": begun["epoch_spread"] + number * place.square(),
-        "last_mean": torch.where(is_over, mean, state["last_mean"]),
-        "last_slope": torch.where(is_over, slope, state["last_slope"]),
-        "last_known": torch.where(is_over, is_slope.to(slope.dtype), state["last_known"]),
+        "epoch_spread": begun["epoch_spread"] + number * place * place,
+        "last_mean": at.where(is_over, mean, state["last_mean"]),
+        "last_slope": at.where(is_over, slope, state["last_slope"]),
+        "last_known": at.where(is_over, at.where(is_slope, 1.0, 0.0), state["last_known"]),
         "recalls": recalls,
         "recall": recall,
     }
 
 
-def contradiction(state: RunningState) -> Tensor:
+def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: Operations = TENSORS) -> Any:
     """The reading c, from 0 to 1: mean over the classes that were predicted, 0 where none was."""
     confident = state["confident"]
     seen = confident > 0
-    shares = torch.where(seen, state["contradicted"] / torch.where(seen, confident, 1.0), 0.0)
-    return shares.sum(dim=-1) / seen.sum(dim=-1).clamp(min=1)
+    shares = state["contradicted"] / of_classes.where(seen, confident, 1.0)
+    return of_classes.total(shares) / of_training.at_least(of_classes.count(seen), 1)
 
 
-def evidence(numbers: SensorNumbers, plateau: Tensor) -> Tensor:
+def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
     """The evidence for wrong labels, from 0 to 1."""
-    return ((plateau - numbers.clean) / numbers.span).clamp(0, 1)
+    return _share(of_training, (plateau - numbers.clean) / numbers.span)
 
 
-def strength(numbers: SensorNumbers, state: RunningState, n_classes: int) -> Tensor:
+def strength(
+    numbers: SensorNumbers[Any], state: Values, n_classes: int, of_training: Operations = TENSORS
+) -> Any:
     """The exponent with which labels are doubted, at least 0."""
-    state = {name: value.to(numbers.strength.dtype) for name, value in state.items()}
-    agreed = certainty_of(state["agreement"], n_classes)
+    at = of_training
+    state = at.alike(state, numbers.strength)
+    above = n_classes * state["agreement"] - 1
+    # What rounding leaves of predictions at chance is nothing.
+    agreed = at.at_most(at.where(above > _ROUNDING, above, 0.0) / max(1, n_classes - 1), 1.0)
     share = numbers.least + (1 - numbers.least) * state["memorised"]
-    return numbers.strength * agreed**numbers.agreement_power * evidence(numbers, state["plateau"]) * share
+    doubt = agreed**numbers.agreement_power * evidence(numbers, state["plateau"], at) * share
+    return numbers.strength * doubt
+
+
+def _nearer(old: Any, new: Any, weight: Any) -> Any:
+    """The mean of both with a weight for the new one."""
+    return old + weight * (new - old)
+
+
+def _share(at: Operations, value: Any) -> Any:
+    """A value kept from 0 to 1."""
+    return at.at_most(at.at_least(value, 0.0), 1.0)

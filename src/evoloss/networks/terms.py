@@ -8,9 +8,9 @@ the *context* of a row: the certainty of its prediction, the agreement of its ba
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -74,8 +74,20 @@ FewCosts = tuple[Array, Array]
 """Costs ``(N,)`` and slopes by ``log_probs``, ``(C, N)``, or by ``log_p``, ``(N,)``, where others are 0."""
 
 
+StateArrays = Mapping[str, NDArray[np.float32]]
+"""The running statistics of a loss by name, to be read."""
+
+StoreState = Callable[[Mapping[str, Any]], None]
+"""Takes the statistics after a batch by name: arrays, and numbers where there is one."""
+
+
 class Terms(Protocol):
-    """See the module's docstring."""
+    """See the module's docstring.
+
+    Those of a loss with a state (``has_state``) are made for each call by :meth:`of_call`, and then used
+    once: by ``few``, or by :meth:`state_context` and :meth:`cost_and_slope`, for index targets without
+    smoothing. They take the batch in on the way. Such terms have no sum over the classes.
+    """
 
     @property
     def few(self) -> Callable[[FewRows], FewCosts] | None:
@@ -95,6 +107,38 @@ class Terms(Protocol):
     @property
     def sees_row(self) -> bool:
         """True if there is a context that each row gives by itself."""
+        ...
+
+    @property
+    def has_state(self) -> bool:
+        """True if the costs depend on running statistics of the training."""
+        ...
+
+    @property
+    def held(self) -> Context:
+        """The context that a call of a loss with a state has cost by, for the network's own costs."""
+        ...
+
+    def of_call(self, state: StateArrays, store: StoreState | None) -> Self:
+        """These terms for one call of a loss with a state.
+
+        Args:
+            state: the statistics.
+            store: where they go once the batch is taken in; None for a call that is not one of the training.
+        """
+        ...
+
+    def state_context(
+        self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
+    ) -> Tensor:
+        """The context of the rows of a call, ``(N,)``; the batch is taken in if that is due.
+
+        Args:
+            log_probs: of the predictions, ``(N, C)``; NaN in rows without a softmax, which are no samples.
+            log_p: those of the labels, ``(N,)``.
+            label: class indices, ``(N,)``.
+            counted: which rows are not to be ignored, ``(N,)``; None for all.
+        """
         ...
 
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
@@ -149,6 +193,18 @@ class RowTerms:
     has_other: bool = False
     sees_batch: bool = False
     sees_row: bool = False
+    has_state: bool = False
+    held: Context = None
+
+    def of_call(self, state: StateArrays, store: StoreState | None) -> Self:
+        """None is asked for."""
+        raise TypeError("these terms have no state")
+
+    def state_context(
+        self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
+    ) -> Tensor:
+        """None is asked for."""
+        raise TypeError("these terms have no state")
 
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """None is asked for."""

@@ -76,15 +76,17 @@ class _LabelRows(torch.autograd.Function):
         ctx: Any, logits: Tensor, labels: Labels, terms: Terms, reduction: Reduction, exact: ExactCosts
     ) -> Tensor:
         """The reduced costs; what the backward pass needs is saved."""
-        n, n_classes = logits.shape
-        log_probs, context = None, None
-        if logits.dtype == torch.float32 or logits.dtype == torch.float64:
-            target, _, _, ignored, _ = labels
-            log_probs = torch.log_softmax(logits, 1)
+        (n, n_classes), log_probs, context = logits.shape, None, None
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        target, ignored = labels.target, labels.ignore_index
+        if logits.dtype == wide or terms.has_state:
+            log_probs = torch.log_softmax(logits, 1, dtype=wide)
             # nll_loss raises for an index out of range, as cross-entropy does.
             log_p = F.nll_loss(log_probs, target, reduction="none", ignore_index=ignored).neg_()
             label, counted, factor, total = index_labels(labels)
-            if terms.sees_row:
+            if terms.has_state:
+                context = terms.state_context(log_probs, log_p, label, counted)
+            elif terms.sees_row:
                 context = terms.row_context(log_probs)
         else:
             check_range(labels, n_classes)
@@ -114,7 +116,7 @@ class _LabelRows(torch.autograd.Function):
         pull = (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1)
         index = label.unsqueeze(1)
         if log_probs is not None:
-            return _pulled(log_probs, index, pull), None, None, None, None
+            return _pulled(log_probs, index, pull).to(logits.dtype), None, None, None, None
         # In half precision the scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):

@@ -64,13 +64,15 @@ def few_rows(
     log_p = columns.take(at_label)
     if not np.minimum.reduce(log_p) >= LOG_P_FLOOR:  # NaN is not
         return None
-    cost, slope = few(FewRows(columns, log_p, label, at_label))
     total: float | np.float32 = n
     if weight is not None:
         factor = weight.numpy().take(label)
         total = np.add.reduce(factor)
         if not total > _LEAST_TOTAL or not np.maximum.reduce(np.abs(factor)) < _LARGEST_WEIGHT:
             return None
+    # From here on this is the way: terms of a loss with a state take the batch in, once.
+    cost, slope = few(FewRows(columns, log_p, label, at_label))
+    if weight is not None:
         cost *= factor
         slope *= factor
     if reduction != "none":

@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.operations import POPULATIONS, TENSORS
+from evoloss.networks.sensing_terms import SensingTerms
 from evoloss.networks.sensor import (
     SensorNumbers,
     batch_sums,
@@ -53,7 +55,9 @@ class SensingStates:
 
     def begin(self, n_tasks: int, n_samples: int) -> SensingTraining:
         """The statistics of trainings that have not begun."""
-        return SensingTraining(SensorNumbers(*self.numbers.unbind(dim=1)), n_tasks, n_samples)
+        # Zeros stand for candidates without a state, of which nothing is used: any numbers will do.
+        numbers = self.numbers.clamp(min=1e-6)
+        return SensingTraining(SensorNumbers(*numbers.unbind(dim=1)), n_tasks, n_samples)
 
 
 class SensingTraining:
@@ -65,36 +69,66 @@ class SensingTraining:
         n_samples: the size of a training set.
     """
 
-    def __init__(self, numbers: SensorNumbers, n_tasks: int, n_samples: int) -> None:
+    def __init__(self, numbers: SensorNumbers[Tensor], n_tasks: int, n_samples: int) -> None:
         self.numbers, self.n_tasks, self.n_samples = numbers, n_tasks, n_samples
-        self.state: RunningState | None = None
+        self.state: dict[str, Any] = {}
+        self._is_top: Tensor | None = None
+        self._arrays: SensorNumbers[Any] = SensorNumbers(*(value.cpu().numpy() for value in numbers))
 
     def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
         """Take in a batch, ``(tasks, popsize, C, batch)``, and give exponent and offset of its samples."""
-        n_tasks, popsize, n_classes, n = log_probs.shape
         top = log_probs.amax(dim=2, keepdim=True)
-        # Classes of equal, largest probability share a prediction.
-        is_top = (log_probs == top).to(log_probs.dtype)
-        predicted = is_top / is_top.sum(dim=2, keepdim=True)
-        if self.state is None:
-            zeros = log_probs.new_zeros(n_tasks, popsize)
-            self.state = {
-                name: zeros.expand(*value.shape, n_tasks, popsize).movedim(0, -1) if value.dim() else zeros
-                for name, value in initial_state(n_classes).items()
-            }
-            self.state |= {"n_samples": zeros + self.n_samples}
-        log_p = torch.where(is_label, log_probs, 0.0).sum(dim=2)
+        # What passes over (tasks, popsize, C, batch) again: this, its sum and its product. Classes of equal,
+        # largest probability share a prediction.
+        is_top = self._predictions(log_probs, top)
+        share = is_top.sum(dim=2).reciprocal_()
+        # Labels are found once for all candidates of a task.
+        label = is_label.byte().argmax(dim=2, keepdim=True).expand_as(top)
+        log_p = log_probs.gather(2, label).squeeze(2)
+        right = torch.where(log_p == top.squeeze(2), share, 0.0)
         sums = batch_sums(
             self.numbers.emphasis[:, None],
             top.squeeze(2),
-            1 - (predicted * is_label).sum(dim=2),
+            1 - right,
             log_p.exp(),
-            torch.ones_like(log_p),
-            lambda values: values @ predicted.mT,
+            None,
+            lambda values: values.mul_(share[:, :, None]) @ is_top.mT,
         )
-        self.state = moved_on(self.numbers, self.state, sums)
-        exponent = strength(self.numbers, self.state, n_classes).clamp(min=MIN_EXPONENT)
-        return SlopeArgument(exponent[:, :, None, None].expand(-1, -1, 1, n), top)
+        exponent = self._move_on(sums, log_probs.shape[3]).clamp(min=MIN_EXPONENT)
+        return SlopeArgument(exponent[:, :, None, None].expand(-1, -1, 1, log_probs.shape[3]), top)
+
+    def _predictions(self, log_probs: Tensor, top: Tensor) -> Tensor:
+        """1 for classes of the largest probability, 0 for others; in memory that is used again."""
+        if torch.compiler.is_compiling():
+            return (log_probs == top).to(log_probs.dtype)
+        if self._is_top is None or self._is_top.shape != log_probs.shape:
+            self._is_top = torch.empty_like(log_probs, memory_format=torch.contiguous_format)
+        return torch.eq(log_probs, top, out=self._is_top)
+
+    def _move_on(self, sums: BatchSums, n_samples: int) -> Tensor:
+        """Move the statistics on and give the exponents, ``(tasks, popsize)``.
+
+        On a CPU in NumPy, where as many operations on a few hundred numbers take a tenth of the time.
+        """
+        given, n_classes = sums["given"], sums["confident"].shape[-1]
+        numbers: SensorNumbers[Any] = self.numbers
+        values: dict[str, Any] = dict(sums)
+        in_numpy = given.is_cpu and not torch.compiler.is_compiling()
+        if in_numpy:
+            numbers = self._arrays
+            values = {name: value.numpy() for name, value in values.items()}
+            # The same for all, and so is what follows from it alone.
+            values["number"] = float(n_samples)
+        if not self.state:
+            zero = 0.0 if in_numpy else torch.zeros_like(given)
+            self.state = {name: zero for name in initial_state(n_classes)}
+            self.state |= {name: values[name] * 0 for name in ("confident", "contradicted")}
+            self.state |= {name: values["given"] * 0 for name in ("plateau", "memorised")}
+            self.state |= {"n_samples": zero + self.n_samples}
+        on = POPULATIONS if in_numpy else TENSORS
+        self.state = moved_on(numbers, self.state, values, on, on)
+        exponent = strength(numbers, self.state, n_classes, on)
+        return torch.from_numpy(exponent).to(given.dtype) if in_numpy else exponent
 
 
 class SensingForm(NamedTuple):
@@ -195,11 +229,12 @@ class SensingNetwork(LossNetwork):
         top, predicted = log_probs.max(dim=1)
         if labels.is_dense:
             shares = labels.shares(log_probs)
-            counted = shares.sum(dim=1) > 0
+            total = shares.sum(dim=1)
+            counted = (total > 0) & total.isfinite()
             # Of a mixed label the class with the largest share is right, another as far as it has a share.
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
-            right = shares.gather(1, predicted[:, None]).squeeze(1) / largest
-            given = (torch.where(shares > 0, log_probs, 0.0).exp() * shares).sum(dim=1)
+            right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
+            given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
@@ -229,6 +264,10 @@ class SensingNetwork(LossNetwork):
         assert state is not None, "its loss keeps one"
         exponent = strength(SensorNumbers.of(params), state, log_probs.shape[1])
         return torch.where(is_known(state), exponent, 0.0)
+
+    def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
+        """The numbers of the sensor."""
+        return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
 
 
 def _cost(log_p: Tensor, top: Tensor, exponent: Tensor) -> Tensor:

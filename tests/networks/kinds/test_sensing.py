@@ -1,0 +1,278 @@
+"""Sensing losses: what counts as a contradiction, readings at any size of batch, numbers at extremes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from evoloss.losses import EvolvedLoss
+from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
+from evoloss.networks.sensor import SensorNumbers, contradiction, strength
+from evoloss.random_streams import stream
+from tests.networks.stateful import doubting
+
+NETWORK = SensingNetwork()
+N_SAMPLES = 2500
+
+both_ways = pytest.mark.parametrize("way", ["fast", "general"])
+
+
+def sensing(way: str = "fast", n_samples: int | None = N_SAMPLES, **options: Any) -> EvolvedLoss:
+    loss = EvolvedLoss(NETWORK, doubting(), n_samples=n_samples, **options)
+    if way == "general":
+        loss.terms = lambda logits, labels: None  # type: ignore[method-assign]
+    return loss
+
+
+def take_in(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> Tensor:
+    """A training call; returns the gradient."""
+    leaf = logits.clone().requires_grad_()
+    loss(leaf, target).sum().backward()
+    assert leaf.grad is not None
+    return leaf.grad
+
+
+def reading(loss: EvolvedLoss) -> float:
+    return float(contradiction(loss.loss_state.values()))
+
+
+def exponent(loss: EvolvedLoss) -> float:
+    state = loss.loss_state.values()
+    return float(strength(SensorNumbers.of(loss.params), state, len(state["confident"])))
+
+
+def set_exponent(loss: EvolvedLoss, n_classes: int) -> float:
+    """Put a loss where everything has been memorised; the exponent that follows."""
+    state = {name: torch.full_like(value, 0.9) for name, value in loss.loss_state.values().items()}
+    of_classes = {name: torch.full((n_classes,), 0.9) for name in ("confident", "contradicted")}
+    size = {"n_samples": loss.loss_state.n_samples.clone()}
+    loss.loss_state.update({**state, **of_classes, **size})
+    return exponent(loss)
+
+
+@both_ways
+@pytest.mark.parametrize("n_classes", [2, 10, 1000])
+def test_a_loss_in_use_is_its_formula(n_classes: int, way: str) -> None:
+    loss = sensing(way, reduction="none").eval()
+    t = set_exponent(loss, n_classes)
+    assert t > 2
+    target = torch.randint(n_classes, (12,), generator=stream(0, "target"))
+    logits = 3 * torch.randn(12, n_classes, generator=stream(0, "logits"))
+    leaf = logits.requires_grad_()
+    costs = loss(leaf, target)
+    costs.sum().backward()
+    probs = logits.detach().double().softmax(1)
+    p, top = probs.gather(1, target[:, None]), probs.amax(1, keepdim=True)
+    torch.testing.assert_close(
+        costs.double(), ((1 - (p / top) ** t) / t - top.log())[:, 0], rtol=1e-4, atol=1e-5
+    )
+    pull = (probs - F.one_hot(target, n_classes)) * (p / top) ** t
+    assert leaf.grad is not None
+    torch.testing.assert_close(leaf.grad.double(), pull, rtol=1e-3, atol=1e-6)
+
+
+@both_ways
+def test_it_is_cross_entropy_as_long_as_the_size_of_the_training_set_is_not_known(way: str) -> None:
+    loss = sensing(way, n_samples=None)
+    for step in range(30):
+        logits = 3 * torch.randn(20, 4, generator=stream(step, "logits"))
+        leaf = logits.clone().requires_grad_()
+        F.cross_entropy(leaf, torch.arange(20) % 4).backward()
+        torch.testing.assert_close(
+            take_in(loss, logits, torch.arange(20) % 4), leaf.grad, rtol=1e-4, atol=1e-6
+        )
+    set_exponent(loss, 4)
+    leaf = logits.clone().requires_grad_()
+    F.cross_entropy(leaf, torch.arange(20) % 4).backward()
+    torch.testing.assert_close(take_in(loss, logits, torch.arange(20) % 4), leaf.grad, rtol=1e-4, atol=1e-6)
+
+
+# Class 0 is predicted.
+LOGITS = torch.tensor([[2.0, 0.5, 0.0, -1.0]])
+LABELS = {
+    "the predicted class": (torch.tensor([0]), 0.0),
+    "another class": (torch.tensor([2]), 1.0),
+    "mixup, mostly the predicted class": (torch.tensor([[0.7, 0.3, 0.0, 0.0]]), 0.0),
+    "mixup, the predicted class with the lesser share": (torch.tensor([[0.3, 0.7, 0.0, 0.0]]), 1 - 3 / 7),
+    "mixup in equal parts": (torch.tensor([[0.5, 0.5, 0.0, 0.0]]), 0.0),
+    "mixup of two others": (torch.tensor([[0.0, 0.4, 0.6, 0.0]]), 1.0),
+    "a teacher that agrees": (torch.tensor([[0.4, 0.3, 0.2, 0.1]]), 0.0),
+    "a teacher that does not": (torch.tensor([[0.2, 0.5, 0.2, 0.1]]), 0.6),
+    "smoothed by hand, the predicted class": (torch.tensor([[0.925, 0.025, 0.025, 0.025]]), 0.0),
+    "smoothed by hand, another class": (torch.tensor([[0.025, 0.025, 0.925, 0.025]]), 1 - 0.025 / 0.925),
+}
+
+
+@both_ways
+@pytest.mark.parametrize("case", LABELS)
+def test_what_counts_as_a_contradiction(case: str, way: str) -> None:
+    target, expected = LABELS[case]
+    loss = sensing(way)
+    take_in(loss, LOGITS, target)
+    assert reading(loss) == pytest.approx(expected, abs=1e-6)
+    assert loss.loss_state.into == 1
+    assert loss.loss_state.epoch_right == pytest.approx(1 - expected, abs=1e-6)
+
+
+@both_ways
+def test_weights_smoothing_and_reduction_do_not_enter_and_rows_to_ignore_are_no_samples(way: str) -> None:
+    logits, target = LOGITS.repeat(4, 1), torch.tensor([0, 2, 0, 1])
+    plain = sensing(way)
+    take_in(plain, logits, target)
+    assert reading(plain) == 0.5
+    weight = torch.tensor([0.5, 3.0, 0.0, 1.0])
+    options: list[dict[str, Any]] = [{"weight": weight}, {"label_smoothing": 0.3}, {"reduction": "sum"}]
+    for changes in options:
+        loss = sensing(way, **changes)
+        take_in(loss, logits, target)
+        for name, value in plain.loss_state.values().items():
+            torch.testing.assert_close(loss.loss_state.values()[name], value, rtol=1e-6, atol=0)
+    ignoring = sensing(way, ignore_index=1)
+    take_in(ignoring, logits, target)
+    assert reading(ignoring) == pytest.approx(1 / 3)
+    assert ignoring.loss_state.into == 3
+
+
+def course() -> tuple[Tensor, Tensor]:
+    """The 20,000 samples of eight epochs; three labels in ten are wrong, and are memorised from the sixth on.
+
+    Within an epoch memory fades, as it does in a training.
+    """
+    random, n_classes, logits, target = stream(0, "course"), 10, [], []
+    right = torch.randint(n_classes, (N_SAMPLES,), generator=random)
+    wrong = torch.rand(N_SAMPLES, generator=random) < 0.3
+    other = (right + torch.randint(1, n_classes, (N_SAMPLES,), generator=random)) % n_classes
+    labels = torch.where(wrong, other, right)
+    for epoch in range(8):
+        order = torch.randperm(N_SAMPLES, generator=random)
+        time = epoch + torch.arange(N_SAMPLES)[:, None] / N_SAMPLES
+        rows = torch.randn(N_SAMPLES, n_classes, generator=random)
+        rows += 5 * (1 - (-2 * time).exp()) * F.one_hot(right[order], n_classes)
+        rows += 7 * (time >= 5) * (1.1 - time % 1) * F.one_hot(labels[order], n_classes)
+        logits.append(rows)
+        target.append(labels[order])
+    return torch.cat(logits), torch.cat(target)
+
+
+@both_ways
+def test_readings_are_those_of_the_data_whatever_the_batches(way: str) -> None:
+    """Within 5 per cent; the largest batches are a fifth of an epoch."""
+    logits, target = course()
+    found = []
+    for rows in (8, 128, 512) if way == "fast" else (128, 512):
+        loss = sensing(way)
+        for some, labels in zip(logits.split(rows), target.split(rows), strict=True):
+            take_in(loss, some, labels)
+        state = loss.loss_state
+        values = [float(value) for value in (state.agreement, state.plateau, state.memorised)]
+        found.append(torch.tensor([reading(loss), exponent(loss), *values]))
+    assert found[0][1] > 2  # what is memorised is doubted
+    assert found[0][3] == pytest.approx(0.3, rel=0.15)  # the share of wrong labels
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=0.05, atol=0)
+
+
+@both_ways
+@pytest.mark.parametrize("n_classes", [2, 1000])
+def test_batches_of_one_are_what_they_are_together(n_classes: int, way: str) -> None:
+    logits = 4 * torch.randn(60, n_classes, generator=stream(1, "logits"))
+    target = torch.randint(n_classes, (60,), generator=stream(1, "target"))
+    together, apart = sensing(way), sensing(way)
+    take_in(together, logits, target)
+    for row in range(60):
+        take_in(apart, logits[row : row + 1], target[row : row + 1])
+    assert reading(apart) == pytest.approx(reading(together), rel=0.03)
+    torch.testing.assert_close(apart.loss_state.agreement, together.loss_state.agreement, rtol=0.15, atol=0)
+    one = sensing(way)
+    take_in(one, logits[0], target[0])  # without a batch axis
+    assert one.loss_state.into == 1
+
+
+EXTREMES = {
+    "large": torch.tensor([[1e4, 0.0, 0.0, 0.0], [-1e4, 1e4, 0.0, 0.0], [3e38, 0.0, 0.0, 0.0]]),
+    "masked classes": torch.tensor(
+        [[1.0, -math.inf, 0.0, 0.0], [-math.inf] * 3 + [0.0], [-math.inf, 1, 2, 3]]
+    ),
+    "all equal": torch.zeros(3, 4),
+    "infinite": torch.tensor([[math.inf, 0.0, 0.0, 0.0], [-math.inf] * 4, [0.0, 1.0, 2.0, 3.0]]),
+    "nothing but NaN": torch.full((3, 4), math.nan),
+    "a row of NaN": torch.tensor([[math.nan, 0.0, 0.0, 0.0], [0.0] * 4, [0.0, 1.0, 2.0, 3.0]]),
+}
+
+
+@both_ways
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("case", EXTREMES)
+def test_no_prediction_poisons_the_statistics(case: str, dtype: torch.dtype, soft: bool, way: str) -> None:
+    target = torch.tensor([1, 1, 3])
+    labels = F.one_hot(target, 4).to(dtype) if soft else target
+    loss, never = sensing(way), sensing(way)
+    calm = 2 * torch.randn(8, 4, generator=stream(0, "calm"))
+    for some in (loss, never):
+        take_in(some, calm, torch.arange(8) % 4)
+    logits = EXTREMES[case].to(dtype)
+    take_in(loss, logits, labels)
+    samples = int(logits.double().log_softmax(1).isfinite().any(1).sum())
+    assert loss.loss_state.into == 8 + samples
+    state = loss.loss_state.values()
+    assert all(value.isfinite().all() for value in state.values())
+    if samples == 0:
+        for name, value in never.loss_state.values().items():
+            assert torch.equal(state[name], value), name
+    assert take_in(loss, calm, torch.arange(8) % 4).isfinite().all()
+    assert all(0 <= float(state[name]) <= 1 for name in ("agreement", "plateau", "memorised"))
+
+
+@both_ways
+@pytest.mark.parametrize("share", [math.nan, math.inf, -0.5, 0.0])
+def test_broken_distributions_do_not_poison_them_either(share: float, way: str) -> None:
+    loss = sensing(way)
+    take_in(loss, LOGITS.repeat(2, 1), torch.tensor([[1.0, 0.0, 0.0, 0.0], [share, 0.0, 0.0, 0.0]]))
+    assert loss.loss_state.into == 1  # the other is no sample
+    assert all(value.isfinite().all() for value in loss.loss_state.values().values())
+
+
+def test_a_distribution_counts_as_one_sample_whatever_its_total() -> None:
+    plain, scaled = sensing(), sensing()
+    target = torch.tensor([[0.3, 0.7, 0.0, 0.0]])
+    take_in(plain, LOGITS, target)
+    take_in(scaled, LOGITS, 1e20 * target)
+    for name, value in plain.loss_state.values().items():
+        torch.testing.assert_close(scaled.loss_state.values()[name], value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over a training in which some of the candidates come to doubt; one is a row of zeros."""
+    logits, target = course()
+    params = torch.stack([doubting(), doubting() - 0.5]).double()
+    numbers = torch.cat(
+        [NETWORK.states(params, 10).numbers, torch.zeros(1, len(params[0]), dtype=torch.float64)]
+    )
+    in_numpy, in_tensors = (SensingStates(numbers).begin(2, N_SAMPLES) for _ in range(2))
+    losses = [sensing(), sensing("general")]
+    for rows, labels in zip(logits.split(125), target.split(125), strict=True):
+        log_probs = torch.stack([rows, rows / 2]).double().log_softmax(2).mT[:, None].expand(-1, 3, -1, -1)
+        is_label = F.one_hot(labels, 10).bool().T.expand(2, 1, -1, -1)
+        found = in_numpy.take_in(log_probs, is_label)
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.compiler, "is_compiling", lambda: True)
+            expected = in_tensors.take_in(log_probs, is_label)
+        assert found.exponent.shape == (2, 3, 1, 125)
+        torch.testing.assert_close(found.exponent[:, :2], expected.exponent[:, :2], rtol=1e-9, atol=1e-12)
+        assert found.offset is not None
+        assert torch.equal(found.offset, log_probs.amax(dim=2, keepdim=True))
+        for loss in losses:
+            take_in(loss, rows, labels)
+    assert float(found.exponent[0, 0, 0, 0]) == pytest.approx(exponent(losses[0]), rel=1e-3)
+    assert exponent(losses[0]) == pytest.approx(exponent(losses[1]), rel=1e-3)
+    assert exponent(losses[0]) > 2
