@@ -27,7 +27,7 @@ from evoloss.data.folders import data_folder
 from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensor import SensorNumbers, contradiction, strength
+from evoloss.networks.sensing.sensor import SensorNumbers, contradiction, strength
 from evoloss.training import TrainConfig, train
 
 OUT = Path(__file__).parent / "results/courses.json"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.kernels import cpu_rows, few_rows
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensor import SensorNumbers, strength
+from evoloss.networks.sensing.sensor import SensorNumbers, strength
 from evoloss.random_streams import stream
 from tests.networks.remembering import RememberingNetwork
 from tests.networks.stateful import assert_same_state, changed, doubting, state_of

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
-from evoloss.networks.sensor import SensorNumbers, contradiction, strength
+from evoloss.networks.sensing.sensor import SensorNumbers, contradiction, strength
 from evoloss.random_streams import stream
 from tests.networks.stateful import doubting
 

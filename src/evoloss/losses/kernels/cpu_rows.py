@@ -101,10 +101,8 @@ class _LabelRows(torch.autograd.Function):
             ctx.save_for_backward(logits, log_probs, label, slope)
             ctx.again = labels, reduction, exact
             ctx.scale = _gradient_scale(reduction, n, total)
-        if reduction == "none":
-            return cost
-        if reduction == "sum":
-            return cost.sum()
+        if reduction != "mean":
+            return cost if reduction == "none" else cost.sum()
         return cost.mean() if total is None else cost.sum() / total
 
     @staticmethod

@@ -4,7 +4,8 @@ r"""Sensing networks: cross-entropy that doubts labels once it finds that wrong 
 
 where no gradient flows through the maximum and t. The pull on a label is that of cross-entropy times
 :math:`(p_k / \max_j p_j)^t`: a label is doubted against its strongest rival, not for being unlikely. At t = 0
-it is cross-entropy, and t follows what the loss has sensed of its training (:mod:`evoloss.networks.sensor`):
+it is cross-entropy, and t follows what the loss has sensed of its training
+(:mod:`evoloss.networks.sensing.sensor`):
 
 .. math:: t = s\, A^{a}\, \ell\, (b + (1 - b)\, m),
 
@@ -27,9 +28,8 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
-from evoloss.networks.operations import POPULATIONS, TENSORS
-from evoloss.networks.sensing_terms import SensingTerms
-from evoloss.networks.sensor import (
+from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
+from evoloss.networks.sensing.sensor import (
     SensorNumbers,
     batch_sums,
     initial_state,
@@ -37,6 +37,7 @@ from evoloss.networks.sensor import (
     moved_on,
     strength,
 )
+from evoloss.networks.sensing.terms import SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
 from evoloss.networks.tempering import MIN_EXPONENT
@@ -225,7 +226,7 @@ class SensingNetwork(LossNetwork):
     def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
-        """Sums for the sensor over the samples; see :func:`evoloss.networks.sensor.batch_sums`."""
+        """Sums for the sensor over the samples; see :func:`evoloss.networks.sensing.sensor.batch_sums`."""
         top, predicted = log_probs.max(dim=1)
         if labels.is_dense:
             shares = labels.shares(log_probs)

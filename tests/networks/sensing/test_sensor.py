@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evoloss.networks.sensor import (
+from evoloss.networks.sensing.sensor import (
     SensorNumbers,
     batch_sums,
     contradiction,

@@ -18,8 +18,8 @@ end, less what the means of two epochs say of the trend.
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
 
-The formulas are written once, over the operations of :mod:`evoloss.networks.operations`: for tensors, and for
-eager calls on a CPU with statistics in NumPy and plain numbers.
+The formulas are written once, over the operations of :mod:`evoloss.networks.sensing.operations`: for tensors,
+and for eager calls on a CPU with statistics in NumPy and plain numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.operations import TENSORS, Operations
+from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.states import BatchSums, RunningState
 
 _LARGEST_LOG_ODDS = math.log(100.0)
@@ -211,9 +211,9 @@ def moved_on(
     of_sample = at.where(number > 0, 1 / at.at_least(number, 1), 0.0)
     n_samples = at.where(is_known(state), state["n_samples"], _PLACEHOLDER)
     passed = number / n_samples
-    weight, each = (of_classes.beside(value) for value in (-at.expm1(-passed / numbers.fast), of_sample))
+    weight, share = (of_classes.beside(value) for value in (-at.expm1(-passed / numbers.fast), of_sample))
     confident, contradicted = (
-        _nearer(state[name], sums[name] * each, weight) for name in ("confident", "contradicted")
+        _nearer(state[name], sums[name] * share, weight) for name in ("confident", "contradicted")
     )
     weight = -at.expm1(-passed / _AGREEMENT_WINDOW)
     agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)

@@ -1,6 +1,6 @@
 """Terms of sensing networks: a call of a loss in use on a CPU, its statistics in NumPy.
 
-See :mod:`evoloss.networks.kinds.sensing` for the formula and :mod:`evoloss.networks.sensor` for the
+See :mod:`evoloss.networks.kinds.sensing` for the formula and :mod:`evoloss.networks.sensing.sensor` for the
 statistics. What they move on by is worked out once a call, and is the same as in the general way up to
 rounding.
 """
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evoloss.networks.operations import ARRAYS, FLOATS
-from evoloss.networks.sensor import SensorNumbers, is_known, moved_on, sample_weights, strength
+from evoloss.networks.sensing.operations import ARRAYS, FLOATS
+from evoloss.networks.sensing.sensor import SensorNumbers, is_known, moved_on, sample_weights, strength
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import (
     LOG_P_FLOOR,

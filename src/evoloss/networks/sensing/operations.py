@@ -18,7 +18,7 @@ Value = Any
 
 
 class Operations(Protocol):
-    """What a formula asks for beside arithmetic."""
+    """The operations that a formula asks for beside arithmetic."""
 
     def exp(self, value: Value) -> Value:
         """The exponential."""
@@ -48,7 +48,7 @@ class Operations(Protocol):
         """The sum over the last axis; a plain number of an array."""
 
     def count(self, condition: Value) -> Value:
-        """How often a condition holds along the last axis; a plain number of an array."""
+        """The number of places along the last axis at which a condition holds; a plain number of an array."""
 
     def beside(self, value: Value) -> Value:
         """A value that broadcasts with values of each class or sample, which have one axis more, the last."""
@@ -159,11 +159,11 @@ class _Populations(_Floats):
 
     @staticmethod
     def at_least(value: Value, bound: Value) -> Value:
-        return (max if _are_plain(value, bound) else np.maximum)(value, bound)
+        return (max if _both_numbers(value, bound) else np.maximum)(value, bound)
 
     @staticmethod
     def at_most(value: Value, bound: Value) -> Value:
-        return (min if _are_plain(value, bound) else np.minimum)(value, bound)
+        return (min if _both_numbers(value, bound) else np.minimum)(value, bound)
 
     @staticmethod
     def total(value: Value) -> Value:
@@ -178,7 +178,7 @@ class _Populations(_Floats):
         return value if isinstance(value, float) else value[..., None]
 
 
-def _are_plain(*values: Value) -> bool:
+def _both_numbers(*values: Value) -> bool:
     return all(isinstance(value, float | int) for value in values)
 
 
