@@ -71,7 +71,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+# The sparse map takes seconds; two others are refused for the same reason.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "sparse map")) for name in BOMBS]
+)
 def test_bombs_are_refused_with_little_memory(name: str, tmp_path: Path) -> None:
     make, message = BOMBS[name]
     path = tmp_path / "bomb.tar.xz"

@@ -15,6 +15,7 @@ from evoloss.losses import LOSSES, ClassificationLoss
 from evoloss.losses.state import states_of
 from tests.losses.evolved_losses import ANY_COUNT, evolved
 from tests.losses.known.formulas import OTHER_PATHS
+from tests.sampling import sampled
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,17 @@ def loss_cases() -> list[LossCase]:
     return [LossCase(name, build) for name, build in (known | learned).items()]
 
 
-def every_loss_but(*names: str) -> pytest.MarkDecorator:
+def every_loss_but(*names: str, every: int = 1) -> pytest.MarkDecorator:
+    """Over all losses but these; all but every so many-th are among the slow tests."""
     cases = [case for case in loss_cases() if case.name not in names]
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+    return pytest.mark.parametrize("case", sampled(cases, every), ids=lambda case: case.name)
 
 
 every_loss = every_loss_but()
 # A tempered loss weighs its gradient by the certainty of a prediction, a paced one by the agreement of a
 # batch, and neither differentiates through that: its gradient is no derivative of its value.
 # tests/networks/kinds/test_tempered.py and test_paced.py say what it is.
-every_loss_with_a_potential = every_loss_but("evolved-tempered", "evolved-paced")
+every_third_loss_with_a_potential = every_loss_but("evolved-tempered", "evolved-paced", every=3)
 every_loss_without_a_batch = every_loss_but("evolved-paced")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ from tests.losses.cases import (
     make_weight,
     reference_agreements,
 )
+from tests.sampling import sampled
 
 C = 5
 HALVES = (torch.float16, torch.bfloat16)
+FLOATS = (*HALVES, torch.float32)
 
 
 def gradient(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> Tensor:
@@ -178,8 +181,7 @@ def extreme_logits(n_classes: int) -> Tensor:
 
 
 @every_loss
-@pytest.mark.parametrize("n_classes", [1, 2, 10])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(("n_classes", "dtype"), sampled(itertools.product((2, 10, 1), FLOATS), every=2))
 def test_extreme_logits_give_finite_values_and_gradients(case: LossCase, n_classes: int, dtype: torch.dtype):
     logits = extreme_logits(n_classes).to(dtype)
     one_hot = torch.zeros_like(logits)

@@ -27,7 +27,7 @@ CAMPAIGNS: dict[str, Campaign] = {
 @pytest.mark.parametrize("name", CAMPAIGNS)
 def test_no_damaged_file_ends_in_a_traceback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLOSS_CACHE_DIR", "off")
-    trials = {"artefacts": 60, "run_files": 80, "data_files": 160}[name]
+    trials = {"artefacts": 40, "run_files": 60, "data_files": 120}[name]
     counts = run_here(CAMPAIGNS[name], range(1_000_000, 1_000_000 + trials))
     assert not counts.bad, counts.examples
     assert counts.outcomes["refused"] > trials / 4

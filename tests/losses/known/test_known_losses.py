@@ -25,7 +25,7 @@ from evoloss.losses.known.phuber import phuber
 from tests.losses.cases import (
     LossCase,
     every_loss,
-    every_loss_with_a_potential,
+    every_third_loss_with_a_potential,
     loss_cases,
     make_indices,
     make_logits,
@@ -95,7 +95,7 @@ def test_equals_the_formula(case: LossCase, n_classes: int, data: st.DataObject)
     torch.testing.assert_close(costs, FORMULAS[case.name](row)[0], rtol=1e-6, atol=1e-7)
 
 
-@every_loss_with_a_potential
+@every_third_loss_with_a_potential
 def test_gradient_agrees_with_finite_differences(case: LossCase):
     logits = make_logits(4, 3).requires_grad_()
     indices, probs = make_indices(4, n_classes=3), make_probs(4, 3).requires_grad_()
@@ -106,7 +106,7 @@ def test_gradient_agrees_with_finite_differences(case: LossCase):
     assert torch.autograd.gradcheck(lambda z: smoothed(z, indices), (logits,))
 
 
-@every_loss_with_a_potential
+@every_third_loss_with_a_potential
 def test_second_derivative_agrees_with_finite_differences(case: LossCase):
     logits = make_logits(2, 3).requires_grad_()
     indices, probs = torch.tensor([0, 2]), make_probs(2, 3)
