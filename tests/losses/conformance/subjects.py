@@ -14,6 +14,7 @@ from evoloss.zoo import SHIPPED
 from tests.losses.cases import in_evaluation
 from tests.losses.evolved_losses import CONCAT_CLASSES, EVERY_NETWORK, evolved
 from tests.losses.known.formulas import OTHER_PATHS
+from tests.sampling import sampled
 
 C = CONCAT_CLASSES
 
@@ -39,6 +40,6 @@ EVOLVED = KINDS + SHIPPED_LOSSES
 SUBJECTS = KNOWN + EVOLVED
 
 
-def over(subjects: list[Subject]) -> pytest.MarkDecorator:
-    """A test for each of these losses."""
-    return pytest.mark.parametrize("subject", subjects, ids=lambda subject: subject.name)
+def over(subjects: list[Subject], *, every: int = 1) -> pytest.MarkDecorator:
+    """A test for each of these losses; all but every so many-th are among the slow tests."""
+    return pytest.mark.parametrize("subject", sampled(subjects, every), ids=lambda subject: subject.name)

@@ -41,7 +41,7 @@ def faults(subject: Subject, calls: Iterable[Call]) -> list[str]:
     return [f"{call}: {found}" for call in calls if (found := fault(subject, loss, call))]
 
 
-@over(SUBJECTS)
+@over(SUBJECTS, every=2)
 def test_calls_are_the_plain_rule_forward_and_backward(subject: Subject) -> None:
     assert faults(subject, covering_calls(subject.any_count)) == []
 

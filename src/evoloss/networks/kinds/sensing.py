@@ -7,12 +7,12 @@ where no gradient flows through the maximum and t. The pull on a label is that o
 it is cross-entropy, and t follows what the loss has sensed of its training
 (:mod:`evoloss.networks.sensing.sensor`):
 
-.. math:: t = s\, A^{a}\, \ell\, (b + (1 - b)\, m),
+.. math:: t = s\, A^{a}\, (b\, \ell + (1 - b)\, m),
 
-with :math:`\ell` the evidence for wrong labels, m how much of them is being memorised, and A the agreement
-of predictions and labels, all from 0 to 1. Where labels are right :math:`\ell` is 0, and where none are
-memorised m is 0: there it is cross-entropy, or near it. What is searched are the numbers s, a, b and those
-of the sensor.
+with :math:`\ell` the evidence for wrong labels, m the evidence that they are being memorised, and A the
+agreement of predictions and labels, all from 0 to 1. Where labels are right :math:`\ell` is 0, and where
+none are memorised m is 0: there it is cross-entropy, or near it. What is searched are the numbers s, a, b and
+those of the sensor.
 
 The sensor's windows are in epochs, so it has to know the size of the training set. As long as it does not,
 the loss is cross-entropy.

@@ -44,6 +44,7 @@ _ROUNDING = 8 * torch.finfo(torch.float32).eps
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
 _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
+_DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much that there is no plateau
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 
 
@@ -228,7 +229,7 @@ def moved_on(
     decline = at.at_least(slow - reading, 0.0) / at.at_least(numbers.tolerance * slow, 1e-12)
     stays = at.where(epochs > _WARM_UP, at.at_least(1 - decline, 0.0), 0.0)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
-    found = at.where(state["memorised"] > 0, 0.0, known * stays * slow)
+    found = at.where(state["memorised"] > _DOUBTED, 0.0, known * stays * slow)
     plateau = at.at_least(found, state["plateau"])
     memorising = _share(at, (after["recall"] - numbers.onset) / numbers.depth)
     sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
@@ -310,9 +311,9 @@ def strength(
     above = n_classes * state["agreement"] - 1
     # What rounding leaves of predictions at chance is nothing.
     agreed = at.at_most(at.where(above > _ROUNDING, above, 0.0) / max(1, n_classes - 1), 1.0)
-    share = numbers.least + (1 - numbers.least) * state["memorised"]
-    doubt = agreed**numbers.agreement_power * evidence(numbers, state["plateau"], at) * share
-    return numbers.strength * doubt
+    least = numbers.least * evidence(numbers, state["plateau"], at)
+    share = least + (1 - numbers.least) * state["memorised"]
+    return numbers.strength * agreed**numbers.agreement_power * share
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:
