@@ -61,6 +61,7 @@ def test_it_has_the_form_of_a_study(root: Path) -> None:
     assert head in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_it_runs_at_toy_size(root: Path) -> None:
     assert passed(root, "-k", "not committed and not every_script") == 2
 

@@ -59,6 +59,7 @@ class TestRemote:
         assert (tmp_path / "died").exists()
         assert [future.result(60) for future in others] == [0, 1]
 
+    @pytest.mark.slow
     def test_a_call_that_always_kills_its_worker_is_given_up(self, executor: Executor) -> None:
         with pytest.raises(EvolossError, match=r"3 times.* try fewer workers") as error:
             executor.submit(die).result(60)

@@ -55,6 +55,7 @@ def test_conditions_without_enough_losses_show_nothing() -> None:
     assert table({"wide, short": {"gce": 1.0, "mae": 2.0}}, real)[2] == "| digits-clean | – |"
 
 
+@pytest.mark.slow
 def test_the_committed_results_make_a_table(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

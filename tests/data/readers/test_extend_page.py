@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import evoloss.data
 from tests.documentation.pages import ROOT, added_lines, blocks
 
@@ -20,6 +22,7 @@ FILE_READERS |= {{{ENTRY}}}
 """
 
 
+@pytest.mark.slow
 def test_its_test_passes_with_its_line_in_the_dictionary(tmp_path: Path) -> None:
     for name, text in (("csv_of_the_page", READER), ("conftest", REGISTERED), ("test_csv", TEST)):
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
