@@ -33,7 +33,6 @@ from evoloss.networks.sensing.sensor import (
     SensorNumbers,
     batch_sums,
     initial_state,
-    is_known,
     moved_on,
     strength,
 )
@@ -58,7 +57,7 @@ class SensingStates:
         """The statistics of trainings that have not begun."""
         # Zeros stand for candidates without a state, of which nothing is used: any numbers will do.
         numbers = self.numbers.clamp(min=1e-6)
-        return SensingTraining(SensorNumbers(*numbers.unbind(dim=1)), n_tasks, n_samples)
+        return SensingTraining(SensorNumbers(*numbers.unbind(dim=1)), n_samples)
 
 
 class SensingTraining:
@@ -66,12 +65,11 @@ class SensingTraining:
 
     Args:
         numbers: of each candidate, ``(popsize,)`` each.
-        n_tasks: trainings of each candidate.
         n_samples: the size of a training set.
     """
 
-    def __init__(self, numbers: SensorNumbers[Tensor], n_tasks: int, n_samples: int) -> None:
-        self.numbers, self.n_tasks, self.n_samples = numbers, n_tasks, n_samples
+    def __init__(self, numbers: SensorNumbers[Tensor], n_samples: int) -> None:
+        self.numbers, self.n_samples = numbers, n_samples
         self.state: dict[str, Any] = {}
         self._is_top: Tensor | None = None
         self._arrays: SensorNumbers[Any] = SensorNumbers(*(value.cpu().numpy() for value in numbers))
@@ -263,8 +261,7 @@ class SensingNetwork(LossNetwork):
     ) -> Context:
         """The exponent t, a scalar; 0 as long as the size of the training set is not known."""
         assert state is not None, "its loss keeps one"
-        exponent = strength(SensorNumbers.of(params), state, log_probs.shape[1])
-        return torch.where(is_known(state), exponent, 0.0)
+        return strength(SensorNumbers.of(params), state, log_probs.shape[1])  # type: ignore[no-any-return]
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""

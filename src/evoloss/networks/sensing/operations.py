@@ -87,7 +87,20 @@ class _Tensors:
         return value[..., None]
 
 
-class _Arrays:
+class _OneTraining:
+    """Numbers of one training, all in double precision or of no dtype."""
+
+    @staticmethod
+    def beside(value: Value) -> Value:
+        return value
+
+    @staticmethod
+    def alike(values: Mapping[str, Value], other: Value) -> Mapping[str, Value]:
+        del other
+        return values
+
+
+class _Arrays(_OneTraining):
     exp = staticmethod(np.exp)
     expm1 = staticmethod(np.expm1)
     log = staticmethod(np.log)
@@ -104,17 +117,8 @@ class _Arrays:
     def count(condition: Value) -> Value:
         return np.count_nonzero(condition)
 
-    @staticmethod
-    def beside(value: Value) -> Value:
-        return value
 
-    @staticmethod
-    def alike(values: Mapping[str, Value], other: Value) -> Mapping[str, Value]:
-        del other
-        return values
-
-
-class _Floats:
+class _Floats(_OneTraining):
     exp = staticmethod(math.exp)
     expm1 = staticmethod(math.expm1)
     log = staticmethod(math.log)
@@ -133,15 +137,6 @@ class _Floats:
     @staticmethod
     def count(condition: Value) -> Value:
         return int(condition)
-
-    @staticmethod
-    def beside(value: Value) -> Value:
-        return value
-
-    @staticmethod
-    def alike(values: Mapping[str, Value], other: Value) -> Mapping[str, Value]:
-        del other
-        return values
 
 
 class _Populations(_Floats):

@@ -305,7 +305,7 @@ def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations 
 def strength(
     numbers: SensorNumbers[Any], state: Values, n_classes: int, of_training: Operations = TENSORS
 ) -> Any:
-    """The exponent with which labels are doubted, at least 0."""
+    """The exponent with which labels are doubted; 0 as long as the size of the training set is not known."""
     at = of_training
     state = at.alike(state, numbers.strength)
     above = n_classes * state["agreement"] - 1
@@ -313,7 +313,7 @@ def strength(
     agreed = at.at_most(at.where(above > _ROUNDING, above, 0.0) / max(1, n_classes - 1), 1.0)
     least = numbers.least * evidence(numbers, state["plateau"], at)
     share = least + (1 - numbers.least) * state["memorised"]
-    return numbers.strength * agreed**numbers.agreement_power * share
+    return at.where(is_known(state), numbers.strength * agreed**numbers.agreement_power * share, 0.0)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
-from evoloss.networks.sensing.sensor import SensorNumbers, is_known, moved_on, sample_weights, strength
+from evoloss.networks.sensing.sensor import SensorNumbers, moved_on, sample_weights, strength
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
@@ -115,5 +115,4 @@ class SensingTerms(RowTerms):
             }
             state = moved_on(numbers, state, sums, FLOATS, ARRAYS)
             self.store(state)
-        exponent = strength(numbers, state, self.n_classes, FLOATS) if is_known(state) else 0.0
-        self.exponent = max(exponent, MIN_EXPONENT)
+        self.exponent = max(strength(numbers, state, self.n_classes, FLOATS), MIN_EXPONENT)
