@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evoloss.data.npz_arrays import damaged, members_of, read_header
+from evoloss.data.npz_arrays import open_arrays, read_array, read_header
 from evoloss.errors import DataError
-from evoloss.regular_files import open_regular
 
 KEY = "labels"
 
@@ -61,27 +59,12 @@ def _as_text(value: object) -> str:
 
 
 def _read(path: Path, n_samples: int) -> npt.NDArray[Any]:
-    try:
-        file = open_regular(path)
-    except OSError as error:
-        raise DataError(
-            f"{path} is not a file that can be read ({error.strerror}); expected an .npz file with {KEY}"
-        ) from error
-    with file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                member = members_of(path, archive, [KEY])[KEY]
-                header = read_header(path, KEY, archive, member)
-                if header.shape not in ((n_samples,), (n_samples, 1)) or header.dtype.kind not in "iuUS":
-                    raise DataError(
-                        f"{path}: {KEY} has dtype {header.dtype} and shape {header.shape}; expected whole "
-                        f"numbers or text, one for each of the {n_samples} samples of the training part as "
-                        "published, in its order"
-                    )
-                with archive.open(member) as stored:
-                    return np.lib.format.read_array(stored, allow_pickle=False).reshape(-1)
-        except DataError:
-            raise
-        # zipfile and numpy raise a dozen kinds of errors for damaged files.
-        except Exception as error:
-            raise damaged(path, f"{type(error).__name__}: {error}") from error
+    with open_arrays(path, [KEY]) as (archive, members):
+        header = read_header(path, KEY, archive, members[KEY])
+        if header.shape not in ((n_samples,), (n_samples, 1)) or header.dtype.kind not in "iuUS":
+            raise DataError(
+                f"{path}: {KEY} has dtype {header.dtype} and shape {header.shape}; expected whole numbers or "
+                f"text, one for each of the {n_samples} samples of the training part as published, in its "
+                "order"
+            )
+        return read_array(archive, members[KEY]).reshape(-1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evoloss.errors import DataError
+from evoloss.regular_files import open_regular
 from evoloss.safe_text import one_line
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -28,6 +31,34 @@ class ArrayHeader:
     def n_bytes(self) -> int:
         """Size of the array as it is stored."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+
+@contextmanager
+def open_arrays(
+    path: Path, keys: Sequence[str]
+) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """The archive and the members that hold these arrays, for as long as the file is open.
+
+    Raises:
+        DataError: if the file is missing, damaged or of another kind, or lacks an array; whatever is raised
+            inside counts as damage, unless it is a :class:`DataError` itself.
+    """
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise DataError(
+            f"{path} is not a file that can be read ({error.strerror}); expected an .npz file with "
+            f"{', '.join(keys)}"
+        ) from error
+    with file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive, members_of(path, archive, keys)
+        except DataError:
+            raise
+        # zipfile and numpy raise a dozen kinds of errors for damaged files.
+        except Exception as error:
+            raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def members_of(path: Path, archive: zipfile.ZipFile, keys: Sequence[str]) -> dict[str, zipfile.ZipInfo]:
@@ -69,6 +100,12 @@ def read_header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.
         if not dtype.itemsize or min(shape, default=0) < 0 or header.n_bytes != n_bytes:
             raise damaged(path, f"{key} is to have shape {shape} of {dtype}, and has other bytes")
     return header
+
+
+def read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    """Read an array; never a pickled object."""
+    with archive.open(member) as stored:
+        return np.lib.format.read_array(stored, allow_pickle=False)
 
 
 def damaged(path: Path, reason: str) -> DataError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import numpy.typing as npt
 from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
-from evoloss.data.npz_arrays import ArrayHeader, damaged, members_of, read_header
+from evoloss.data.npz_arrays import ArrayHeader, open_arrays, read_array, read_header
 from evoloss.errors import DataError
-from evoloss.regular_files import open_regular
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -57,33 +55,17 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
 
 
 def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
-    try:
-        file = open_regular(path)
-    except OSError as error:
-        raise DataError(
-            f"{path} is not a file that can be read ({error.strerror}); expected an .npz file with "
-            f"{', '.join(KEYS)}"
-        ) from error
     arrays = {}
-    with file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = members_of(path, archive, KEYS)
-                headers = {key: read_header(path, key, archive, members[key]) for key in KEYS}
-                # The arrays as they are used, the copies in which they are split, and one as it is stored.
-                arrays_bytes = sum(_bytes_in_use(header) for header in headers.values())
-                limits.require_memory(
-                    2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
-                )
-                for key in KEYS:
-                    with archive.open(members[key]) as stored:
-                        array = np.lib.format.read_array(stored, allow_pickle=False)
-                    arrays[key] = _inputs(path, key, array) if key.startswith("x") else array
-        except DataError:
-            raise
-        # zipfile and numpy raise a dozen kinds of errors for damaged files.
-        except Exception as error:
-            raise damaged(path, f"{type(error).__name__}: {error}") from error
+    with open_arrays(path, KEYS) as (archive, members):
+        headers = {key: read_header(path, key, archive, members[key]) for key in KEYS}
+        # The arrays as they are used, the copies in which they are split, and one as it is stored.
+        arrays_bytes = sum(_bytes_in_use(header) for header in headers.values())
+        limits.require_memory(
+            2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
+        )
+        for key in KEYS:
+            array = read_array(archive, members[key])
+            arrays[key] = _inputs(path, key, array) if key.startswith("x") else array
     return arrays
 
 
