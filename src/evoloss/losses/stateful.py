@@ -16,7 +16,7 @@ from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import on_real_tensors
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.state import LossState
-from evoloss.networks import RunningState
+from evoloss.networks import BatchSums, RunningState
 
 __all__ = ["EpochLoss", "StatefulLoss"]
 
@@ -145,8 +145,16 @@ class EpochLoss(StatefulLoss):
                 f"{self.name} changes over the epochs: say before the training how long it will be, with "
                 f"criterion.plan_training(n_samples=len(train_set), epochs=...)"
             )
-        number = counted_rows(log_probs, labels).sum()
-        return {"seen": state["seen"] + self.loss_state.over_processes({"number": number})["number"]}
+        sums = {"number": counted_rows(log_probs, labels).sum(), **self.batch_sums(log_probs, labels)}
+        return self.moved_on(state, self.loss_state.over_processes(sums))
+
+    def batch_sums(self, log_probs: Tensor, labels: Labels) -> BatchSums:
+        """Sums over the samples of a batch beside their number, for :meth:`moved_on`; none here."""
+        return {}
+
+    def moved_on(self, state: RunningState, sums: BatchSums) -> RunningState:
+        """The statistics after the sums of all processes; here the number of samples alone."""
+        return {"seen": state["seen"] + sums["number"]}
 
     def epoch(self, state: RunningState) -> Tensor:
         """The epoch of the last sample, from 0; a scalar, int64."""

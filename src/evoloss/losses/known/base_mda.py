@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from evoloss.losses.base import Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.ranges import in_range
 from evoloss.losses.stateful import EpochLoss, counted_rows
-from evoloss.networks import RunningState
+from evoloss.networks import BatchSums, RunningState
 
 __all__ = ["BaseMdaLoss", "adjusted_choice"]
 
@@ -84,18 +84,18 @@ class BaseMdaLoss(EpochLoss):
         marginal = torch.full((n_classes,), 1 / max(1, n_classes), dtype=torch.float32)
         return {"marginal": marginal, **super().initial_state(n_classes)}
 
-    def after_batch(
-        self, state: RunningState, log_probs: Tensor, labels: Labels, **training: Any
-    ) -> RunningState:
+    def batch_sums(self, log_probs: Tensor, labels: Labels) -> BatchSums:
+        """The sum of the predictions."""
+        rows = counted_rows(log_probs, labels)[:, None]
+        return {"given": torch.where(rows, log_probs.exp(), 0.0).sum(dim=0)}
+
+    def moved_on(self, state: RunningState, sums: BatchSums) -> RunningState:
         """The running mean moves towards the mean prediction of the batch."""
-        rows = counted_rows(log_probs, labels)
-        given = torch.where(rows[:, None], log_probs.exp(), 0.0).sum(dim=0)
-        sums = self.loss_state.over_processes({"given": given, "number": rows.sum()})
-        number = sums["number"].to(given.dtype)
+        number = sums["number"].to(sums["given"].dtype)
         mean = sums["given"] / number.clamp(min=1.0)
         share = self.momentum ** (number / _BATCH)
         marginal = torch.lerp(mean, state["marginal"].to(mean.dtype), share)
-        return {"marginal": marginal, **super().after_batch(state, log_probs, labels)}
+        return {"marginal": marginal, **super().moved_on(state, sums)}
 
     def costs_at(self, log_probs: Tensor, state: RunningState) -> Tensor:
         """Cross-entropy of what is chosen, or of all while warming up."""
