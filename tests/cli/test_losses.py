@@ -4,7 +4,7 @@ import pytest
 
 from evoloss.cli import main
 from evoloss.losses import LOSSES
-from evoloss.zoo import SHIPPED
+from evoloss.zoo import ALIASES, SHIPPED
 
 
 def test_every_name_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -12,10 +12,11 @@ def test_every_name_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert main(["losses"]) == 0
     rows = [line.strip("│ ").split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
     table = {cells[0].strip(): (cells[1].strip(), cells[2].strip()) for cells in rows}
-    assert list(table) == [*SHIPPED, *LOSSES]
+    assert list(table) == [*ALIASES, *SHIPPED, *LOSSES]
     for name, (kind, line) in table.items():
-        assert kind == ("evolved" if name in SHIPPED else "known")
+        assert kind == ("known" if name in LOSSES else "evolved")
         assert line
+    assert table["evolved"][1] == f"the recommended loss: {ALIASES['evolved']} in this version"
     assert table["evolved-base"][1] == SHIPPED["evolved-base"]
     assert table["gce"][1] == "Generalised cross-entropy"
     assert "oracle" in table["epsilon_softmax_mae"][1]

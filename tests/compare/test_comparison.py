@@ -14,6 +14,7 @@ from evoloss.compare.config import label_loss
 from evoloss.compare.results import Results
 from evoloss.errors import ConfigError, ResultsError, UnknownNameError
 from evoloss.training import RunResult
+from evoloss.zoo import ALIASES
 from tests.training.blobs import feature_blobs
 
 # The package exports a function of the module's name, which hides the module from `import ... as`.
@@ -223,6 +224,7 @@ def test_unknown_names() -> None:
         ({"losses": ()}, "losses must hold at least one value"),
         ({"losses": ("gce", "gce")}, "none twice"),
         ({"losses": ("runs/a/loss", "runs/b/loss")}, "two losses share a name"),
+        ({"losses": ("evolved", ALIASES["evolved"])}, f"evolved stands for {ALIASES['evolved']}"),
         ({"seeds": (1, 1)}, "none twice"),
         ({"seeds": (-1,)}, "seed must be"),
         ({"seeds": (1_000_000,)}, "kept for tuning"),
@@ -247,6 +249,12 @@ def test_labels_of_losses(tmp_path: Path) -> None:
     assert label_loss("cross_entropy") == "cross_entropy"
     assert label_loss("runs/mine/") == "mine"
     assert label_loss(str(tmp_path / "evolved")) == "evolved"
+
+
+def test_results_say_what_the_recommended_loss_was(tmp_path: Path) -> None:
+    results = compare(CompareConfig(**{**QUICK, "losses": ("cross_entropy", "evolved")}), out=tmp_path)
+    assert {run.loss for run in results.runs} == {"cross_entropy", ALIASES["evolved"]}
+    assert Results.read(tmp_path).config["losses"] == ["cross_entropy", ALIASES["evolved"]]
 
 
 def test_results_from_before_a_setting_was_known_go_on(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from evoloss.errors import ArtefactError, UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.resolve import resolve_loss
-from evoloss.zoo import SHIPPED
+from evoloss.zoo import ALIASES, SHIPPED
 from tests.losses.evolved_losses import evolved
 
 
@@ -60,3 +60,15 @@ def test_a_directory_without_a_loss_is_an_artefact_error(tmp_path: Path):
 def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError, match="wieght"):
         resolve_loss("gce", wieght=None)
+
+
+def test_evolved_is_the_recommended_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recommended = EvolvedLoss.from_pretrained(ALIASES["evolved"])
+    for loss in (EvolvedLoss(), EvolvedLoss.from_pretrained("evolved"), resolve_loss("evolved")):
+        assert loss.network == recommended.network
+        assert torch.equal(loss.params, recommended.params)
+    # It wins over a directory of that name, as the name of a shipped loss does.
+    monkeypatch.chdir(tmp_path)
+    evolved("monotone").save_pretrained("evolved")
+    assert resolve_loss("evolved").network == recommended.network
+    assert resolve_loss("./evolved").network == evolved("monotone").network

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from evoloss.cli.terminal import Terminal
 from evoloss.losses import LOSSES
-from evoloss.zoo import SHIPPED
+from evoloss.zoo import ALIASES, SHIPPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,8 @@ class LossesCommand:
 def run(command: LossesCommand) -> int:
     """Print the table."""
     table = Table("loss", "kind", "what it is", title="Losses")
+    for name, other in ALIASES.items():
+        table.add_row(name, "evolved", f"the recommended loss: {other} in this version")
     for name, line in SHIPPED.items():
         table.add_row(name, "evolved", line)
     for name, cls in LOSSES.items():

@@ -10,6 +10,7 @@ from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
 from evoloss.training import TrainConfig, TrainRecipe
 from evoloss.user_paths import real_path
+from evoloss.zoo import ALIASES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ class CompareConfig(TrainRecipe):
         if len(set(labels)) < len(labels):
             raise ConfigError(
                 f"two losses share a name; give their directories other names: {', '.join(labels)}"
+                + "".join(f" ({name} stands for {ALIASES[name]})" for name in self.losses if name in ALIASES)
             )
         if self.baseline is not None and label_loss(self.baseline) not in labels:
             raise ConfigError(f"the baseline {self.baseline!r} is not among the losses {', '.join(labels)}")
@@ -105,5 +107,10 @@ class CompareConfig(TrainRecipe):
 
 
 def label_loss(spec: str) -> str:
-    """Return the name of a loss in results: the last part of a path, any other name as it is."""
+    """Return the name of a loss in results: what an alias stands for, the last part of a path, else the name.
+
+    So results say which loss ``evolved`` was when they were made.
+    """
+    if spec in ALIASES:
+        return ALIASES[spec]
     return real_path(spec).name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec

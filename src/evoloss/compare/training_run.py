@@ -24,7 +24,7 @@ from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.user_paths import expand_user, real_path
-from evoloss.zoo import SHIPPED
+from evoloss.zoo import is_shipped
 
 KIND = "compare"
 
@@ -118,7 +118,7 @@ class Sources:
         named = config.dataset in DATASETS or not expand_user(config.dataset).exists()
         return cls(
             losses={
-                label_loss(spec): spec if spec in LOSSES or spec in SHIPPED else str(real_path(spec))
+                label_loss(spec): spec if spec in LOSSES or is_shipped(spec) else str(real_path(spec))
                 for spec in config.losses
             },
             dataset=config.dataset if named else str(real_path(expand_user(config.dataset))),

@@ -9,15 +9,16 @@ from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.zoo import SHIPPED
+from evoloss.zoo import ALIASES, SHIPPED, is_shipped
 
 
 def resolve_loss(spec: str, **semantics: Any) -> ClassificationLoss:
     """Make the loss that a user named.
 
     Args:
-        spec: a key of ``LOSSES``, a shipped name, or a directory with a saved loss, in this order; write
-            ``./name`` for a directory that has the name of a loss.
+        spec: a key of ``LOSSES``, a shipped name or ``evolved``, which stands for the recommended one, or a
+            directory with a saved loss, in this order; write ``./name`` for a directory that has the name of
+            a loss.
         **semantics: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``.
 
     Raises:
@@ -26,6 +27,6 @@ def resolve_loss(spec: str, **semantics: Any) -> ClassificationLoss:
     """
     if spec in LOSSES:
         return LOSSES[spec](**semantics)
-    if spec in SHIPPED or os.path.isdir(spec):
+    if is_shipped(spec) or os.path.isdir(spec):
         return EvolvedLoss.from_pretrained(spec, **semantics)
-    raise UnknownNameError.among("loss or directory", spec, [*LOSSES, *SHIPPED])
+    raise UnknownNameError.among("loss or directory", spec, [*LOSSES, *SHIPPED, *ALIASES])

@@ -14,12 +14,22 @@ SHIPPED: dict[str, str] = {
     "evolved-small": "few samples per class, with clean labels",
 }
 """Name and one line about every shipped loss."""
+ALIASES = {"evolved": "evolved-base"}
+"""Other names, and what they stand for in this version: ``evolved`` is the loss that is recommended."""
 
-__all__ = ["SHIPPED", "shipped_path"]
+__all__ = ["ALIASES", "SHIPPED", "is_shipped", "shipped_path"]
+
+
+def is_shipped(name: str) -> bool:
+    """Test whether a shipped loss has this name, or this other name."""
+    return name in SHIPPED or name in ALIASES
 
 
 def shipped_path(name: str) -> Path:
     """The folder of a shipped loss inside the installed package.
+
+    Args:
+        name: its name, or another one that stands for it.
 
     Raises:
         UnknownNameError: if no loss of that name is shipped.
@@ -28,6 +38,7 @@ def shipped_path(name: str) -> Path:
         >>> sorted(path.name for path in shipped_path("evolved-base").iterdir() if path.suffix != ".toml")
         ['README.md', 'config.json', 'loss.safetensors']
     """
+    name = ALIASES.get(name, name)
     if name not in SHIPPED:
-        raise UnknownNameError.among("shipped loss", name, SHIPPED)
+        raise UnknownNameError.among("shipped loss", name, [*SHIPPED, *ALIASES])
     return Path(__file__).parent / name

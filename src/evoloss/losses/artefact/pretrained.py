@@ -12,7 +12,7 @@ from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses.artefact.format import read_artefact
 from evoloss.losses.artefact.validation import checked_params
 from evoloss.networks import LossNetwork
-from evoloss.zoo import SHIPPED, shipped_path
+from evoloss.zoo import is_shipped, shipped_path
 
 
 def read_loss(
@@ -32,8 +32,8 @@ def read_loss(
     """
     if params is not None or record is not None:
         raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")
-    shipped = str(name_or_dir) in SHIPPED
-    artefact = read_artefact(shipped_path(str(name_or_dir)) if shipped else Path(name_or_dir))
+    name = str(name_or_dir)
+    artefact = read_artefact(shipped_path(name) if is_shipped(name) else Path(name_or_dir))
     try:
         return artefact.network, checked_params(artefact.network, artefact.params), artefact.record
     except (ConfigError, CanonicalFormError) as error:
