@@ -27,7 +27,8 @@ from evoloss.data.folders import data_folder
 from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers, contradiction, strength
+from evoloss.networks.sensing.response import response
+from evoloss.networks.sensing.sensor import SensorNumbers, contradiction
 from evoloss.training import TrainConfig, train
 
 OUT = Path(__file__).parent / "results/courses.json"
@@ -69,12 +70,14 @@ class Recorder:
         if int(state["completed"]) > len(self.rows):
             numbers = SensorNumbers.of(loss.params)
             n_classes = len(state["confident"])
+            doubted = response(numbers, state, n_classes)
             readings = {
                 "contradiction": contradiction(state),
                 "plateau": state["plateau"],
                 "recall": state["recall"],
                 "memorised": state["memorised"],
-                "exponent": strength(numbers, state, n_classes),
+                "doubt": doubted.doubt,
+                "odds": doubted.odds,
             }
             self.rows.append({name: round(float(value), 4) for name, value in readings.items()})
 

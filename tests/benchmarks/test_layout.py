@@ -66,5 +66,7 @@ def test_files_and_functions_are_short(path: Path) -> None:
 
 def test_folders_are_small() -> None:
     for folder in (BENCHMARKS, *(path for path in BENCHMARKS.rglob("*") if path.is_dir())):
+        if folder.name == "runs":  # of a comparison in progress; never committed
+            continue
         files = [path for path in folder.iterdir() if path.is_file()]
         assert len(files) <= 15, folder

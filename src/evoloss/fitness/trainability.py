@@ -128,5 +128,5 @@ def _first_argument(
     is_label = torch.zeros_like(batches, dtype=torch.bool)
     is_label[:, :, 0] = True
     log_probs = batches.expand(-1, len(params), -1, -1)
-    exponent, offset = states.begin(2 * m, log_probs.shape[3]).take_in(log_probs, is_label)
-    return SlopeArgument(exponent[:, :, 0, 0].T, None if offset is None else offset[:, :, 0, 0].T)
+    batch = states.begin(2 * m, log_probs.shape[3]).take_in(log_probs, is_label)
+    return SlopeArgument(*(None if part is None else part[:, :, 0, 0].T for part in batch))

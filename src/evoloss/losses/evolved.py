@@ -201,8 +201,8 @@ class EvolvedLoss(ParametricLoss):
     def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
         """This loss with the agreement of the batch held, one cost a row, from the network itself.
 
-        For a look at a paced loss; of one that is not paced it is the loss as it is, without weight,
-        ignore_index or smoothing.
+        For a look at a paced loss; of one that is not paced it is the loss as it is, at the start of a
+        training, without weight, ignore_index or smoothing.
 
         Args:
             agreement: from 0, predictions at chance, to 1, labels that are learned.
@@ -214,7 +214,7 @@ class EvolvedLoss(ParametricLoss):
             raise ConfigError(f"agreement must be from 0 to 1, got {agreement}")
 
         def costs(logits: Tensor, target: Tensor) -> Tensor:
-            return self.label_costs(logits, target, logits.new_tensor(agreement))
+            return self.label_costs(logits, target, logits.new_tensor(agreement) if self.is_paced else None)
 
         return costs
 

@@ -25,17 +25,18 @@ class SlopeArgument(NamedTuple):
     No gradient flows through either.
 
     Attributes:
-        exponent: of each sample, above 0.
+        exponent: of each sample, above 0; None for 1.
         offset: likewise, at least log p of the label: such as that of the most probable class, for a loss
             that compares the label with it. None for 0.
     """
 
-    exponent: Tensor
+    exponent: Tensor | None
     offset: Tensor | None = None
 
     def of(self, log_p: Tensor) -> Tensor:
         """The argument for log-probabilities that broadcast with the attributes."""
-        return self.exponent * (log_p if self.offset is None else log_p - self.offset)
+        argument = log_p if self.offset is None else log_p - self.offset
+        return argument if self.exponent is None else self.exponent * argument
 
 
 class TrainingState(Protocol):

@@ -109,6 +109,6 @@ class TrainingStateOfSome:
         """Take in a batch; see :class:`~evoloss.networks.states.TrainingState`."""
         exponent, offset = self.state.take_in(log_probs, is_label)
         return SlopeArgument(
-            torch.where(self.keeps, exponent, 1.0),
+            None if exponent is None else torch.where(self.keeps, exponent, 1.0),
             None if offset is None else torch.where(self.keeps, offset, 0.0),
         )

@@ -75,7 +75,8 @@ class LogitGradient:
             exponent, offset = self._state.take_in(log_p, label_cells != 0)
             if offset is not None:
                 log_p.sub_(offset)
-            log_p.mul_(exponent)
+            if exponent is not None:
+                log_p.mul_(exponent)
         if self._tempering is not None:
             # Other classes have no slope where t is not 1.
             log_p.mul_(self._tempering.at(self._context(label_cells)))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import (
     SensorNumbers,
     batch_sums,
@@ -16,7 +17,6 @@ from evoloss.networks.sensing.sensor import (
     evidence,
     initial_state,
     moved_on,
-    strength,
 )
 from evoloss.networks.states import RunningState
 
@@ -97,10 +97,12 @@ def test_labels_are_doubted_where_wrong_ones_are_memorised(
 ) -> None:
     """Not where none are memorised, as in a short training, nor where there are none."""
     states = course(8, lambda time: 0.6 + sawtooth(time, fall), lambda time: contradicted)
-    exponents = [float(strength(NUMBERS, state, C)) for state in states]
-    assert exponents[0] == 0.0
-    assert (exponents[-1] > 0.5) == doubts
-    assert doubts or exponents[-1] < 0.02
+    responses = [response(NUMBERS, state, C) for state in states]
+    assert responses[0].doubt == responses[0].odds == 0
+    assert (responses[-1].doubt > 0.5) == doubts
+    assert doubts or responses[-1].doubt < 0.02
+    wrong = 0.7 * contradicted  # labels are corrected for what was found, whether or not they are memorised
+    assert float(responses[-1].odds) == pytest.approx(wrong / (C - 1 - C * wrong), rel=0.1)
     kept = course(4, lambda time: 0.6 + sawtooth(time, fall), lambda time: contradicted)[-1]
     for _ in range(200):  # what was found is remembered when contradictions and the fall have gone
         kept = moved_on(NUMBERS, kept, sums_of(100, 0.6, 0.0))

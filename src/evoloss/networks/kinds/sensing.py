@@ -1,18 +1,11 @@
-r"""Sensing networks: cross-entropy that doubts labels once it finds that wrong ones are being memorised.
+r"""Sensing networks: cross-entropy that doubts labels as far as it finds that they are wrong, or memorised.
 
-.. math:: L(p, k) = \frac{1 - (p_k / \max_j p_j)^{t}}{t} - \log \max_j p_j, \qquad t \ge 0,
-
-where no gradient flows through the maximum and t. The pull on a label is that of cross-entropy times
-:math:`(p_k / \max_j p_j)^t`: a label is doubted against its strongest rival, not for being unlikely. At t = 0
-it is cross-entropy, and t follows what the loss has sensed of its training
-(:mod:`evoloss.networks.sensing.sensor`):
-
-.. math:: t = s\, A^{a}\, (b\, \ell + (1 - b)\, m),
-
-with :math:`\ell` the evidence for wrong labels, m the evidence that they are being memorised, and A the
-agreement of predictions and labels, all from 0 to 1. Where labels are right :math:`\ell` is 0, and where
-none are memorised m is 0: there it is cross-entropy, or near it. What is searched are the numbers s, a, b and
-those of the sensor.
+The pull on a label is that of cross-entropy times a factor w from 0 to 1
+(:mod:`evoloss.networks.sensing.response`) that follows what the loss has sensed of its training
+(:mod:`evoloss.networks.sensing.sensor`). Where labels are right it is 1: cross-entropy. Where some are wrong
+it is that of forward correction, with the share of wrong labels that was found. Where they are being
+memorised, labels are doubted against their strongest rival. What is searched are the numbers of the sensor
+and of the response.
 
 The sensor's windows are in epochs, so it has to know the size of the training set. As long as it does not,
 the loss is cross-entropy.
@@ -29,18 +22,14 @@ from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
-from evoloss.networks.sensing.sensor import (
-    SensorNumbers,
-    batch_sums,
-    initial_state,
-    moved_on,
-    strength,
-)
-from evoloss.networks.sensing.terms import SensingTerms
+from evoloss.networks.sensing.response import Response, label_cost, pull, response
+from evoloss.networks.sensing.sensor import SensorNumbers, batch_sums, initial_state, moved_on
+from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
-from evoloss.networks.tempering import MIN_EXPONENT
-from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView
+from evoloss.networks.terms import Context, LabelView
+
+_LEAST_PULL = 1e-30  # of which the logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,10 @@ class SensingTraining:
         self._arrays: SensorNumbers[Any] = SensorNumbers(*(value.cpu().numpy() for value in numbers))
 
     def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
-        """Take in a batch, ``(tasks, popsize, C, batch)``, and give exponent and offset of its samples."""
+        """Take in a batch, ``(tasks, popsize, C, batch)``; then say where its samples look up their slopes.
+
+        The slope of the label at an argument is minus its exponential, and the argument of a label log w.
+        """
         top = log_probs.amax(dim=2, keepdim=True)
         # What passes over (tasks, popsize, C, batch) again: this, its sum and its product. Classes of equal,
         # largest probability share a prediction.
@@ -93,8 +85,9 @@ class SensingTraining:
             None,
             lambda values: values.mul_(share[:, :, None]) @ is_top.mT,
         )
-        exponent = self._move_on(sums, log_probs.shape[3]).clamp(min=MIN_EXPONENT)
-        return SlopeArgument(exponent[:, :, None, None].expand(-1, -1, 1, log_probs.shape[3]), top)
+        doubted = self._move_on(sums, log_probs.shape[3])
+        factor = pull(log_p, top.squeeze(2), Response(*(value[..., None] for value in doubted)))
+        return SlopeArgument(None, (log_p - factor.clamp_(min=_LEAST_PULL).log_())[:, :, None])
 
     def _predictions(self, log_probs: Tensor, top: Tensor) -> Tensor:
         """1 for classes of the largest probability, 0 for others; in memory that is used again."""
@@ -104,8 +97,8 @@ class SensingTraining:
             self._is_top = torch.empty_like(log_probs, memory_format=torch.contiguous_format)
         return torch.eq(log_probs, top, out=self._is_top)
 
-    def _move_on(self, sums: BatchSums, n_samples: int) -> Tensor:
-        """Move the statistics on and give the exponents, ``(tasks, popsize)``.
+    def _move_on(self, sums: BatchSums, n_samples: int) -> Response[Tensor]:
+        """Move the statistics on and give what follows from them, ``(tasks, popsize)``.
 
         On a CPU in NumPy, where as many operations on a few hundred numbers take a tenth of the time.
         """
@@ -126,8 +119,10 @@ class SensingTraining:
             self.state |= {"n_samples": zero + self.n_samples}
         on = POPULATIONS if in_numpy else TENSORS
         self.state = moved_on(numbers, self.state, values, on, on)
-        exponent = strength(numbers, self.state, n_classes, on)
-        return torch.from_numpy(exponent).to(given.dtype) if in_numpy else exponent
+        doubted = response(numbers, self.state, n_classes, on)
+        if not in_numpy:
+            return doubted
+        return Response(*(torch.from_numpy(value).to(given.dtype) for value in doubted))
 
 
 class SensingForm(NamedTuple):
@@ -172,12 +167,12 @@ class SensingNetwork(LossNetwork):
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
         """Canonical losses ``(popsize, N)`` as where all labels are learned and wrong ones memorised."""
         exponents = SensorNumbers.of(params).strength
-        return torch.stack(
-            [self._costs(log_probs, exponent).gather(1, target[:, None]).squeeze(1) for exponent in exponents]
-        )
+        top, log_p = _top(log_probs), log_probs.gather(1, target[:, None])
+        one, zero = log_probs.new_ones(()), log_probs.new_zeros(())
+        return torch.stack([label_cost(log_p, top, Response(one, zero, t)).squeeze(1) for t in exponents])
 
     def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
-        """The slope of the label where its argument is ``t (log p - log max p)``; 0 for other classes."""
+        """The slope of the label where its argument is log w; 0 for other classes."""
 
         def slopes(argument: Tensor) -> Tensor:
             label = -argument.exp().expand(len(params), -1)
@@ -198,8 +193,8 @@ class SensingNetwork(LossNetwork):
         form: SensingForm | None = None,
         context: Context = None,
     ) -> Tensor:
-        """Canonical ``L(p, k)``, ``(N, C)``; the context is the exponent t, by default 0."""
-        return self._costs(log_probs, params.new_zeros(()) if context is None else context.to(params.dtype))
+        """Canonical ``L(p, k)``, ``(N, C)``; the context is a :class:`Response`, ``(3,)``, or no doubt."""
+        return label_cost(log_probs, _top(log_probs), _doubted(params, context))
 
     def label_costs(
         self,
@@ -210,12 +205,8 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``."""
-        exponent = params.new_zeros(()) if context is None else context.to(params.dtype)
-        top = log_probs.detach().amax(dim=1)
-        return _cost(log_probs.gather(1, target[:, None]).squeeze(1), top, exponent)
-
-    def _costs(self, log_probs: Tensor, exponent: Tensor) -> Tensor:
-        return _cost(log_probs, log_probs.detach().amax(dim=1, keepdim=True), exponent)
+        log_p = log_probs.gather(1, target[:, None])
+        return label_cost(log_p, _top(log_probs), _doubted(params, context)).squeeze(1)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """Zeros: nothing is known, and the size of the training set is not either."""
@@ -259,19 +250,20 @@ class SensingNetwork(LossNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """The exponent t, a scalar; 0 as long as the size of the training set is not known."""
+        """How far labels are doubted, ``(3,)``: the attributes of :class:`Response`."""
         assert state is not None, "its loss keeps one"
-        return strength(SensorNumbers.of(params), state, log_probs.shape[1])  # type: ignore[no-any-return]
+        return torch.stack(response(SensorNumbers.of(params), state, log_probs.shape[1]))
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""
         return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
 
 
-def _cost(log_p: Tensor, top: Tensor, exponent: Tensor) -> Tensor:
-    """The cost of labels of these log-probabilities; below ``LOG_P_FLOOR`` it goes on as it is there."""
-    exponent = exponent.clamp(min=MIN_EXPONENT)
-    argument = exponent * (log_p - top)
-    inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
-    below = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
-    return (-torch.expm1(inside) + below * torch.tensor(LOG_P_FLOOR).exp()) / exponent - top
+def _top(log_probs: Tensor) -> Tensor:
+    """Log-probabilities of the predicted classes, ``(N, 1)``, through which no gradient flows."""
+    return log_probs.detach().amax(dim=1, keepdim=True)
+
+
+def _doubted(params: Tensor, context: Context) -> Response[Tensor]:
+    """The response that a context is."""
+    return Response(*(params.new_tensor(NO_DOUBT) if context is None else context.to(params.dtype)))

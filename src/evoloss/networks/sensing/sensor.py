@@ -40,7 +40,6 @@ _WARM_UP = 2.0  # epochs in which nothing is called a plateau
 _KNOWN = 0.2  # how far below chance c has to be, as a share of it, to be a reading
 _LEAST_REST = 1e-30  # of what the predicted class leaves to the others
 _TINY = torch.finfo(torch.float32).tiny
-_ROUNDING = 8 * torch.finfo(torch.float32).eps
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
 _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
@@ -58,8 +57,8 @@ class SensorNumbers(NamedTuple, Generic[T]):
     """The numbers of a sensor and of what follows from it, tensors of any one shape or plain numbers.
 
     Attributes:
-        strength: the exponent where everything speaks for it.
-        least: share of it that is there without any sign of memorising.
+        strength: the exponent with which labels are doubted that are memorised.
+        knee: the share of wrong labels that is corrected for, as a share of the plateau.
         agreement_power: how the exponent follows the agreement of predictions and labels.
         fast: window of c, in epochs.
         slow: window of the mean that c is compared with, in epochs.
@@ -72,7 +71,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
     """
 
     strength: T
-    least: T
+    knee: T
     agreement_power: T
     fast: T
     slow: T
@@ -101,7 +100,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
     "strength": (0.1, 16.0, 1.25),
-    "least": (1e-3, 0.9, 2e-3),
+    "knee": (0.02, 1.5, 0.7),
     "agreement_power": (0.01, 3.0, 0.02),
     "fast": (0.1, 2.0, 0.4),
     "slow": (0.3, 6.0, 2.4),
@@ -300,20 +299,6 @@ def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: 
 def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
     """The evidence for wrong labels, from 0 to 1."""
     return _share(of_training, (plateau - numbers.clean) / numbers.span)
-
-
-def strength(
-    numbers: SensorNumbers[Any], state: Values, n_classes: int, of_training: Operations = TENSORS
-) -> Any:
-    """The exponent with which labels are doubted; 0 as long as the size of the training set is not known."""
-    at = of_training
-    state = at.alike(state, numbers.strength)
-    above = n_classes * state["agreement"] - 1
-    # What rounding leaves of predictions at chance is nothing.
-    agreed = at.at_most(at.where(above > _ROUNDING, above, 0.0) / max(1, n_classes - 1), 1.0)
-    least = numbers.least * evidence(numbers, state["plateau"], at)
-    share = least + (1 - numbers.least) * state["memorised"]
-    return at.where(is_known(state), numbers.strength * agreed**numbers.agreement_power * share, 0.0)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:

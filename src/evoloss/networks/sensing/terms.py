@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
-from evoloss.networks.sensing.sensor import SensorNumbers, moved_on, sample_weights, strength
-from evoloss.networks.tempering import MIN_EXPONENT
+from evoloss.networks.sensing.response import Response, response
+from evoloss.networks.sensing.sensor import SensorNumbers, moved_on, sample_weights
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
     Array,
@@ -30,6 +30,8 @@ from evoloss.networks.terms import (
 )
 
 _LEAST_POWER = float(np.exp(LOG_P_FLOOR))
+NO_DOUBT = Response(0.0, 0.0, 1.0)
+"""Cross-entropy."""
 
 
 @dataclass
@@ -41,20 +43,20 @@ class SensingTerms(RowTerms):
         n_classes: the class count.
         state: of a call, the statistics before it.
         store: of a call of the training, where those after it go.
-        exponent: of a call, that which it costs by; NaN before.
+        doubted: of a call, what it costs by.
     """
 
     numbers: SensorNumbers[float]
     n_classes: int
     state: StateArrays | None = None
     store: StoreState | None = None
-    exponent: float = math.nan
+    doubted: Response[float] = NO_DOUBT
     has_state = True
 
     @property
     def held(self) -> Context:  # type: ignore[override]
-        """The exponent of a call as a scalar."""
-        return torch.tensor(self.exponent, dtype=torch.float64)
+        """The response of a call, ``(3,)``."""
+        return torch.tensor(self.doubted, dtype=torch.float64)
 
     def of_call(self, state: StateArrays, store: StoreState | None) -> SensingTerms:
         """The same for one call."""
@@ -64,13 +66,7 @@ class SensingTerms(RowTerms):
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
         top: Array = np.maximum.reduce(rows.log_probs, 0)
         self._take_in(top, rows.log_probs.argmax(0), rows.log_p, rows.label)
-        argument: Array = rows.log_p - top
-        argument *= self.exponent
-        slope: Array = np.expm1(argument, out=argument)
-        cost: Array = slope / -self.exponent
-        cost -= top
-        slope += 1
-        return cost, np.negative(slope, out=slope)
+        return _cost_and_slope(rows.log_p, top, self.doubted)
 
     def state_context(
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
@@ -90,17 +86,13 @@ class SensingTerms(RowTerms):
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; the context is the predicted classes'."""
         assert context is not None  # state_context gave both
-        argument = (log_p - context).mul_(self.exponent)
-        inside = argument.clamp(min=LOG_P_FLOOR)
-        power = inside.expm1()
-        below = inside.sub_(argument).mul_(_LEAST_POWER)
-        cost = below.sub_(power).div_(self.exponent).sub_(context)
-        return cost, power.add_(1).neg_()
+        cost, slope = _cost_and_slope(log_p.numpy(), context.numpy(), self.doubted)
+        return torch.from_numpy(cost), torch.from_numpy(slope)
 
     def _take_in(
         self, top: Array, predicted: NDArray[np.int64], log_p: Array, label: NDArray[np.int64]
     ) -> None:
-        """Find the exponent of a call, after its samples, ``(N,)`` each, are taken in if that is due."""
+        """Find the response of a call, after its samples, ``(N,)`` each, are taken in if that is due."""
         assert self.state is not None  # of_call gave it
         numbers, classes = self.numbers, ("confident", "contradicted")
         state = {name: value if name in classes else value.item() for name, value in self.state.items()}
@@ -115,4 +107,27 @@ class SensingTerms(RowTerms):
             }
             state = moved_on(numbers, state, sums, FLOATS, ARRAYS)
             self.store(state)
-        self.exponent = max(strength(numbers, state, self.n_classes, FLOATS), MIN_EXPONENT)
+        self.doubted = response(numbers, state, self.n_classes, FLOATS)
+
+
+def _cost_and_slope(log_p: Array, top: Array, doubted: Response[float]) -> tuple[Array, Array]:
+    """Costs of labels and their slopes by ``log_p``; parts without weight are not worked out."""
+    doubt, odds, exponent = doubted
+    cost, slope = np.negative(log_p), np.full_like(log_p, -1.0)
+    if odds > 0 and doubt < 1:
+        p = np.exp(log_p)
+        sums = p + odds
+        np.subtract(math.log1p(odds), np.log(sums), out=cost)
+        np.divide(p, sums, out=slope)
+        np.negative(slope, out=slope)
+    if doubt > 0:
+        with np.errstate(invalid="ignore"):  # of rows without a prediction
+            argument = (log_p - top) * exponent
+            inside = np.maximum(argument, LOG_P_FLOOR)
+            power = np.expm1(inside)
+            rival = (np.subtract(inside, argument, out=argument) * _LEAST_POWER - power) / exponent - top
+            rival -= cost
+        cost += np.multiply(rival, doubt, out=rival)
+        power += 1 + slope
+        slope -= np.multiply(power, doubt, out=power)
+    return cost, slope
