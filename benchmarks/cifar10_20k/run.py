@@ -21,6 +21,7 @@ from benchmarks.cifar10_20k.conditions import CONDITIONS, PASSES, SENSING, STAGE
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Step, Study, describe, run_steps
 from evoloss.data.folders import data_folder
+from evoloss.errors import ArtefactError, UnknownNameError
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.sensor import SensorNumbers
@@ -68,7 +69,11 @@ def plan(settings: SizeStudy) -> Iterator[Step]:
 def save_sensing_loss(folder: Path = SENSING) -> None:
     """Write the sensing loss by the numbers that are set by hand now; one with others is replaced."""
     loss = EvolvedLoss(SensingNetwork(), SensorNumbers.set_by_hand())
-    if not (folder / "config.json").exists() or not torch.equal(EvolvedLoss(folder).params, loss.params):
+    try:
+        is_there = torch.equal(EvolvedLoss(folder).params, loss.params)
+    except (ArtefactError, UnknownNameError):  # none, or one with other numbers
+        is_there = False
+    if not is_there:
         loss.save_pretrained(folder)
 
 

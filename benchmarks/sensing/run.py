@@ -77,7 +77,7 @@ class Recorder:
                 "recall": state["recall"],
                 "memorised": state["memorised"],
                 "doubt": doubted.doubt,
-                "odds": doubted.odds,
+                "odds": doubted.odds.mean(),
             }
             self.rows.append({name: round(float(value), 4) for name, value in readings.items()})
 

@@ -43,17 +43,18 @@ def reading(loss: EvolvedLoss) -> float:
     return float(contradiction(loss.loss_state.values()))
 
 
-def doubted(loss: EvolvedLoss) -> Response[float]:
+def doubted(loss: EvolvedLoss) -> Response[Tensor]:
     state = loss.loss_state.values()
-    return Response(*map(float, response(SensorNumbers.of(loss.params), state, len(state["confident"]))))
+    return response(SensorNumbers.of(loss.params), state, len(state["confident"]))
 
 
 def set_doubt(
     loss: EvolvedLoss, n_classes: int, memorised: float = 0.9, plateau: float = 0.4
-) -> Response[float]:
+) -> Response[Tensor]:
     """Put a loss where so much is memorised, after such a plateau; the response that follows."""
     state = {name: torch.full_like(value, 0.9) for name, value in loss.loss_state.values().items()}
     of_classes = {name: torch.full((n_classes,), 0.9) for name in ("confident", "contradicted")}
+    of_classes["shares"] = plateau * torch.linspace(0, 2, n_classes)  # of a mean as large as the plateau
     readings = {"memorised": torch.tensor(memorised), "plateau": torch.tensor(plateau)}
     size = {"n_samples": loss.loss_state.n_samples.clone()}
     loss.loss_state.update({**state, **of_classes, **readings, **size})
@@ -65,18 +66,29 @@ def set_doubt(
 @pytest.mark.parametrize(("memorised", "plateau"), [(0.0, 0.0), (0.0, 0.4), (0.6, 0.4), (1.0, 0.4)])
 def test_a_loss_in_use_is_its_formula(n_classes: int, way: str, memorised: float, plateau: float) -> None:
     loss = sensing(way, reduction="none").eval()
-    m, rho, t = set_doubt(loss, n_classes, memorised, plateau)
-    assert m == pytest.approx(memorised)
-    eta = min(NUMBERS.knee * plateau, 0.9 * (n_classes - 1) / n_classes)
-    assert rho == pytest.approx(eta / (n_classes - 1 - n_classes * eta), rel=1e-4)
-    assert t > 2
+    m, odds, exponents = set_doubt(loss, n_classes, memorised, plateau)
+    assert float(m) == pytest.approx(memorised)
+    shares = loss.loss_state.shares.double()
+    # The mean is that of classes with contradictions, of which the first has none.
+    relative = shares / (shares.sum() / (n_classes - 1)).clamp(min=1e-9)
+    eta = (NUMBERS.knee * plateau * relative).clamp(max=0.9 * (n_classes - 1) / n_classes)
+    torch.testing.assert_close(odds.double(), eta / (n_classes - 1 - n_classes * eta), rtol=1e-4, atol=0)
+    if plateau:
+        focus = ((relative - NUMBERS.spared) / NUMBERS.spared_span).clamp(0, 1)
+        assert focus.min() == 0
+        assert focus.max() == 1
+        assert float(exponents.max()) > 2
+        torch.testing.assert_close(
+            exponents.double(), (exponents.max() * focus).clamp(min=1e-6), rtol=1e-4, atol=1e-5
+        )
     target = torch.randint(n_classes, (12,), generator=stream(0, "target"))
     logits = 3 * torch.randn(12, n_classes, generator=stream(0, "logits"))
     leaf = logits.requires_grad_()
     costs = loss(leaf, target)
     costs.sum().backward()
     probs = logits.detach().double().softmax(1)
-    p, top = probs.gather(1, target[:, None]), probs.amax(1, keepdim=True)
+    p, (top, predicted) = probs.gather(1, target[:, None]), probs.max(1, keepdim=True)
+    m, rho, t = m.double(), odds.double()[predicted], exponents.double()[predicted]
     cost = (1 - m) * ((1 + rho) / (p + rho)).log() + m * ((1 - (p / top) ** t) / t - top.log())
     torch.testing.assert_close(costs.double(), cost[:, 0], rtol=1e-4, atol=1e-5)
     factor = (1 - m) * p / (p + rho) + m * (p / top) ** t
@@ -179,7 +191,7 @@ def test_readings_are_those_of_the_data_whatever_the_batches(way: str) -> None:
             take_in(loss, some, labels)
         state = loss.loss_state
         values = [float(value) for value in (state.agreement, state.plateau, state.memorised)]
-        found.append(torch.tensor([reading(loss), *doubted(loss), *values]))
+        found.append(torch.tensor([reading(loss), *map(torch.mean, doubted(loss)), *values]))
     assert found[0][1] > 0.9  # what is memorised is doubted
     assert found[0][5] == pytest.approx(0.3, rel=0.15)  # the share of wrong labels
     for other in found[1:]:
@@ -283,11 +295,11 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
         torch.testing.assert_close(found.offset[:, :2], expected.offset[:, :2], rtol=1e-9, atol=1e-12)
         for loss in losses:
             take_in(loss, rows, labels)
-    expected_response = pytest.approx(doubted(losses[0]), rel=1e-3)
-    assert doubted(losses[1]) == expected_response
-    assert doubted(losses[0]).doubt > 0.9
-    # The label's pull, of which the offset says the rest.
+    assert float(doubted(losses[0]).doubt) > 0.9
     log_p = log_probs[0, 0].gather(0, labels[None])
-    top = log_probs[0, 0].amax(0, keepdim=True)
-    exact = pull(log_p, top, Response(*map(torch.tensor, doubted(losses[0]))))
-    torch.testing.assert_close((log_p - found.offset[0, 0]).exp(), exact, rtol=1e-2, atol=1e-6)
+    top, predicted = log_probs[0, 0].max(dim=0, keepdim=True)
+    for loss in losses:
+        doubt, odds, exponents = doubted(loss)
+        exact = pull(log_p, top, Response(doubt, odds[predicted], exponents[predicted]))
+        # What of the label's pull the offset says.
+        torch.testing.assert_close((log_p - found.offset[0, 0]).exp(), exact, rtol=1e-2, atol=1e-6)

@@ -23,7 +23,7 @@ from torch import Tensor
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, label_cost, pull, response
-from evoloss.networks.sensing.sensor import SensorNumbers, batch_sums, initial_state, moved_on
+from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, batch_sums, initial_state, moved_on
 from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
@@ -85,8 +85,9 @@ class SensingTraining:
             None,
             lambda values: values.mul_(share[:, :, None]) @ is_top.mT,
         )
-        doubted = self._move_on(sums, log_probs.shape[3])
-        factor = pull(log_p, top.squeeze(2), Response(*(value[..., None] for value in doubted)))
+        doubt, *of_classes = self._move_on(sums, log_probs.shape[3])
+        odds, exponent = (torch.stack(of_classes, dim=2) @ is_top).mul_(share[:, :, None]).unbind(dim=2)
+        factor = pull(log_p, top.squeeze(2), Response(doubt[..., None], odds, exponent))
         return SlopeArgument(None, (log_p - factor.clamp_(min=_LEAST_PULL).log_())[:, :, None])
 
     def _predictions(self, log_probs: Tensor, top: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class SensingTraining:
         return torch.eq(log_probs, top, out=self._is_top)
 
     def _move_on(self, sums: BatchSums, n_samples: int) -> Response[Tensor]:
-        """Move the statistics on and give what follows from them, ``(tasks, popsize)``.
+        """Move the statistics on and give what follows from them, ``(tasks, popsize)`` and ``(..., C)``.
 
         On a CPU in NumPy, where as many operations on a few hundred numbers take a tenth of the time.
         """
@@ -114,12 +115,12 @@ class SensingTraining:
         if not self.state:
             zero = 0.0 if in_numpy else torch.zeros_like(given)
             self.state = {name: zero for name in initial_state(n_classes)}
-            self.state |= {name: values[name] * 0 for name in ("confident", "contradicted")}
+            self.state |= {name: values["confident"] * 0 for name in OF_CLASSES}
             self.state |= {name: values["given"] * 0 for name in ("plateau", "memorised")}
             self.state |= {"n_samples": zero + self.n_samples}
         on = POPULATIONS if in_numpy else TENSORS
         self.state = moved_on(numbers, self.state, values, on, on)
-        doubted = response(numbers, self.state, n_classes, on)
+        doubted = response(numbers, self.state, n_classes, on, on)
         if not in_numpy:
             return doubted
         return Response(*(torch.from_numpy(value).to(given.dtype) for value in doubted))
@@ -167,7 +168,7 @@ class SensingNetwork(LossNetwork):
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
         """Canonical losses ``(popsize, N)`` as where all labels are learned and wrong ones memorised."""
         exponents = SensorNumbers.of(params).strength
-        top, log_p = _top(log_probs), log_probs.gather(1, target[:, None])
+        top, log_p = log_probs.amax(dim=1, keepdim=True), log_probs.gather(1, target[:, None])
         one, zero = log_probs.new_ones(()), log_probs.new_zeros(())
         return torch.stack([label_cost(log_p, top, Response(one, zero, t)).squeeze(1) for t in exponents])
 
@@ -193,8 +194,9 @@ class SensingNetwork(LossNetwork):
         form: SensingForm | None = None,
         context: Context = None,
     ) -> Tensor:
-        """Canonical ``L(p, k)``, ``(N, C)``; the context is a :class:`Response`, ``(3,)``, or no doubt."""
-        return label_cost(log_probs, _top(log_probs), _doubted(params, context))
+        """Canonical ``L(p, k)``, ``(N, C)``; the context is that of :meth:`context`, or no doubt."""
+        top, doubted = _doubted(params, log_probs, context)
+        return label_cost(log_probs, top, doubted)
 
     def label_costs(
         self,
@@ -205,8 +207,8 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``."""
-        log_p = log_probs.gather(1, target[:, None])
-        return label_cost(log_p, _top(log_probs), _doubted(params, context)).squeeze(1)
+        top, doubted = _doubted(params, log_probs, context)
+        return label_cost(log_probs.gather(1, target[:, None]), top, doubted).squeeze(1)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """Zeros: nothing is known, and the size of the training set is not either."""
@@ -250,20 +252,20 @@ class SensingNetwork(LossNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """How far labels are doubted, ``(3,)``: the attributes of :class:`Response`."""
+        """How far labels are doubted, ``(3, C)``: doubt, odds and exponents by predicted class."""
         assert state is not None, "its loss keeps one"
-        return torch.stack(response(SensorNumbers.of(params), state, log_probs.shape[1]))
+        n_classes = log_probs.shape[1]
+        doubt, odds, exponents = response(SensorNumbers.of(params), state, n_classes)
+        return torch.stack([doubt.expand(n_classes), odds, exponents])
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""
         return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
 
 
-def _top(log_probs: Tensor) -> Tensor:
-    """Log-probabilities of the predicted classes, ``(N, 1)``, through which no gradient flows."""
-    return log_probs.detach().amax(dim=1, keepdim=True)
-
-
-def _doubted(params: Tensor, context: Context) -> Response[Tensor]:
-    """The response that a context is."""
-    return Response(*(params.new_tensor(NO_DOUBT) if context is None else context.to(params.dtype)))
+def _doubted(params: Tensor, log_probs: Tensor, context: Context) -> tuple[Tensor, Response[Tensor]]:
+    """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and how labels are doubted."""
+    top, predicted = log_probs.detach().max(dim=1, keepdim=True)
+    if context is None:
+        return top, Response(*params.new_tensor(NO_DOUBT))
+    return top, Response(*context.to(params.dtype)[:, predicted])

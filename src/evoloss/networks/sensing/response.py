@@ -1,18 +1,21 @@
 r"""What a loss makes of its readings: how far it doubts a label, and what labels cost by that.
 
-.. math:: L(p, k) = (1 - m) \log \frac{1 + \rho}{p_k + \rho}
-    + m \Bigl(\frac{1 - (p_k / \max_j p_j)^t}{t} - \log \max_j p_j\Bigr)
+With k the label and j the predicted class of a sample,
+
+.. math:: L(p, k) = (1 - m) \log \frac{1 + \rho_j}{p_k + \rho_j}
+    + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log p_j\Bigr).
 
 The pull on a label is that of cross-entropy times
 
-.. math:: w = (1 - m) \frac{p_k}{p_k + \rho} + m \Bigl(\frac{p_k}{\max_j p_j}\Bigr)^t.
+.. math:: w = (1 - m) \frac{p_k}{p_k + \rho_j} + m \Bigl(\frac{p_k}{p_j}\Bigr)^{t_j}.
 
 The first part is forward correction for symmetric noise (Patrini et al. 2017, arXiv:1609.03683), less a
 constant: with a share :math:`\eta` of wrong labels, :math:`\rho = \eta / (C - 1 - C \eta)` are the odds at
 which a prediction makes its label as likely wrong as right. It keeps its shape where nothing is memorised. Of
 labels that are being memorised p tells nothing: there the second part doubts them against their strongest
-rival. No gradient flows through the maximum, m, :math:`\rho` and t. With m and :math:`\rho` 0 it is
-cross-entropy.
+rival, the predicted class. Both are by predicted class, since noise is: where a class is contradicted much
+less than others are, its contradictions are hard samples. No gradient flows through :math:`p_j`, m,
+:math:`\rho` and t. With m and :math:`\rho` 0 it is cross-entropy.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import SensorNumbers, Values, evidence, is_known
+from evoloss.networks.sensing.sensor import SensorNumbers, Values, evidence, is_known, kept_within
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
 
@@ -31,16 +34,17 @@ T = TypeVar("T")
 _ROUNDING = 8 * torch.finfo(torch.float32).eps
 _LARGEST_SHARE = 0.9  # of what labels at random would be, that is taken to be wrong
 _LEAST_ODDS = 1e-12  # below them predictions are not told from cross-entropy's
+_TINY = torch.finfo(torch.float32).tiny
 _AT_FLOOR = torch.tensor(LOG_P_FLOOR, dtype=torch.float64).exp().item()
 
 
 class Response(NamedTuple, Generic[T]):
-    r"""How far labels are doubted; tensors of any one shape, arrays or plain numbers.
+    r"""How far labels are doubted; tensors, arrays or plain numbers.
 
     Attributes:
         doubt: m, from 0 to 1: how far wrong labels are being memorised.
-        odds: of a wrong label, :math:`\rho`, at least 0.
-        exponent: t, above 0.
+        odds: of a wrong label, :math:`\rho`, at least 0, of each predicted class or each sample.
+        exponent: t, above 0, likewise.
     """
 
     doubt: T
@@ -49,23 +53,46 @@ class Response(NamedTuple, Generic[T]):
 
 
 def response(
-    numbers: SensorNumbers[Any], state: Values, n_classes: int, of_training: Operations = TENSORS
+    numbers: SensorNumbers[Any],
+    state: Values,
+    n_classes: int,
+    of_training: Operations = TENSORS,
+    of_classes: Operations = TENSORS,
 ) -> Response[Any]:
-    """What follows from the statistics: no doubt as long as the size of the training set is not known."""
-    at, others = of_training, max(1, n_classes - 1)
+    """What follows from the statistics: no doubt as long as the size of the training set is not known.
+
+    Args:
+        numbers: of the sensor.
+        state: the statistics.
+        n_classes: the class count.
+        of_training: operations on statistics of the whole training.
+        of_classes: operations on those of each class.
+
+    Returns:
+        A doubt, and ``n_classes`` odds and exponents.
+    """
+    at, by_class, others = of_training, of_classes, max(1, n_classes - 1)
     state = at.alike(state, numbers.strength)
     above = n_classes * state["agreement"] - 1
     # What rounding leaves of predictions at chance is nothing.
     agreed = at.at_most(at.where(above > _ROUNDING, above, 0.0) / others, 1.0)
-    exponent = at.at_least(numbers.strength * agreed**numbers.agreement_power, MIN_EXPONENT)
-    plateau, known = state["plateau"], is_known(state)
-    wrong = numbers.knee * evidence(numbers, plateau, at) * plateau
-    wrong = at.at_most(wrong, _LARGEST_SHARE * (n_classes - 1) / n_classes)
+    shares = state["shares"]
+    mean = by_class.total(shares) / at.at_least(by_class.count(shares > 0), 1)
+    relative = shares / by_class.beside(at.at_least(mean, _TINY))
+    focus = kept_within(
+        by_class, (relative - by_class.beside(numbers.spared)) / by_class.beside(numbers.spared_span)
+    )
+    known = is_known(state)
+    exponent = at.where(known, numbers.strength * agreed**numbers.agreement_power, MIN_EXPONENT)
+    plateau = state["plateau"]
+    found = at.where(known, numbers.knee * evidence(numbers, plateau, at) * plateau, 0.0)
+    wrong = by_class.beside(found) * relative
+    wrong = by_class.at_most(wrong, _LARGEST_SHARE * (n_classes - 1) / n_classes)
     odds = wrong / (others - n_classes * wrong)
     return Response(
         at.where(known, state["memorised"], 0.0),
-        at.where(known, at.where(odds > _LEAST_ODDS, odds, 0.0), 0.0),
-        exponent,
+        by_class.where(odds > _LEAST_ODDS, odds, 0.0),
+        by_class.at_least(by_class.beside(exponent) * focus, MIN_EXPONENT),
     )
 
 
@@ -75,7 +102,7 @@ def label_cost(log_p: Tensor, top: Tensor, doubted: Response[Tensor]) -> Tensor:
     Args:
         log_p: log-probabilities of labels, of any shape.
         top: those of the predicted classes, which broadcast with it; no gradient flows through them.
-        doubted: scalars.
+        doubted: attributes that broadcast with them.
     """
     doubt, odds, exponent = doubted
     argument = exponent * (log_p - top)

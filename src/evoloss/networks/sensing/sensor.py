@@ -59,6 +59,8 @@ class SensorNumbers(NamedTuple, Generic[T]):
     Attributes:
         strength: the exponent with which labels are doubted that are memorised.
         knee: the share of wrong labels that is corrected for, as a share of the plateau.
+        spared: a class whose contradictions are below this share of the mean over classes is not doubted.
+        spared_span: how far above ``spared`` it is wholly doubted.
         agreement_power: how the exponent follows the agreement of predictions and labels.
         fast: window of c, in epochs.
         slow: window of the mean that c is compared with, in epochs.
@@ -72,6 +74,8 @@ class SensorNumbers(NamedTuple, Generic[T]):
 
     strength: T
     knee: T
+    spared: T
+    spared_span: T
     agreement_power: T
     fast: T
     slow: T
@@ -101,6 +105,8 @@ class SensorNumbers(NamedTuple, Generic[T]):
 _RANGES: dict[str, tuple[float, float, float]] = {
     "strength": (0.1, 16.0, 1.25),
     "knee": (0.02, 1.5, 0.7),
+    "spared": (0.01, 2.0, 0.2),
+    "spared_span": (0.02, 2.0, 0.3),
     "agreement_power": (0.01, 3.0, 0.02),
     "fast": (0.1, 2.0, 0.4),
     "slow": (0.3, 6.0, 2.4),
@@ -113,15 +119,20 @@ _RANGES: dict[str, tuple[float, float, float]] = {
 }
 
 
+OF_CLASSES = ("confident", "contradicted", "shares")
+"""Statistics with a number for each class."""
+
+
 def initial_state(n_classes: int) -> RunningState:
     """The statistics of a training that has not begun, float32.
 
     Args:
         n_classes: the class count; length of ``confident`` and ``contradicted``, the weights of samples by
-            predicted class, and of those that their labels contradict.
+            predicted class, and of those that their labels contradict, and of ``shares``, means of what the
+            latter are of the former until labels are doubted.
 
     Returns:
-        By name, scalars but for those two: ``n_samples``, the size of the training set, 0 where it is not
+        By name, scalars but for those three: ``n_samples``, the size of the training set, 0 where it is not
         known; ``completed`` epochs, and samples ``into`` the next; ``agreement``, the probability that labels
         are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one. Of the epoch in
         progress ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
@@ -131,8 +142,7 @@ def initial_state(n_classes: int) -> RunningState:
         memorised.
     """
     state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
-    of_classes = ("confident", "contradicted")
-    return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in of_classes}
+    return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in OF_CLASSES}
 
 
 _SCALARS = (
@@ -215,22 +225,25 @@ def moved_on(
     confident, contradicted = (
         _nearer(state[name], sums[name] * share, weight) for name in ("confident", "contradicted")
     )
+    now = _by_class(confident, contradicted, of_classes)
+    # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
+    is_doubted = state["memorised"] > _DOUBTED
+    shares = _nearer(state["shares"], now, of_classes.where(of_classes.beside(is_doubted), 0.0, weight))
     weight = -at.expm1(-passed / _AGREEMENT_WINDOW)
     agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)
     after = {**state, **recalled(state, sums, n_samples, at)}
     epochs = after["completed"] + after["into"] / n_samples
-    reading = contradiction({"confident": confident, "contradicted": contradicted}, at, of_classes)
+    reading = _mean_share(now, confident, at, of_classes)
     # At first the mean of all, later an exponential one.
     fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, _TINY))
     slow = _nearer(state["slow"], reading, at.at_most(fresh, 1.0))
     chance = 1 - 1 / confident.shape[-1]
-    known = _share(at, (chance - reading) / (_KNOWN * chance))
+    known = kept_within(at, (chance - reading) / (_KNOWN * chance))
     decline = at.at_least(slow - reading, 0.0) / at.at_least(numbers.tolerance * slow, 1e-12)
     stays = at.where(epochs > _WARM_UP, at.at_least(1 - decline, 0.0), 0.0)
-    # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
-    found = at.where(state["memorised"] > _DOUBTED, 0.0, known * stays * slow)
+    found = at.where(is_doubted, 0.0, known * stays * slow)
     plateau = at.at_least(found, state["plateau"])
-    memorising = _share(at, (after["recall"] - numbers.onset) / numbers.depth)
+    memorising = kept_within(at, (after["recall"] - numbers.onset) / numbers.depth)
     sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
     return {
         **after,
@@ -240,6 +253,7 @@ def moved_on(
         "memorised": at.at_least(sign, state["memorised"]),
         "confident": confident,
         "contradicted": contradicted,
+        "shares": shares,
     }
 
 
@@ -290,15 +304,23 @@ def recalled(state: Values, sums: Values, n_samples: Any, of_training: Operation
 
 def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: Operations = TENSORS) -> Any:
     """The reading c, from 0 to 1: mean over the classes that were predicted, 0 where none was."""
-    confident = state["confident"]
-    seen = confident > 0
-    shares = state["contradicted"] / of_classes.where(seen, confident, 1.0)
-    return of_classes.total(shares) / of_training.at_least(of_classes.count(seen), 1)
+    now = _by_class(state["confident"], state["contradicted"], of_classes)
+    return _mean_share(now, state["confident"], of_training, of_classes)
+
+
+def _by_class(confident: Any, contradicted: Any, of_classes: Operations) -> Any:
+    """The readings c_k of the classes, 0 where none was predicted."""
+    return contradicted / of_classes.where(confident > 0, confident, 1.0)
+
+
+def _mean_share(shares: Any, confident: Any, of_training: Operations, of_classes: Operations) -> Any:
+    """The mean over the classes that were predicted."""
+    return of_classes.total(shares) / of_training.at_least(of_classes.count(confident > 0), 1)
 
 
 def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
     """The evidence for wrong labels, from 0 to 1."""
-    return _share(of_training, (plateau - numbers.clean) / numbers.span)
+    return kept_within(of_training, (plateau - numbers.clean) / numbers.span)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:
@@ -306,6 +328,6 @@ def _nearer(old: Any, new: Any, weight: Any) -> Any:
     return old + weight * (new - old)
 
 
-def _share(at: Operations, value: Any) -> Any:
+def kept_within(at: Operations, value: Any) -> Any:
     """A value kept from 0 to 1."""
     return at.at_most(at.at_least(value, 0.0), 1.0)

@@ -7,8 +7,8 @@ rounding.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.response import Response, response
-from evoloss.networks.sensing.sensor import SensorNumbers, moved_on, sample_weights
+from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, moved_on, sample_weights
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
     Array,
@@ -30,6 +30,7 @@ from evoloss.networks.terms import (
 )
 
 _LEAST_POWER = float(np.exp(LOG_P_FLOOR))
+_LEAST_SUM = 1e-30  # of which a logarithm is taken
 NO_DOUBT = Response(0.0, 0.0, 1.0)
 """Cross-entropy."""
 
@@ -43,20 +44,23 @@ class SensingTerms(RowTerms):
         n_classes: the class count.
         state: of a call, the statistics before it.
         store: of a call of the training, where those after it go.
-        doubted: of a call, what it costs by.
+        doubted: of a call, what it costs by; odds and exponents of each class.
+        predicted: of a call, the predicted classes.
     """
 
     numbers: SensorNumbers[float]
     n_classes: int
     state: StateArrays | None = None
     store: StoreState | None = None
-    doubted: Response[float] = NO_DOUBT
+    doubted: Response[Any] = NO_DOUBT
+    predicted: NDArray[np.int64] | None = None
     has_state = True
 
     @property
     def held(self) -> Context:  # type: ignore[override]
-        """The response of a call, ``(3,)``."""
-        return torch.tensor(self.doubted, dtype=torch.float64)
+        """The response of a call, ``(3, C)``."""
+        rows = [np.broadcast_to(np.float64(value), self.n_classes) for value in self.doubted]
+        return torch.from_numpy(np.stack(rows))
 
     def of_call(self, state: StateArrays, store: StoreState | None) -> SensingTerms:
         """The same for one call."""
@@ -65,15 +69,16 @@ class SensingTerms(RowTerms):
     def few(self, rows: FewRows) -> FewCosts:
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
         top: Array = np.maximum.reduce(rows.log_probs, 0)
-        self._take_in(top, rows.log_probs.argmax(0), rows.log_p, rows.label)
-        return _cost_and_slope(rows.log_p, top, self.doubted)
+        self.predicted = rows.log_probs.argmax(0)
+        self._take_in(top, self.predicted, rows.log_p, rows.label)
+        return _cost_and_slope(rows.log_p, top, self._of_samples())
 
     def state_context(
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
     ) -> Tensor:
         """Take a batch in, if the call is one of the training, and give ``log p`` of the predictions."""
         # One pass, and a tenth of the time of PyTorch's. Where there is NaN it is that.
-        predicted = log_probs.numpy().argmax(1)
+        self.predicted = predicted = log_probs.numpy().argmax(1)
         largest = log_probs.gather(1, torch.from_numpy(predicted)[:, None]).squeeze(1)
         top = largest.numpy()
         rows = np.isfinite(top)
@@ -86,7 +91,7 @@ class SensingTerms(RowTerms):
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; the context is the predicted classes'."""
         assert context is not None  # state_context gave both
-        cost, slope = _cost_and_slope(log_p.numpy(), context.numpy(), self.doubted)
+        cost, slope = _cost_and_slope(log_p.numpy(), context.numpy(), self._of_samples())
         return torch.from_numpy(cost), torch.from_numpy(slope)
 
     def _take_in(
@@ -94,8 +99,8 @@ class SensingTerms(RowTerms):
     ) -> None:
         """Find the response of a call, after its samples, ``(N,)`` each, are taken in if that is due."""
         assert self.state is not None  # of_call gave it
-        numbers, classes = self.numbers, ("confident", "contradicted")
-        state = {name: value if name in classes else value.item() for name, value in self.state.items()}
+        numbers = self.numbers
+        state = {name: value if name in OF_CLASSES else value.item() for name, value in self.state.items()}
         if self.store is not None:
             weights, right = sample_weights(numbers.emphasis, top, ARRAYS), predicted == label
             sums = {
@@ -107,19 +112,30 @@ class SensingTerms(RowTerms):
             }
             state = moved_on(numbers, state, sums, FLOATS, ARRAYS)
             self.store(state)
-        self.doubted = response(numbers, state, self.n_classes, FLOATS)
+        # Below that nothing is doubted, and most trainings stay there.
+        if state["plateau"] > numbers.clean:
+            self.doubted = response(numbers, state, self.n_classes, FLOATS, ARRAYS)
+
+    def _of_samples(self) -> Response[Any]:
+        """The response to each sample of a call, ``(N,)``; plain numbers where no label is doubted."""
+        doubt, odds, exponents = self.doubted
+        if self.doubted is NO_DOUBT or self.predicted is None:
+            return NO_DOUBT
+        return Response(doubt, odds[self.predicted], exponents[self.predicted])
 
 
-def _cost_and_slope(log_p: Array, top: Array, doubted: Response[float]) -> tuple[Array, Array]:
+def _cost_and_slope(log_p: Array, top: Array, doubted: Response[Any]) -> tuple[Array, Array]:
     """Costs of labels and their slopes by ``log_p``; parts without weight are not worked out."""
-    doubt, odds, exponent = doubted
     cost, slope = np.negative(log_p), np.full_like(log_p, -1.0)
-    if odds > 0 and doubt < 1:
+    if doubted is NO_DOUBT:
+        return cost, slope
+    doubt, odds, exponent = doubted.doubt, *(part.astype(log_p.dtype) for part in doubted[1:])
+    if doubt < 1:
         p = np.exp(log_p)
-        sums = p + odds
-        np.subtract(math.log1p(odds), np.log(sums), out=cost)
-        np.divide(p, sums, out=slope)
-        np.negative(slope, out=slope)
+        sums = np.maximum(p + odds, _LEAST_SUM)
+        is_doubted = odds > 0
+        np.copyto(cost, np.log1p(odds) - np.log(sums), where=is_doubted)
+        np.negative(np.divide(p, sums, out=slope, where=is_doubted), out=slope, where=is_doubted)
     if doubt > 0:
         with np.errstate(invalid="ignore"):  # of rows without a prediction
             argument = (log_p - top) * exponent
