@@ -9,6 +9,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from evoloss.losses import LOSSES, EvolvedLoss
@@ -105,6 +108,32 @@ def check_state(rank: int, world_size: int, kind: str) -> None:
     torch.testing.assert_close(wrapped.module.mean, copied.mean)
 
 
+def check_fully_sharded(rank: int, world_size: int, kind: str) -> None:
+    """Under FSDP the statistics are not sharded, and trainings and checkpoints are those of one process."""
+    inputs, target = batch()
+    whole, sharded = ModelWithState(kind), ModelWithState(kind)
+    sharded.loss.loss_state.synchronised = True
+    fully_shard(sharded, mesh=init_device_mesh("cpu", (world_size,)))
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in (whole, sharded)]
+    for step in range(6):
+        rows = inputs + step
+        for model, part, optimizer in zip(
+            (whole, sharded), (slice(None), slice(rank, None, world_size)), optimizers, strict=True
+        ):
+            optimizer.zero_grad()
+            model(rows[part], target[part]).backward()  # a mean
+            optimizer.step()
+    expected, found = (
+        get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+        for model in (whole, sharded)
+    )
+    if rank == 0:
+        assert sorted(found) == sorted(expected)
+        assert any("loss_state" in name for name in found)
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
+
+
 def check_known_state(rank: int, world_size: int, name: str) -> None:
     """The same of known losses, whose statistics may be those of samples, in another order."""
     whole, together = ready(name), ready(name)
@@ -132,6 +161,7 @@ def check_rank(rank: int, world_size: int, rendezvous: str, names: list[str]) ->
                 check_loss(rank, world_size, name)
         for kind in ("remembering", "sensing"):
             check_state(rank, world_size, kind)
+            check_fully_sharded(rank, world_size, kind)
     finally:
         dist.destroy_process_group()
 
