@@ -84,9 +84,8 @@ def response(
     )
     known = is_known(state)
     exponent = at.where(known, numbers.strength * agreed**numbers.agreement_power, MIN_EXPONENT)
-    plateau = state["plateau"]
-    found = at.where(known, numbers.knee * evidence(numbers, plateau, at) * plateau, 0.0)
-    wrong = by_class.beside(found) * relative
+    found = at.where(known, numbers.knee * evidence(numbers, state["plateau"], at), 0.0)
+    wrong = by_class.beside(found) * shares
     wrong = by_class.at_most(wrong, _LARGEST_SHARE * (n_classes - 1) / n_classes)
     odds = wrong / (others - n_classes * wrong)
     return Response(

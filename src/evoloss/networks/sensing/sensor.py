@@ -36,7 +36,7 @@ from evoloss.networks.states import BatchSums, RunningState
 
 _LARGEST_LOG_ODDS = math.log(100.0)
 _AGREEMENT_WINDOW = 0.1  # epochs
-_WARM_UP = 2.0  # epochs in which nothing is called a plateau
+_WARM_UP = 3.0  # epochs in which nothing is called a plateau
 _KNOWN = 0.2  # how far below chance c has to be, as a share of it, to be a reading
 _LEAST_REST = 1e-30  # of what the predicted class leaves to the others
 _TINY = torch.finfo(torch.float32).tiny
@@ -58,7 +58,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 
     Attributes:
         strength: the exponent with which labels are doubted that are memorised.
-        knee: the share of wrong labels that is corrected for, as a share of the plateau.
+        knee: the share of wrong labels that is corrected for, as a share of the contradictions.
         spared: a class whose contradictions are below this share of the mean over classes is not doubted.
         spared_span: how far above ``spared`` it is wholly doubted.
         agreement_power: how the exponent follows the agreement of predictions and labels.
@@ -110,9 +110,9 @@ _RANGES: dict[str, tuple[float, float, float]] = {
     "agreement_power": (0.01, 3.0, 0.02),
     "fast": (0.1, 2.0, 0.4),
     "slow": (0.3, 6.0, 2.4),
-    "tolerance": (0.02, 0.6, 0.25),
-    "clean": (0.01, 0.3, 0.05),
-    "span": (0.01, 0.5, 0.04),
+    "tolerance": (0.02, 0.9, 0.4),
+    "clean": (0.01, 0.3, 0.08),
+    "span": (0.01, 0.5, 0.03),
     "onset": (0.005, 0.2, 0.025),
     "depth": (0.005, 0.2, 0.02),
     "emphasis": (0.5, 4.0, 2.0),
