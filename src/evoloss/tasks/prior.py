@@ -15,7 +15,7 @@ from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.tasks.student_config import ActivationName, Normalisation
 
 Range = tuple[float, float]
-NoiseKind = Literal["symmetric", "asymmetric", "instance"]
+NoiseKind = Literal["symmetric", "asymmetric", "instance", "annotator"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,9 @@ class Prior:
             patches.
         noisy: share of tasks with label noise.
         noise: share of training labels that are wrong in a task with noise.
-        noise_kinds: weights of symmetric, asymmetric (to one fixed other class) and instance-dependent noise
-            (to the nearest other class, the likelier the closer it is).
+        noise_kinds: weights of the kinds of :func:`~evoloss.tasks.noise.corrupt`: symmetric, asymmetric (to
+            one fixed other class), instance-dependent (to the nearest other class, the likelier the closer it
+            is) and of an annotator (the likelier the less clear a point and the harder its class is).
         imbalanced: share of tasks with unequal classes, the largest up to 20 times the smallest.
         depth: hidden layers of a student.
         width: units of a hidden layer, log.
@@ -57,8 +58,15 @@ class Prior:
         activations: weights.
         norms: weights.
         batch: sizes of a batch, log.
+        augmented: share of the short groups whose inputs get fresh noise in every step, so that no sample is
+            seen twice and hardly any is memorised.
+        augmentation: standard deviation of that noise, log; features have 1.
+        long_augmented: ``augmented`` of the long groups.
         steps: training steps of a short group, log.
         long_steps: of a long group, log.
+        epochs: passes through the training samples of a short group, log, in the place of its steps; None
+            for the steps.
+        long_epochs: likewise of a long group.
         long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
@@ -99,8 +107,13 @@ class Prior:
     activations: dict[str, float] = field(default_factory=lambda: {"relu": 3.0, "silu": 1.0, "tanh": 1.0})
     norms: dict[str, float] = field(default_factory=lambda: {"none": 1.0, "layer": 1.0})
     batch: tuple[int, int] = (16, 48)
+    augmented: float = 0.0
+    augmentation: Range = (0.3, 1.0)
+    long_augmented: float = 0.0
     steps: tuple[int, int] = (60, 240)
     long_steps: tuple[int, int] = (400, 1000)
+    epochs: tuple[int, int] | None = None
+    long_epochs: tuple[int, int] | None = None
     long_samples: tuple[int, int] = (80, 300)
     long_separation: Range = (2.5, 12.0)
     long_modes: tuple[int, int] = (1, 6)
@@ -109,13 +122,15 @@ class Prior:
 
     def __post_init__(self) -> None:
         for name, least, most in _BOUNDS:
+            if getattr(self, name) is None:
+                continue
             low, high = getattr(self, name)
             if not (math.isfinite(high) and least <= low <= high <= most):
                 raise ConfigError(
                     f"{name} of a prior must be a range (low, high) with {least} <= low <= high <= {most}, "
                     f"got {(low, high)}"
                 )
-        for name in ("patched", "noisy", "imbalanced", "adam", "long"):
+        for name in ("patched", "noisy", "imbalanced", "adam", "augmented", "long_augmented", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
         if self.test_samples < 1:
@@ -136,6 +151,8 @@ class Prior:
             separation=self.long_separation,
             modes=self.long_modes,
             steps=self.long_steps,
+            epochs=self.long_epochs,
+            augmented=self.long_augmented,
         )
 
 
@@ -155,8 +172,11 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("rate", 1e-6, 1e2),
     ("adam_rate", 1e-7, 1.0),
     ("batch", 1, 4096),
+    ("augmentation", 1e-6, 1e3),
     ("steps", 1, 1_000_000),
     ("long_steps", 1, 1_000_000),
+    ("epochs", 1, 100_000),
+    ("long_epochs", 1, 100_000),
     ("long_samples", 4, 100_000),
     ("long_separation", 1e-3, 1e3),
     ("long_modes", 1, 6),

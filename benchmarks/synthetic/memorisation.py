@@ -1,0 +1,165 @@
+"""Does the prior ``memorisation`` order losses as 20,000 images do?
+
+    python -m benchmarks.synthetic.memorisation               # goes on where it was stopped
+    python -m benchmarks.synthetic.memorisation --only clean-short sym40-long --groups 8
+    python -m benchmarks.synthetic.memorisation --report      # the verdict on what is there
+
+The twelve conditions of ``benchmarks.cifar10_20k`` on tasks of the prior: six kinds of labels, each in the short
+groups, in which next to nothing is memorised, and in the long ones. Tasks, students and batches are the same for
+all losses, and but for the labels in all conditions of a course. The prior is right where the winner in every
+*situation* (clean labels; noise in short training; noise in long training) is that on the images, and where
+Kendall's tau of the losses' differences to cross-entropy, over losses and conditions, is at least 0.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import command
+from benchmarks.harness.results import read_record, update_record
+from benchmarks.synthetic.losses import tabulate_losses
+from benchmarks.synthetic.memorisation_order import REFERENCE, verdict
+from benchmarks.synthetic.priors import RESULTS, mean_and_error
+from evoloss.errors import UnknownNameError
+from evoloss.random_streams import stream
+from evoloss.students import Students
+from evoloss.tasks import Prior, TaskGroup, draw_group, named_prior
+
+LABELS: dict[str, tuple[str, float]] = {
+    "clean": ("symmetric", 0.0),
+    "sym20": ("symmetric", 0.2),
+    "sym40": ("symmetric", 0.4),
+    "human": ("annotator", 0.17),
+    "asym40": ("asymmetric", 0.4),
+    "sym80": ("symmetric", 0.8),
+}
+"""Kind and share of wrong labels, by the name that they have in ``benchmarks.cifar10_20k``."""
+CONDITIONS = tuple(f"{labels}-{course}" for labels in LABELS for course in ("short", "long"))
+SENSING = "benchmarks/cifar10_20k/losses/sensing"
+_LOOKS = 8  # evaluations in a training
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorisationCheck:
+    """Compare losses on the prior, condition by condition."""
+
+    out: Path = RESULTS / "memorisation.json"
+    """File for the results; conditions that it has with the same settings are not run again."""
+    only: tuple[str, ...] = CONDITIONS
+    """Conditions."""
+    groups: int = 3
+    """Groups of tasks a course."""
+    tasks: int = 2
+    """Tasks a group."""
+    classes: tuple[int, int] = (5, 20)
+    """Class counts of the tasks."""
+    samples: tuple[int, int] = (3000, 6000)
+    """Training samples of a task."""
+    seed: int = 0
+    """Of the tasks."""
+    known: tuple[str, ...] = ("cross_entropy", "label_smoothing", "gce", "sce")
+    """Known losses; cross-entropy comes first."""
+    losses: tuple[str, ...] = ("evolved-base", "evolved-noise", SENSING)
+    """Shipped losses, and directories of others."""
+    reference: Path = REFERENCE
+    """What is known on 20,000 images: accuracies by condition and loss."""
+    report: bool = False
+    """Run nothing."""
+
+    def __post_init__(self) -> None:
+        for name in self.only:
+            if name not in CONDITIONS:
+                raise UnknownNameError.among("condition", name, CONDITIONS)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the losses, cross-entropy's first."""
+        return (*self.known, *(Path(loss).name for loss in self.losses))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What an entry has to have been run with."""
+        names = ("groups", "tasks", "classes", "samples", "seed")
+        values = {name: getattr(self, name) for name in names}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def narrowed(options: MemorisationCheck, labels: str) -> Prior:
+    """The prior with one kind and share of wrong labels in all tasks."""
+    kind, share = LABELS[labels]
+    prior = named_prior(
+        "memorisation", classes=options.classes, samples=options.samples, noise=(share, share)
+    )
+    return replace(prior, noise_kinds={kind: 1.0})
+
+
+def train(options: MemorisationCheck, group: TaskGroup) -> torch.Tensor:
+    """Accuracy in percent along the training, ``(looks, losses, tasks)``."""
+    n_classes, steps = group.tasks.n_classes, group.plan.steps
+    looks = tuple(sorted({max(1, round(steps * (look + 1) / _LOOKS)) for look in range(_LOOKS)}))
+    plan = replace(group.plan, evaluate_at=looks, temperatures=())
+    tables = tabulate_losses(options.known, options.losses, n_classes, like=group.tasks.x)
+    accuracy = Students(group.config, group.tasks, plan).train(tables).test_accuracy
+    return 100 * accuracy.nan_to_num(nan=1 / n_classes)
+
+
+def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
+    """Accuracies of a condition: cross-entropy's over training, and of all losses at the end."""
+    labels, course = name.split("-")
+    prior = narrowed(options, labels)
+    accuracies, noise = [], []
+    for number in range(options.groups):
+        generator = stream(options.seed, "memorisation", course, number)
+        group = draw_group(prior, options.tasks, generator, long=course == "long")
+        accuracies.append(train(options, group))
+        noise.append(group.noise)
+    accuracy = torch.cat(accuracies, dim=2)
+    ends = accuracy[-1]
+    differences = zip(options.names, ends - ends[:1], strict=True)
+    return {
+        **options.settings,
+        "noise": round(float(torch.cat(noise).mean()), 3),
+        "cross_entropy_course": [round(value, 2) for value in accuracy[:, 0].mean(dim=1).tolist()],
+        "cross_entropy_falls": mean_and_error((accuracy[:, 0].amax(dim=0) - ends[0]).tolist()),
+        "accuracy": {
+            loss: round(float(row.mean()), 2) for loss, row in zip(options.names, ends, strict=True)
+        },
+        "difference": {loss: mean_and_error(row.tolist()) for loss, row in differences},
+    }
+
+
+def pending(options: MemorisationCheck, record: Mapping[str, Any]) -> Sequence[str]:
+    """The conditions that the file does not have with these settings and losses."""
+
+    def done(entry: Mapping[str, Any]) -> bool:
+        same = all(entry.get(key) == value for key, value in options.settings.items())
+        return same and set(options.names) <= set(entry["difference"])
+
+    return [name for name in options.only if name not in record or not done(record[name])]
+
+
+def main(options: MemorisationCheck) -> None:
+    """Run what is missing, then print the verdict and write it."""
+    torch.set_num_threads(1)
+    for name in () if options.report else pending(options, read_record(options.out)):
+        entry = run_condition(options, name)
+        update_record(options.out, name, entry)
+        row = "  ".join(
+            f"{loss} {value['mean']:+.1f}±{value['se']:.1f}" for loss, value in entry["difference"].items()
+        )
+        print(f"{name}: cross-entropy {entry['cross_entropy_course']}; {row}", flush=True)
+    record = read_record(options.out)
+    conditions = {name: record[name] for name in CONDITIONS if name in record}
+    found = verdict(conditions, read_record(options.reference))
+    update_record(options.out, "verdict", found)
+    for line in found["lines"]:
+        print(line)
+
+
+if __name__ == "__main__":
+    command.run(MemorisationCheck, main)
