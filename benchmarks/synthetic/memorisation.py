@@ -58,8 +58,10 @@ class MemorisationCheck:
     """Tasks a group."""
     classes: tuple[int, int] = (5, 20)
     """Class counts of the tasks."""
-    samples: tuple[int, int] = (3000, 6000)
+    samples: tuple[int, int] = (3000, 5000)
     """Training samples of a task."""
+    rates: int = 2
+    """Learning rates; every loss is taken at that of its best accuracy at the end."""
     seed: int = 0
     """Of the tasks."""
     known: tuple[str, ...] = ("cross_entropy", "label_smoothing", "gce", "sce")
@@ -84,7 +86,7 @@ class MemorisationCheck:
     @property
     def settings(self) -> dict[str, Any]:
         """What an entry has to have been run with."""
-        names = ("groups", "tasks", "classes", "samples", "seed")
+        names = ("groups", "tasks", "classes", "samples", "rates", "seed")
         values = {name: getattr(self, name) for name in names}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
@@ -99,13 +101,16 @@ def narrowed(options: MemorisationCheck, labels: str) -> Prior:
 
 
 def train(options: MemorisationCheck, group: TaskGroup) -> torch.Tensor:
-    """Accuracy in percent along the training, ``(looks, losses, tasks)``."""
+    """Accuracy in percent along the training, of every loss at its best rate, ``(looks, losses, tasks)``."""
     n_classes, steps = group.tasks.n_classes, group.plan.steps
     looks = tuple(sorted({max(1, round(steps * (look + 1) / _LOOKS)) for look in range(_LOOKS)}))
     plan = replace(group.plan, evaluate_at=looks, temperatures=())
     tables = tabulate_losses(options.known, options.losses, n_classes, like=group.tasks.x)
     accuracy = Students(group.config, group.tasks, plan).train(tables).test_accuracy
-    return 100 * accuracy.nan_to_num(nan=1 / n_classes)
+    accuracy = 100 * accuracy.nan_to_num(nan=1 / n_classes)
+    by_rate = accuracy.view(*accuracy.shape[:2], -1, options.rates)
+    best = by_rate[-1].argmax(dim=2)[None, :, :, None].expand(len(by_rate), -1, -1, 1)
+    return by_rate.gather(3, best).squeeze(3)
 
 
 def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
     accuracies, noise = [], []
     for number in range(options.groups):
         generator = stream(options.seed, "memorisation", course, number)
-        group = draw_group(prior, options.tasks, generator, long=course == "long")
+        group = draw_group(prior, options.tasks, generator, long=course == "long", rates=options.rates)
         accuracies.append(train(options, group))
         noise.append(group.noise)
     accuracy = torch.cat(accuracies, dim=2)

@@ -14,7 +14,7 @@ from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.start import START_SLOPES
+from evoloss.pretraining.start import SET_BY_HAND, START_SLOPES
 from evoloss.strategies import STRATEGIES
 from evoloss.tasks import PRIORS
 
@@ -141,7 +141,7 @@ def test_values_out_of_range_are_refused(name: str):
 DICTIONARIES: dict[str, tuple[str, ...]] = {
     "network": tuple(NETWORKS),
     "activation": ("auto", *ACTIVATIONS),
-    "start": ("random", *START_SLOPES),
+    "start": ("random", SET_BY_HAND, *START_SLOPES),
     "prior": tuple(PRIORS),
     "strategy": tuple(STRATEGIES),
     "mutation": tuple(MUTATIONS),
@@ -164,7 +164,7 @@ def test_unknown_names_are_refused_with_the_known_ones(key: str):
 NAMED = {
     "network": NETWORKS,
     "activation": ("auto", *ACTIVATIONS),
-    "start": ("random", *START_SLOPES),
+    "start": ("random", SET_BY_HAND, *START_SLOPES),
     "prior": PRIORS,
     "strategy": STRATEGIES,
     "mutation": MUTATIONS,

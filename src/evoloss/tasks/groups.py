@@ -134,6 +134,8 @@ def _plan(
     steps = length * per_epoch if prior.epochs else length
     gains = draw.spread(prior.gain, n_tasks)
     peak = draw.spread(prior.adam_rate if config.optimizer == "adam" else prior.rate, n_tasks)
+    if prior.rate_batch is not None:
+        peak *= math.sqrt(batch / prior.rate_batch)
     schedule = _SCHEDULES[draw.integer(0, 1)]
     plan = StudentPlan(
         initial=initial_weights(config.widths(features, tasks.n_classes), gains, generator),

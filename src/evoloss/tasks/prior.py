@@ -54,6 +54,8 @@ class Prior:
         rate: peak learning rate of SGD with momentum, log.
         adam: share of groups trained by Adam.
         adam_rate: its peak learning rate, log.
+        rate_batch: the size of a batch that both rates are for; others have them times the root of their
+            size over it. None for the same rates at all sizes.
         weight_decay: weights of the L2 penalties.
         activations: weights.
         norms: weights.
@@ -103,6 +105,7 @@ class Prior:
     rate: Range = (0.03, 0.4)
     adam: float = 0.15
     adam_rate: Range = (1e-3, 1e-2)
+    rate_batch: int | None = None
     weight_decay: dict[float, float] = field(default_factory=lambda: {0.0: 1.0, 5e-4: 2.0})
     activations: dict[str, float] = field(default_factory=lambda: {"relu": 3.0, "silu": 1.0, "tanh": 1.0})
     norms: dict[str, float] = field(default_factory=lambda: {"none": 1.0, "layer": 1.0})
@@ -133,6 +136,8 @@ class Prior:
         for name in ("patched", "noisy", "imbalanced", "adam", "augmented", "long_augmented", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
+        if self.rate_batch is not None and self.rate_batch < 1:
+            raise ConfigError(f"rate_batch of a prior must be at least 1, got {self.rate_batch}")
         if self.test_samples < 1:
             raise ConfigError(f"test_samples of a prior must be at least 1, got {self.test_samples}")
         for name, known in _WEIGHTS.items():

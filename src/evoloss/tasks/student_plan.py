@@ -143,9 +143,7 @@ class StudentPlan:
         if self.augmentation_seed < 0:
             raise ConfigError(f"augmentation_seed must be at least 0, got {self.augmentation_seed}")
         size = self.augmentation
-        if size is not None and not (
-            tuple(size.shape) == (tasks,) and (size.isfinite() & (size >= 0)).all()
-        ):
+        if size is not None and not (tuple(size.shape) == (tasks,) and (size.isfinite() & (size >= 0)).all()):
             raise ConfigError(
                 f"augmentation must be ({tasks},), one number a task, finite and at least 0; got shape "
                 f"{tuple(size.shape)}, from {float(size.amin()):g} to {float(size.amax()):g}"

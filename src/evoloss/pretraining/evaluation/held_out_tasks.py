@@ -12,7 +12,14 @@ from typing import Literal
 
 from torch import Tensor
 
-from evoloss.fitness import Submits, TaskGroupSpec, robust_mean, score_groups, task_scores
+from evoloss.fitness import (
+    Submits,
+    TaskGroupSpec,
+    clean_penalty,
+    robust_mean,
+    score_groups,
+    task_scores,
+)
 from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 
@@ -56,8 +63,8 @@ class HeldOutAdvantage:
     """A loss against cross-entropy on held-out tasks.
 
     Attributes:
-        score: what losses are chosen by: accuracy and calibrated likelihood, mean and worst tasks, larger is
-            better, cross-entropy has 0.
+        score: what losses are chosen by: accuracy and calibrated likelihood, mean and worst tasks, and what
+            is lost for a price on clean ones; larger is better, cross-entropy has 0.
         short: accuracy less cross-entropy's on short tasks, in points, by task.
         long: likewise on long tasks.
         stretched: likewise on tasks trained ten times longer.
@@ -88,6 +95,7 @@ def evaluate_held_out(
     specs = held_out_specs(config, purpose)
     results = score_groups(network, params, specs, executor)
     scores = [task_scores("points", config.nll_weight, result) for result in results]
+    penalty = clean_penalty(config.learnability, results)
     advantages = []
     for row in range(len(params)):
         by_kind: dict[str, list[float]] = {"short": [], "long": [], "stretched": []}
@@ -97,6 +105,6 @@ def evaluate_held_out(
             by_kind[kind] += (result.accuracy[-1, 1 + row] - result.accuracy[-1, 0]).tolist()
             nll += (result.nll[-1, 1 + row] - result.nll[-1, 0]).tolist()
         own = [robust_mean(group[row : row + 1], config.worst_weight) for group in scores]
-        score = float(sum(float(mean) for mean in own) / len(own))
+        score = float(sum(float(mean) for mean in own) / len(own)) - float(penalty[row])
         advantages.append(HeldOutAdvantage(score, nll=nll, **by_kind))
     return advantages
