@@ -4,11 +4,12 @@
     python -m benchmarks.synthetic.memorisation --only clean-short sym40-long --groups 8
     python -m benchmarks.synthetic.memorisation --report      # the verdict on what is there
 
-The twelve conditions of ``benchmarks.cifar10_20k`` on tasks of the prior: six kinds of labels, each in the short
-groups, in which next to nothing is memorised, and in the long ones. Tasks, students and batches are the same for
-all losses, and but for the labels in all conditions of a course. The prior is right where the winner in every
-*situation* (clean labels; noise in short training; noise in long training) is that on the images, and where
-Kendall's tau of the losses' differences to cross-entropy, over losses and conditions, is at least 0.7.
+The twelve conditions of ``benchmarks.cifar10_20k`` on tasks of the prior: six kinds of labels, each in the
+short groups, in which next to nothing is memorised, and in the long ones. Tasks, students and batches are the
+same for all losses, and but for the labels in all conditions of a course; every loss has the better of
+two learning rates. The prior is right where the winner in every *situation* (clean labels; noise in short
+training; noise in long training) is one on the images, and Kendall's tau of the losses' differences to
+cross-entropy, over losses and conditions, is at least 0.7.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The order of losses on the prior ``memorisation`` against that on 20,000 images.
 
-What is known of the images comes from two places: ``benchmarks.cifar10_20k``, whose runs are on fresh seeds and the
-test split, and, for what it has not run yet, the runs that the losses were looked at with before (one or two seeds,
-the split for choosing).
+What is known of the images comes from two places: ``benchmarks.cifar10_20k``, whose runs are on fresh seeds
+and the test split, and, for what it has not run yet, the runs that the losses were looked at with before (one
+or two seeds, the split for choosing).
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from evoloss.tasks import PRIORS, Prior, named_prior
         ({"augmentation": (0.0, 1.0)}, "augmentation of a prior must be a range"),
         ({"epochs": (0, 5)}, "epochs of a prior must be a range"),
         ({"long_epochs": (5, 2)}, "long_epochs of a prior must be a range"),
+        ({"rate_batch": 0}, "rate_batch of a prior must be at least 1, got 0"),
+        ({"stretch": 0.5}, "stretch of a prior must be at least 1 and finite, got 0.5"),
         ({"test_samples": 0}, "test_samples of a prior must be at least 1"),
         ({"norms": {}}, "norms of a prior must hold weights above 0"),
         ({"activations": {"relu": -1.0}}, "activations of a prior must hold weights above 0"),

@@ -65,11 +65,11 @@ _IMAGES = Prior(
     long_modes=(1, 4),
     test_samples=640,
 )
-# Learning comes before memorising, in epochs of thousands of samples. Short groups go through them a few times,
-# most with fresh noise on the inputs, and memorise next to nothing; long ones do, where their students can. More
-# than a third of the tasks are clean, since what a loss costs there has to be seen as well. Classes are made of
-# many clusters that lie far apart: hard to learn, with hardly a point whose label is unclear. Where classes
-# overlap, robust losses gain on clean labels, as they never do on images (notebook, entry 34).
+# Learning comes before memorising, in epochs of thousands of samples. Short groups go through them a few
+# times, most with fresh noise on the inputs, and memorise next to nothing; long ones do, where their students
+# can. More than a third of the tasks are clean, since what a loss costs there has to be seen as well. Classes
+# are made of many clusters that lie far apart: hard to learn, with hardly a point whose label is unclear.
+# Where classes overlap, robust losses gain on clean labels, as they never do on images (notebook, entry 34).
 _MEMORISATION = Prior(
     classes=(2, 100),
     samples=(2000, 10_000),
@@ -99,6 +99,7 @@ _MEMORISATION = Prior(
     long_separation=(4.0, 12.0),
     long_modes=(4, 6),
     long=0.5,
+    stretch=2.0,
     test_samples=1000,
 )
 PRIORS: dict[str, Prior] = {

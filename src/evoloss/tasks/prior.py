@@ -73,6 +73,8 @@ class Prior:
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
         long: share of groups that are long.
+        stretch: some of the tasks that a search is judged by at its end are trained so many times longer than
+            its own, at least 1.
         test_samples: clean test samples of a task.
 
     Raises:
@@ -121,6 +123,7 @@ class Prior:
     long_separation: Range = (2.5, 12.0)
     long_modes: tuple[int, int] = (1, 6)
     long: float = 0.3
+    stretch: float = 10.0
     test_samples: int = 384
 
     def __post_init__(self) -> None:
@@ -138,6 +141,8 @@ class Prior:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
         if self.rate_batch is not None and self.rate_batch < 1:
             raise ConfigError(f"rate_batch of a prior must be at least 1, got {self.rate_batch}")
+        if not 1 <= self.stretch < math.inf:
+            raise ConfigError(f"stretch of a prior must be at least 1 and finite, got {self.stretch}")
         if self.test_samples < 1:
             raise ConfigError(f"test_samples of a prior must be at least 1, got {self.test_samples}")
         for name, known in _WEIGHTS.items():
@@ -147,6 +152,13 @@ class Prior:
             for key in weights:
                 if known is not None and key not in known:
                     raise UnknownNameError.among(f"entry of {name}", str(key), known)
+
+    @property
+    def most_seen(self) -> float:
+        """The most samples that the training of a short group goes through, repeated ones counted."""
+        if self.epochs is not None:
+            return float(self.epochs[1] * self.samples[1])
+        return float(self.steps[1] * self.batch[1])
 
     def of_long_groups(self) -> Prior:
         """The distribution of the long groups, with their own ranges in the place of the short groups'."""
