@@ -14,7 +14,7 @@ cross-entropy, over losses and conditions, is at least 0.7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class MemorisationCheck:
     """Compare losses on the prior, condition by condition."""
 
     out: Path = RESULTS / "memorisation.json"
-    """File for the results; conditions that it has with the same settings are not run again."""
+    """File for the results; losses that it has in a condition, with the same settings, are not run again."""
     only: tuple[str, ...] = CONDITIONS
     """Conditions."""
     groups: int = 3
@@ -69,6 +69,8 @@ class MemorisationCheck:
     """Known losses; cross-entropy comes first."""
     losses: tuple[str, ...] = ("evolved-base", "evolved-noise", SENSING)
     """Shipped losses, and directories of others."""
+    again: tuple[str, ...] = ()
+    """Names of losses that have changed, and are run again."""
     reference: Path = REFERENCE
     """What is known on 20,000 images: accuracies by condition and loss."""
     report: bool = False
@@ -90,6 +92,17 @@ class MemorisationCheck:
         names = ("groups", "tasks", "classes", "samples", "rates", "seed")
         values = {name: getattr(self, name) for name in names}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def beside(self, entry: Mapping[str, Any]) -> MemorisationCheck | None:
+        """The check of what an entry of the file lacks, with cross-entropy; None where it has everything."""
+        has: set[str] = set()
+        if all(entry.get(key) == value for key, value in self.settings.items()):
+            has = set(entry["difference"]) - set(self.again)
+        known = tuple(loss for loss in self.known if loss not in {"cross_entropy", *has})
+        losses = tuple(loss for loss in self.losses if Path(loss).name not in has)
+        if not known and not losses and "cross_entropy" in has:
+            return None
+        return replace(self, known=("cross_entropy", *known), losses=losses)
 
 
 def narrowed(options: MemorisationCheck, labels: str) -> Prior:
@@ -139,21 +152,23 @@ def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
     }
 
 
-def pending(options: MemorisationCheck, record: Mapping[str, Any]) -> Sequence[str]:
-    """The conditions that the file does not have with these settings and losses."""
-
-    def done(entry: Mapping[str, Any]) -> bool:
-        same = all(entry.get(key) == value for key, value in options.settings.items())
-        return same and set(options.names) <= set(entry["difference"])
-
-    return [name for name in options.only if name not in record or not done(record[name])]
+def joined(options: MemorisationCheck, entry: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the file with what was found beside it, if both have the same settings."""
+    if any(entry.get(key) != value for key, value in options.settings.items()):
+        return dict(found)
+    both = {key: {**entry[key], **found[key]} for key in ("accuracy", "difference")}
+    return {**found, **both}
 
 
 def main(options: MemorisationCheck) -> None:
     """Run what is missing, then print the verdict and write it."""
     torch.set_num_threads(1)
-    for name in () if options.report else pending(options, read_record(options.out)):
-        entry = run_condition(options, name)
+    for name in () if options.report else options.only:
+        entry = read_record(options.out).get(name, {})
+        check = options.beside(entry)
+        if check is None:
+            continue
+        entry = joined(options, entry, run_condition(check, name))
         update_record(options.out, name, entry)
         row = "  ".join(
             f"{loss} {value['mean']:+.1f}±{value['se']:.1f}" for loss, value in entry["difference"].items()

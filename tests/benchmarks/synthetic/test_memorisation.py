@@ -141,10 +141,26 @@ def test_conditions_are_run_once_and_the_verdict_is_written(
     assert 0.25 < row["noise"] < 0.55
     assert record["verdict"]["pairs"] == 4
     assert "sym40-long: cross-entropy" in capsys.readouterr().out
-    run = []
-    monkeypatch.setattr(module, "run_condition", lambda _, name: run.append(name) or row)
+    run: list[tuple[str, ...]] = []
+    found = {
+        **options.settings,
+        "accuracy": {"evolved-base": 1.0},
+        "difference": entry(**{"evolved-base": 2.0})["difference"],
+        "cross_entropy_course": [],
+    }
+
+    def spy(check: MemorisationCheck, name: str) -> dict[str, Any]:
+        run.append((name, *check.names))
+        return found
+
+    monkeypatch.setattr(module, "run_condition", spy)
     main(options)
-    assert run == []
-    main(replace(options, losses=(*options.losses, "evolved-base"), only=("clean-short",)))
     main(replace(options, seed=1, report=True))
-    assert run == ["clean-short"]
+    assert run == []
+    # Cross-entropy is run beside what is missing, and what is there stays.
+    main(replace(options, losses=(*options.losses, "evolved-base"), only=("clean-short",)))
+    assert run == [("clean-short", "cross_entropy", "evolved-base")]
+    assert set(read_record(options.out)["clean-short"]["accuracy"]) == {*row["accuracy"], "evolved-base"}
+    main(replace(options, again=("sensing",), only=("sym40-long",)))
+    main(replace(options, seed=1, only=("sym40-long",)))
+    assert run[1:] == [("sym40-long", "cross_entropy", "sensing"), ("sym40-long", *options.names)]
