@@ -42,7 +42,7 @@ LABELS: dict[str, tuple[str, float]] = {
 """Kind and share of wrong labels, by the name that they have in ``benchmarks.cifar10_20k``."""
 CONDITIONS = tuple(f"{labels}-{course}" for labels in LABELS for course in ("short", "long"))
 SENSING = "benchmarks/cifar10_20k/losses/sensing"
-_LOOKS = 8  # evaluations in a training
+_LOOKS = 6  # evaluations in a training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,9 @@ class MemorisationCheck:
     """File for the results; losses that it has in a condition, with the same settings, are not run again."""
     only: tuple[str, ...] = CONDITIONS
     """Conditions."""
-    groups: int = 3
+    groups: int = 4
     """Groups of tasks a course."""
-    tasks: int = 2
+    tasks: int = 1
     """Tasks a group."""
     classes: tuple[int, int] = (5, 20)
     """Class counts of the tasks."""

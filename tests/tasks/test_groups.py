@@ -16,22 +16,22 @@ def within(value: float, bounds: tuple[float, float]) -> bool:
 
 
 def check(prior: Prior, group: TaskGroup) -> None:
+    if group.long:
+        prior = prior.of_long_groups()
     n_tasks, samples, features = group.tasks.x.shape
     assert within(group.tasks.n_classes, prior.classes)
     patches = group.config.patches
     assert patches == 1 or within(patches, prior.patches)
     assert features % patches == 0
     assert within(features // patches, prior.features)
-    low, high = prior.long_samples if group.long else prior.samples
+    low, high = prior.samples
     assert max(low, 2 * group.tasks.n_classes) <= samples <= max(high, 2 * group.tasks.n_classes)
-    passes = prior.long_epochs if group.long else prior.epochs
-    if passes is None:
-        assert within(group.plan.steps, prior.long_steps if group.long else prior.steps)
+    if prior.epochs is None:
+        assert within(group.plan.steps, prior.steps)
     else:
-        assert within(group.plan.steps / (samples // group.plan.batches.shape[2]), passes)
-    augmented = prior.long_augmented if group.long else prior.augmented
+        assert within(group.plan.steps / (samples // group.plan.batches.shape[2]), prior.epochs)
     size = group.plan.augmentation
-    assert size is None or (augmented > 0 and all(within(float(s), prior.augmentation) for s in size))
+    assert size is None or (prior.augmented > 0 and all(within(float(s), prior.augmentation) for s in size))
     assert within(len(group.config.hidden), prior.depth)
     assert all(within(width, prior.width) for width in group.config.hidden)
     assert group.config.norm in prior.norms

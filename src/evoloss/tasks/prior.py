@@ -72,6 +72,8 @@ class Prior:
         long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
+        long_feature_noise, long_patched, long_depth, long_width, long_batch: likewise; None for those of short
+            groups.
         long: share of groups that are long.
         stretch: some of the tasks that a search is judged by at its end are trained so many times longer than
             its own, at least 1.
@@ -122,6 +124,11 @@ class Prior:
     long_samples: tuple[int, int] = (80, 300)
     long_separation: Range = (2.5, 12.0)
     long_modes: tuple[int, int] = (1, 6)
+    long_feature_noise: Range | None = None
+    long_patched: float | None = None
+    long_depth: tuple[int, int] | None = None
+    long_width: tuple[int, int] | None = None
+    long_batch: tuple[int, int] | None = None
     long: float = 0.3
     stretch: float = 10.0
     test_samples: int = 384
@@ -139,6 +146,8 @@ class Prior:
         for name in ("patched", "noisy", "imbalanced", "adam", "augmented", "long_augmented", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} of a prior must be a share from 0 to 1, got {getattr(self, name)}")
+        if self.long_patched is not None and not 0 <= self.long_patched <= 1:
+            raise ConfigError(f"long_patched of a prior must be a share from 0 to 1, got {self.long_patched}")
         if self.rate_batch is not None and self.rate_batch < 1:
             raise ConfigError(f"rate_batch of a prior must be at least 1, got {self.rate_batch}")
         if not 1 <= self.stretch < math.inf:
@@ -170,6 +179,11 @@ class Prior:
             steps=self.long_steps,
             epochs=self.long_epochs,
             augmented=self.long_augmented,
+            feature_noise=self.long_feature_noise or self.feature_noise,
+            patched=self.patched if self.long_patched is None else self.long_patched,
+            depth=self.long_depth or self.depth,
+            width=self.long_width or self.width,
+            batch=self.long_batch or self.batch,
         )
 
 
@@ -197,6 +211,10 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("long_samples", 4, 100_000),
     ("long_separation", 1e-3, 1e3),
     ("long_modes", 1, 6),
+    ("long_feature_noise", 1e-6, 1e3),
+    ("long_depth", 1, 4),
+    ("long_width", 2, 4096),
+    ("long_batch", 1, 4096),
 )
 _WEIGHTS: dict[str, tuple[str, ...] | None] = {
     "noise_kinds": get_args(NoiseKind),
