@@ -27,6 +27,7 @@ from benchmarks.synthetic.losses import tabulate_losses
 from benchmarks.synthetic.memorisation_order import REFERENCE, verdict
 from benchmarks.synthetic.priors import RESULTS, mean_and_error
 from evoloss.errors import UnknownNameError
+from evoloss.fitness import LARGEST_POINTS
 from evoloss.random_streams import stream
 from evoloss.students import Students
 from evoloss.tasks import Prior, TaskGroup, draw_group, named_prior
@@ -128,7 +129,13 @@ def train(options: MemorisationCheck, group: TaskGroup) -> torch.Tensor:
 
 
 def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
-    """Accuracies of a condition: cross-entropy's over training, and of all losses at the end."""
+    """What is found in a condition.
+
+    Returns:
+        Beside the settings the share of wrong labels as ``noise``; ``cross_entropy_course``, its accuracy over
+        training, and ``cross_entropy_falls``, by how much it ends below its best; by loss the ``accuracy`` of
+        each task at the end, and the mean ``difference`` to cross-entropy, each cut at 20 points.
+    """
     labels, course = name.split("-")
     prior = narrowed(options, labels)
     accuracies, noise = [], []
@@ -139,16 +146,20 @@ def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
         noise.append(group.noise)
     accuracy = torch.cat(accuracies, dim=2)
     ends = accuracy[-1]
-    differences = zip(options.names, ends - ends[:1], strict=True)
+    # A loss that does not learn a task at all would decide a mean: as in a search a difference is cut.
+    differences = (ends - ends[:1]).clamp(-LARGEST_POINTS, LARGEST_POINTS)
     return {
         **options.settings,
         "noise": round(float(torch.cat(noise).mean()), 3),
         "cross_entropy_course": [round(value, 2) for value in accuracy[:, 0].mean(dim=1).tolist()],
         "cross_entropy_falls": mean_and_error((accuracy[:, 0].amax(dim=0) - ends[0]).tolist()),
         "accuracy": {
-            loss: round(float(row.mean()), 2) for loss, row in zip(options.names, ends, strict=True)
+            loss: [round(value, 2) for value in row.tolist()]
+            for loss, row in zip(options.names, ends, strict=True)
         },
-        "difference": {loss: mean_and_error(row.tolist()) for loss, row in differences},
+        "difference": {
+            loss: mean_and_error(row.tolist()) for loss, row in zip(options.names, differences, strict=True)
+        },
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from evoloss.errors import ConfigError
 from evoloss.random_streams import stream
 from evoloss.tasks import PRIORS, Prior, StudentConfig, draw_group
 from evoloss.tasks.groups import TaskGroup, epochs
@@ -91,6 +92,28 @@ def test_long_groups_have_ranges_of_their_own() -> None:
     near, far = (draw_group(prior, 8, stream(2, "g"), long=long) for long in (False, True))
     assert (near.tasks.x.shape[1], far.tasks.x.shape[1]) == (50, 70)
     assert spread_of_classes(far) > 2 * spread_of_classes(near)
+
+
+def test_long_groups_may_have_students_and_batches_of_their_own() -> None:
+    own = {
+        "feature_noise": (2.0, 3.0),
+        "patched": 1.0,
+        "depth": (3, 3),
+        "width": (5, 5),
+        "batch": (8, 8),
+        "epochs": (2, 2),
+    }
+    prior = Prior(**{f"long_{name}": value for name, value in own.items()})  # type: ignore[arg-type]
+    moved, kept = prior.of_long_groups(), Prior().of_long_groups()
+    for name, value in own.items():
+        assert getattr(moved, name) == value
+        assert getattr(kept, name) == getattr(Prior(), name)
+    group = draw_group(prior, 1, stream(0, "g"), long=True)
+    assert group.config.hidden == (5, 5, 5)
+    assert group.config.patches > 1
+    assert group.plan.batches.shape[2] == 8
+    with pytest.raises(ConfigError, match=r"long_patched of a prior must be a share from 0 to 1, got 1\.5"):
+        Prior(long_patched=1.5)
 
 
 def spread_of_classes(group: TaskGroup) -> float:

@@ -2,6 +2,7 @@
 
 from evoloss.fitness.group_scores import GroupScores, Submits, TaskGroupSpec, score_group, score_groups
 from evoloss.fitness.learnability import (
+    LARGEST_POINTS,
     Learnability,
     LearnabilityConfig,
     LearnabilityFitness,
@@ -26,6 +27,7 @@ from evoloss.fitness.scores import RankingScores, ranking_scores
 from evoloss.fitness.trainability import label_pulls, trainable
 
 __all__ = [
+    "LARGEST_POINTS",
     "Couples",
     "Evaluation",
     "GroupScores",

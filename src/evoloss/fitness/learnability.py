@@ -24,7 +24,7 @@ from evoloss.fitness.trainability import trainable
 from evoloss.networks import LossNetwork
 
 Scoring = Literal["rank", "points"]
-_LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
+LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
 _END, _ALONG = 2 / 3, 1 / 3  # weights of the last evaluation and of those before it
 
 
@@ -217,7 +217,7 @@ def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) 
     if scoring == "rank":
         good, sharp = _ranks(accuracy[:, 1:]), _ranks(-nll[:, 1:])
     else:
-        good = (accuracy[:, 1:] - accuracy[:, :1]).clamp(-_LARGEST_POINTS, _LARGEST_POINTS) / 5
+        good = (accuracy[:, 1:] - accuracy[:, :1]).clamp(-LARGEST_POINTS, LARGEST_POINTS) / 5
         sharp = (nll[:, :1] - nll[:, 1:]).clamp(-1, 1) * 4
     both = (1 - nll_weight) * good + nll_weight * sharp
     if len(both) == 1:

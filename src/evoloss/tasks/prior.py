@@ -72,8 +72,8 @@ class Prior:
         long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
-        long_feature_noise, long_patched, long_depth, long_width, long_batch: likewise; None for those of short
-            groups.
+        long_feature_noise, long_patched, long_depth, long_width, long_batch: likewise; None for those of the
+            short groups.
         long: share of groups that are long.
         stretch: some of the tasks that a search is judged by at its end are trained so many times longer than
             its own, at least 1.
