@@ -120,7 +120,8 @@ def train(options: MemorisationCheck, group: TaskGroup) -> torch.Tensor:
     n_classes, steps = group.tasks.n_classes, group.plan.steps
     looks = tuple(sorted({max(1, round(steps * (look + 1) / _LOOKS)) for look in range(_LOOKS)}))
     plan = replace(group.plan, evaluate_at=looks, temperatures=())
-    tables = tabulate_losses(options.known, options.losses, n_classes, like=group.tasks.x)
+    # As they are used on the images: at the same rates a canonical GCE is up to eight times as large.
+    tables = tabulate_losses(options.known, options.losses, n_classes, like=group.tasks.x, canonical=False)
     accuracy = Students(group.config, group.tasks, plan).train(tables).test_accuracy
     accuracy = 100 * accuracy.nan_to_num(nan=1 / n_classes)
     by_rate = accuracy.view(*accuracy.shape[:2], -1, options.rates)
@@ -132,9 +133,10 @@ def run_condition(options: MemorisationCheck, name: str) -> dict[str, Any]:
     """What is found in a condition.
 
     Returns:
-        Beside the settings the share of wrong labels as ``noise``; ``cross_entropy_course``, its accuracy over
-        training, and ``cross_entropy_falls``, by how much it ends below its best; by loss the ``accuracy`` of
-        each task at the end, and the mean ``difference`` to cross-entropy, each cut at 20 points.
+        Beside the settings the share of wrong labels as ``noise``; ``cross_entropy_course``, its accuracy
+        over training, and ``cross_entropy_falls``, by how much it ends below its best; by loss the
+        ``accuracy`` of each task at the end, and the mean ``difference`` to cross-entropy, each cut at 20
+        points.
     """
     labels, course = name.split("-")
     prior = narrowed(options, labels)
