@@ -51,7 +51,12 @@ KNOWN = ("cross_entropy", *(name for name in (*LOSSES, *SINGLE_POWERS) if name !
 
 
 def tabulate_losses(
-    known: Sequence[str], evolved: Sequence[str], n_classes: int, *, like: torch.Tensor
+    known: Sequence[str],
+    evolved: Sequence[str],
+    n_classes: int,
+    *,
+    like: torch.Tensor,
+    canonical: bool = True,
 ) -> SlopeTables:
     """The slopes of losses as students are trained with, known ones first.
 
@@ -60,12 +65,13 @@ def tabulate_losses(
         evolved: shipped names and directories.
         n_classes: the class count.
         like: a tensor of the dtype to compute in.
+        canonical: known losses in canonical scale, as evolved ones are; else as they are used.
 
     Raises:
         ConfigError: if an evolved loss has no slopes.
     """
     functions = [LOSSES[name](n_classes) for name in known if name in LOSSES]
-    tables = [tabulate_functions(functions, n_classes, like=like, canonical=True)]
+    tables = [tabulate_functions(functions, n_classes, like=like, canonical=canonical)]
     for network, numbers in (SINGLE_POWERS[name] for name in known if name in SINGLE_POWERS):
         tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
     for name in evolved:

@@ -83,7 +83,8 @@ class PrecomputedScores:
         assert function is score_group
         rows = [0, *(1 + self.rows[_key(candidate)] for candidate in chunk)]
         future: Future[Any] = Future()
-        future.set_result(GroupScores(*(scores[:, rows] for scores in self.scores[spec.group])))
+        accuracy, nll, is_clean = self.scores[spec.group]
+        future.set_result(GroupScores(accuracy[:, rows], nll[:, rows], is_clean))
         return future
 
     def cost(self, specs: Sequence[TaskGroupSpec], share: float) -> float:

@@ -12,6 +12,8 @@ from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.fitness import (
     LearnabilityConfig,
     TaskGroupSpec,
+    clean_penalty,
+    clean_price,
     measure_learnability,
     robust_mean,
     score_group,
@@ -66,6 +68,7 @@ def test_groups_in_any_order_and_place_give_the_same_bits() -> None:
     for one, other in zip(here, elsewhere, strict=True):
         assert torch.equal(one.accuracy, other.accuracy)
         assert torch.equal(one.nll, other.nll)
+        assert torch.equal(one.is_clean, other.is_clean)
         assert one.accuracy.shape[1] == 1 + len(params)
 
 
@@ -125,7 +128,8 @@ def test_only_the_promoted_are_trained_long_and_the_others_rank_behind(
 
 
 def scores(accuracy: list[float], nll: list[float]) -> GroupScores:
-    return GroupScores(torch.tensor(accuracy)[None, :, None], torch.tensor(nll)[None, :, None])
+    clean = torch.tensor([False])
+    return GroupScores(torch.tensor(accuracy)[None, :, None], torch.tensor(nll)[None, :, None], clean)
 
 
 def test_scores_by_rank_and_by_points() -> None:
@@ -139,7 +143,8 @@ def test_scores_by_rank_and_by_points() -> None:
 
 
 def test_along_the_way_counts_a_third() -> None:
-    along = GroupScores(torch.tensor([[50.0, 65.0], [50.0, 50.0]])[:, :, None], torch.zeros(2, 2, 1))
+    accuracy = torch.tensor([[50.0, 65.0], [50.0, 50.0]])[:, :, None]
+    along = GroupScores(accuracy, torch.zeros(2, 2, 1), torch.tensor([False]))
     assert task_scores("points", 0.0, along).item() == pytest.approx(1.0)
 
 
@@ -193,3 +198,53 @@ def test_each_loss_at_its_own_best_learning_rate() -> None:
     accuracy = 100 * every.test_accuracy[-1].nan_to_num(nan=1 / group.tasks.n_classes)
     torch.testing.assert_close(tuned.accuracy[-1], accuracy.view(5, 2, 3).amax(dim=2))
     assert tuned.accuracy.shape == score_group(SPECS[0], NETWORK, params).accuracy.shape
+
+
+def priced(clean: list[bool], *differences: list[float]) -> GroupScores:
+    """Scores of candidates that differ from cross-entropy by so much on each task."""
+    accuracy = torch.stack(
+        [torch.full((len(clean),), 60.0), *(60 + torch.tensor(row) for row in differences)]
+    )
+    return GroupScores(accuracy[None], torch.zeros(1, *accuracy.shape), torch.tensor(clean))
+
+
+def test_the_price_is_that_of_the_group_in_which_most_is_lost_on_clean_tasks() -> None:
+    one = priced([True, True, False], [-1.0, -2.0, 9.0], [2.0, 1.0, -9.0], [-4.0, 0.0, 0.0])
+    other = priced([True, False], [1.0, -5.0], [0.5, 3.0], [-3.0, 3.0])
+    noisy = priced([False, False], [-7.0, -7.0], [7.0, 7.0], [0.0, 0.0])
+    assert clean_price([one, other, noisy]).tolist() == pytest.approx([1.5, -0.5, 3.0])
+    assert clean_price([noisy]).tolist() == [0.0, 0.0, 0.0]
+    config = LearnabilityConfig(clean_weight=2.0, clean_tolerance=1.0)
+    assert clean_penalty(config, [one, other, noisy]).tolist() == pytest.approx([1.0, 0.0, 4.0])
+    assert clean_penalty(LearnabilityConfig(), [one]).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("rates", [1, 2])
+def test_clean_tasks_are_those_without_a_wrong_label(rates: int) -> None:
+    for noisy, clean in ((0.0, [True] * 3), (1.0, [False] * 3)):
+        spec = replace(SPECS[0], prior=replace(PRIOR, noisy=noisy, noise=(0.5, 0.6)), tasks=3, rates=rates)
+        assert score_group(spec, NETWORK, candidates(2)).is_clean.tolist() == clean
+
+
+def test_a_price_on_clean_tasks_costs_fitness(monkeypatch: pytest.MonkeyPatch) -> None:
+    gains = priced([True, False], [-3.0, 20.0], [0.0, 5.0])
+    monkeypatch.setattr("evoloss.fitness.learnability.score_groups", lambda *_: [gains])
+    free, constrained = (
+        measure_learnability(
+            LearnabilityConfig(scoring="points", nll_weight=0.0, worst_weight=0.0, clean_weight=weight),
+            NETWORK,
+            candidates(2),
+            SPECS[:1],
+        ).fitness
+        for weight in (0.0, 1.0)
+    )
+    assert free[0] < free[1]
+    assert constrained[0] > constrained[1]
+    torch.testing.assert_close(constrained - free, torch.tensor([2.5, 0.0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["clean_weight", "clean_tolerance", "ranking_weight"])
+def test_weights_of_constraints_are_checked(name: str) -> None:
+    for value in (-0.1, float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match=f"{name} must be at least 0 and finite"):
+            LearnabilityConfig(**{name: value})

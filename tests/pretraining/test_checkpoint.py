@@ -121,6 +121,8 @@ CHANGED: dict[str, Any] = {
     "scoring": "points",
     "nll_weight": 0.5,
     "worst_weight": 0.5,
+    "clean_weight": 1.0,
+    "clean_tolerance": 0.2,
     "promote": 0.5,
     "ranking_floor": 0.5,
     "ranking_weight": 1.0,

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
+from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.sensing.sensor import SensorNumbers
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.start import START_SLOPES
+from evoloss.pretraining.components import make_network
+from evoloss.pretraining.start import SET_BY_HAND, START_SLOPES, start_point
 from evoloss.strategies import STRATEGIES
 from evoloss.tasks import PRIORS
 
@@ -24,7 +28,11 @@ HINTS = get_type_hints(PretrainConfig)
 NAMES = {name: st.sampled_from(get_args(hint)) for name, hint in HINTS.items() if get_origin(hint) is Literal}
 CONFIGS = st.builds(
     PretrainConfig,
-    **NAMES | {"network": st.sampled_from(["classwise", "balanced", "basis"])},
+    **NAMES
+    | {
+        "network": st.sampled_from(["classwise", "balanced", "basis"]),
+        "start": st.sampled_from(["random", *START_SLOPES]),
+    },
     generations=st.integers(1, 10**9) | st.none(),
     seed=st.integers(0, 2**60),
     hidden=st.lists(st.integers(1, 99), min_size=1, max_size=3).map(tuple),
@@ -138,10 +146,19 @@ def test_values_out_of_range_are_refused(name: str):
         PretrainConfig(**changes)
 
 
+def test_only_networks_whose_numbers_are_set_by_hand_can_start_there():
+    config = PretrainConfig(network="sensing", error="dominance", start=SET_BY_HAND)
+    network = make_network(config)
+    assert isinstance(network, SensingNetwork)
+    torch.testing.assert_close(start_point(config, network), SensorNumbers.set_by_hand(), rtol=0, atol=0)
+    with pytest.raises(ConfigError, match="no numbers of a classwise network are set by hand"):
+        PretrainConfig(start=SET_BY_HAND)
+
+
 DICTIONARIES: dict[str, tuple[str, ...]] = {
     "network": tuple(NETWORKS),
     "activation": ("auto", *ACTIVATIONS),
-    "start": ("random", *START_SLOPES),
+    "start": ("random", SET_BY_HAND, *START_SLOPES),
     "prior": tuple(PRIORS),
     "strategy": tuple(STRATEGIES),
     "mutation": tuple(MUTATIONS),
@@ -164,7 +181,7 @@ def test_unknown_names_are_refused_with_the_known_ones(key: str):
 NAMED = {
     "network": NETWORKS,
     "activation": ("auto", *ACTIVATIONS),
-    "start": ("random", *START_SLOPES),
+    "start": ("random", SET_BY_HAND, *START_SLOPES),
     "prior": PRIORS,
     "strategy": STRATEGIES,
     "mutation": MUTATIONS,

@@ -88,6 +88,13 @@ def test_wrong_tasks(changes: dict[str, Any], message: str) -> None:
         ),
         ({"evaluate_at": (-1,)}, "evaluate_at must rise from 0"),
         ({"evaluate_at": (5, 11)}, "evaluate_at must rise from 0"),
+        ({"samples_per_epoch": 0}, "samples_per_epoch must be at least 1, got 0"),
+        ({"augmentation_seed": -1}, "augmentation_seed must be at least 0, got -1"),
+        (
+            {"augmentation": torch.ones(3)},
+            "augmentation must be (2,), one number a task, finite and at least",
+        ),
+        ({"augmentation": -torch.ones(2)}, "got shape (2,), from -1 to -1"),
     ],
 )
 def test_wrong_plans(changes: dict[str, Any], message: str) -> None:

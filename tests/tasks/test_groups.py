@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from evoloss.errors import ConfigError
 from evoloss.random_streams import stream
 from evoloss.tasks import PRIORS, Prior, StudentConfig, draw_group
 from evoloss.tasks.groups import TaskGroup, epochs
@@ -16,21 +17,29 @@ def within(value: float, bounds: tuple[float, float]) -> bool:
 
 
 def check(prior: Prior, group: TaskGroup) -> None:
+    if group.long:
+        prior = prior.of_long_groups()
     n_tasks, samples, features = group.tasks.x.shape
     assert within(group.tasks.n_classes, prior.classes)
     patches = group.config.patches
     assert patches == 1 or within(patches, prior.patches)
     assert features % patches == 0
     assert within(features // patches, prior.features)
-    low, high = prior.long_samples if group.long else prior.samples
+    low, high = prior.samples
     assert max(low, 2 * group.tasks.n_classes) <= samples <= max(high, 2 * group.tasks.n_classes)
-    assert within(group.plan.steps, prior.long_steps if group.long else prior.steps)
+    if prior.epochs is None:
+        assert within(group.plan.steps, prior.steps)
+    else:
+        assert within(group.plan.steps / (samples // group.plan.batches.shape[2]), prior.epochs)
+    size = group.plan.augmentation
+    assert size is None or (prior.augmented > 0 and all(within(float(s), prior.augmentation) for s in size))
     assert within(len(group.config.hidden), prior.depth)
     assert all(within(width, prior.width) for width in group.config.hidden)
     assert group.config.norm in prior.norms
     assert group.config.activation in prior.activations
     peaks = prior.adam_rate if group.config.optimizer == "adam" else prior.rate
-    assert float(group.plan.rates.max()) <= peaks[1] * (1 + 1e-6)
+    scale = (group.plan.batches.shape[2] / prior.rate_batch) ** 0.5 if prior.rate_batch else 1.0
+    assert float(group.plan.rates.max()) <= scale * peaks[1] * (1 + 1e-6)
     assert group.plan.evaluate_at[-1] == group.plan.steps
     assert group.noise.shape == (n_tasks,)
 
@@ -85,6 +94,28 @@ def test_long_groups_have_ranges_of_their_own() -> None:
     assert spread_of_classes(far) > 2 * spread_of_classes(near)
 
 
+def test_long_groups_may_have_students_and_batches_of_their_own() -> None:
+    own = {
+        "feature_noise": (2.0, 3.0),
+        "patched": 1.0,
+        "depth": (3, 3),
+        "width": (5, 5),
+        "batch": (8, 8),
+        "epochs": (2, 2),
+    }
+    prior = Prior(**{f"long_{name}": value for name, value in own.items()})  # type: ignore[arg-type]
+    moved, kept = prior.of_long_groups(), Prior().of_long_groups()
+    for name, value in own.items():
+        assert getattr(moved, name) == value
+        assert getattr(kept, name) == getattr(Prior(), name)
+    group = draw_group(prior, 1, stream(0, "g"), long=True)
+    assert group.config.hidden == (5, 5, 5)
+    assert group.config.patches > 1
+    assert group.plan.batches.shape[2] == 8
+    with pytest.raises(ConfigError, match=r"long_patched of a prior must be a share from 0 to 1, got 1\.5"):
+        Prior(long_patched=1.5)
+
+
 def spread_of_classes(group: TaskGroup) -> float:
     """Variance of class means as a share of all variance, largest over the tasks' features."""
     x, y = group.tasks.x_test, group.tasks.y_test
@@ -112,6 +143,45 @@ def test_batches_go_through_all_samples_each_epoch() -> None:
             seen = batches[3 * epoch : 3 * epoch + 3, task].flatten()
             assert sorted(seen.tolist()) == list(range(12))
     assert not torch.equal(batches[:3], batches[3:6])
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "first", "samples"),
+    [("label-noise-wide", 12953, 35391, 1189), ("images", 13227, 28912, 913)],
+)
+def test_groups_stay_what_they_are(name: str, labels: int, first: int, samples: int) -> None:
+    # The recipes of the shipped losses give the same losses as long as this holds.
+    group = draw_group(PRIORS[name], 2, stream(5, "recorded"), long=False)
+    assert group.tasks.x.shape[1] == samples
+    assert (int(group.tasks.y.sum()), int(group.plan.batches[0].sum())) == (labels, first)
+    assert group.plan.augmentation is None
+
+
+def test_length_in_epochs_holds_for_every_batch_size() -> None:
+    for batch, steps in ((7, 28), (20, 10), (50, 4)):
+        prior = Prior(samples=(100, 100), classes=(3, 3), epochs=(2, 2), batch=(batch, batch))
+        group = draw_group(prior, 2, stream(0, "g"), long=False)
+        assert group.plan.steps == steps
+        # What does not fill a batch is left out, and losses that count epochs are told so.
+        assert group.plan.samples_per_epoch == 100 // batch * batch
+        assert draw_group(prior, 2, stream(0, "g"), long=True).plan.steps in range(400, 1001)
+        assert draw_group(prior, 2, stream(0, "g"), long=False, stretch=3.0).plan.steps == 3 * steps
+
+
+def test_fresh_noise_on_inputs_is_drawn_for_some_groups() -> None:
+    prior = Prior(augmented=0.5, augmentation=(0.2, 0.4), samples=(60, 60))
+    sizes = [draw_group(prior, 3, stream(seed, "g"), long=False).plan.augmentation for seed in range(60)]
+    drawn = [size for size in sizes if size is not None]
+    assert 18 <= len(drawn) <= 42
+    assert all(size.shape == (3,) and within(float(size.min()), prior.augmentation) for size in drawn)
+    # All else is as it was without, and of long groups none is asked for.
+    group, plain = (draw_group(replace(prior, augmented=share), 3, stream(1, "g")) for share in (1.0, 0.0))
+    assert torch.equal(group.tasks.x, plain.tasks.x)
+    assert torch.equal(group.plan.batches, plain.plan.batches)
+    assert draw_group(prior, 3, stream(1, "g"), long=True).plan.augmentation is None
+    by_rate = draw_group(replace(prior, augmented=1.0), 2, stream(1, "g"), long=False, rates=3).plan
+    assert by_rate.augmentation is not None
+    assert torch.equal(by_rate.augmentation, by_rate.augmentation[::3].repeat_interleave(3))
 
 
 def test_configurations_are_checked_by_the_engine() -> None:

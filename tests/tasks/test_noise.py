@@ -21,7 +21,13 @@ def noisy(kind: str, rate: float) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 @pytest.mark.parametrize(
     ("kind", "rate", "share"),
-    [("symmetric", 0.8, 0.8), ("asymmetric", 0.3, 0.3), ("asymmetric", 0.8, 0.45), ("instance", 0.4, 0.4)],
+    [
+        ("symmetric", 0.8, 0.8),
+        ("asymmetric", 0.3, 0.3),
+        ("asymmetric", 0.8, 0.45),
+        ("instance", 0.4, 0.4),
+        ("annotator", 0.2, 0.2),
+    ],
 )
 def test_the_share_of_wrong_labels(kind: str, rate: float, share: float) -> None:
     y, _, _, given = noisy(kind, rate)
@@ -53,3 +59,35 @@ def test_symmetric_goes_everywhere_asymmetric_to_one_class_instance_to_the_rival
     moved = y != given
     assert torch.equal(given[moved], rival[moved])
     assert float(doubt[moved].mean()) > 1.2 * float(doubt[~moved].mean())
+
+
+def test_an_annotator_errs_on_unclear_points_and_confuses_classes_in_its_own_way() -> None:
+    y, rival, doubt, given = noisy("annotator", 0.2)
+    moved = y != given
+    assert float(doubt[moved].mean()) > 1.1 * float(doubt[~moved].mean())
+    # Half of the mistakes are the rival; a fifth of the others are by chance.
+    to_rival = (given == rival)[moved].double().mean()
+    assert 0.5 < float(to_rival) < 0.7
+    for task in range(TASKS):
+        others = moved[task] & (given[task] != rival[task])
+        confused = torch.zeros(C, C).index_put_(
+            (y[task][others], given[task][others]), torch.ones(()), accumulate=True
+        )
+        assert confused.diagonal().sum() == 0
+        # Symmetric noise would give each of the five other classes a fifth of the mistakes.
+        assert float((confused.amax(dim=1) / confused.sum(dim=1)).mean()) > 0.3
+        errors = torch.stack([moved[task][y[task] == c].float().mean() for c in range(C)])
+        assert float(errors.max()) > 1.2 * float(errors.min())
+
+
+def test_an_annotator_leaves_the_labels_of_other_tasks_as_they_are() -> None:
+    generators = [stream(1, "noise") for _ in range(2)]
+    y = torch.randint(C, (2, N), generator=stream(2, "labels"))
+    rival, doubt = (y + 1) % C, torch.full(y.shape, 0.5)
+    rates, symmetric = torch.tensor([0.3, 0.3]), NOISE_KINDS.index("symmetric")
+    alone, beside = (
+        corrupt(y, rival, doubt, C, rates, torch.tensor([symmetric, kind]), generator)
+        for kind, generator in zip((symmetric, NOISE_KINDS.index("annotator")), generators, strict=True)
+    )
+    assert torch.equal(alone[0], beside[0])
+    assert not torch.equal(alone[1], beside[1])

@@ -145,7 +145,8 @@ def learnability_table(result: PretrainResult) -> Table:
     """Students against those of cross-entropy on held-out tasks that nothing was chosen by."""
     found = result.summary["learnability"]
     table = Table("tasks", "number", "accuracy over cross-entropy, points", title="Held-out synthetic tasks")
-    for name, line in (("short", "short"), ("long", "long"), ("stretched", "trained ten times longer")):
+    times = f"{result.config.task_prior.stretch:g}"
+    for name, line in (("short", "short"), ("long", "long"), ("stretched", f"trained {times} times longer")):
         row = found[name]
         table.add_row(line, str(row["tasks"]), f"{row['mean']:+.2f} ± {row['se']:.2f}")
     table.caption = "mean ± standard error"

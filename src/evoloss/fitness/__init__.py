@@ -2,10 +2,13 @@
 
 from evoloss.fitness.group_scores import GroupScores, Submits, TaskGroupSpec, score_group, score_groups
 from evoloss.fitness.learnability import (
+    LARGEST_POINTS,
     Learnability,
     LearnabilityConfig,
     LearnabilityFitness,
     Scoring,
+    clean_penalty,
+    clean_price,
     measure_learnability,
     robust_mean,
     task_scores,
@@ -24,6 +27,7 @@ from evoloss.fitness.scores import RankingScores, ranking_scores
 from evoloss.fitness.trainability import label_pulls, trainable
 
 __all__ = [
+    "LARGEST_POINTS",
     "Couples",
     "Evaluation",
     "GroupScores",
@@ -37,6 +41,8 @@ __all__ = [
     "Scoring",
     "Submits",
     "TaskGroupSpec",
+    "clean_penalty",
+    "clean_price",
     "label_pulls",
     "make_couples",
     "measure_learnability",

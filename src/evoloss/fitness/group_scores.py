@@ -73,10 +73,12 @@ class GroupScores(NamedTuple):
     Attributes:
         accuracy: in percent; chance where a student diverged, ``(evaluations, 1 + candidates, tasks)``.
         nll: calibrated; that of a uniform prediction where a student diverged, likewise.
+        is_clean: tasks all of whose training labels are right, bool, ``(tasks,)``.
     """
 
     accuracy: Tensor
     nll: Tensor
+    is_clean: Tensor
 
 
 def score_group(spec: TaskGroupSpec, network: LossNetwork, params: Tensor) -> GroupScores:
@@ -100,20 +102,21 @@ def score_group(spec: TaskGroupSpec, network: LossNetwork, params: Tensor) -> Gr
     tables = join_tables([reference, tabulate_network(network, like, n_classes)])
     scores = Students(group.config, group.tasks, group.plan).train(tables)
     accuracy = 100 * scores.test_accuracy.nan_to_num(nan=1 / n_classes)
-    return _at_best_rate(
-        GroupScores(accuracy, scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes))), spec.rates
-    )
+    nll = scores.test_scaled_nll.nan_to_num(nan=math.log(n_classes))
+    accuracy, nll = _at_best_rate(accuracy, nll, spec.rates)
+    return GroupScores(accuracy, nll, group.noise == 0)
 
 
-def _at_best_rate(scores: GroupScores, rates: int) -> GroupScores:
+def _at_best_rate(accuracy: Tensor, nll: Tensor, rates: int) -> tuple[Tensor, Tensor]:
     """Each loss on each task at the rate with its best accuracy at the end, then its best likelihood."""
     if rates == 1:
-        return scores
-    by_rate = [score.reshape(*score.shape[:2], -1, rates) for score in scores]
+        return accuracy, nll
+    by_rate = [score.reshape(*score.shape[:2], -1, rates) for score in (accuracy, nll)]
     # A hundredth of a point for a nat: accuracies are multiples of more than that.
     best = (by_rate[0][-1] - 0.01 * by_rate[1][-1]).argmax(dim=2)
     index = best[None, :, :, None].expand(by_rate[0].shape[0], -1, -1, 1)
-    return GroupScores(*(metric.gather(3, index).squeeze(3) for metric in by_rate))
+    best_accuracy, best_nll = (metric.gather(3, index).squeeze(3) for metric in by_rate)
+    return best_accuracy, best_nll
 
 
 def score_groups(
@@ -143,6 +146,6 @@ def _join(chunk_scores: Sequence[GroupScores]) -> GroupScores:
     """The scores of a group from those of its chunks, all of which begin with cross-entropy."""
     accuracy, nll = (
         torch.cat([first, *(scores[:, 1:] for scores in others)], dim=1)
-        for first, *others in zip(*chunk_scores, strict=True)
+        for first, *others in zip(*(scores[:2] for scores in chunk_scores), strict=True)
     )
-    return GroupScores(accuracy, nll)
+    return GroupScores(accuracy, nll, chunk_scores[0].is_clean)

@@ -24,7 +24,7 @@ from evoloss.fitness.trainability import trainable
 from evoloss.networks import LossNetwork
 
 Scoring = Literal["rank", "points"]
-_LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
+LARGEST_POINTS = 20.0  # a difference in accuracy beyond it counts as much as this
 _END, _ALONG = 2 / 3, 1 / 3  # weights of the last evaluation and of those before it
 
 
@@ -43,6 +43,10 @@ class LearnabilityConfig:
             count by what is at stake.
         nll_weight: weight of the calibrated negative log-likelihood beside accuracy, from 0 to 1.
         worst_weight: weight of the mean over a candidate's worst third of tasks beside that over all, 0 to 1.
+        clean_weight: fitness that a candidate loses for each point of its :func:`clean_price` above
+            ``clean_tolerance``. What a loss may cost where labels are right is a constraint then, which no
+            gain elsewhere buys off if the weight is large; 0 for none.
+        clean_tolerance: points that are not counted, about what chance makes of equal losses.
         promote: share of the candidates, the best ones on the short groups, that the long groups are trained
             with; the others rank behind them. 1 trains all.
         ranking_floor: ranking consistency that a candidate should have, from 0 to 1.
@@ -63,6 +67,8 @@ class LearnabilityConfig:
     scoring: Scoring = "rank"
     nll_weight: float = 0.2
     worst_weight: float = 0.2
+    clean_weight: float = 0.0
+    clean_tolerance: float = 0.5
     promote: float = 1.0
     ranking_floor: float = 0.9
     ranking_weight: float = 10.0
@@ -78,8 +84,9 @@ class LearnabilityConfig:
                 raise ConfigError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
         if not 0 < self.promote <= 1:
             raise ConfigError(f"promote must be above 0 and at most 1, got {self.promote}")
-        if not 0 <= self.ranking_weight < math.inf:
-            raise ConfigError(f"ranking_weight must be at least 0 and finite, got {self.ranking_weight}")
+        for name in ("ranking_weight", "clean_weight", "clean_tolerance"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
 
 
 class Learnability(NamedTuple):
@@ -149,7 +156,37 @@ def _evaluate(
     results = score_groups(network, params, specs, executor)
     scores = torch.cat([task_scores(config.scoring, config.nll_weight, group) for group in results], dim=1)
     ends = torch.cat([group.accuracy[-1, 1:] - group.accuracy[-1, :1] for group in results], dim=1)
-    return -robust_mean(scores, config.worst_weight).double(), ends.double().mean(dim=1)
+    fitness = clean_penalty(config, results) - robust_mean(scores, config.worst_weight).double()
+    return fitness, ends.double().mean(dim=1)
+
+
+def clean_penalty(config: LearnabilityConfig, results: Sequence[GroupScores]) -> Tensor:
+    """What candidates lose in fitness for their price on clean tasks, ``(candidates,)``, at least 0.
+
+    Example:
+        >>> accuracy = torch.tensor([[[90.0, 60.0], [88.0, 70.0]]])  # of cross-entropy and one candidate
+        >>> scores = GroupScores(accuracy, torch.zeros(1, 2, 2), is_clean=torch.tensor([True, False]))
+        >>> clean_penalty(LearnabilityConfig(clean_weight=1.0, clean_tolerance=0.5), [scores])
+        tensor([1.5000], dtype=torch.float64)
+    """
+    above = clean_price(results) - config.clean_tolerance
+    return config.clean_weight * above.clamp(min=0)
+
+
+def clean_price(results: Sequence[GroupScores]) -> Tensor:
+    """Points of accuracy below cross-entropy on clean tasks, of the worst group, ``(candidates,)``.
+
+    Of every group the mean over its clean tasks counts, at the end of training; 0 where there are none, and
+    negative for a candidate that gains in every group.
+    """
+    losses = [
+        (scores.accuracy[-1, :1] - scores.accuracy[-1, 1:])[:, scores.is_clean].double().mean(dim=1)
+        for scores in results
+        if scores.is_clean.any()
+    ]
+    if not losses:
+        return results[0].accuracy.new_zeros(results[0].accuracy.shape[1] - 1, dtype=torch.float64)
+    return torch.stack(losses).amax(dim=0)
 
 
 def robust_mean(scores: Tensor, worst_weight: float) -> Tensor:
@@ -171,7 +208,8 @@ def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) 
 
     Example:
         >>> accuracy = torch.tensor([[[90.0, 60.0], [92.0, 55.0]]])  # of cross-entropy and one candidate
-        >>> scores = GroupScores(accuracy, nll=torch.zeros(1, 2, 2))
+        >>> clean = torch.tensor([False, False])
+        >>> scores = GroupScores(accuracy, nll=torch.zeros(1, 2, 2), is_clean=clean)
         >>> task_scores("points", 0.2, scores)
         tensor([[ 0.3200, -0.8000]], dtype=torch.float64)
     """
@@ -179,7 +217,7 @@ def task_scores(scoring: Scoring, nll_weight: float, group_scores: GroupScores) 
     if scoring == "rank":
         good, sharp = _ranks(accuracy[:, 1:]), _ranks(-nll[:, 1:])
     else:
-        good = (accuracy[:, 1:] - accuracy[:, :1]).clamp(-_LARGEST_POINTS, _LARGEST_POINTS) / 5
+        good = (accuracy[:, 1:] - accuracy[:, :1]).clamp(-LARGEST_POINTS, LARGEST_POINTS) / 5
         sharp = (nll[:, :1] - nll[:, 1:]).clamp(-1, 1) * 4
     both = (1 - nll_weight) * good + nll_weight * sharp
     if len(both) == 1:

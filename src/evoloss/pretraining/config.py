@@ -27,6 +27,7 @@ from evoloss.pretraining.names import (
     StartName,
     StrategyName,
 )
+from evoloss.pretraining.start import SET_BY_HAND, SetByHand
 from evoloss.python_settings import make_python
 from evoloss.regular_files import read_regular_text
 from evoloss.safe_text import quoted
@@ -70,8 +71,8 @@ class PretrainConfig:
     """The inputs of the network: log-probabilities (and probabilities), or probabilities only."""
 
     start: StartName = "random"
-    """The start of the search: a random network, or one that imitates a known loss, for networks that can.
-    ``smoothed_log`` is ``-log(p + 1/C)``."""
+    """The start of the search: a random network, numbers set by hand (of sensing networks), or a network that
+    imitates a known loss, where it can. ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: FitnessName = "ranking"
     """The fitness of a candidate: ranking consistency alone, or how well students generalise that were
@@ -96,6 +97,10 @@ class PretrainConfig:
     """Weight of the students' calibrated negative log-likelihood beside their accuracy."""
     worst_weight: float = 0.2
     """Weight of a candidate's worst third of tasks beside the mean over all."""
+    clean_weight: float = 0.0
+    """Fitness lost for each point below cross-entropy on clean tasks, in the worst group of tasks."""
+    clean_tolerance: float = 0.5
+    """Points of that which are not counted."""
     promote: float = 1.0
     """Share of the candidates, the best ones on short tasks, that long tasks are trained with
     (measured by ``benchmarks.synthetic.promotion``)."""
@@ -182,7 +187,12 @@ class PretrainConfig:
                 "the learnability fitness trains students by the slopes of a loss, which a "
                 f"{self.network} network has none of; use another network or fitness='ranking'"
             )
-        if self.start != "random" and not network.can_imitate:
+        if self.start == SET_BY_HAND:
+            if not isinstance(network, SetByHand):
+                raise ConfigError(
+                    f"no numbers of a {self.network} network are set by hand; use start='random'"
+                )
+        elif self.start != "random" and not network.can_imitate:
             known = " or ".join(repr(name) for name, kind in NETWORKS.items() if kind.can_imitate)
             raise ConfigError(f"start={self.start!r} needs network {known}, got {self.network!r}")
         if self.error == "dominance" and network.tells_classes_apart:

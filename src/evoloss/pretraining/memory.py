@@ -6,7 +6,7 @@ from evoloss.fitness import table_of
 from evoloss.memory import require_memory
 from evoloss.pretraining.components import block_length, make_network, training_mixture
 from evoloss.pretraining.config import PretrainConfig
-from evoloss.pretraining.evaluation.held_out_tasks import STRETCH, TASKS
+from evoloss.pretraining.evaluation.held_out_tasks import TASKS
 from evoloss.tasks import Prior
 
 _SINGLE, _DOUBLE = 4.0, 8.0  # bytes of a number
@@ -105,7 +105,7 @@ def _students(config: PretrainConfig) -> float:
 def _group(prior: Prior, tasks: int) -> float:
     patches = prior.patches[1] if prior.patched else 1
     inputs = (prior.samples[1] + prior.test_samples) * prior.features[1] * patches
-    order = prior.steps[1] * STRETCH * prior.batch[1]
+    order = prior.most_seen * prior.stretch
     return tasks * (3 * _SINGLE * inputs + 2 * _DOUBLE * order)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
-from evoloss.pretraining.start import START_SLOPES
+from evoloss.pretraining.start import SET_BY_HAND, START_SLOPES
 from evoloss.strategies import STRATEGIES
 from evoloss.tasks import PRIORS
 
@@ -28,5 +28,5 @@ else:
     MutationName = Literal[*MUTATIONS]
     NetworkName = Literal[*NETWORKS]
     PriorName = Literal[*PRIORS]
-    StartName = Literal["random", *START_SLOPES]
+    StartName = Literal["random", SET_BY_HAND, *START_SLOPES]
     StrategyName = Literal[*STRATEGIES]

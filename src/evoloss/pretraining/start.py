@@ -1,8 +1,8 @@
-"""The start of a search: at random, or at a network that imitates a known loss."""
+"""The start of a search: at random, at numbers set by hand, or at a network that imitates a known loss."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -38,12 +38,28 @@ START_SLOPES: dict[str, SlopesByCount] = {
 """Slopes of the known losses that a search may start at, by name; with the papers' defaults."""
 
 
+SET_BY_HAND = "set_by_hand"
+"""The start of networks whose parameters somebody has set, as sensing networks have them."""
+
+
+@runtime_checkable
+class SetByHand(Protocol):
+    """A network whose parameters somebody has set."""
+
+    def set_by_hand(self) -> Tensor:
+        """The parameters, ``(n_params,)``."""
+        ...
+
+
 def start_point(config: PretrainConfig, network: LossNetwork, attempt: int = 0) -> Tensor:
     """The mean that the search starts from, shape ``(n_params,)``; each attempt has another random one.
 
     Raises:
         CanonicalFormError: if the network cannot be fitted to the known loss that it is to start from.
     """
+    if config.start == SET_BY_HAND:
+        assert isinstance(network, SetByHand)  # the configuration was checked
+        return network.set_by_hand()
     start = network.initial(stream(config.seed, "start", *attempt_labels(attempt)))
     if config.start == "random":
         return start

@@ -19,6 +19,7 @@ from evoloss.tasks.student_plan import StudentPlan, StudentTasks, Weights
 
 StepFunction = Callable[..., None]  # a compiled :func:`functional_step`
 
+_STEP_SEEDS = 1 << 24  # between the seeds of two trainings; a training has fewer steps
 _EVALUATED = 32  # samples evaluated at once, at least: products of fewer columns are slow
 
 
@@ -128,7 +129,20 @@ class StudentData:
         first = torch.arange(self.n_tasks, device=self.labels.device)[:, None] * self.samples
         position = self.plan.batches[start:stop] + first
         inputs = self.rows[position.flatten()].view(*position.shape, -1)
+        if self.plan.augmentation is not None:
+            inputs += self._noise(start, stop, self.plan.augmentation)
         return inputs.mT.contiguous(), self.labels[position]
+
+    def _noise(self, start: int, stop: int, size: Tensor) -> Tensor:
+        """The noise of the inputs of some steps, ``(steps, tasks, batch, features)``.
+
+        A function of the step: the same for all candidates, whatever chunks they and the steps come in.
+        """
+        generator = torch.Generator()
+        noise = torch.empty(stop - start, self.n_tasks, self.batch, self.features, dtype=torch.float32)
+        for step, row in zip(range(start, stop), noise.unbind(), strict=True):
+            row.normal_(generator=generator.manual_seed(_STEP_SEEDS * self.plan.augmentation_seed + step))
+        return noise.mul_(size.float().cpu()[:, None, None]).to(self.like)
 
 
 class StudentChunk:
@@ -165,7 +179,9 @@ class StudentChunk:
                 piece.zero_()
         self.tables = tables.times(1 / data.batch)
         states = tables.states
-        self.state = None if states is None else states.begin(data.n_tasks, data.samples)
+        # What does not fill a batch is left out of an epoch.
+        epoch = data.plan.samples_per_epoch or data.samples
+        self.state = None if states is None else states.begin(data.n_tasks, epoch)
         self.step = TrainingStep(
             config,
             self.shape,

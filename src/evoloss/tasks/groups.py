@@ -20,6 +20,7 @@ from evoloss.tasks.synthetic_patches import draw_patches
 _TEMPERATURES = (0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0, 8.0)
 RATE_STEP = 3.0
 _SCHEDULES = ("cosine", "triangular")
+_LARGEST_SEED = (1 << 30) - 1
 Key = TypeVar("Key")
 
 
@@ -79,7 +80,7 @@ def draw_group(
         prior = prior.of_long_groups()
     n_classes, features = draw.whole(prior.classes), draw.whole(prior.features)
     samples = max(draw.whole(prior.samples), 2 * n_classes)
-    steps = max(1, round(draw.whole(prior.steps) * stretch))
+    length = max(1, round(draw.whole(prior.epochs or prior.steps) * stretch))
     # Nothing is drawn where there is nothing to choose: tasks without patches stay what they were.
     patches = draw.whole(prior.patches) if prior.patched > 0 and draw.chance(prior.patched) else 1
     config = _students(prior, draw, patches)
@@ -101,7 +102,7 @@ def draw_group(
     tasks = StudentTasks(
         x=x.contiguous(), y=y, x_test=x_test.contiguous(), y_test=test.contiguous(), n_classes=n_classes
     )
-    plan = _plan(prior, draw, config, tasks, steps)
+    plan = _plan(prior, draw, config, tasks, length)
     if rates > 1:
         tasks, plan = _at_rates(tasks, plan, rates)
     return TaskGroup(config, tasks, plan, (y != train).float().mean(dim=1), long)
@@ -123,22 +124,33 @@ def _students(prior: Prior, draw: _Numbers, patches: int) -> StudentConfig:
 
 
 def _plan(
-    prior: Prior, draw: _Numbers, config: StudentConfig, tasks: StudentTasks, steps: int
+    prior: Prior, draw: _Numbers, config: StudentConfig, tasks: StudentTasks, length: int
 ) -> StudentPlan:
+    """How a group is trained, for so many epochs or steps."""
     n_tasks, samples, features = tasks.x.shape
     generator = draw.generator
     batch = min(draw.whole(prior.batch), samples)
+    per_epoch = samples // batch
+    steps = length * per_epoch if prior.epochs else length
     gains = draw.spread(prior.gain, n_tasks)
     peak = draw.spread(prior.adam_rate if config.optimizer == "adam" else prior.rate, n_tasks)
+    if prior.rate_batch is not None:
+        peak *= math.sqrt(batch / prior.rate_batch)
     schedule = _SCHEDULES[draw.integer(0, 1)]
-    return StudentPlan(
+    plan = StudentPlan(
         initial=initial_weights(config.widths(features, tasks.n_classes), gains, generator),
         batches=epochs(samples, n_tasks, batch, steps, generator),
         rates=learning_rates(schedule, peak, steps),  # type: ignore[arg-type]
         evaluate_at=tuple(sorted({max(1, round(0.6 * steps)), steps})),
         measure_training=False,
         temperatures=_TEMPERATURES,
+        samples_per_epoch=per_epoch * batch,
     )
+    # Nothing is drawn where nothing is augmented.
+    if prior.augmented > 0 and draw.chance(prior.augmented):
+        size, seed = draw.spread(prior.augmentation, n_tasks), draw.integer(0, _LARGEST_SEED)
+        return replace(plan, augmentation=size, augmentation_seed=seed)
+    return plan
 
 
 def _at_rates(tasks: StudentTasks, plan: StudentPlan, rates: int) -> tuple[StudentTasks, StudentPlan]:
@@ -161,6 +173,7 @@ def _at_rates(tasks: StudentTasks, plan: StudentPlan, rates: int) -> tuple[Stude
         initial=tuple((repeat(weight), repeat(bias)) for weight, bias in plan.initial),
         batches=repeat(plan.batches, 1),
         rates=repeat(plan.rates, 1) * factors,
+        augmentation=None if plan.augmentation is None else repeat(plan.augmentation),
     )
 
 

@@ -65,6 +65,47 @@ _IMAGES = Prior(
     long_modes=(1, 4),
     test_samples=640,
 )
+# Learning comes before memorising, in epochs of thousands of samples. Short groups go through them a few
+# times, most with fresh noise on the inputs, and memorise next to nothing; long ones do, where their students
+# can. More than a third of the tasks are clean, since what a loss costs there has to be seen as well. Classes
+# are made of many clusters that lie far apart: hard to learn, with hardly a point whose label is unclear.
+# Where classes overlap, robust losses gain on clean labels, as they never do on images (notebook, entry 34).
+_MEMORISATION = Prior(
+    classes=(2, 100),
+    samples=(2000, 8000),
+    features=(24, 64),
+    separation=(4.0, 12.0),
+    modes=(4, 6),
+    feature_noise=(0.3, 1.3),
+    patched=0.4,
+    patches=(4, 8),
+    contrast=(1.2, 2.0),
+    noisy=0.6,
+    noise=(0.05, 0.8),
+    noise_kinds={"symmetric": 3.0, "asymmetric": 2.0, "instance": 1.0, "annotator": 1.0},
+    depth=(1, 3),
+    width=(64, 160),
+    gain=(0.7, 1.2),
+    rate=(0.04, 0.12),
+    adam=0.15,
+    adam_rate=(1e-3, 3e-3),
+    rate_batch=64,
+    batch=(16, 512),
+    augmented=0.7,
+    augmentation=(0.3, 1.0),
+    epochs=(6, 15),
+    long_epochs=(20, 40),
+    long_samples=(2000, 5000),
+    long_separation=(4.0, 12.0),
+    long_modes=(4, 6),
+    long_feature_noise=(0.7, 1.5),
+    long_depth=(2, 3),
+    long_width=(80, 160),
+    long_batch=(16, 256),
+    long=0.5,
+    stretch=2.0,
+    test_samples=1000,
+)
 PRIORS: dict[str, Prior] = {
     # Long enough that what helps early and harms late is seen to do so.
     "general": Prior(noisy=0.15, noise=(0.05, 0.3), long_steps=(500, 3000)),
@@ -120,6 +161,7 @@ PRIORS: dict[str, Prior] = {
         long_steps=(300, 900),
         long=0.5,
     ),
+    "memorisation": _MEMORISATION,
 }
 """Every prior by name:
 
@@ -131,9 +173,12 @@ PRIORS: dict[str, Prior] = {
   from flat predictions;
 - ``label-noise-images``: likewise, with more than half of the inputs made of patches;
 - ``few-shot``: few samples per class;
-- ``few-shot-images``: likewise, most inputs made of patches and students convolutional.
+- ``few-shot-images``: likewise, most inputs made of patches and students convolutional;
+- ``memorisation``: thousands of samples, in a few epochs, most with fresh noise on the inputs, and in dozens,
+  in which wrong labels are memorised; a third and more of the tasks have none.
 
-Those with ``hard``, ``wide`` or ``images`` in their name are for several learning rates a task.
+``memorisation`` and those with ``hard``, ``wide`` or ``images`` in their name are for several learning rates
+a task.
 """
 
 

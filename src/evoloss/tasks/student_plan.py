@@ -86,6 +86,11 @@ class StudentPlan:
         measure_training: whether accuracy on the training samples is measured too.
         temperatures: at which the test NLL is measured too, above 0; its least is what a calibrated student
             would have.
+        samples_per_epoch: training samples that the batches of an epoch hold, for losses that count epochs;
+            None for all of a task's. Fewer where what does not fill a batch is left out.
+        augmentation: standard deviation of the noise that is added to the training inputs of each task, new
+            in every step, ``(tasks,)``; None for no noise.
+        augmentation_seed: of that noise, at least 0.
 
     Raises:
         ConfigError: if shapes disagree, or a rate or a number of steps is out of range.
@@ -105,6 +110,9 @@ class StudentPlan:
     evaluate_at: tuple[int, ...] = ()
     measure_training: bool = True
     temperatures: tuple[float, ...] = ()
+    samples_per_epoch: int | None = None
+    augmentation: Tensor | None = None
+    augmentation_seed: int = 0
 
     def __post_init__(self) -> None:
         if self.batches.dim() != 3 or self.batches.dtype != torch.int64 or not self.batches.numel():
@@ -120,12 +128,25 @@ class StudentPlan:
             )
         if not (self.rates.isfinite() & (self.rates >= 0)).all():
             raise ConfigError("rates must be finite and at least 0")
+        self._check_epochs(tasks)
         if not all(0 < temperature < math.inf for temperature in self.temperatures):
             raise ConfigError(f"temperatures must be above 0 and finite, got {self.temperatures}")
         at = self.evaluate_at
         if any(a >= b for a, b in itertools.pairwise(at)) or any(not 0 <= step <= steps for step in at):
             raise ConfigError(
                 f"evaluate_at must rise from 0 to at most {steps}, the number of steps; got {at}"
+            )
+
+    def _check_epochs(self, tasks: int) -> None:
+        if self.samples_per_epoch is not None and self.samples_per_epoch < 1:
+            raise ConfigError(f"samples_per_epoch must be at least 1, got {self.samples_per_epoch}")
+        if self.augmentation_seed < 0:
+            raise ConfigError(f"augmentation_seed must be at least 0, got {self.augmentation_seed}")
+        size = self.augmentation
+        if size is not None and not (tuple(size.shape) == (tasks,) and (size.isfinite() & (size >= 0)).all()):
+            raise ConfigError(
+                f"augmentation must be ({tasks},), one number a task, finite and at least 0; got shape "
+                f"{tuple(size.shape)}, from {float(size.amin()):g} to {float(size.amax()):g}"
             )
 
     @property

@@ -55,7 +55,7 @@ def card_text(
     if record.get("notes"):
         lines += ["", paragraphs(record["notes"]).strip()]
     lines += _tables(table_errors or {})
-    lines += _learnability(record.get("learnability"))
+    lines += _learnability(record.get("learnability"), record.get("prior"))
     lines += _scores(record.get("scores"))
     lines += _pretraining(record.get("pretraining"), has_layers=bool(network.get("hidden")))
     return "\n".join(lines) + "\n"
@@ -84,14 +84,17 @@ def _tables(errors: Mapping[int, tuple[float, float]]) -> list[str]:
     ]
 
 
-def _learnability(found: object) -> list[str]:
+def _learnability(found: object, prior: object) -> list[str]:
     if not isinstance(found, Mapping) or not found:
         return []
     rows = []
+    # Losses of earlier versions do not say it.
+    stretch = _number(prior.get("stretch")) if isinstance(prior, Mapping) else None
+    times = "ten" if stretch is None or stretch == 10 else f"{stretch:g}"
     for name, line in (
         ("short", "short training"),
         ("long", "long training, few samples"),
-        ("stretched", "trained ten times longer than in the search"),
+        ("stretched", f"trained {times} times longer than in the search"),
     ):
         row = found.get(name)
         numbers = [row.get(key) if isinstance(row, Mapping) else None for key in ("mean", "se", "tasks")]

@@ -159,6 +159,10 @@ class SensingNetwork(LossNetwork):
             self.n_params, generator=generator, dtype=torch.float32
         )
 
+    def set_by_hand(self) -> Tensor:
+        """The numbers that were set by hand as parameters, ``(n_params,)``."""
+        return SensorNumbers.set_by_hand()
+
     def form(self, params: Tensor, n_classes: int) -> SensingForm:
         """The canonical form of candidates ``(popsize, n_params)``."""
         return SensingForm(1 + 0 * params.sum(dim=1, keepdim=True))

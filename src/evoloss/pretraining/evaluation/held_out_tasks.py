@@ -2,7 +2,8 @@
 
 Three sets that no generation trains on, the same for every run with the same prior: one for the means of the
 search along the way, one to choose among the best of those, one to report. The last two also hold tasks that
-are trained ten times longer than those of the search, since a loss may win early and lose late.
+are trained several times longer than those of the search (``stretch`` of the prior), since a loss may win
+early and lose late.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ from typing import Literal
 
 from torch import Tensor
 
-from evoloss.fitness import Submits, TaskGroupSpec, robust_mean, score_groups, task_scores
+from evoloss.fitness import (
+    Submits,
+    TaskGroupSpec,
+    clean_penalty,
+    robust_mean,
+    score_groups,
+    task_scores,
+)
 from evoloss.networks import LossNetwork
 from evoloss.pretraining.config import PretrainConfig
 
 _HELD_OUT_SEED = 20_260_504
 TASKS = 8
 """Of a group."""
-STRETCH = 10.0
 
 Purpose = Literal["stop", "choose", "report"]
 
@@ -44,7 +51,7 @@ def held_out_specs(config: PretrainConfig, purpose: Purpose) -> list[TaskGroupSp
             group,
             TASKS,
             long=group % 2 == 1,
-            stretch=STRETCH,
+            stretch=prior.stretch,
             rates=config.rates,
         )
         for group in stretched
@@ -56,11 +63,11 @@ class HeldOutAdvantage:
     """A loss against cross-entropy on held-out tasks.
 
     Attributes:
-        score: what losses are chosen by: accuracy and calibrated likelihood, mean and worst tasks, larger is
-            better, cross-entropy has 0.
+        score: what losses are chosen by: accuracy and calibrated likelihood, mean and worst tasks, and what
+            is lost for a price on clean ones; larger is better, cross-entropy has 0.
         short: accuracy less cross-entropy's on short tasks, in points, by task.
         long: likewise on long tasks.
-        stretched: likewise on tasks trained ten times longer.
+        stretched: likewise on tasks trained ``stretch`` times longer.
         nll: calibrated negative log-likelihood less cross-entropy's, all tasks.
     """
 
@@ -88,15 +95,17 @@ def evaluate_held_out(
     specs = held_out_specs(config, purpose)
     results = score_groups(network, params, specs, executor)
     scores = [task_scores("points", config.nll_weight, result) for result in results]
+    penalty = clean_penalty(config.learnability, results)
     advantages = []
     for row in range(len(params)):
         by_kind: dict[str, list[float]] = {"short": [], "long": [], "stretched": []}
         nll: list[float] = []
         for spec, result in zip(specs, results, strict=True):
-            kind = "stretched" if spec.stretch > 1 else "long" if spec.long else "short"
+            longer = spec.group >= config.eval_groups
+            kind = "stretched" if longer else "long" if spec.long else "short"
             by_kind[kind] += (result.accuracy[-1, 1 + row] - result.accuracy[-1, 0]).tolist()
             nll += (result.nll[-1, 1 + row] - result.nll[-1, 0]).tolist()
         own = [robust_mean(group[row : row + 1], config.worst_weight) for group in scores]
-        score = float(sum(float(mean) for mean in own) / len(own))
+        score = float(sum(float(mean) for mean in own) / len(own)) - float(penalty[row])
         advantages.append(HeldOutAdvantage(score, nll=nll, **by_kind))
     return advantages
