@@ -43,7 +43,12 @@ WRONG = {
 READINGS = {"noise_rate": "estimated noise rate", "plateau": "contradictions that stay"}
 """Readings that say how much noise there is, the one that is drawn if it is there first."""
 Course = Mapping[str, Any]
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "evoloss", "font.size": 9, "axes.spines.top": False}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "evoloss",
+    "font.size": 9,
+    "axes.spines.top": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
