@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from benchmarks.harness.accuracy_study import Study
 from benchmarks.harness.loss_needs import ORACLE, is_free, need
-from benchmarks.harness.markdown import difference_text, numbers_table
+from benchmarks.harness.markdown import difference_text, numbers_table, points_text
 from benchmarks.harness.study_results import BASELINE, Measured, Overall, load, overall
+from benchmarks.harness.study_rivals import rivals
 from evoloss.report.tables import NOTHING, marked
 
+SENSING = "sensing"
+"""The loss that keeps a state and has nothing to set."""
 BEGIN, END = "<!-- tables of the results -->", "<!-- end of the tables -->"
 """Between these stand the tables in a README."""
 READING = (
@@ -31,6 +34,8 @@ def tables(study: Study, situations: Situations) -> list[str]:
     return [
         *(READING, "", "### Over conditions", ""),
         *over_conditions(measured, situations, len(study.conditions)),
+        *("", f"### `{SENSING}` against the best of the others", ""),
+        *rivals(measured, SENSING),
         *("", "### What is there", ""),
         *what_is_there(study, measured),
         *(line for found in measured.values() for line in ("", *one_condition(found))),
@@ -125,7 +130,7 @@ def one_condition(found: Measured) -> list[str]:
                 f"{row.mean_test_accuracy:.2f}{_half(row.sd_test_accuracy)}",
                 f"{row.mean_best_test_accuracy:.2f}{_half(row.sd_best_test_accuracy)}",
                 "baseline" if row.loss == BASELINE else points,
-                NOTHING if best is None else f"{best[0]:+.1f}{_half(best[1], 1)}",
+                NOTHING if best is None else points_text(*best),
             )
         )
     validation = "noisy" if condition.validation_noise else "clean"
@@ -137,5 +142,5 @@ def one_condition(found: Measured) -> list[str]:
     return [title, "", about, "", *numbers_table(heads, body)]
 
 
-def _half(value: float | None, digits: int = 2) -> str:
-    return "" if value is None else f" ± {value:.{digits}f}"
+def _half(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.2f}"
