@@ -35,7 +35,7 @@ def rivals(measured: Mapping[str, Measured], loss: str) -> list[str]:
             (
                 name,
                 f"{found.losses[loss].mean_test_accuracy:.1f}",
-                _against(found, loss, (BASELINE,)),
+                _against(found, loss, (BASELINE,)).removesuffix(f" {BASELINE}"),
                 NOTHING if best is None else points_text(*best),
                 _against(found, loss, (other for other in others if is_static(other))),
                 _against(found, loss, (other for other in others if is_free(other) and other != BASELINE)),
@@ -57,14 +57,13 @@ def rivals(measured: Mapping[str, Measured], loss: str) -> list[str]:
 
 
 def _against(found: Measured, loss: str, others: Iterable[str]) -> str:
-    """The difference to the best of some losses, with its name unless it is cross-entropy."""
+    """The difference to the best of some losses, with its name."""
     rows = [_difference(found, loss, other) for other in others if other in found.losses]
     known = [row for row in rows if row is not None]
     if not known:
         return NOTHING
     row = max(known, key=lambda row: found.losses[row.baseline].mean_test_accuracy)
-    name = "" if row.baseline == BASELINE else f" {row.baseline}"
-    return points_text(row.mean_difference, half_interval(row)) + name
+    return f"{points_text(row.mean_difference, half_interval(row))} {row.baseline}"
 
 
 def _difference(found: Measured, loss: str, other: str) -> PairedDifference | None:

@@ -108,7 +108,7 @@ def what_is_there(study: Study, measured: Mapping[str, Measured]) -> list[str]:
                 ", ".join(missing) or "none",
             )
         )
-    heads = ("condition", "what", "validation labels", "losses", "seeds", "losses that miss")
+    heads = ("condition", "what", "validation labels", "losses", "seeds", "losses still to run")
     return numbers_table(heads, body)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from benchmarks.cifar10_20k.run import CONDITIONS as MIDDLE
 from benchmarks.cifar10_resnets import run as study
 from benchmarks.cifar10_resnets.conditions import CONDITIONS, PARTS
 from benchmarks.cifar10_resnets.run import ResnetStudy, chosen_rates, main, plan, waiting
+from benchmarks.harness.study_results import load
 from evoloss.cli.compare import CompareCommand
 from evoloss.compare.results import Results
-from evoloss.errors import UnknownNameError
+from evoloss.data import load_dataset
+from evoloss.errors import DataError, UnknownNameError
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
 from tests.benchmarks.harness.studies import RATES, write_runs, write_tuning
@@ -105,6 +108,30 @@ def test_a_dry_run_runs_nothing(
     text = capsys.readouterr().out
     assert "resnet20-clean/lr-0.3" in text
     assert "resnet8-human-long: no learning rate yet" in text
+
+
+@pytest.mark.slow
+def test_a_tiny_study_runs_in_bfloat16_and_goes_on(
+    tmp_path: Path, rates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        load_dataset("cifar10")
+    except DataError:
+        pytest.skip("CIFAR-10 is not there")
+    small = {"train_samples": 200, "epochs": 1, "batch_size": 50, "model": "resnet8", "seeds": 1}
+    part = replace(PARTS[0], condition=replace(PARTS[0].condition, **small))
+    monkeypatch.setattr(study, "PARTS", (part,))
+    monkeypatch.setattr(study, "CONDITIONS", (part.condition,))
+    settings = ResnetStudy(out=tmp_path / "out", rates=rates)
+    assert main(settings) == 0
+    (measured,) = load(study.study(settings.out)).values()
+    assert {run.precision for run in measured.runs} == {"bf16-mixed"}
+    assert {run.loss: run.lr for run in measured.runs} == {
+        name: rate for name, rate in CLEAN.items() if name in part.losses
+    }
+    assert set(measured.differences) == {"label_smoothing", "evolved-base"}, "paired over the rates' files"
+    monkeypatch.setattr(study, "run_steps", lambda steps, _: sum(step.done < step.planned for step in steps))
+    assert main(settings) == 0
 
 
 def test_committed_results_are_those_of_the_conditions() -> None:
