@@ -191,7 +191,8 @@ class Step:
     def planned(self) -> int:
         """Trainings of this step and of all before it."""
         condition = self.condition
-        return len(self.losses) * (len(condition.lr_grid) * condition.tune_seeds + self.seeds)
+        tuning = 0 if self.lr is not None else len(condition.lr_grid) * condition.tune_seeds
+        return len(self.losses) * (tuning + self.seeds)
 
     @property
     def done(self) -> int:
