@@ -9,11 +9,14 @@ import re
 from functools import cache
 
 from benchmarks.harness.page import DOCS
+from evoloss.losses import LOSSES
+from evoloss.losses.resolve import resolve_loss
+from evoloss.zoo import is_shipped
 
 PAGE = DOCS / "known-losses.md"
 ORACLE = "oracle"
 SENSING = "the size of the training set"
-"""What a loss of the kind ``sensing`` has to be told."""
+"""What an evolved loss that keeps a state has to be told."""
 _ROW = re.compile(r"^\| `(\w+)` \| (.*) \|([^|]*)\|$", re.MULTILINE)
 
 
@@ -27,9 +30,19 @@ def known_needs() -> dict[str, str]:
     return needs
 
 
+@cache
+def keeps_state(loss: str) -> bool:
+    """Test whether a known or shipped loss, or the folder ``sensing``, keeps statistics of its training."""
+    if loss in LOSSES or is_shipped(loss):
+        return getattr(resolve_loss(loss), "loss_state", None) is not None
+    return loss == "sensing"
+
+
 def need(loss: str) -> str:
     """What a loss has to be told; evolved ones without a state nothing."""
-    return SENSING if loss.startswith("sensing") else known_needs().get(loss, "")
+    if loss in LOSSES:
+        return known_needs()[loss]
+    return SENSING if keeps_state(loss) else ""
 
 
 def is_free(loss: str) -> bool:

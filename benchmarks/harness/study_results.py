@@ -13,8 +13,10 @@ from evoloss.compare.inference import t_interval
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.compare.statistics import LossSummary, PairedDifference, paired_differences, summarise_losses
 from evoloss.compare.tuning import Edge
-from evoloss.errors import ResultsError
+from evoloss.errors import EvolossError, ResultsError
+from evoloss.losses.resolve import resolve_loss
 from evoloss.training import RunResult
+from evoloss.training.fingerprints import fingerprint_loss
 
 BASELINE = "cross_entropy"
 
@@ -27,11 +29,13 @@ class Measured:
         condition: what was run.
         runs: those that have ended, of all files of the condition.
         edges: losses whose learning rate was chosen at an end of its grid.
+        outdated: losses whose runs are of a version that is not today's.
     """
 
     condition: Condition
     runs: tuple[RunResult, ...]
     edges: Mapping[str, Edge]
+    outdated: frozenset[str] = frozenset()
 
     @cached_property
     def losses(self) -> dict[str, LossSummary]:
@@ -112,6 +116,7 @@ def load(study: Study) -> dict[str, Measured]:
         ResultsError: if a file is damaged, or a loss has been run at two rates in one condition.
     """
     found = {}
+    today: dict[str, str | None] = {}
     for condition in study.conditions:
         folder = study.out / condition.name
         paths = [folder / FILE_NAME, *sorted(folder.glob(f"lr-*/{FILE_NAME}"))]
@@ -120,8 +125,20 @@ def load(study: Study) -> dict[str, Measured]:
         _require_one_rate(folder, runs)
         if runs:
             edges = {loss: edge for result in results for loss, edge in result.edges.items()}
-            found[condition.name] = Measured(condition, runs, edges)
+            for run in runs:
+                if run.loss not in today:
+                    today[run.loss] = _fingerprint(study, run.loss)
+            old = frozenset(run.loss for run in runs if today[run.loss] not in (None, run.loss_fingerprint))
+            found[condition.name] = Measured(condition, runs, edges, old)
     return found
+
+
+def _fingerprint(study: Study, loss: str) -> str | None:
+    """The fingerprint of a loss as it is today; None if this version does not have it."""
+    try:
+        return fingerprint_loss(resolve_loss(study.argument(loss)))
+    except EvolossError:
+        return None
 
 
 def _require_one_rate(folder: Path, runs: Iterable[RunResult]) -> None:

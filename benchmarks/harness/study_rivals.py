@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from benchmarks.harness.loss_needs import ORACLE, is_free, need
+from benchmarks.harness.loss_needs import ORACLE, is_free, keeps_state, need
 from benchmarks.harness.markdown import half_interval, numbers_table, points_text
 from benchmarks.harness.study_results import BASELINE, Measured
 from evoloss.compare.statistics import PairedDifference, paired_differences
-from evoloss.losses import LOSSES
 from evoloss.report.tables import NOTHING
-
-
-def is_static(loss: str) -> bool:
-    """Test whether a loss keeps no state of its training."""
-    if loss in LOSSES:
-        return getattr(LOSSES[loss](), "loss_state", None) is None
-    return not loss.startswith("sensing")
 
 
 def rivals(measured: Mapping[str, Measured], loss: str) -> list[str]:
@@ -37,7 +29,7 @@ def rivals(measured: Mapping[str, Measured], loss: str) -> list[str]:
                 f"{found.losses[loss].mean_test_accuracy:.1f}",
                 _against(found, loss, (BASELINE,)).removesuffix(f" {BASELINE}"),
                 NOTHING if best is None else points_text(*best),
-                _against(found, loss, (other for other in others if is_static(other))),
+                _against(found, loss, (other for other in others if not keeps_state(other))),
                 _against(found, loss, (other for other in others if is_free(other) and other != BASELINE)),
                 _against(found, loss, others),
             )

@@ -98,6 +98,7 @@ def what_is_there(study: Study, measured: Mapping[str, Measured]) -> list[str]:
             continue
         seeds = sorted({row.n_seeds for row in found.losses.values()})
         missing = [name for name in study.planned_losses(condition) if name not in found.losses]
+        missing += [f"{name} (again: it has changed)" for name in found.losses if name in found.outdated]
         body.append(
             (
                 condition.name,

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.accuracy_study import Condition, Study
+from evoloss.losses import LOSSES
+from evoloss.losses.resolve import resolve_loss
+from evoloss.training.fingerprints import fingerprint_loss
 from tests.compare.runs import make_results, make_run, make_tuning_run
 
 RATES = (0.1, 0.3, 1.0)
@@ -33,8 +36,9 @@ def make_study(out: Path, losses: tuple[str, ...] = ("cross_entropy", "gce", "se
 
 def write_runs(folder: Path, accuracies: dict[str, tuple[float, ...]], **changes: Any) -> None:
     """Results of losses, one accuracy a seed; the best epoch of each run is half a point above the last."""
+    known = {loss: fingerprint_loss(resolve_loss(loss)) for loss in accuracies if loss in LOSSES}
     runs = [
-        make_run(loss, seed, accuracy, **changes)
+        make_run(loss, seed, accuracy, **{"loss_fingerprint": known.get(loss, "0" * 16), **changes})
         for loss, row in accuracies.items()
         for seed, accuracy in enumerate(row)
     ]

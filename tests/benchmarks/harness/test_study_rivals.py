@@ -3,16 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.harness.study_results import load
-from benchmarks.harness.study_rivals import is_static, rivals
-from evoloss.losses import LOSSES
-from evoloss.zoo import SHIPPED
+from benchmarks.harness.study_rivals import rivals
 from tests.benchmarks.harness.studies import make_study, write_runs
-
-
-def test_losses_with_a_state() -> None:
-    assert {name for name in LOSSES if not is_static(name)} == {"ogc", "dal", "base_mda", "elr"}
-    assert all(is_static(name) for name in SHIPPED)
-    assert not is_static("sensing")
 
 
 def test_the_best_static_the_best_without_a_value_to_set_and_the_best_of_all(tmp_path: Path) -> None:

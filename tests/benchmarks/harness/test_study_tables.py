@@ -33,6 +33,10 @@ def test_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
     assert _cells(lines, "noisy")[2:] == ["noisy", "3", "1 of 3", "mae"]
     assert _cells(lines, "noisier")[2:] == ["noisy", "none", "–", "all"]
     assert "### Clean labels (`clean`)" in lines
+    write_runs(tmp_path / "noisier", {"cross_entropy": (50.0,), "gce": (51.0,)}, loss_fingerprint="0" * 16)
+    there = tables(study, SITUATIONS)
+    there = there[there.index("### What is there") :]
+    assert "gce (again: it has changed)" in _cells(there, "noisier")[-1]
     condition = lines[lines.index("### Noisy labels (`noisy`)") :]
     assert _cells(condition, "gce †")[1:] == ["0.05", "1", "58.00", "58.50", "+8.0", "+7.5"]
     assert _cells(condition, "cross_entropy")[-2:] == ["baseline", "-0.5"]
