@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.accuracy_study import Condition
+from benchmarks.transfer.conditions import EVOLVED, PAPER
 
 FIRST = ("cross_entropy", "sensing", "gce", "evolved-base", "evolved-noise", "label_smoothing", "sce")
 SECOND = ("evolved-noise-strong", "evolved-noise-long", "jal_ce", "nce_rce", "anl_ce")
-THIRD = ("mae_star", "phuber", "logit_clip", "base_mda", "ogc", "dal", "elr", "epsilon_softmax_mae")
+THIRD = (
+    *("mae_star", "phuber", "logit_clip", "base_mda", "ogc", "dal", "elr", "epsilon_softmax_mae"),
+    *PAPER,
+)
 STAGES = (FIRST, SECOND, THIRD)
 """All losses, those of most interest first; those that this version does not have are left out."""
 SENSING = Path(__file__).parent / "losses/sensing"
 """The folder of the sensing loss whose numbers were set by hand."""
+FOLDERS = {SENSING.name: SENSING, **{name: EVOLVED / name for name in PAPER}}
+"""Losses that are neither known nor shipped; those of the published method alone are of ``transfer``."""
 PASSES = ((1, 3), (2, 3), (3, 5), (3, 20))
 """How many of the stages have their turn in all conditions, and with how many seeds at most."""
 
@@ -56,3 +63,17 @@ def _condition(labels: str, course: str) -> Condition:
 CONDITIONS = tuple(_condition(labels, course) for labels in _LABELS for course in _COURSES)
 """Six kinds of labels, in a short training, in which none are memorised, and in a long one, in which they
 are."""
+
+
+def _names(labels: Iterable[str], courses: Iterable[str] = _COURSES) -> tuple[str, ...]:
+    return tuple(f"{name}-{course}" for name in labels for course in courses)
+
+
+NOISY = tuple(name for name in _LABELS if name != "clean")
+SITUATIONS = {
+    "clean": _names(["clean"]),
+    "short with noise": _names(NOISY, ["short"]),
+    "memorised": _names(NOISY, ["long"]),
+    "human labels": _names(["human"]),
+}
+"""Conditions that are looked at together; those of human labels are also of the situation of their course."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cifar10_20k.conditions import CONDITIONS, PASSES, SENSING, STAGES
+from benchmarks.cifar10_20k.conditions import CONDITIONS, FOLDERS, PASSES, SENSING, STAGES
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Step, Study, describe, run_steps
 from evoloss.data.folders import data_folder
@@ -47,14 +47,19 @@ class SizeStudy:
     """Say what would be run, and how long it takes."""
 
 
+def study(out: Path = OUT) -> Study:
+    """Conditions and losses, with results in a folder."""
+    return Study(CONDITIONS, STAGES, out, FOLDERS, data_folder(None))
+
+
 def plan(settings: SizeStudy) -> Iterator[Step]:
     """Yield the steps in order: pass by pass all conditions, with more losses and seeds each time.
 
     Raises:
         UnknownNameError: if there is no such condition.
     """
-    study = Study(CONDITIONS, STAGES, settings.out, {SENSING.name: SENSING}, data_folder(None))
-    chosen = study.chosen(settings.only)
+    whole = study(settings.out)
+    chosen = whole.chosen(settings.only)
     passes = (
         [(settings.losses, PASSES[-1][1])]
         if settings.losses
@@ -63,7 +68,7 @@ def plan(settings: SizeStudy) -> Iterator[Step]:
     for losses, most in passes:
         for condition in chosen:
             seeds = min(condition.seeds, most, settings.seeds or most)
-            yield study.step(condition, ("cross_entropy", *losses), seeds)
+            yield whole.step(condition, ("cross_entropy", *losses), seeds)
 
 
 def save_sensing_loss(folder: Path = SENSING) -> None:

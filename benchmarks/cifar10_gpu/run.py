@@ -7,7 +7,8 @@
 A condition is an ``evoloss compare`` whose runs go side by side on the device: one small network does not
 fill a GPU, and several processes launch its kernels faster than one. Data and augmentation are on the device,
 arithmetic is bfloat16 (autocast, channels last), losses are computed in float32. Each loss has its own best
-learning rate of the same grid, chosen on 5,000 validation images that no network is trained on.
+learning rate of the same grid, chosen on 5,000 validation images that no network is trained on, with labels
+as noisy as those trained on. All losses have one seed before any has two.
 
 Every run leaves a file under ``benchmarks/cifar10_gpu/results/CONDITION-MODEL/runs``; when the minutes are
 over the comparison is stopped, and the same command goes on. ``results.json`` beside it has the runs, means,
@@ -16,10 +17,13 @@ and differences paired by seed.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cifar10_gpu.conditions import CONDITIONS, WORKERS, Model, Name
+from benchmarks.cifar10_20k.conditions import SENSING
+from benchmarks.cifar10_20k.run import save_sensing_loss
+from benchmarks.cifar10_gpu.conditions import CONDITIONS, PASSES, WORKERS, Model, Name
 from benchmarks.harness import command
 from benchmarks.harness.comparison import available, compare_command, run_command
 from evoloss.compare.results import Results
@@ -42,9 +46,9 @@ class Cifar10Gpu:
     workers: int | None = None
     """Runs side by side; by default 10 of ResNet-20 or 3 of ResNet-18."""
     losses: tuple[str, ...] = ()
-    """Losses in place of the condition's, beside cross_entropy."""
+    """Losses in place of the condition's, beside cross_entropy; ``sensing`` is that of cifar10_20k."""
     seeds: int | None = None
-    """Runs for each loss; by default those of the condition."""
+    """Runs for each loss at most; by default those of the condition."""
     out: Path = RESULTS
     """Folder of the results, one folder in it for each condition and classifier."""
     toy: bool = False
@@ -60,10 +64,17 @@ class Cifar10Gpu:
         return self.out / f"{self.condition}-{self.model}{'-toy' if self.toy else ''}"
 
 
-def comparison(settings: Cifar10Gpu) -> list[str]:
-    """The call of ``evoloss compare`` that does a condition."""
+def passes(settings: Cifar10Gpu) -> list[int]:
+    """How many seeds every loss has after each call of ``evoloss compare``."""
+    most = settings.seeds or (2 if settings.toy else CONDITIONS[settings.condition].seeds)
+    return [*(seeds for seeds in PASSES if seeds < most), most]
+
+
+def comparison(settings: Cifar10Gpu, seeds: int) -> list[str]:
+    """The call of ``evoloss compare`` that brings a condition to some seeds."""
     condition = CONDITIONS[settings.condition]
-    losses = ("cross_entropy", *settings.losses) if settings.losses else available(condition.losses)
+    names = ("cross_entropy", *settings.losses) if settings.losses else condition.losses
+    losses = available(names[: 2 if settings.toy else None], (SENSING.name,))
     options: dict[str, object] = {
         "dataset": "cifar10",
         "validation": 0.1,  # 5,000 of 50,000 images
@@ -72,6 +83,7 @@ def comparison(settings: Cifar10Gpu) -> list[str]:
         "batch-size": condition.batch_size,
         "train-samples": condition.train_samples,
         "label-noise": condition.label_noise,
+        "noise-kind": condition.noise_kind,
         "precision": "bf16-mixed",
         "accelerator": "cuda",
         "eval-every": 2,
@@ -81,12 +93,18 @@ def comparison(settings: Cifar10Gpu) -> list[str]:
         "threads": 1,
         "out": settings.folder,
     }
-    grid, seeds = condition.lr_grid, settings.seeds or condition.seeds
+    grid = condition.lr_grid
     if settings.toy:
         options |= {"model": "cnn_small", "train-samples": 200, "epochs": 2, "batch-size": 50}
         options |= {"accelerator": "cpu", "workers": settings.workers or 2}
-        grid, seeds, losses = grid[:1], settings.seeds or 2, losses[:2]
-    return compare_command(options, lr_grid=grid, losses=losses, seeds=seeds)
+        grid = grid[:1]
+    arguments = compare_command(
+        options,
+        lr_grid=grid,
+        losses=(str(SENSING) if name == SENSING.name else name for name in losses),
+        seeds=seeds,
+    )
+    return [*arguments, *(["--validation-noise"] if condition.label_noise else [])]
 
 
 def report(folder: Path) -> str:
@@ -101,7 +119,13 @@ def report(folder: Path) -> str:
 
 def main(settings: Cifar10Gpu) -> int:
     """Run a condition for its minutes; the status of a failure, else 0, complete or not."""
-    status = run_command(comparison(settings), seconds=60 * settings.minutes)
+    save_sensing_loss()
+    until, status = time.monotonic() + 60 * settings.minutes, None
+    for seeds in passes(settings):
+        left = until - time.monotonic()
+        status = run_command(comparison(settings, seeds), seconds=left) if left > 0 else None
+        if status != 0:
+            break
     print(report(settings.folder))
     if status is None:
         print("The time is over; the same command goes on.")

@@ -6,8 +6,8 @@ for every run. Losses of most interest have their turn in all conditions before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +24,11 @@ MILLISECONDS = {
     ("cifar10", "cnn_small"): (0.21, 0.06),
     ("cifar10", "resnet8"): (1.6, 0.45),
     ("cifar10", "resnet20"): (5.5, 1.5),
+    ("table", "mlp"): (0.015, 0.001),
 }
-"""One image in training and in evaluation, one thread, measured with both cores busy."""
+"""One image or row in training and in evaluation, one thread, measured with both cores busy."""
+BF16 = 0.45
+"""The share of the time that a network takes in bfloat16, on a processor that has instructions for it."""
 TRAINING_SAMPLES = {"digits": 1437, "cifar10": 50_000}
 N_TEST = {"digits": 359, "cifar10": 10_000}
 
@@ -37,7 +40,8 @@ class Condition:
     Attributes:
         name: of the condition and its folder.
         title: what readers are told.
-        dataset: known data set.
+        dataset: known data set, or one that the study has as a file.
+        rows: training and test rows of a file.
         model: known classifier.
         train_samples: size of the class-balanced training subset; None for all.
         validation: share of the training part that is held out for choosing rates and epochs.
@@ -49,7 +53,8 @@ class Condition:
         batch_size: samples of a step.
         augment: as in a recipe.
         eval_every: epochs between two evaluations on the validation split.
-        lr_grid: rates that every loss is tuned over.
+        precision: arithmetic of the classifier.
+        lr_grid: rates that every loss is tuned over; empty where each has a rate that another study chose.
         tune_seeds: runs for each rate.
         seeds: reported runs for each loss.
         stages: how many stages of losses take part.
@@ -58,7 +63,8 @@ class Condition:
 
     name: str
     title: str
-    dataset: Literal["digits", "cifar10"]
+    dataset: str
+    rows: tuple[int, int] | None = None
     model: str
     train_samples: int | None
     validation: float = 0.1
@@ -70,6 +76,7 @@ class Condition:
     batch_size: int = 64
     augment: Literal["auto", "none"] = "auto"
     eval_every: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     lr_grid: tuple[float, ...]
     tune_seeds: int = 1
     seeds: int = 5
@@ -79,11 +86,13 @@ class Condition:
     @property
     def seconds(self) -> float:
         """About how long a run takes on one core."""
-        n_validation = round(TRAINING_SAMPLES[self.dataset] * self.validation)
-        n_train = self.train_samples or TRAINING_SAMPLES[self.dataset] - n_validation
-        training, evaluation = MILLISECONDS[self.dataset, self.model]
-        n_evaluated = n_validation * self.epochs / self.eval_every + 1.5 * N_TEST[self.dataset]
-        return 1e-3 * (training * n_train * self.epochs + evaluation * n_evaluated)
+        samples, n_test = self.rows or (TRAINING_SAMPLES[self.dataset], N_TEST[self.dataset])
+        n_validation = round(samples * self.validation)
+        n_train = self.train_samples or samples - n_validation
+        training, evaluation = MILLISECONDS["table" if self.rows else self.dataset, self.model]
+        n_evaluated = n_validation * self.epochs / self.eval_every + 1.5 * n_test
+        seconds = 1e-3 * (training * n_train * self.epochs + evaluation * n_evaluated)
+        return seconds * (BF16 if self.precision == "bf16-mixed" else 1.0)
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,8 @@ class Study:
         out: folder of the results, one folder in it for each condition.
         folders: of losses that are neither known nor shipped, by name.
         data: folder of the files that conditions name as ``train_labels``.
+        files: of data sets that are not known, by name.
+        losses_of: losses of a condition, by its name, where they are not those of all stages.
     """
 
     conditions: Sequence[Condition]
@@ -103,10 +114,18 @@ class Study:
     out: Path
     folders: dict[str, Path]
     data: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+    losses_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def argument(self, loss: str) -> str:
         """The name of a loss for ``evoloss compare``, or its directory."""
         return str(self.folders.get(loss, loss))
+
+    def planned_losses(self, condition: Condition) -> tuple[str, ...]:
+        """All losses of a condition that this version has."""
+        stages = self.stages[: condition.stages]
+        names = self.losses_of.get(condition.name) or [name for stage in stages for name in stage]
+        return available(names, self.folders)
 
     def chosen(self, only: Iterable[str]) -> list[Condition]:
         """The conditions of these names, all if there is none, in the order of the study.
@@ -120,9 +139,18 @@ class Study:
                 raise UnknownNameError.among("condition", name, names)
         return [condition for condition in self.conditions if condition.name in wanted or not wanted]
 
-    def step(self, condition: Condition, wanted: Sequence[str], seeds: int) -> Step:
-        """Some losses in a condition, beside those that its results have already."""
+    def step(self, condition: Condition, wanted: Sequence[str], seeds: int, lr: float | None = None) -> Step:
+        """Some losses in a condition, beside those that its results have already.
+
+        Args:
+            condition: one of the study.
+            wanted: names of losses.
+            seeds: reported runs for each.
+            lr: the rate of all of them, where it is not chosen here; each rate has a folder of its own.
+        """
         out = self.out / condition.name
+        if lr is not None:
+            out /= f"lr-{lr:g}"
         earlier = earlier_results(out)
         before, n_seeds = (
             ((), 0) if earlier is None else (earlier.config["losses"], len(earlier.config["seeds"]))
@@ -131,7 +159,7 @@ class Study:
         before = [name for name in before if name not in named]
         order = {name: place for place, name in enumerate(name for stage in self.stages for name in stage)}
         losses = sorted(dict.fromkeys((*wanted, *before)), key=lambda name: order.get(name, len(order)))
-        return Step(self, condition, available(losses, self.folders), max(seeds, n_seeds), out)
+        return Step(self, condition, available(losses, self.folders), max(seeds, n_seeds), out, lr)
 
 
 @dataclass(frozen=True)
@@ -144,6 +172,7 @@ class Step:
         losses: names, those of earlier steps included.
         seeds: reported runs for each loss.
         out: folder of the results.
+        lr: the rate of all losses; None where each is tuned.
     """
 
     study: Study
@@ -151,12 +180,19 @@ class Step:
     losses: tuple[str, ...]
     seeds: int
     out: Path
+    lr: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The condition, and the rate if there is one for all."""
+        return self.out.relative_to(self.study.out).as_posix()
 
     @property
     def planned(self) -> int:
         """Trainings of this step and of all before it."""
         condition = self.condition
-        return len(self.losses) * (len(condition.lr_grid) * condition.tune_seeds + self.seeds)
+        tuning = 0 if self.lr is not None else len(condition.lr_grid) * condition.tune_seeds
+        return len(self.losses) * (tuning + self.seeds)
 
     @property
     def done(self) -> int:
@@ -180,7 +216,7 @@ class Step:
             "train-samples": condition.train_samples,
             "executor": "processes" if workers > 1 else None,
             "workers": workers if workers > 1 else None,
-            "dataset": condition.dataset,
+            "dataset": self.study.files.get(condition.dataset, condition.dataset),
             "model": condition.model,
             "validation": condition.validation,
             "label-noise": condition.label_noise,
@@ -190,12 +226,15 @@ class Step:
             "batch-size": condition.batch_size,
             "augment": condition.augment,
             "eval-every": condition.eval_every,
-            "tune-seeds": condition.tune_seeds,
+            "precision": condition.precision,
+            "lr": self.lr,
+            "tune-seeds": condition.tune_seeds if self.lr is None else None,
             "threads": 1,
             "out": self.out,
         }
         losses = (self.study.argument(name) for name in self.losses)
-        arguments = compare_command(options, lr_grid=condition.lr_grid, losses=losses, seeds=self.seeds)
+        grid = condition.lr_grid if self.lr is None else ()
+        arguments = compare_command(options, lr_grid=grid, losses=losses, seeds=self.seeds)
         return [*arguments, *(["--validation-noise"] if condition.validation_noise else [])]
 
 
@@ -212,7 +251,7 @@ def drop_missing_losses(step: Step) -> None:
     known = [name for name in names if name in planned]
     if earlier is None or len(known) == len(names):
         return
-    print(f"-- {step.condition.name}: without {', '.join(name for name in names if name not in planned)}")
+    print(f"-- {step.name}: without {', '.join(name for name in names if name not in planned)}")
     replace(
         earlier,
         config={**earlier.config, "losses": known},
@@ -223,7 +262,7 @@ def drop_missing_losses(step: Step) -> None:
 
 def describe(steps: Iterable[Step]) -> str:
     """A table of the conditions with the number of runs and about how long they take on one core."""
-    last = {step.condition.name: step for step in steps}
+    last = {step.name: step for step in steps}
     lines = [f"{'condition':22} {'losses':>6} {'runs':>5} {'done':>5} {'s/run':>6} {'core-minutes left':>18}"]
     total = 0.0
     for name, step in last.items():
@@ -248,7 +287,7 @@ def run_steps(steps: Iterator[Step], workers: int) -> int:
         if step.done >= step.planned:
             continue
         drop_missing_losses(step)
-        print(f"== {step.condition.name}: {', '.join(step.losses)}", flush=True)
+        print(f"== {step.name}: {', '.join(step.losses)}", flush=True)
         status = run_command(step.command(workers), environment=ALLOCATOR)
         if status:
             return status

@@ -35,19 +35,20 @@ def available(losses: Iterable[str], more: Iterable[str] = ()) -> tuple[str, ...
 def compare_command(
     options: Mapping[str, object], *, lr_grid: Iterable[float], losses: Iterable[str], seeds: int
 ) -> list[str]:
-    """The call of ``evoloss compare`` that tunes every loss over a grid of rates and compares all of them.
+    """The call of ``evoloss compare`` that compares losses, each tuned over a grid of rates.
 
     Args:
         options: by name, without the dashes; None leaves an option out.
-        lr_grid: learning rates.
+        lr_grid: learning rates; with none the options say the one for all losses.
         losses: names and directories.
         seeds: reported runs for each loss, seeds from 0.
     """
+    rates = [f"{rate:g}" for rate in lr_grid]
     given = ((name, value) for name, value in options.items() if value is not None)
     return [
-        *(sys.executable, "-m", "evoloss", "compare", "--tune-lr", "--quiet"),
+        *(sys.executable, "-m", "evoloss", "compare", *(["--tune-lr"] if rates else []), "--quiet"),
         *(word for name, value in given for word in (f"--{name}", str(value))),
-        *("--lr-grid", *(f"{rate:g}" for rate in lr_grid)),
+        *(["--lr-grid", *rates] if rates else []),
         *("--losses", *losses),
         *("--seeds", *map(str, range(seeds))),
     ]

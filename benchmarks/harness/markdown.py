@@ -25,7 +25,15 @@ def difference_text(row: PairedDifference, sign: int = 1, mark: str = "") -> str
         sign: -1 turns it round.
         mark: stands behind it, such as that of a learning rate at an end of its grid.
     """
-    text = f"{sign * row.mean_difference:+.1f}"
-    if row.ci_low is not None and row.ci_high is not None:
-        text += f" ± {(row.ci_high - row.ci_low) / 2:.1f}"
+    text = points_text(sign * row.mean_difference, half_interval(row))
     return (f"**{text}**" if is_significant(row.p_holm) else text) + mark
+
+
+def points_text(mean: float, half: float | None) -> str:
+    """Points with half their 95 % interval, if there is one."""
+    return f"{mean:+.1f}" + ("" if half is None else f" ± {half:.1f}")
+
+
+def half_interval(row: PairedDifference) -> float | None:
+    """Half the 95 % interval of a difference, which is taken for itself; None if it has none."""
+    return None if row.ci_low is None or row.ci_high is None else (row.ci_high - row.ci_low) / 2

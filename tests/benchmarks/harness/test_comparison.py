@@ -20,6 +20,14 @@ def test_a_comparison_is_a_call_that_the_command_line_takes(tmp_path: Path) -> N
     assert (parsed.losses, parsed.lr_grid) == (("cross_entropy", "gce"), (0.1, 0.001))
 
 
+def test_without_a_grid_all_losses_have_the_rate_of_the_options() -> None:
+    options = {"out": "out", "lr": 0.3}
+    arguments = compare_command(options, lr_grid=(), losses=("cross_entropy",), seeds=1)
+    assert "--lr-grid" not in arguments
+    parsed = tyro.cli(CompareCommand, args=arguments[4:])
+    assert (parsed.tune_lr, parsed.lr) == (False, 0.3)
+
+
 def test_losses_that_this_version_does_not_have_are_left_out(tmp_path: Path) -> None:
     names = ("gce", "evolved-base", "gone", "mine", str(tmp_path))
     assert available(names) == ("gce", "evolved-base", str(tmp_path))
