@@ -33,6 +33,7 @@ FOLDS = 3
 NETWORKS = 3
 COVERED = 0.9
 WITHIN = 0.05
+WEIGHTS = Path(noise_rate.__file__).with_suffix(".json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Fit:
     """Steps of the fit."""
     courses: Path = Path("build/noise_courses.jsonl")
     """Where courses are kept."""
-    weights: Path = Path(noise_rate.__file__).with_suffix(".json")
+    weights: Path = WEIGHTS
     """Where the numbers of the fit go."""
     out: Path = Path(__file__).parent / "results/noise_rate_fit.json"
     """Where goes what it is worth on tasks that were not fitted."""
@@ -136,7 +137,7 @@ def left_out(courses: Sequence[Course], steps: int) -> np.ndarray[Any, Any]:
     for part in range(FOLDS):
         others = [course for course, own in zip(courses, fold, strict=True) if own != part]
         model = model_of([fit(others, seed, steps) for seed in range(NETWORKS)], 1.0)
-        for place in np.flatnonzero(fold == part):
+        for place in np.flatnonzero(fold == part).tolist():
             found[place] = estimate(courses[place], model)
     return found
 

@@ -1,7 +1,8 @@
 """Synthetic tasks with a known share of wrong labels, and the courses of trainings on them.
 
-Two priors: few samples and students that can memorise them, and more samples and smaller students, which learn
-slowly. Classes hardly overlap in either: where they do, nobody can tell an unclear sample from a wrong label.
+Two priors: few samples and students that can memorise them, and more samples and smaller students, which
+learn slowly. Classes hardly overlap in either: where they do, nobody can tell an unclear sample from a wrong
+label.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from evoloss.networks.states import SlopeArgument
 from evoloss.students.slope_tables import tabulate_network
 from evoloss.students.students import Students
 from evoloss.tasks import Prior, TaskGroup, draw_group, groups
+from evoloss.tasks.noise import corrupt
 
 TASKS = 4
 """Tasks of a group."""
@@ -139,7 +141,7 @@ def course_of(log_probs: list[Any], labels: list[Any], n_samples: int) -> Any:
         read = top[some], predicted[some], batch[some].argmin(1), label[some]
         sums = {"number": len(label), "right": int((predicted == label).sum())}
         sums |= course_sums_of_arrays(*read, n_classes, ARRAYS)
-        after = state | recalled(state, sums, state["n_samples"], FLOATS)
+        after = state | {**recalled(state, sums, state["n_samples"], FLOATS)}
         state = after | course_moved_on(state, after, sums, FLOATS, ARRAYS)
     rows = state["course"]
     return rows[rows[:, 0] > 0]
@@ -149,7 +151,6 @@ def course_of(log_probs: list[Any], labels: list[Any], n_samples: int) -> Any:
 def annotators() -> Iterator[dict[str, Tensor]]:
     """Labels of annotators in the place of instance-dependent noise; gives the true labels and the kinds."""
     drawn: dict[str, Tensor] = {}
-    corrupt = groups.corrupt
 
     def labels(
         y: Tensor, rival: Tensor, doubt: Tensor, n_classes: int, rates: Tensor, kinds: Tensor, generator: Any
@@ -226,13 +227,14 @@ def _told_apart(log_probs: list[Any], given: Any, true: Any, n_samples: int, acc
     """See :class:`Course`."""
     n_classes, wrong = log_probs[0].shape[1], given != true
     if wrong.mean() < 0.005:
-        return accuracy >= max(0.35, 3 / n_classes)
+        return bool(accuracy >= max(0.35, 3 / n_classes))
     predicted = np.stack([batch.argmax(1) for batch in log_probs])  # (steps, batch)
     epoch = np.arange(predicted.size).reshape(predicted.shape) // n_samples
     for number in range(1, int(epoch.max()) + 1):
         now = epoch == number
-        learned = (predicted == true)[now].mean() >= max(0.3, 2 / n_classes)
-        right, by_heart = ((predicted == labels)[now & wrong].mean() for labels in (true, given))
-        if now.sum() > n_samples / 2 and learned and by_heart <= 0.5 * right:
+        learned = float((predicted == true)[now].mean())
+        right, by_heart = (float((predicted == labels)[now & wrong].mean()) for labels in (true, given))
+        whole = int(now.sum()) > n_samples / 2
+        if whole and learned >= max(0.3, 2 / n_classes) and by_heart <= 0.5 * right:
             return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 
 from rich import box
@@ -12,6 +13,7 @@ from evoloss.compare.inference import MIN_SEEDS
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
 from evoloss.compare.tuning import Edge
+from evoloss.networks import NoiseRate
 from evoloss.own_files import holds_line
 from evoloss.safe_text import one_line, table_cell
 
@@ -90,11 +92,28 @@ def caption(results: Results) -> str:
         sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
         sentences.append("T: temperature fitted on the validation split, last epoch.")
+    sentences += _noise_rates(results)
     if legend := edge_legend(results.edges, results.baseline):
         sentences.append(legend)
     if not results.complete:
         sentences.append("The comparison is not complete.")
     return " ".join(sentences)
+
+
+def _noise_rates(results: Results) -> list[str]:
+    """What losses that sense it say of the share of wrong training labels: the median of their runs."""
+    sentences = []
+    for loss in results.losses:
+        sensed = [run.noise_rate for run in results.runs if run.loss == loss.loss and run.noise_rate]
+        told = [rate for rate in sensed if rate.estimate is not None]
+        if told:
+            names = ("estimate", "low", "high")
+            middle = NoiseRate(*(statistics.median(getattr(rate, name) for rate in told) for name in names))
+            few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
+        elif sensed:
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0])}.")
+    return sentences
 
 
 def _sampling(results: Results) -> list[str]:

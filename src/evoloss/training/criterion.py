@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.losses import ClassificationLoss
+from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import states_of
+from evoloss.networks import NoiseRate, SensesNoise
 
 
 def prepared_criterion(
@@ -31,6 +33,13 @@ def prepared_criterion(
     for state in states_of(criterion):
         state.synchronised = world > 1
     return criterion
+
+
+def sensed_noise_rate(criterion: nn.Module) -> NoiseRate | None:
+    """What a loss has sensed of the share of wrong labels in its training; None for one that senses none."""
+    if isinstance(criterion, ParametricLoss) and isinstance(criterion.network, SensesNoise):
+        return criterion.noise_rate
+    return None
 
 
 def training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:

@@ -21,10 +21,19 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.noise_rate import NoiseRate
 from evoloss.networks.sensing.course import course_moved_on, course_sums, initial_course, row_step
+from evoloss.networks.sensing.noise_rate import noise_rate
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, label_cost, pull, response
-from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, batch_sums, initial_state, moved_on
+from evoloss.networks.sensing.sensor import (
+    OF_CLASSES,
+    SensorNumbers,
+    batch_sums,
+    initial_state,
+    is_known,
+    moved_on,
+)
 from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
@@ -259,6 +268,12 @@ class SensingNetwork(LossNetwork):
         """The statistics after a batch."""
         after = moved_on(SensorNumbers.of(params), state, sums)
         return {**after, **course_moved_on(state, after, sums)}
+
+    def noise_rate(self, state: RunningState) -> NoiseRate:
+        """The share of wrong labels, from the course of the training."""
+        if not is_known(state):
+            return NoiseRate(reason="the size of the training set is not known: give n_samples")
+        return noise_rate(state["course"].double().cpu().numpy(), len(state["confident"]))
 
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None

@@ -6,15 +6,18 @@ since it falls as soon as labels begin to be known by heart. A small network, on
 says from readings without a scale where between 0 and both bounds the share lies, and how far it may be off.
 What the epochs say is averaged, those that are most certain counting most.
 
-The network was fitted to synthetic tasks alone (``python -m benchmarks.sensing.fit_noise_rate``), whose share
-of wrong labels is known: symmetric, asymmetric, and of annotators who mix classes up, err where it is unclear,
-and slip. Its numbers are in ``noise_rate.json`` beside this file.
+The network was fitted to synthetic tasks alone (``python -m benchmarks.sensing.fit_noise_rate``), whose
+share of wrong labels is known: symmetric, asymmetric, and of annotators who mix classes up, err where it is
+unclear, and slip. Its numbers are in ``noise_rate.json`` beside this file.
+
+Anchor points (Patrini et al. 2017, arXiv:1609.03683) and confident learning (Northcutt et al. 2021,
+arXiv:1911.00068) estimate the whole matrix of confusions, from predictions of samples that were not trained
+on; here there are only those of the training, before it is too late, and sums over them.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -22,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evoloss.networks.noise_rate import NoiseRate
 from evoloss.networks.sensing.course import READINGS
 
 LEAST_EPOCHS = 2
@@ -35,34 +39,6 @@ _LEAST = 0.01  # share of which logarithms are taken
 _MOST_PER_CLASS = 2000.0  # samples; synthetic tasks have hardly more
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class NoiseRate:
-    """An estimate of the share of wrong labels, or why there is none.
-
-    Attributes:
-        estimate: from 0 to 1; None where it cannot tell.
-        low: the share is at least this in nine of ten synthetic tasks that were not fitted; None likewise.
-        high: at most this.
-        reason: why it cannot tell; empty where it can.
-
-    Example:
-        >>> print(NoiseRate(0.38, 0.33, 0.43))
-        about 0.38 (0.33 to 0.43)
-        >>> print(NoiseRate(reason="no epoch has been completed"))
-        cannot tell: no epoch has been completed
-    """
-
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if self.estimate is None:
-            return f"cannot tell: {self.reason}"
-        return f"about {self.estimate:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 def noise_rate(course: Values, n_classes: int) -> NoiseRate:
@@ -82,8 +58,8 @@ def noise_rate(course: Values, n_classes: int) -> NoiseRate:
     estimate, width = combined(shares, widths)
     low, high = max(0.0, estimate - model["margin"] * width), min(1.0, estimate + model["margin"] * width)
     if high - low > WIDEST:
-        reason = f"it may be anything from {low:.2f} to {high:.2f}: labels are learned and memorised at once, "
-        return NoiseRate(reason=f"{reason}or hardly learned")
+        bounds = f"it may be anything from {low:.2f} to {high:.2f}"
+        return NoiseRate(reason=f"{bounds}; labels are hardly learned, or memorised as they are learned")
     return NoiseRate(estimate, low, high)
 
 
