@@ -244,7 +244,7 @@ class ParametricLoss(ClassificationLoss):
             >>> network = NETWORKS["sensing"]()
             >>> criterion = EvolvedLoss(network, torch.zeros(network.n_params), n_samples=50_000)
             >>> print(criterion.noise_rate)
-            cannot tell: 0 epochs have been read, 2 are needed
+            cannot tell: epochs that have been read: 0, needed: 2
         """
         if not isinstance(self.network, SensesNoise):
             raise ConfigError(

@@ -49,10 +49,10 @@ def noise_rate(course: Values, n_classes: int) -> NoiseRate:
         n_classes: the class count.
     """
     rows = before_memorising(course[course[:, 0] > 0].astype(np.float64))
-    if n_classes < 2:
+    if n_classes == 1:
         return NoiseRate(reason="there is one class")
     if len(rows) < LEAST_EPOCHS:
-        return NoiseRate(reason=f"{len(rows)} epochs have been read, {LEAST_EPOCHS} are needed")
+        return NoiseRate(reason=f"epochs that have been read: {len(rows)}, needed: {LEAST_EPOCHS}")
     model = fitted()
     shares, widths = epoch_estimates(rows, n_classes, model)
     estimate, width = combined(shares, widths)
