@@ -18,7 +18,7 @@ from evoloss.compare.statistics import (
 )
 from evoloss.compare.tuning import Edge, rates_at_edges
 from evoloss.errors import ResultsError
-from evoloss.networks import NoiseRate
+from evoloss.losses import NoiseRate
 from evoloss.own_files import holds_json
 from evoloss.safe_text import one_line, quoted
 from evoloss.sweeps.decoding import DecodeError, build

@@ -230,6 +230,11 @@ class ParametricLoss(ClassificationLoss):
             self.loss_state.know("n_samples", n_samples)
 
     @property
+    def senses_noise(self) -> bool:
+        """True if there is a :attr:`noise_rate`."""
+        return isinstance(self.network, SensesNoise)
+
+    @property
     def noise_rate(self) -> NoiseRate:
         """The share of wrong labels that this loss has sensed in its training so far, or why it cannot tell.
 

@@ -1,4 +1,4 @@
-"""What a loss says of the share of wrong labels that it has sensed."""
+"""An estimate of the share of wrong labels, as a loss gives it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 
 from rich import box
@@ -13,7 +12,6 @@ from evoloss.compare.inference import MIN_SEEDS
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
 from evoloss.compare.tuning import Edge
-from evoloss.networks import NoiseRate
 from evoloss.own_files import holds_line
 from evoloss.safe_text import one_line, table_cell
 
@@ -101,14 +99,13 @@ def caption(results: Results) -> str:
 
 
 def _noise_rates(results: Results) -> list[str]:
-    """What losses that sense it say of the share of wrong training labels: the median of their runs."""
+    """The share of wrong training labels by each loss that senses it: that of its median run."""
     sentences = []
     for loss in results.losses:
         sensed = [run.noise_rate for run in results.runs if run.loss == loss.loss and run.noise_rate]
         told = [rate for rate in sensed if rate.estimate is not None]
         if told:
-            names = ("estimate", "low", "high")
-            middle = NoiseRate(*(statistics.median(getattr(rate, name) for rate in told) for name in names))
+            middle = sorted(told, key=lambda rate: rate.estimate or 0.0)[len(told) // 2]
             few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
             sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
         elif sensed:

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evoloss.losses import ClassificationLoss
+from evoloss.losses import ClassificationLoss, NoiseRate
 from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import states_of
-from evoloss.networks import NoiseRate, SensesNoise
 
 
 def prepared_criterion(
@@ -36,10 +35,8 @@ def prepared_criterion(
 
 
 def sensed_noise_rate(criterion: nn.Module) -> NoiseRate | None:
-    """What a loss has sensed of the share of wrong labels in its training; None for one that senses none."""
-    if isinstance(criterion, ParametricLoss) and isinstance(criterion.network, SensesNoise):
-        return criterion.noise_rate
-    return None
+    """The share of wrong labels that a loss has sensed in its training; None for one that senses none."""
+    return criterion.noise_rate if isinstance(criterion, ParametricLoss) and criterion.senses_noise else None
 
 
 def training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evoloss.networks import NoiseRate
+from evoloss.losses import NoiseRate
 
 
 @dataclass(frozen=True, kw_only=True)

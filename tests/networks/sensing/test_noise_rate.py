@@ -20,8 +20,11 @@ C = 10
 
 def told(rate: NoiseRate) -> tuple[float, float, float]:
     """Low, estimate and high of a rate that was told."""
-    assert rate.low is not None and rate.estimate is not None and rate.high is not None, str(rate)
-    return rate.low, rate.estimate, rate.high
+    low, estimate, high = rate.low, rate.estimate, rate.high
+    assert low is not None, str(rate)
+    assert estimate is not None
+    assert high is not None
+    return low, estimate, high
 
 
 @pytest.mark.parametrize("general", [False, True])

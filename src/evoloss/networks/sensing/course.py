@@ -55,7 +55,7 @@ def initial_course(n_classes: int) -> RunningState:
 
 
 def row_step(n: int) -> int:
-    """How far apart the samples are that are read of n."""
+    """The distance of the samples that are read of n."""
     return max(1, -(-n // ROWS))
 
 

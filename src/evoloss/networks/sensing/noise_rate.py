@@ -74,7 +74,7 @@ def before_memorising(rows: Values) -> Values:
 
 
 def inputs(rows: Values, n_classes: int) -> tuple[Values, Values]:
-    """What the network reads of each epoch but the first, and the bounds of the share.
+    """Inputs of the network for each epoch but the first, and the bounds of the share.
 
     Args:
         rows: of a course, at least two.

@@ -154,7 +154,7 @@ def _read(
     label: NDArray[np.int64],
     lowest_of: Callable[[slice], NDArray[np.int64]],
 ) -> _Read:
-    """What a course reads of the rows of a call that it reads."""
+    """The values of the samples of a call that a course reads."""
     some = slice(None, None, row_step(len(top)))
     return top[some], predicted[some], lowest_of(some), label[some]
 
