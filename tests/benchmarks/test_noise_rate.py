@@ -72,7 +72,9 @@ def test_what_is_written_is_what_was_fitted() -> None:
     arrays = [{name: np.array(value) for name, value in net.items()} for net in model["networks"]]
     rows = np.array(courses[3].rows)
     shares, widths = epoch_estimates(rows, courses[3].n_classes, {**model, "networks": arrays})
-    values, bounds = (torch.tensor(value, dtype=torch.float32) for value in inputs(rows, courses[3].n_classes))
+    values, bounds = (
+        torch.tensor(value, dtype=torch.float32) for value in inputs(rows, courses[3].n_classes)
+    )
     with torch.no_grad():
         share, width = network((values - network.mean) / network.deviation, bounds)
     np.testing.assert_allclose(shares, share, atol=1e-4)
