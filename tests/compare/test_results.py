@@ -12,6 +12,7 @@ import pytest
 
 from evoloss.compare.results import Results
 from evoloss.errors import ResultsError
+from evoloss.networks import NoiseRate
 from tests.compare.runs import ADDED_VALUES, make_results, make_run, make_tuning_run
 
 COMMITTED = sorted((Path(__file__).parents[2] / "benchmarks").rglob("results.json"))
@@ -84,6 +85,34 @@ def test_a_history_without_training_accuracy_is_read_and_a_broken_one_refused(tm
     document["runs"][0]["history"]["train_accuracy"] = [50.0]
     path.write_text(json.dumps(document))
     with pytest.raises(ResultsError, match="train_accuracy does not have one entry for each epoch"):
+        Results.read(path)
+
+
+def test_what_a_loss_has_sensed_is_kept_and_other_runs_say_nothing_of_it(tmp_path: Path) -> None:
+    told, not_told = NoiseRate(0.38, 0.33, 0.43), NoiseRate(reason="no epoch has been read")
+    runs = (make_run("a", 0, noise_rate=told), make_run("a", 1, noise_rate=not_told), make_run("b", 0))
+    path, document = _written(tmp_path, runs=runs, baseline="a")
+    assert document["runs"][0]["noise_rate"] == {"estimate": 0.38, "low": 0.33, "high": 0.43, "reason": ""}
+    assert "noise_rate" not in document["runs"][2]
+    assert [run.noise_rate for run in Results.read(path).runs] == [told, not_told, None]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        ({"estimate": 0.5, "low": 0.6, "high": 0.7, "reason": ""}, "expected 0 <= low <= estimate <= high"),
+        ({"estimate": 1.5, "low": 0.6, "high": 1.7, "reason": ""}, "expected 0 <= low <= estimate <= high"),
+        ({"estimate": 0.5, "low": None, "high": 0.7, "reason": ""}, "three numbers, or none and a reason"),
+        ({"estimate": 0.5, "low": 0.4, "high": 0.7, "reason": "why"}, "three numbers, or none and a reason"),
+        ({"estimate": None, "low": None, "high": None, "reason": ""}, "three numbers, or none and a reason"),
+        ({"share": 0.5}, r"noise_rate.share is not a known entry"),
+    ],
+)
+def test_a_noise_rate_that_cannot_be_is_refused(tmp_path: Path, rate: dict[str, Any], said: str) -> None:
+    path, document = _written(tmp_path)
+    document["runs"][0]["noise_rate"] = rate
+    path.write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=said):
         Results.read(path)
 
 

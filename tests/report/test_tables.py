@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from evoloss.networks import NoiseRate
 from evoloss.report.tables import HEADERS, markdown_table, rich_table, table_rows
 from tests.compare.runs import make_results, make_run, make_tuning_run
 
@@ -36,6 +37,19 @@ def test_runs_without_a_temperature_show_none() -> None:
     assert table_rows(make_results(runs=old))[0][12:15] == ("–", "–", "–")
     assert "T: temperature" not in markdown_table(make_results(runs=old))
     assert "T: temperature" in markdown_table(make_results())
+
+
+def test_what_losses_have_sensed_of_the_labels_is_said() -> None:
+    unknown = NoiseRate(reason="no epoch has been read")
+    sensed = (NoiseRate(0.36, 0.3, 0.42), NoiseRate(0.38, 0.34, 0.44), NoiseRate(0.44, 0.35, 0.5), unknown)
+    runs = [make_run("cross_entropy", seed) for seed in range(4)]
+    runs += [make_run("a", seed, noise_rate=rate) for seed, rate in enumerate(sensed)]
+    runs += [make_run("b", seed, noise_rate=unknown) for seed in range(4)]
+    text = markdown_table(make_results(runs=tuple(runs)))
+    assert "Wrong training labels by a: about 0.38 (0.34 to 0.44) in 3 of 4 runs." in text
+    assert "Wrong training labels by b: cannot tell: no epoch has been read." in text
+    assert "Wrong training labels by cross_entropy" not in text
+    assert "Wrong training labels" not in markdown_table(make_results())
 
 
 @pytest.mark.parametrize(("n_seeds", "said"), [(1, "1 seed"), (2, "2 seeds")])

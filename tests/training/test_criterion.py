@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evoloss.losses import LOSSES
+from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.state import states_of
-from evoloss.training import TrainConfig, train
-from evoloss.training.criterion import prepared_criterion, training_arguments
+from evoloss.networks import NoiseRate
+from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.training import RunResult, TrainConfig, train
+from evoloss.training.criterion import prepared_criterion, sensed_noise_rate, training_arguments
 from tests.training.blobs import feature_blobs
 
 CPU = torch.device("cpu")
@@ -72,3 +75,26 @@ def test_every_known_loss_trains(name: str) -> None:
     assert not result.diverged
     assert result.test_accuracy is not None
     assert result.test_accuracy > 60
+
+
+@pytest.mark.parametrize("epochs", [2, 6])
+def test_a_training_ends_with_what_its_loss_has_sensed(epochs: int) -> None:
+    loss = EvolvedLoss(SensingNetwork(), SensorNumbers.set_by_hand())
+    config = TrainConfig(epochs=epochs, batch_size=16, lr=0.05, accelerator="cpu", label_noise=0.3)
+    result = train(feature_blobs(), "mlp", loss, config)
+    assert result.noise_rate is not None
+    if epochs == 2:  # the last epoch is not over until another begins
+        assert result.noise_rate == NoiseRate(reason="epochs that have been read: 1, needed: 2")
+    else:
+        assert result.noise_rate.estimate is not None
+        assert result.noise_rate.low <= 0.3 <= result.noise_rate.high
+    assert RunResult.from_dict(result.as_dict()) == result
+    assert loss.noise_rate.reason.startswith("the size of the training set")
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), LOSSES["gce"](), EvolvedLoss("evolved-base")])
+def test_of_a_loss_that_senses_nothing_nothing_is_recorded(loss: nn.Module) -> None:
+    assert sensed_noise_rate(loss) is None
+    result = train(feature_blobs(), "mlp", loss, TrainConfig(epochs=1, batch_size=16, accelerator="cpu"))
+    assert result.noise_rate is None
+    assert "noise_rate" not in result.as_dict()

@@ -18,6 +18,7 @@ from evoloss.compare.statistics import (
 )
 from evoloss.compare.tuning import Edge, rates_at_edges
 from evoloss.errors import ResultsError
+from evoloss.losses import NoiseRate
 from evoloss.own_files import holds_json
 from evoloss.safe_text import one_line, quoted
 from evoloss.sweeps.decoding import DecodeError, build
@@ -185,7 +186,9 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 )
 
 
-_ADDED = tuple(entry.name for entry in fields(RunResult) if entry.default is None)
+_ADDED = tuple(
+    entry.name for entry in fields(RunResult) if entry.default is None and entry.name != "noise_rate"
+)
 """Test values that files from before they were measured do not have."""
 
 
@@ -208,6 +211,7 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
     for name in _ADDED:
         if not tested and getattr(run, name) is not None:
             raise DecodeError(f"{where}.{name} must be null")
+    _check_noise_rate(run.noise_rate, f"{where}.noise_rate")
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
         raise DecodeError(f"{where}.history does not have one entry for each epoch that was run")
@@ -218,6 +222,16 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
             raise DecodeError(f"{where}.history.{name} is not in percent, 0 to 100")
     if not 0 <= run.best_epoch <= seen:
         raise DecodeError(f"{where}.best_epoch is {run.best_epoch}; expected 0 to {seen}")
+
+
+def _check_noise_rate(rate: NoiseRate | None, where: str) -> None:
+    if rate is None:
+        return
+    numbers = [value for value in (rate.low, rate.estimate, rate.high) if value is not None]
+    if numbers != sorted(numbers) or not all(0 <= value <= 1 for value in numbers):
+        raise DecodeError(f"{where} is {rate}; expected 0 <= low <= estimate <= high <= 1")
+    if len(numbers) != (0 if rate.reason else 3):
+        raise DecodeError(f"{where} must have three numbers, or none and a reason")
 
 
 def _check_derived(name: str, found: Sequence[Any], expected: Sequence[Any]) -> None:

@@ -36,7 +36,7 @@ from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
 from evoloss.losses.state import LossState, strip_loss_state
-from evoloss.networks import NETWORKS
+from evoloss.networks import NETWORKS, NoiseRate
 
 __all__ = [
     "LOSSES",
@@ -63,6 +63,7 @@ __all__ = [
     "MaxSupLoss",
     "NceRceLoss",
     "NglLoss",
+    "NoiseRate",
     "OgcLoss",
     "PhuberLoss",
     "Poly1Loss",

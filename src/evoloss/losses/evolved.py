@@ -86,7 +86,12 @@ class EvolvedLoss(ParametricLoss):
     """
 
     name: ClassVar[str] = "evolved"
-    __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters", "is_paced"]
+    __jit_unused_properties__: ClassVar[list[str]] = [
+        "hyperparameters",
+        "is_paced",
+        "noise_rate",
+        "senses_noise",
+    ]
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.errors import ConfigError
 from evoloss.losses.artefact.validation import missing_form_message
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.gather import gather
@@ -28,7 +29,15 @@ from evoloss.losses.call.modes import (
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
 from evoloss.losses.state import LossState, moved
-from evoloss.networks import Context, LossNetwork, RunningState, Terms, describe_network
+from evoloss.networks import (
+    Context,
+    LossNetwork,
+    NoiseRate,
+    RunningState,
+    SensesNoise,
+    Terms,
+    describe_network,
+)
 
 __all__ = ["WRITTEN_TO", "ParametricLoss"]
 
@@ -219,6 +228,35 @@ class ParametricLoss(ClassificationLoss):
             n_samples = positive_count("samples_per_epoch", samples_per_epoch, self.name)
         if self.network.keeps_state:
             self.loss_state.know("n_samples", n_samples)
+
+    @property
+    def senses_noise(self) -> bool:
+        """True if there is a :attr:`noise_rate`."""
+        return isinstance(self.network, SensesNoise)
+
+    @property
+    def noise_rate(self) -> NoiseRate:
+        """The share of wrong labels that this loss has sensed in its training so far, or why it cannot tell.
+
+        Reading it changes nothing; it takes a few hundred microseconds.
+
+        Raises:
+            ConfigError: if this loss senses nothing.
+
+        Example:
+            >>> from evoloss.losses import EvolvedLoss
+            >>> from evoloss.networks import NETWORKS
+            >>> network = NETWORKS["sensing"]()
+            >>> criterion = EvolvedLoss(network, torch.zeros(network.n_params), n_samples=50_000)
+            >>> print(criterion.noise_rate)
+            cannot tell: epochs that have been read: 0, needed: 2
+        """
+        if not isinstance(self.network, SensesNoise):
+            raise ConfigError(
+                f"a {self.network.kind} loss does not sense how many labels are wrong; a sensing one does "
+                "(evoloss pretrain --network sensing)"
+            )
+        return self.network.noise_rate(self.loss_state.values())
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""

@@ -16,9 +16,16 @@ from evoloss.networks.kinds.paced import BATCH_COUNT, PacedNetwork, agreements_o
 from evoloss.networks.kinds.tempered import TemperedForm, TemperedNetwork
 from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
+from evoloss.networks.noise_rate import NoiseRate, SensesNoise
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
-from evoloss.networks.states import BatchSums, RunningState, SlopeArgument, States, TrainingState
+from evoloss.networks.states import (
+    BatchSums,
+    RunningState,
+    SlopeArgument,
+    States,
+    TrainingState,
+)
 from evoloss.networks.table import DEFAULT_GRID, MIN_GRID, LossTable
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import Tempering, certainty, certainty_of
@@ -59,10 +66,12 @@ __all__ = [
     "MixtureNetwork",
     "MonotoneNetwork",
     "NetworkOptions",
+    "NoiseRate",
     "PacedNetwork",
     "PopulationMLP",
     "RowTerms",
     "RunningState",
+    "SensesNoise",
     "SlopeArgument",
     "SlopeFunctions",
     "Slopes",

@@ -90,11 +90,27 @@ def caption(results: Results) -> str:
         sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
         sentences.append("T: temperature fitted on the validation split, last epoch.")
+    sentences += _noise_rates(results)
     if legend := edge_legend(results.edges, results.baseline):
         sentences.append(legend)
     if not results.complete:
         sentences.append("The comparison is not complete.")
     return " ".join(sentences)
+
+
+def _noise_rates(results: Results) -> list[str]:
+    """The share of wrong training labels by each loss that senses it: that of its median run."""
+    sentences = []
+    for loss in results.losses:
+        sensed = [run.noise_rate for run in results.runs if run.loss == loss.loss and run.noise_rate]
+        told = [rate for rate in sensed if rate.estimate is not None]
+        if told:
+            middle = sorted(told, key=lambda rate: rate.estimate or 0.0)[len(told) // 2]
+            few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
+        elif sensed:
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0])}.")
+    return sentences
 
 
 def _sampling(results: Results) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evoloss.losses import ClassificationLoss
+from evoloss.losses import ClassificationLoss, NoiseRate
+from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import states_of
 
 
@@ -31,6 +32,11 @@ def prepared_criterion(
     for state in states_of(criterion):
         state.synchronised = world > 1
     return criterion
+
+
+def sensed_noise_rate(criterion: nn.Module) -> NoiseRate | None:
+    """The share of wrong labels that a loss has sensed in its training; None for one that senses none."""
+    return criterion.noise_rate if isinstance(criterion, ParametricLoss) and criterion.senses_noise else None
 
 
 def training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:

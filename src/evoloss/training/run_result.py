@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evoloss.losses import NoiseRate
+
 
 @dataclass(frozen=True, kw_only=True)
 class History:
@@ -100,6 +102,8 @@ class RunResult(RunIdentity):
         diverged: the loss or an output stopped being finite (a logit of -inf that masks a class does not
             count). The run ends there and is scored as a uniform prediction on balanced classes (accuracy
             ``100 / C``, NLL ``log C``).
+        noise_rate: share of wrong labels that the loss has sensed, for one that senses it; else None, and
+            left out of files.
         history: see :class:`History`.
 
     The test values and the temperature are None in runs that only choose a learning rate. Those with a
@@ -122,11 +126,14 @@ class RunResult(RunIdentity):
     best_epoch: int
     train_seconds: float
     diverged: bool
+    noise_rate: NoiseRate | None = None
     history: History
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and numbers, ready for JSON."""
         document = asdict(self)
+        if self.noise_rate is None:
+            del document["noise_rate"]
         document["history"] = {name: list(values) for name, values in document["history"].items()}
         return document
 
@@ -134,4 +141,6 @@ class RunResult(RunIdentity):
     def from_dict(cls, document: dict[str, Any]) -> RunResult:
         """Undo :meth:`as_dict`; trusts its argument, see ``evoloss.compare.results`` for files."""
         history = {name: tuple(values) for name, values in document["history"].items()}
-        return cls(**{**document, "history": History(**history)})
+        sensed = document.get("noise_rate")
+        rate = None if sensed is None else NoiseRate(**sensed)
+        return cls(**{**document, "history": History(**history), "noise_rate": rate})

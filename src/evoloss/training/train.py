@@ -20,7 +20,7 @@ from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig, TrainRecipe
-from evoloss.training.criterion import prepared_criterion
+from evoloss.training.criterion import prepared_criterion, sensed_noise_rate
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
@@ -169,6 +169,7 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
         best_validation_accuracy=(log.best or at_chance).accuracy,
         train_seconds=log.seconds,
         diverged=log.diverged,
+        noise_rate=sensed_noise_rate(learner.criterion),
         history=History(
             train_loss=tuple(log.train_loss),
             train_accuracy=tuple(log.train_accuracy),

@@ -21,9 +21,19 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.noise_rate import NoiseRate
+from evoloss.networks.sensing.course import course_moved_on, course_sums, initial_course, row_step
+from evoloss.networks.sensing.noise_rate import noise_rate
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, label_cost, pull, response
-from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, batch_sums, initial_state, moved_on
+from evoloss.networks.sensing.sensor import (
+    OF_CLASSES,
+    SensorNumbers,
+    batch_sums,
+    initial_state,
+    is_known,
+    moved_on,
+)
 from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
@@ -216,13 +226,18 @@ class SensingNetwork(LossNetwork):
 
     def initial_state(self, n_classes: int) -> RunningState:
         """Zeros: nothing is known, and the size of the training set is not either."""
-        return initial_state(n_classes)
+        return {**initial_state(n_classes), **initial_course(n_classes)}
 
     def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
-        """Sums for the sensor over the samples; see :func:`evoloss.networks.sensing.sensor.batch_sums`."""
+        """Sums over the samples, for the sensor and for the course.
+
+        See :func:`evoloss.networks.sensing.sensor.batch_sums` and
+        :func:`evoloss.networks.sensing.course.course_sums`.
+        """
         top, predicted = log_probs.max(dim=1)
+        lowest = log_probs.argmin(dim=1)
         if labels.is_dense:
             shares = labels.shares(log_probs)
             total = shares.sum(dim=1)
@@ -231,27 +246,34 @@ class SensingNetwork(LossNetwork):
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
             right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
             given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
+            # What all classes have, as in a label that is smoothed, makes none of them the label.
+            common = shares.amin(dim=1)
+            above = shares.gather(1, lowest[:, None]).squeeze(1) - common
+            is_lowest = above / (largest - common).clamp(min=torch.finfo(shares.dtype).tiny)
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
             given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
+            is_lowest = (lowest == label).to(log_probs.dtype)
         counted = counted & top.isfinite()
-        top, right, given = (torch.where(counted, value, 0.0) for value in (top, right, given))
-        n_classes = log_probs.shape[1]
-
-        def by_class(values: Tensor) -> Tensor:
-            if values.is_cpu:
-                return values.new_zeros(2, n_classes).index_add(1, predicted, values)
-            # The order in which a GPU adds up at an index is not always the same.
-            classes = torch.arange(n_classes, device=values.device)
-            return values @ (predicted[:, None] == classes).to(values.dtype)
-
-        emphasis = SensorNumbers.of(params).emphasis
-        return batch_sums(emphasis, top, 1 - right, given, counted.to(log_probs.dtype), by_class)
+        values = top, right, given, is_lowest
+        top, right, given, is_lowest = (torch.where(counted, value, 0.0) for value in values)
+        emphasis, weight = SensorNumbers.of(params).emphasis, counted.to(log_probs.dtype)
+        step = row_step(len(top))
+        read = top[::step], 1 - right[::step], is_lowest[::step], weight[::step]
+        sums = batch_sums(emphasis, top, 1 - right, given, weight, _by_class(predicted, log_probs.shape[1]))
+        return {**sums, **course_sums(*read, _by_class(predicted[::step], log_probs.shape[1]))}
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
-        return moved_on(SensorNumbers.of(params), state, sums)
+        after = moved_on(SensorNumbers.of(params), state, sums)
+        return {**after, **course_moved_on(state, after, sums)}
+
+    def noise_rate(self, state: RunningState) -> NoiseRate:
+        """The share of wrong labels, from the course of the training."""
+        if not is_known(state):
+            return NoiseRate(reason="the size of the training set is not known: give n_samples")
+        return noise_rate(state["course"].double().cpu().numpy(), len(state["confident"]))
 
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
@@ -265,6 +287,19 @@ class SensingNetwork(LossNetwork):
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""
         return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
+
+
+def _by_class(predicted: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
+    """Adds values of samples, ``(..., N)``, up by their predicted class."""
+
+    def add_up(values: Tensor) -> Tensor:
+        if values.is_cpu:
+            return values.new_zeros(len(values), n_classes).index_add(1, predicted, values)
+        # The order in which a GPU adds up at an index is not always the same.
+        classes = torch.arange(n_classes, device=values.device)
+        return values @ (predicted[:, None] == classes).to(values.dtype)
+
+    return add_up
 
 
 def _doubted(params: Tensor, log_probs: Tensor, context: Context) -> tuple[Tensor, Response[Tensor]]:

@@ -43,7 +43,7 @@ _TINY = torch.finfo(torch.float32).tiny
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
 _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
-_DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much that there is no plateau
+DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much that there is no plateau
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 
 
@@ -227,7 +227,7 @@ def moved_on(
     )
     now = _by_class(confident, contradicted, of_classes)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
-    is_doubted = state["memorised"] > _DOUBTED
+    is_doubted = state["memorised"] > DOUBTED
     shares = _nearer(state["shares"], now, of_classes.where(of_classes.beside(is_doubted), 0.0, weight))
     weight = -at.expm1(-passed / _AGREEMENT_WINDOW)
     agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)

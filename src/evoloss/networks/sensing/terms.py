@@ -7,6 +7,7 @@ rounding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.networks.sensing.course import (
+    ARRAYS_OF_COURSE,
+    course_moved_on,
+    course_sums_of_arrays,
+    row_step,
+)
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.response import Response, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, moved_on, sample_weights
@@ -29,8 +36,11 @@ from evoloss.networks.terms import (
     StoreState,
 )
 
+# Of samples the log-probability of the prediction, the prediction, the least likely class and the label.
+_Read = tuple[Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 _LEAST_POWER = float(np.exp(LOG_P_FLOOR))
 _LEAST_SUM = 1e-30  # of which a logarithm is taken
+_ARRAYS = frozenset((*OF_CLASSES, *ARRAYS_OF_COURSE))
 NO_DOUBT = Response(0.0, 0.0, 1.0)
 """Cross-entropy."""
 
@@ -69,8 +79,9 @@ class SensingTerms(RowTerms):
     def few(self, rows: FewRows) -> FewCosts:
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
         top: Array = np.maximum.reduce(rows.log_probs, 0)
-        self.predicted = rows.log_probs.argmax(0)
-        self._take_in(top, self.predicted, rows.log_p, rows.label)
+        self.predicted = predicted = rows.log_probs.argmax(0)
+        read = _read(top, predicted, rows.label, lambda some: rows.log_probs[:, some].argmin(0))
+        self._take_in(top, predicted, rows.log_p, rows.label, read)
         return _cost_and_slope(rows.log_p, top, self._of_samples())
 
     def state_context(
@@ -78,14 +89,20 @@ class SensingTerms(RowTerms):
     ) -> Tensor:
         """Take a batch in, if the call is one of the training, and give ``log p`` of the predictions."""
         # One pass, and a tenth of the time of PyTorch's. Where there is NaN it is that.
-        self.predicted = predicted = log_probs.numpy().argmax(1)
+        of_classes = log_probs.numpy()
+        self.predicted = predicted = of_classes.argmax(1)
         largest = log_probs.gather(1, torch.from_numpy(predicted)[:, None]).squeeze(1)
         top = largest.numpy()
         rows = np.isfinite(top)
         if counted is not None:
             rows &= counted.numpy()
         values = top, predicted, log_p.numpy(), label.numpy()
-        self._take_in(*(values if rows.all() else (value[rows] for value in values)))
+        read = _read(top, predicted, values[3], lambda some: of_classes[some].argmin(1))
+        if not rows.all():
+            values = tuple(value[rows] for value in values)
+            some = rows[:: row_step(len(rows))]
+            read = tuple(value[some] for value in read)
+        self._take_in(*values, read)
         return largest
 
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
@@ -95,12 +112,17 @@ class SensingTerms(RowTerms):
         return torch.from_numpy(cost), torch.from_numpy(slope)
 
     def _take_in(
-        self, top: Array, predicted: NDArray[np.int64], log_p: Array, label: NDArray[np.int64]
+        self,
+        top: Array,
+        predicted: NDArray[np.int64],
+        log_p: Array,
+        label: NDArray[np.int64],
+        read: _Read,
     ) -> None:
         """Find the response of a call, after its samples, ``(N,)`` each, are taken in if that is due."""
         assert self.state is not None  # of_call gave it
         numbers = self.numbers
-        state = {name: value if name in OF_CLASSES else value.item() for name, value in self.state.items()}
+        state = {name: value if name in _ARRAYS else value.item() for name, value in self.state.items()}
         if self.store is not None:
             weights, right = sample_weights(numbers.emphasis, top, ARRAYS), predicted == label
             sums = {
@@ -110,7 +132,9 @@ class SensingTerms(RowTerms):
                 "confident": np.bincount(predicted, weights, self.n_classes),
                 "contradicted": np.bincount(predicted, weights * ~right, self.n_classes),
             }
-            state = moved_on(numbers, state, sums, FLOATS, ARRAYS)
+            sums |= course_sums_of_arrays(*read, self.n_classes, ARRAYS)
+            after = moved_on(numbers, state, sums, FLOATS, ARRAYS)
+            state = after | course_moved_on(state, after, sums, FLOATS, ARRAYS)
             self.store(state)
         # Below that nothing is doubted, and most trainings stay there.
         if state["plateau"] > numbers.clean:
@@ -122,6 +146,17 @@ class SensingTerms(RowTerms):
         if self.doubted is NO_DOUBT or self.predicted is None:
             return NO_DOUBT
         return Response(doubt, odds[self.predicted], exponents[self.predicted])
+
+
+def _read(
+    top: Array,
+    predicted: NDArray[np.int64],
+    label: NDArray[np.int64],
+    lowest_of: Callable[[slice], NDArray[np.int64]],
+) -> _Read:
+    """The values of the samples of a call that a course reads."""
+    some = slice(None, None, row_step(len(top)))
+    return top[some], predicted[some], lowest_of(some), label[some]
 
 
 def _cost_and_slope(log_p: Array, top: Array, doubted: Response[Any]) -> tuple[Array, Array]:
