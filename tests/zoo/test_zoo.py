@@ -91,7 +91,8 @@ def test_card_shows_the_scores_that_the_loss_has(name: str):
 @every_shipped
 def test_the_configuration_beside_it_is_the_one_in_its_record(name: str):
     config = PretrainConfig.from_toml(shipped_path(name) / "pretrain.toml")
-    assert read_artefact(shipped_path(name)).record["pretraining"] == config.to_dict()
+    # Settings that came later than the artefact have their defaults.
+    assert PretrainConfig.from_dict(read_artefact(shipped_path(name)).record["pretraining"]) == config
 
 
 def test_unknown_name_is_refused_with_the_nearest():

@@ -27,7 +27,7 @@ from evoloss.pretraining.names import (
     StartName,
     StrategyName,
 )
-from evoloss.pretraining.start import SET_BY_HAND, SetByHand
+from evoloss.pretraining.start import require_start
 from evoloss.python_settings import make_python
 from evoloss.regular_files import read_regular_text
 from evoloss.safe_text import quoted
@@ -72,7 +72,7 @@ class PretrainConfig:
 
     start: StartName = "random"
     """The start of the search: a random network, numbers set by hand (of sensing networks), or a network that
-    imitates a known loss, where it can. ``smoothed_log`` is ``-log(p + 1/C)``."""
+    imitates a known loss, for networks that can. ``smoothed_log`` is ``-log(p + 1/C)``."""
 
     fitness: FitnessName = "ranking"
     """The fitness of a candidate: ranking consistency alone, or how well students generalise that were
@@ -187,14 +187,7 @@ class PretrainConfig:
                 "the learnability fitness trains students by the slopes of a loss, which a "
                 f"{self.network} network has none of; use another network or fitness='ranking'"
             )
-        if self.start == SET_BY_HAND:
-            if not isinstance(network, SetByHand):
-                raise ConfigError(
-                    f"no numbers of a {self.network} network are set by hand; use start='random'"
-                )
-        elif self.start != "random" and not network.can_imitate:
-            known = " or ".join(repr(name) for name, kind in NETWORKS.items() if kind.can_imitate)
-            raise ConfigError(f"start={self.start!r} needs network {known}, got {self.network!r}")
+        require_start(self.start, network)
         if self.error == "dominance" and network.tells_classes_apart:
             raise ConfigError(
                 f"the error 'dominance' treats classes alike; a {self.network} network does not"

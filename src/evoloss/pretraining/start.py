@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from evoloss.errors import ConfigError
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.known.gce import GceLoss
 from evoloss.losses.known.label_smoothing import LabelSmoothingLoss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
-from evoloss.networks import LossNetwork, SlopeFunctions, SlopesByCount
+from evoloss.networks import NETWORKS, LossNetwork, SlopeFunctions, SlopesByCount
 from evoloss.random_streams import stream
 
 if TYPE_CHECKING:
@@ -49,6 +50,20 @@ class SetByHand(Protocol):
     def set_by_hand(self) -> Tensor:
         """The parameters, ``(n_params,)``."""
         ...
+
+
+def require_start(start: str, network: LossNetwork) -> None:
+    """Check that a search of a network can have a start.
+
+    Raises:
+        ConfigError: if the network imitates no loss, or nobody has set its parameters.
+    """
+    if start == SET_BY_HAND:
+        if not isinstance(network, SetByHand):
+            raise ConfigError(f"no numbers of a {network.kind} network are set by hand; use start='random'")
+    elif start != "random" and not network.can_imitate:
+        known = " or ".join(repr(name) for name, kind in NETWORKS.items() if kind.can_imitate)
+        raise ConfigError(f"start={start!r} needs network {known}, got {network.kind!r}")
 
 
 def start_point(config: PretrainConfig, network: LossNetwork, attempt: int = 0) -> Tensor:

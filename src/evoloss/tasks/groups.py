@@ -126,7 +126,7 @@ def _students(prior: Prior, draw: _Numbers, patches: int) -> StudentConfig:
 def _plan(
     prior: Prior, draw: _Numbers, config: StudentConfig, tasks: StudentTasks, length: int
 ) -> StudentPlan:
-    """How a group is trained, for so many epochs or steps."""
+    """The plan of a group, for so many epochs or steps."""
     n_tasks, samples, features = tasks.x.shape
     generator = draw.generator
     batch = min(draw.whole(prior.batch), samples)

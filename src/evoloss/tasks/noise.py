@@ -64,7 +64,7 @@ def corrupt(
 def _annotator(
     y: Tensor, rival: Tensor, doubt: Tensor, n_classes: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """How hard points are to an annotator, 1 on average, and what they are taken for, ``(tasks, n)`` each."""
+    """Difficulty of points to an annotator, 1 on average, and their mistaken labels, ``(tasks, n)`` each."""
     tasks, n = y.shape
     of_class = (0.5 * torch.randn(tasks, n_classes, generator=generator, dtype=torch.float32)).exp()
     difficulty = doubt.sqrt() * of_class.gather(1, y)

@@ -72,8 +72,11 @@ class Prior:
         long_samples: training samples of a task of a long group, log; few, so that they can be memorised.
         long_separation: ``separation`` of the tasks of a long group, log.
         long_modes: ``modes`` of the tasks of a long group.
-        long_feature_noise, long_patched, long_depth, long_width, long_batch: likewise; None for those of the
-            short groups.
+        long_feature_noise: ``feature_noise`` of the tasks of a long group; None for that of short groups.
+        long_patched: ``patched`` of the long groups; None likewise.
+        long_depth: ``depth`` of their students; None likewise.
+        long_width: ``width`` of their students; None likewise.
+        long_batch: ``batch`` of the long groups; None likewise.
         long: share of groups that are long.
         stretch: some of the tasks that a search is judged by at its end are trained so many times longer than
             its own, at least 1.
