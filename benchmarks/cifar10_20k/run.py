@@ -24,7 +24,7 @@ from evoloss.data.folders import data_folder
 from evoloss.errors import ArtefactError, UnknownNameError
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 
 OUT = Path(__file__).parent / "results"
 

@@ -27,8 +27,9 @@ from evoloss.data.folders import data_folder
 from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import response
-from evoloss.networks.sensing.sensor import SensorNumbers, contradiction
+from evoloss.networks.sensing.sensor import contradiction
 from evoloss.training import TrainConfig, train
 
 OUT = Path(__file__).parent / "results/courses.json"

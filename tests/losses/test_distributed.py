@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 from tests.losses.known.training_calls import STATEFUL, call, ready
 from tests.losses.known.training_calls import batch as labelled_batch
 from tests.networks.remembering import RememberingNetwork

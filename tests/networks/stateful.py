@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks import NETWORKS, LossNetwork, NetworkOptions
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.random_streams import stream
 from tests.networks.populations import accepted
 from tests.networks.remembering import RememberingNetwork

@@ -14,7 +14,7 @@ from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.mutation import MAPS, MUTATIONS
 from evoloss.networks import ACTIVATIONS, NETWORKS
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.pairs import REGIMES
 from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.components import make_network

@@ -13,7 +13,7 @@ from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.state import states_of
 from evoloss.networks import NoiseRate
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.training import RunResult, TrainConfig, train
 from evoloss.training.criterion import prepared_criterion, sensed_noise_rate, training_arguments
 from tests.training.blobs import feature_blobs

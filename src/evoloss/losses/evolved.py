@@ -31,7 +31,7 @@ from evoloss.losses.parameters import WRITTEN_TO, ParametricLoss
 from evoloss.networks import Context, LookupTables, LossNetwork, Terms
 
 DEFAULT = "evolved"
-"""What ``EvolvedLoss()`` is: the recommended loss of this version."""
+"""The name of what ``EvolvedLoss()`` is: the recommended loss of this version."""
 
 
 class EvolvedLoss(ParametricLoss):

@@ -14,7 +14,7 @@ from evoloss.compare.results import Results
 from evoloss.errors import UnknownNameError
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 
 
 def test_six_kinds_of_labels_in_two_courses() -> None:

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.kernels import cpu_rows, few_rows
 from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import response
-from evoloss.networks.sensing.sensor import SensorNumbers
 from evoloss.random_streams import stream
 from tests.networks.remembering import RememberingNetwork
 from tests.networks.stateful import assert_same_state, changed, doubting, state_of

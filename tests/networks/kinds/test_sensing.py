@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import Response, pull, response
-from evoloss.networks.sensing.sensor import SensorNumbers, contradiction
+from evoloss.networks.sensing.sensor import contradiction
 from evoloss.random_streams import stream
 from tests.networks.stateful import doubting
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.sensor import SensorNumbers
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.random_streams import stream
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]

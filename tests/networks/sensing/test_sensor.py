@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import (
-    SensorNumbers,
     batch_sums,
     contradiction,
     evidence,

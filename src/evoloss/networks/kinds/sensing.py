@@ -24,16 +24,10 @@ from evoloss.networks.base import LossNetwork
 from evoloss.networks.noise_rate import NoiseRate
 from evoloss.networks.sensing.course import course_moved_on, course_sums, initial_course, row_step
 from evoloss.networks.sensing.noise_rate import noise_rate
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, label_cost, pull, response
-from evoloss.networks.sensing.sensor import (
-    OF_CLASSES,
-    SensorNumbers,
-    batch_sums,
-    initial_state,
-    is_known,
-    moved_on,
-)
+from evoloss.networks.sensing.sensor import OF_CLASSES, batch_sums, initial_state, is_known, moved_on
 from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
@@ -278,7 +272,7 @@ class SensingNetwork(LossNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """How far labels are doubted, ``(3, C)``: doubt, odds and exponents by predicted class."""
+        """The response, ``(3, C)``: doubt, odds and exponents by predicted class."""
         assert state is not None, "its loss keeps one"
         n_classes = log_probs.shape[1]
         doubt, odds, exponents = response(SensorNumbers.of(params), state, n_classes)

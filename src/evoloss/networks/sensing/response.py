@@ -1,4 +1,4 @@
-r"""What a loss makes of its readings: how far it doubts a label, and what labels cost by that.
+r"""Response of a loss to its readings: how far it doubts a label, and what labels cost by that.
 
 With k the label and j the predicted class of a sample,
 
@@ -25,8 +25,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import SensorNumbers, Values, evidence, is_known, kept_within
+from evoloss.networks.sensing.sensor import Values, evidence, is_known, limited
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
 
@@ -39,7 +40,7 @@ _AT_FLOOR = torch.tensor(LOG_P_FLOOR, dtype=torch.float64).exp().item()
 
 
 class Response(NamedTuple, Generic[T]):
-    r"""How far labels are doubted; tensors, arrays or plain numbers.
+    r"""Doubt of labels; tensors, arrays or plain numbers.
 
     Attributes:
         doubt: m, from 0 to 1: how far wrong labels are being memorised.
@@ -59,7 +60,7 @@ def response(
     of_training: Operations = TENSORS,
     of_classes: Operations = TENSORS,
 ) -> Response[Any]:
-    """What follows from the statistics: no doubt as long as the size of the training set is not known.
+    """The response to statistics: no doubt as long as the size of the training set is not known.
 
     Args:
         numbers: of the sensor.
@@ -79,7 +80,7 @@ def response(
     shares = state["shares"]
     mean = by_class.total(shares) / at.at_least(by_class.count(shares > 0), 1)
     relative = shares / by_class.beside(at.at_least(mean, _TINY))
-    focus = kept_within(
+    focus = limited(
         by_class, (relative - by_class.beside(numbers.spared)) / by_class.beside(numbers.spared_span)
     )
     known = is_known(state)

@@ -26,11 +26,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.states import BatchSums, RunningState
 
@@ -47,76 +48,8 @@ DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 
 
-T = TypeVar("T")
-
 Values = Mapping[str, Any]
 """Statistics or sums by name: tensors, or plain numbers and arrays of the classes."""
-
-
-class SensorNumbers(NamedTuple, Generic[T]):
-    """The numbers of a sensor and of what follows from it, tensors of any one shape or plain numbers.
-
-    Attributes:
-        strength: the exponent with which labels are doubted that are memorised.
-        knee: the share of wrong labels that is corrected for, as a share of the contradictions.
-        spared: a class whose contradictions are below this share of the mean over classes is not doubted.
-        spared_span: how far above ``spared`` it is wholly doubted.
-        agreement_power: how the exponent follows the agreement of predictions and labels.
-        fast: window of c, in epochs.
-        slow: window of the mean that c is compared with, in epochs.
-        tolerance: how far below that mean c may be on a plateau, as a share of it.
-        clean: plateaus below this are those of hard samples with right labels.
-        span: how far above ``clean`` the evidence for wrong labels is whole.
-        onset: the recall above which samples are being memorised.
-        depth: how far above ``onset`` that is certain.
-        emphasis: exponent of the odds that weight the samples.
-    """
-
-    strength: T
-    knee: T
-    spared: T
-    spared_span: T
-    agreement_power: T
-    fast: T
-    slow: T
-    tolerance: T
-    clean: T
-    span: T
-    onset: T
-    depth: T
-    emphasis: T
-
-    @classmethod
-    def of(cls, params: Tensor) -> SensorNumbers[Tensor]:
-        """The numbers of parameters ``(..., n)``: within their ranges on a logarithmic scale."""
-        low, high = (
-            params.new_tensor([math.log(values[end]) for values in _RANGES.values()]) for end in (0, 1)
-        )
-        return SensorNumbers(*torch.lerp(low, high, params.clamp(-12, 12).sigmoid()).exp().unbind(dim=-1))
-
-    @classmethod
-    def set_by_hand(cls) -> Tensor:
-        """The parameters of a sensor whose numbers were set by hand, float32 ``(n,)``."""
-        shares = [math.log(value / low) / math.log(high / low) for low, high, value in _RANGES.values()]
-        return torch.tensor(shares, dtype=torch.float32).logit()
-
-
-# The least, the largest, and the value that was set by hand.
-_RANGES: dict[str, tuple[float, float, float]] = {
-    "strength": (0.1, 16.0, 1.25),
-    "knee": (0.02, 1.5, 0.7),
-    "spared": (0.01, 2.0, 0.2),
-    "spared_span": (0.02, 2.0, 0.3),
-    "agreement_power": (0.01, 3.0, 0.02),
-    "fast": (0.1, 2.0, 0.4),
-    "slow": (0.3, 6.0, 2.4),
-    "tolerance": (0.02, 0.9, 0.4),
-    "clean": (0.01, 0.3, 0.08),
-    "span": (0.01, 0.5, 0.03),
-    "onset": (0.005, 0.2, 0.025),
-    "depth": (0.005, 0.2, 0.02),
-    "emphasis": (0.5, 4.0, 2.0),
-}
 
 
 OF_CLASSES = ("confident", "contradicted", "shares")
@@ -238,12 +171,12 @@ def moved_on(
     fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, _TINY))
     slow = _nearer(state["slow"], reading, at.at_most(fresh, 1.0))
     chance = 1 - 1 / confident.shape[-1]
-    known = kept_within(at, (chance - reading) / (_KNOWN * chance))
+    known = limited(at, (chance - reading) / (_KNOWN * chance))
     decline = at.at_least(slow - reading, 0.0) / at.at_least(numbers.tolerance * slow, 1e-12)
     stays = at.where(epochs > _WARM_UP, at.at_least(1 - decline, 0.0), 0.0)
     found = at.where(is_doubted, 0.0, known * stays * slow)
     plateau = at.at_least(found, state["plateau"])
-    memorising = kept_within(at, (after["recall"] - numbers.onset) / numbers.depth)
+    memorising = limited(at, (after["recall"] - numbers.onset) / numbers.depth)
     sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
     return {
         **after,
@@ -320,7 +253,7 @@ def _mean_share(shares: Any, confident: Any, of_training: Operations, of_classes
 
 def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
     """The evidence for wrong labels, from 0 to 1."""
-    return kept_within(of_training, (plateau - numbers.clean) / numbers.span)
+    return limited(of_training, (plateau - numbers.clean) / numbers.span)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:
@@ -328,6 +261,6 @@ def _nearer(old: Any, new: Any, weight: Any) -> Any:
     return old + weight * (new - old)
 
 
-def kept_within(at: Operations, value: Any) -> Any:
+def limited(at: Operations, value: Any) -> Any:
     """A value kept from 0 to 1."""
     return at.at_most(at.at_least(value, 0.0), 1.0)

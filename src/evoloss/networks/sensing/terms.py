@@ -22,9 +22,10 @@ from evoloss.networks.sensing.course import (
     course_sums_of_arrays,
     row_step,
 )
+from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.response import Response, response
-from evoloss.networks.sensing.sensor import OF_CLASSES, SensorNumbers, moved_on, sample_weights
+from evoloss.networks.sensing.sensor import OF_CLASSES, moved_on, sample_weights
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
     Array,
