@@ -55,6 +55,9 @@ def over_conditions(measured: Mapping[str, Measured], situations: Situations, n_
     ]
     if len(measured) < n_conditions:
         notes.append(f"{len(measured)} of {n_conditions} conditions have runs so far.")
+    old = sorted({loss for found in measured.values() for loss in found.outdated})
+    if old:
+        notes.append(f"Changed since some of its runs, which count here as they are: {', '.join(old)}.")
     if told:
         notes.append(f"Losses without a mark have nothing to set. † to be told: {'; '.join(told)}.")
     if any(need(row.loss).startswith(ORACLE) for row in overall(measured)):

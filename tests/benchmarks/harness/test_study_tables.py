@@ -35,6 +35,7 @@ def test_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
     assert "### Clean labels (`clean`)" in lines
     write_runs(tmp_path / "noisier", {"cross_entropy": (50.0,), "gce": (51.0,)}, loss_fingerprint="0" * 16)
     there = tables(study, SITUATIONS)
+    assert "which count here as they are: cross_entropy, gce." in "\n".join(there)
     there = there[there.index("### What is there") :]
     assert "gce (again: it has changed)" in _cells(there, "noisier")[-1]
     condition = lines[lines.index("### Noisy labels (`noisy`)") :]
