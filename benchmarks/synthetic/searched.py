@@ -4,9 +4,9 @@
 
 Fresh groups of the prior ``memorisation``, short and long, clean and noisy as the prior draws them. Every
 loss has the better of two learning rates; differences to cross-entropy are cut at 20 points, as in a search.
-The searched loss is *better* than another if the paired mean over all tasks is above 0 by two standard errors,
-and it *costs nothing* if its mean on clean tasks is at least -0.3 points. Give a stream of its own to every
-decision.
+The searched loss is *better* than another if the paired mean over all tasks is above 0 by two standard
+errors, and it *costs nothing* if its mean on clean tasks is at least -0.3 points. Give a stream of its own to
+every decision.
 """
 
 from __future__ import annotations
