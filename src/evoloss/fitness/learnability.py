@@ -161,7 +161,7 @@ def _evaluate(
 
 
 def clean_penalty(config: LearnabilityConfig, results: Sequence[GroupScores]) -> Tensor:
-    """What candidates lose in fitness for their price on clean tasks, ``(candidates,)``, at least 0.
+    """Fitness lost for the price on clean tasks, ``(candidates,)``, at least 0.
 
     Example:
         >>> accuracy = torch.tensor([[[90.0, 60.0], [88.0, 70.0]]])  # of cross-entropy and one candidate
