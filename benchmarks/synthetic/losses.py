@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -74,12 +75,14 @@ def tabulate_losses(
     tables = [tabulate_functions(functions, n_classes, like=like, canonical=canonical)]
     for network, numbers in (SINGLE_POWERS[name] for name in known if name in SINGLE_POWERS):
         tables.append(tabulate_network(network, like.new_tensor([numbers]), n_classes))
-    for name in evolved:
-        loss = EvolvedLoss.from_pretrained(name)
+    losses = [EvolvedLoss.from_pretrained(name) for name in evolved]
+    for name, loss in zip(evolved, losses, strict=True):
         if not loss.network.has_slopes:
             raise ConfigError(
                 f"students are trained by the slopes of a loss, and the network of {name} has none"
             )
-        params = loss.params.detach().reshape(1, -1).to(like.dtype)
-        tables.append(tabulate_network(loss.network, params, n_classes))
+    # Those of one network are one population: of losses with a state there can be only one.
+    for network, same in itertools.groupby(losses, key=lambda loss: loss.network):
+        params = torch.stack([loss.params.detach().flatten() for loss in same]).to(like.dtype)
+        tables.append(tabulate_network(network, params, n_classes))
     return join_tables(tables)

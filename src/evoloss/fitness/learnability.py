@@ -161,7 +161,7 @@ def _evaluate(
 
 
 def clean_penalty(config: LearnabilityConfig, results: Sequence[GroupScores]) -> Tensor:
-    """What candidates lose in fitness for their price on clean tasks, ``(candidates,)``, at least 0.
+    """Fitness lost for the price on clean tasks, ``(candidates,)``, at least 0.
 
     Example:
         >>> accuracy = torch.tensor([[[90.0, 60.0], [88.0, 70.0]]])  # of cross-entropy and one candidate
@@ -178,6 +178,11 @@ def clean_price(results: Sequence[GroupScores]) -> Tensor:
 
     Of every group the mean over its clean tasks counts, at the end of training; 0 where there are none, and
     negative for a candidate that gains in every group.
+
+    Example:
+        >>> accuracy = torch.tensor([[[90.0, 60.0], [88.0, 70.0]]])  # of cross-entropy and one candidate
+        >>> clean_price([GroupScores(accuracy, torch.zeros(1, 2, 2), is_clean=torch.tensor([True, False]))])
+        tensor([2.], dtype=torch.float64)
     """
     losses = [
         (scores.accuracy[-1, :1] - scores.accuracy[-1, 1:])[:, scores.is_clean].double().mean(dim=1)

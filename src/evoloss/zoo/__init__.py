@@ -21,7 +21,12 @@ __all__ = ["ALIASES", "SHIPPED", "is_shipped", "shipped_path"]
 
 
 def is_shipped(name: str) -> bool:
-    """Test whether a shipped loss has this name, or this other name."""
+    """Test whether a shipped loss has this name, or this other name.
+
+    Example:
+        >>> is_shipped("evolved-base"), is_shipped("evolved"), is_shipped("gce")
+        (True, True, False)
+    """
     return name in SHIPPED or name in ALIASES
 
 
