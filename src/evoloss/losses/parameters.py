@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evoloss.errors import ConfigError
 from evoloss.losses.artefact.validation import missing_form_message
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.gather import gather
@@ -231,17 +230,15 @@ class ParametricLoss(ClassificationLoss):
 
     @property
     def senses_noise(self) -> bool:
-        """True if there is a :attr:`noise_rate`."""
+        """True if its :attr:`noise_rate` may be a number."""
         return isinstance(self.network, SensesNoise)
 
     @property
     def noise_rate(self) -> NoiseRate:
         """The share of wrong labels that this loss has sensed in its training so far, or why it cannot tell.
 
-        Reading it changes nothing; it takes a few hundred microseconds.
-
-        Raises:
-            ConfigError: if this loss senses nothing.
+        Reading it changes nothing, and takes a few hundred microseconds. It never raises: tools look at every
+        attribute of a module.
 
         Example:
             >>> from evoloss.losses import EvolvedLoss
@@ -252,10 +249,7 @@ class ParametricLoss(ClassificationLoss):
             cannot tell: epochs that have been read: 0, needed: 2
         """
         if not isinstance(self.network, SensesNoise):
-            raise ConfigError(
-                f"a {self.network.kind} loss does not sense how many labels are wrong; a sensing one does "
-                "(evoloss pretrain --network sensing)"
-            )
+            return NoiseRate(reason=f"a {self.network.kind} loss does not sense how many labels are wrong")
         return self.network.noise_rate(self.loss_state.values())
 
     def describe(self) -> dict[str, Any]:
