@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import DOUBTED, Values, is_known, sample_weights
+from evoloss.networks.sensing.sensor import (
+    DOUBTED,
+    Values,
+    class_shares,
+    is_known,
+    mean_share,
+    sample_weights,
+)
 from evoloss.networks.states import BatchSums, RunningState
 
 EPOCHS = 64
@@ -124,9 +131,7 @@ def course_moved_on(
         of_classes: operations on those of each class.
     """
     at, is_over = of_training, after["completed"] > before["completed"]
-    to = {name: before[name] for name in _SUMS}
-    begun = {name: at.where(is_over, to[name] * 0, to[name]) for name in _SUMS}
-    moved = {name: begun[name] + sums[name] for name in _SUMS}
+    moved = {name: at.where(is_over, before[name] * 0, before[name]) + sums[name] for name in _SUMS}
     return {**moved, "course": _with_row(before, after, is_over, at, of_classes)}
 
 
@@ -154,16 +159,9 @@ def _row(before: Values, after: Values, at: Operations, of_classes: Operations) 
     return [
         before["course_number"],
         before["course_right"] / number,
-        _mean_share(odds_off, odds, at, of_classes),
-        _mean_share(squares_off, squares, at, of_classes),
+        mean_share(class_shares(odds, odds_off, of_classes), odds, at, of_classes),
+        mean_share(class_shares(squares, squares_off, of_classes), squares, at, of_classes),
         before["course_lowest"] / number * others,
         before["course_sure_lowest"] / total * others,
         after["recall"],
     ]
-
-
-def _mean_share(part: Any, whole: Any, at: Operations, of_classes: Operations) -> Any:
-    """The mean of the shares of the classes that were predicted."""
-    seen = whole > 0
-    shares = part / of_classes.where(seen, whole, 1.0)
-    return of_classes.total(shares) / at.at_least(of_classes.count(seen), 1)

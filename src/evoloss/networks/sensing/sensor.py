@@ -158,7 +158,7 @@ def moved_on(
     confident, contradicted = (
         _nearer(state[name], sums[name] * share, weight) for name in ("confident", "contradicted")
     )
-    now = _by_class(confident, contradicted, of_classes)
+    now = class_shares(confident, contradicted, of_classes)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
     is_doubted = state["memorised"] > DOUBTED
     shares = _nearer(state["shares"], now, of_classes.where(of_classes.beside(is_doubted), 0.0, weight))
@@ -166,7 +166,7 @@ def moved_on(
     agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)
     after = {**state, **recalled(state, sums, n_samples, at)}
     epochs = after["completed"] + after["into"] / n_samples
-    reading = _mean_share(now, confident, at, of_classes)
+    reading = mean_share(now, confident, at, of_classes)
     # At first the mean of all, later an exponential one.
     fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, _TINY))
     slow = _nearer(state["slow"], reading, at.at_most(fresh, 1.0))
@@ -237,16 +237,16 @@ def recalled(state: Values, sums: Values, n_samples: Any, of_training: Operation
 
 def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: Operations = TENSORS) -> Any:
     """The reading c, from 0 to 1: mean over the classes that were predicted, 0 where none was."""
-    now = _by_class(state["confident"], state["contradicted"], of_classes)
-    return _mean_share(now, state["confident"], of_training, of_classes)
+    now = class_shares(state["confident"], state["contradicted"], of_classes)
+    return mean_share(now, state["confident"], of_training, of_classes)
 
 
-def _by_class(confident: Any, contradicted: Any, of_classes: Operations) -> Any:
-    """The readings c_k of the classes, 0 where none was predicted."""
+def class_shares(confident: Any, contradicted: Any, of_classes: Operations) -> Any:
+    """The share that is contradicted of what is predicted of each class, 0 where that is nothing."""
     return contradicted / of_classes.where(confident > 0, confident, 1.0)
 
 
-def _mean_share(shares: Any, confident: Any, of_training: Operations, of_classes: Operations) -> Any:
+def mean_share(shares: Any, confident: Any, of_training: Operations, of_classes: Operations) -> Any:
     """The mean over the classes that were predicted."""
     return of_classes.total(shares) / of_training.at_least(of_classes.count(confident > 0), 1)
 
