@@ -231,7 +231,8 @@ class SensingNetwork(LossNetwork):
         :func:`evoloss.networks.sensing.course.course_sums`.
         """
         top, predicted = log_probs.max(dim=1)
-        lowest = log_probs.argmin(dim=1)
+        read = slice(None, None, row_step(len(top)))
+        lowest = log_probs[read].argmin(dim=1)
         if labels.is_dense:
             shares = labels.shares(log_probs)
             total = shares.sum(dim=1)
@@ -241,22 +242,22 @@ class SensingNetwork(LossNetwork):
             right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
             given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
             # What all classes have, as in a label that is smoothed, makes none of them the label.
-            common = shares.amin(dim=1)
-            above = shares.gather(1, lowest[:, None]).squeeze(1) - common
-            is_lowest = above / (largest - common).clamp(min=torch.finfo(shares.dtype).tiny)
+            some = shares[read]
+            common = some.amin(dim=1)
+            above = some.gather(1, lowest[:, None]).squeeze(1) - common
+            is_lowest = above / (largest[read] - common).clamp(min=torch.finfo(shares.dtype).tiny)
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
             given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
-            is_lowest = (lowest == label).to(log_probs.dtype)
+            is_lowest = (lowest == label[read]).to(log_probs.dtype)
         counted = counted & top.isfinite()
-        values = top, right, given, is_lowest
-        top, right, given, is_lowest = (torch.where(counted, value, 0.0) for value in values)
+        top, right, given = (torch.where(counted, value, 0.0) for value in (top, right, given))
+        is_lowest = torch.where(counted[read], is_lowest, 0.0)
         emphasis, weight = SensorNumbers.of(params).emphasis, counted.to(log_probs.dtype)
-        step = row_step(len(top))
-        read = top[::step], 1 - right[::step], is_lowest[::step], weight[::step]
         sums = batch_sums(emphasis, top, 1 - right, given, weight, _by_class(predicted, log_probs.shape[1]))
-        return {**sums, **course_sums(*read, _by_class(predicted[::step], log_probs.shape[1]))}
+        by_class = _by_class(predicted[read], log_probs.shape[1])
+        return {**sums, **course_sums(top[read], 1 - right[read], is_lowest, weight[read], by_class)}
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
