@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from evoloss import directory_lock
 from evoloss.directory_lock import LOCK_FILE, hold_directory
 from evoloss.errors import InUseError
+from evoloss.file_lock import FileLock
 from tests.processes import killed, start
 
 HOLD = (
@@ -109,6 +111,48 @@ def test_many_at_one_moment(tmp_path: Path):
     assert faults == []
     assert together == {frozenset({1}), frozenset({2})}
     assert not (tmp_path / "out" / LOCK_FILE).exists()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_directory_that_its_last_holder_removes_while_another_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+):
+    take, holder = FileLock.take, ExitStack()
+    holder.enter_context(hold_directory(tmp_path / "a" / "out", "compare", shared_by=1))
+
+    def take_after_all_have_left(self: FileLock, **settings: bool) -> bool:
+        if settings["shared"] == shared and (tmp_path / "a").exists():
+            monkeypatch.setattr(FileLock, "take", take)
+            holder.close()
+            assert not (tmp_path / "a").exists()
+        return take(self, **settings)
+
+    monkeypatch.setattr(FileLock, "take", take_after_all_have_left)
+    with hold_directory(tmp_path / "a" / "out", "compare", shared_by=1):
+        assert (tmp_path / "a" / "out" / LOCK_FILE).exists()
+    assert not (tmp_path / "a" / "out" / LOCK_FILE).exists()
+
+
+def test_a_directory_that_others_make_and_remove_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    mkdir, others = os.mkdir, [FileExistsError(), FileNotFoundError(), FileExistsError()]
+
+    def mkdir_beside_others(path: Path, *settings: int) -> None:
+        if others:
+            raise others.pop()
+        mkdir(path, *settings)
+
+    monkeypatch.setattr(os, "mkdir", mkdir_beside_others)
+    with hold_directory(tmp_path / "out", "compare"):
+        assert others == []
+
+
+def test_a_file_where_the_directory_should_be(tmp_path: Path):
+    (tmp_path / "out").touch()
+    with pytest.raises(FileExistsError), hold_directory(tmp_path / "out", "compare"):
+        pass
+    assert (tmp_path / "out").is_file()
 
 
 def test_a_holder_on_another_machine_is_named_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,6 +19,7 @@ from evoloss.file_lock import FileLock, NoLocksError
 
 LOCK_FILE = ".evoloss.lock"
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 2.0, 0.02  # for a holder that is just coming or going
+_ATTEMPTS = 100  # to make a directory that others remove
 
 
 @contextmanager
@@ -90,12 +91,7 @@ def _take(lock: FileLock, me: _Holder) -> None:
     """Take the lock and write down who has it."""
     line, deadline = json.dumps(asdict(me)), time.monotonic() + _PATIENCE_SECONDS
     while True:
-        try:
-            alone = lock.take()
-        except FileNotFoundError:  # removed by a holder that left it empty
-            lock.path.parent.mkdir(parents=True, exist_ok=True)
-            continue
-        if alone:
+        if _lock(lock, shared=False):
             lock.write(line, anew=True)
             if me.shared_by is None:
                 return
@@ -106,7 +102,7 @@ def _take(lock: FileLock, me: _Holder) -> None:
             continue
         holders = [holder for holder in _read(lock.path) if holder.is_alive()]
         together = me.shared_by is not None and any(holder.shared_by == me.shared_by for holder in holders)
-        if together and lock.take(shared=True):
+        if together and _lock(lock, shared=True):
             if any(holder.shared_by == me.shared_by for holder in _read(lock.path)):
                 lock.write(line)
                 return
@@ -116,6 +112,31 @@ def _take(lock: FileLock, me: _Holder) -> None:
         if time.monotonic() > deadline:
             raise _in_use(lock.path.parent, me, holders)
         time.sleep(_PAUSE_SECONDS)
+
+
+def _lock(lock: FileLock, *, shared: bool) -> bool:
+    """Take the lock without waiting, in a directory that holders who leave it empty remove at any moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return lock.take(shared=shared)
+        except FileNotFoundError:
+            _make(lock.path.parent)
+    return lock.take(shared=shared)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory and its parents, some of which others may make or remove at the same moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:  # a parent was removed after it had been made
+            continue
+        except FileExistsError:  # it was removed before it could be looked at; or it is a file
+            if os.path.lexists(directory):
+                raise
+        else:
+            return
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 def _in_use(directory: Path, me: _Holder, holders: list[_Holder]) -> InUseError:
@@ -148,7 +169,7 @@ def _digest(value: object) -> str | None:
 def _made(directory: Path) -> Iterator[None]:
     """Make a directory and its parents, and remove those that are still empty at the end."""
     missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory)
     try:
         yield
     finally:
