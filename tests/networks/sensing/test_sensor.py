@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.sensing.numbers import SensorNumbers
+from evoloss.networks.sensing.operations import FLOATS
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import (
     batch_sums,
@@ -17,8 +18,10 @@ from evoloss.networks.sensing.sensor import (
     evidence,
     initial_state,
     moved_on,
+    recall_error,
 )
 from evoloss.networks.states import RunningState
+from evoloss.random_streams import stream
 
 N, C = 2_000, 4
 NUMBERS = SensorNumbers.of(SensorNumbers.set_by_hand().double())
@@ -78,6 +81,19 @@ def test_a_training_set_that_is_no_multiple_of_the_batch_stays_in_step() -> None
 def test_epochs_of_a_few_batches_have_no_recall_by_the_trend_alone(batch: int) -> None:
     states = course(30, lambda time: 1 - 0.9**time, batch=batch)
     assert abs(float(states[-1]["recall"])) < (1e-3 if batch < N else 1e-9)
+
+
+@pytest.mark.parametrize("n_samples", [200, 1_000, 5_000])
+def test_what_chance_makes_of_the_recall_has_the_error_that_is_said_and_is_no_sign(n_samples: int) -> None:
+    epochs, batch, right = 200, n_samples // 20, 0.4
+    hits = torch.rand(epochs * 20, batch, generator=stream(3, "chance")) < right
+    shares = iter(hits.double().mean(1).tolist())
+    states = course(epochs, lambda _: next(shares), lambda _: 0.3, batch=batch, n_samples=n_samples)[19::20]
+    recalls = torch.stack([state["recall"] for state in states[10:]])
+    error = recall_error(right, n_samples, 10, FLOATS)
+    assert error == pytest.approx(math.sqrt(2 * 0.4 * 0.6 / n_samples))
+    assert float(recalls.std()) == pytest.approx(error, rel=0.35)
+    assert float(states[60]["memorised"]) < 0.1
 
 
 def test_contradictions_that_stay_are_a_plateau_and_those_that_are_learned_are_none() -> None:
@@ -144,4 +160,4 @@ def test_numbers_set_by_hand_are_within_their_ranges_and_survive_the_round_trip(
     for name, value in NUMBERS._asdict().items():
         assert 0 < float(value) < 20, name
     assert float(NUMBERS.strength) == pytest.approx(1.25, rel=1e-5)
-    assert float(NUMBERS.onset) == pytest.approx(0.025, rel=1e-5)
+    assert float(NUMBERS.onset) == pytest.approx(0.01, rel=1e-5)

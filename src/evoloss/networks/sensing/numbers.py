@@ -25,7 +25,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
         tolerance: how far below that mean c may be on a plateau, as a share of it.
         clean: plateaus below this are those of hard samples with right labels.
         span: how far above ``clean`` the evidence for wrong labels is whole.
-        onset: the recall above which samples are being memorised.
+        onset: the recall, less three times its error by chance, above which samples are being memorised.
         depth: how far above ``onset`` that is certain.
         emphasis: exponent of the odds that weight the samples.
     """
@@ -71,7 +71,7 @@ _RANGES: dict[str, tuple[float, float, float]] = {
     "tolerance": (0.02, 0.9, 0.4),
     "clean": (0.01, 0.3, 0.08),
     "span": (0.01, 0.5, 0.03),
-    "onset": (0.005, 0.2, 0.025),
+    "onset": (0.002, 0.2, 0.01),
     "depth": (0.005, 0.2, 0.02),
     "emphasis": (0.5, 4.0, 2.0),
 }

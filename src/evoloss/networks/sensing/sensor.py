@@ -13,7 +13,7 @@ the samples of the first batches were seen half an epoch ago on average, those o
 half. What is memorised is forgotten meanwhile: predictions agree with the labels less and less from the start
 of an epoch to its end, and jump at the start of the next. What is learned of all samples together does not do
 that. The *recall* is this fall over an epoch: the share of right predictions at its start less that at its
-end, less what the means of two epochs say of the trend.
+end, less what the means of two epochs say of the trend. What chance may make of it counts for nothing.
 
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
@@ -46,6 +46,7 @@ _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
 DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much that there is no plateau
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
+_ERRORS = 3.0  # standard errors by which a recall has to be above its onset
 
 
 Values = Mapping[str, Any]
@@ -176,7 +177,8 @@ def moved_on(
     stays = at.where(epochs > _WARM_UP, at.at_least(1 - decline, 0.0), 0.0)
     found = at.where(is_doubted, 0.0, known * stays * slow)
     plateau = at.at_least(found, state["plateau"])
-    memorising = limited(at, (after["recall"] - numbers.onset) / numbers.depth)
+    sure = after["recall"] - _ERRORS * recall_error(after["last_mean"], n_samples, after["recalls"], at)
+    memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
     return {
         **after,
@@ -233,6 +235,23 @@ def recalled(state: Values, sums: Values, n_samples: Any, of_training: Operation
         "recalls": recalls,
         "recall": recall,
     }
+
+
+def recall_error(right: Any, n_samples: Any, recalls: Any, of_training: Operations = TENSORS) -> Any:
+    r"""The standard error of a mean recall by chance alone.
+
+    The slope of right predictions over an epoch of n samples has the variance :math:`12 p (1 - p) / n`, the
+    recall of one epoch :math:`8 p (1 - p) / n`. The mean of r is that of the last four or so in the end.
+
+    Args:
+        right: the share of right predictions p.
+        n_samples: the size of the training set n.
+        recalls: their number r.
+        of_training: operations on statistics of the whole training.
+    """
+    at, p = of_training, limited(of_training, right)
+    averaged = at.at_least(1 / at.at_least(recalls, 1), _RECALL_SHARE / (2 - _RECALL_SHARE))
+    return (8 * p * (1 - p) / n_samples * averaged) ** 0.5
 
 
 def contradiction(state: Values, of_training: Operations = TENSORS, of_classes: Operations = TENSORS) -> Any:
