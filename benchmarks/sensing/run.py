@@ -71,14 +71,14 @@ class Recorder:
         if int(state["completed"]) > len(self.rows):
             numbers = SensorNumbers.of(loss.params)
             n_classes = len(state["confident"])
-            doubted = response(numbers, state, n_classes)
+            made = response(numbers, state, n_classes)
             readings = {
                 "contradiction": contradiction(state),
                 "plateau": state["plateau"],
                 "recall": state["recall"],
                 "memorised": state["memorised"],
-                "doubt": doubted.doubt,
-                "odds": doubted.odds.mean(),
+                "learning": made.learning,
+                "doubt": made.doubt,
             }
             self.rows.append({name: round(float(value), 4) for name, value in readings.items()})
 

@@ -13,7 +13,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from tests.training.blobs import image_blobs
 
-READINGS = {"contradiction", "plateau", "recall", "memorised", "doubt", "odds"}
+READINGS = {"contradiction", "plateau", "recall", "memorised", "learning", "doubt"}
 
 
 def test_it_runs_at_toy_size_and_only_what_is_missing(

@@ -113,7 +113,7 @@ def test_training_starts_with_the_gradient_of_cross_entropy(kind: str) -> None:
     params = accepted(network, 3, 2, C)
     for row in params:
         leaf = torch.zeros(C, C, dtype=torch.float64, requires_grad=True)
-        EvolvedLoss(network, row.float(), reduction="sum")(leaf, torch.arange(C)).backward()
+        EvolvedLoss(network, row.float(), reduction="sum", n_samples=C)(leaf, torch.arange(C)).backward()
         expected = torch.full((C, C), 1 / C, dtype=torch.float64) - torch.eye(C, dtype=torch.float64)
         torch.testing.assert_close(leaf.grad, expected, rtol=1e-4, atol=1e-5)
     spread, _, _ = label_pulls(network, params, C)
@@ -126,9 +126,8 @@ def test_training_starts_with_the_gradient_of_cross_entropy(kind: str) -> None:
             rows[0, 0] = log_p
             rows[0, 1:] = torch.log1p(-log_p.exp()) - torch.tensor(C - 1.0).log()
             leaf = rows.requires_grad_()
-            EvolvedLoss(network, row.float(), reduction="sum")(
-                leaf, torch.zeros(2, dtype=torch.int64)
-            ).backward()
+            loss = EvolvedLoss(network, row.float(), reduction="sum", n_samples=2)
+            loss(leaf, torch.zeros(2, dtype=torch.int64)).backward()
             assert leaf.grad is not None
             torch.testing.assert_close(-leaf.grad[0, 0], pull, rtol=1e-4, atol=1e-6)
 

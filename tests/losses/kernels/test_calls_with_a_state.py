@@ -87,7 +87,8 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_statistics_and_gradients_are_those_of_the_general_way(ways: list[str]) -> None:
     """Over a training in which labels come to be doubted, with calls that have no fast way in between."""
-    fast, general = sensing(), generally(sensing())
+    n_samples = 620  # of ten batches some rows are to be ignored, or NaN
+    fast, general = sensing(n_samples), generally(sensing(n_samples))
     largest = 0.0
     for step in range(200):
         logits, target = batch(step)

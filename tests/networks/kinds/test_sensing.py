@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.response import Response, pull, response
+from evoloss.networks.sensing.response import Response, largest_pull, pull, response
 from evoloss.networks.sensing.sensor import contradiction
 from evoloss.random_streams import stream
 from tests.networks.stateful import doubting
@@ -50,13 +50,13 @@ def doubted(loss: EvolvedLoss) -> Response[Tensor]:
 
 
 def set_doubt(
-    loss: EvolvedLoss, n_classes: int, memorised: float = 0.9, plateau: float = 0.4
+    loss: EvolvedLoss, n_classes: int, memorised: float = 0.9, by_heart: float = 0.95
 ) -> Response[Tensor]:
-    """Put a loss where so much is memorised, after such a plateau; the response that follows."""
+    """Put a loss where so much is memorised of wrong labels, and of all; the response that follows."""
     state = {name: torch.full_like(value, 0.9) for name, value in loss.loss_state.values().items()}
     of_classes = {name: torch.full((n_classes,), 0.9) for name in ("confident", "contradicted")}
-    of_classes["shares"] = plateau * torch.linspace(0, 2, n_classes)  # of a mean as large as the plateau
-    readings = {"memorised": torch.tensor(memorised), "plateau": torch.tensor(plateau)}
+    of_classes["shares"] = 0.4 * torch.linspace(0, 2, n_classes)  # of a mean of 0.4
+    readings = {"memorised": torch.tensor(memorised), "by_heart": torch.tensor(by_heart)}
     size = {"n_samples": loss.loss_state.n_samples.clone()}
     loss.loss_state.update({**state, **of_classes, **readings, **size})
     return doubted(loss)
@@ -64,24 +64,24 @@ def set_doubt(
 
 @both_ways
 @pytest.mark.parametrize("n_classes", [2, 10, 1000])
-@pytest.mark.parametrize(("memorised", "plateau"), [(0.0, 0.0), (0.0, 0.4), (0.6, 0.4), (1.0, 0.4)])
-def test_a_loss_in_use_is_its_formula(n_classes: int, way: str, memorised: float, plateau: float) -> None:
+@pytest.mark.parametrize(
+    ("memorised", "by_heart"), [(0.0, 0.0), (0.0, 0.7), (0.6, 0.7), (0.4, 1.0), (1.0, 1.0)]
+)
+def test_a_loss_in_use_is_its_formula(n_classes: int, way: str, memorised: float, by_heart: float) -> None:
     loss = sensing(way, reduction="none").eval()
-    m, odds, exponents = set_doubt(loss, n_classes, memorised, plateau)
+    a, m, exponents = set_doubt(loss, n_classes, memorised, by_heart)
+    assert float(a) == pytest.approx(1 - by_heart)
     assert float(m) == pytest.approx(memorised)
+    # The mean is that of classes with contradictions, of which the first has none.
     shares = loss.loss_state.shares.double()
-    eta = (NUMBERS.knee * shares).clamp(max=0.9 * (n_classes - 1) / n_classes)
-    torch.testing.assert_close(odds.double(), eta / (n_classes - 1 - n_classes * eta), rtol=1e-4, atol=0)
-    if plateau:
-        # The mean is that of classes with contradictions, of which the first has none.
-        relative = shares / (shares.sum() / (n_classes - 1))
-        focus = ((relative - NUMBERS.spared) / NUMBERS.spared_span).clamp(0, 1)
-        assert focus.min() == 0
-        assert focus.max() == 1
-        assert float(exponents.max()) > 2
-        torch.testing.assert_close(
-            exponents.double(), (exponents.max() * focus).clamp(min=1e-6), rtol=1e-4, atol=1e-5
-        )
+    relative = shares / (shares.sum() / (n_classes - 1))
+    focus = ((relative - NUMBERS.spared) / NUMBERS.spared_span).clamp(0, 1)
+    assert focus.min() == 0
+    assert focus.max() == 1
+    assert float(exponents.max()) > 2
+    torch.testing.assert_close(
+        exponents.double(), (exponents.max() * focus).clamp(min=1e-6), rtol=1e-4, atol=1e-5
+    )
     target = torch.randint(n_classes, (12,), generator=stream(0, "target"))
     logits = 3 * torch.randn(12, n_classes, generator=stream(0, "logits"))
     leaf = logits.requires_grad_()
@@ -89,13 +89,26 @@ def test_a_loss_in_use_is_its_formula(n_classes: int, way: str, memorised: float
     costs.sum().backward()
     probs = logits.detach().double().softmax(1)
     p, (top, predicted) = probs.gather(1, target[:, None]), probs.max(1, keepdim=True)
-    m, rho, t = m.double(), odds.double()[predicted], exponents.double()[predicted]
-    cost = (1 - m) * ((1 + rho) / (p + rho)).log() + m * ((1 - (p / top) ** t) / t - top.log())
+    a, m, t, b = a.double(), m.double(), exponents.double()[predicted], NUMBERS.poly
+    poly = (b * (1 - p) - p.log()) / (1 + b / n_classes)
+    cost = a * poly - (1 - a - m) * p.log() + m * ((1 - (p / top) ** t) / t - top.log())
     torch.testing.assert_close(costs.double(), cost[:, 0], rtol=1e-4, atol=1e-5)
-    factor = (1 - m) * p / (p + rho) + m * (p / top) ** t
+    factor = a * (1 + b * p) / (1 + b / n_classes) + 1 - a - m + m * (p / top) ** t
     pull = (probs - F.one_hot(target, n_classes)) * factor
     assert leaf.grad is not None
     torch.testing.assert_close(leaf.grad.double(), pull, rtol=1e-3, atol=1e-6)
+
+
+def test_at_the_start_it_is_poly_1_whose_pull_is_that_of_cross_entropy_at_chance() -> None:
+    loss = sensing(reduction="sum")
+    torch.testing.assert_close(
+        take_in(loss, torch.zeros(3, 4), torch.arange(3)), 0.25 - F.one_hot(torch.arange(3), 4).float()
+    )
+    sure = torch.tensor([[9.0, 0.0, 0.0, 0.0]])
+    ratio = take_in(loss, sure, torch.tensor([0])) / (sure.softmax(1) - torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
+    torch.testing.assert_close(
+        ratio, torch.full((1, 4), (1 + NUMBERS.poly) / (1 + NUMBERS.poly / 4)), rtol=1e-2, atol=0
+    )
 
 
 @both_ways
@@ -183,12 +196,9 @@ def course() -> tuple[Tensor, Tensor]:
 
 @both_ways
 def test_readings_are_those_of_the_data_whatever_the_batches(way: str) -> None:
-    """Within 8 per cent; the largest batches are a fifth of an epoch.
-
-    The odds within 40: they are held as labels come to be doubted, when contradictions are falling fast.
-    """
+    """Within 8 per cent; the largest batches are a fifth of an epoch."""
     logits, target = course()
-    found, odds = [], []
+    found = []
     for rows in (8, 128, 512) if way == "fast" else (128, 512):
         loss = sensing(way)
         for some, labels in zip(logits.split(rows), target.split(rows), strict=True):
@@ -198,12 +208,10 @@ def test_readings_are_those_of_the_data_whatever_the_batches(way: str) -> None:
         found.append(
             torch.tensor([reading(loss), doubted(loss).doubt, doubted(loss).exponent.mean(), *values])
         )
-        odds.append(float(doubted(loss).odds.mean()))
     assert found[0][1] > 0.9  # what is memorised is doubted
     assert found[0][4] == pytest.approx(0.3, rel=0.15)  # the share of wrong labels
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=0.08, atol=0)
-    assert odds[1:] == pytest.approx(odds[:1] * len(odds[1:]), rel=0.4)
 
 
 @both_ways
@@ -307,7 +315,8 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
     log_p = log_probs[0, 0].gather(0, labels[None])
     top, predicted = log_probs[0, 0].max(dim=0, keepdim=True)
     for loss in losses:
-        doubt, odds, exponents = doubted(loss)
-        exact = pull(log_p, top, Response(doubt, odds[predicted], exponents[predicted]))
+        learning, doubt, exponents = doubted(loss)
+        exact = pull(log_p, top, Response(learning, doubt, exponents[predicted]), NUMBERS.poly, 10)
         # What of the label's pull the offset says.
-        torch.testing.assert_close((log_p - found.offset[0, 0]).exp(), exact, rtol=1e-2, atol=1e-6)
+        largest = largest_pull(NUMBERS.poly, 10)
+        torch.testing.assert_close((log_p - found.offset[0, 0]).exp() * largest, exact, rtol=1e-2, atol=1e-6)

@@ -1,11 +1,9 @@
-r"""Sensing networks: cross-entropy that doubts labels as far as it finds that they are wrong, or memorised.
+r"""Sensing networks: a loss for labels that are learned, and one for wrong labels that are memorised.
 
-The pull on a label is that of cross-entropy times a factor w from 0 to 1
-(:mod:`evoloss.networks.sensing.response`) that follows what the loss has sensed of its training
-(:mod:`evoloss.networks.sensing.sensor`). Where labels are right it is 1: cross-entropy. Where some are wrong
-it is that of forward correction, with the share of wrong labels that was found. Where they are being
-memorised, labels are doubted against their strongest rival. What is searched are the numbers of the sensor
-and of the response.
+The pull on a label is that of cross-entropy times a factor w (:mod:`evoloss.networks.sensing.response`) that
+follows what the loss has sensed of its training (:mod:`evoloss.networks.sensing.sensor`). While labels are
+learned it is Poly-1, once they are memorised cross-entropy, and where wrong labels are memorised labels are
+doubted against their strongest rival. What is searched are the numbers of the sensor and of the response.
 
 The sensor's windows are in epochs, so it has to know the size of the training set. As long as it does not,
 the loss is cross-entropy.
@@ -26,14 +24,15 @@ from evoloss.networks.sensing.course import course_moved_on, course_sums, initia
 from evoloss.networks.sensing.noise_rate import noise_rate
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
-from evoloss.networks.sensing.response import Response, label_cost, pull, response
+from evoloss.networks.sensing.response import Response, label_cost, largest_pull, pull, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, batch_sums, initial_state, is_known, moved_on
-from evoloss.networks.sensing.terms import NO_DOUBT, SensingTerms
+from evoloss.networks.sensing.terms import SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState, SlopeArgument
 from evoloss.networks.terms import Context, LabelView
 
 _LEAST_PULL = 1e-30  # of which the logarithm is taken
+_START = Response(1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class SensingTraining:
     def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
         """Take in a batch, ``(tasks, popsize, C, batch)``; then say where its samples look up their slopes.
 
-        The slope of the label at an argument is minus its exponential, and the argument of a label log w.
+        The argument of a label is log w less that of the largest w; see :meth:`SensingNetwork.slopes`.
         """
         top = log_probs.amax(dim=2, keepdim=True)
         # What passes over (tasks, popsize, C, batch) again: this, its sum and its product. Classes of equal,
@@ -89,10 +88,12 @@ class SensingTraining:
             None,
             lambda values: values.mul_(share[:, :, None]) @ is_top.mT,
         )
-        doubt, *of_classes = self._move_on(sums, log_probs.shape[3])
-        odds, exponent = (torch.stack(of_classes, dim=2) @ is_top).mul_(share[:, :, None]).unbind(dim=2)
-        factor = pull(log_p, top.squeeze(2), Response(doubt[..., None], odds, exponent))
-        return SlopeArgument(None, (log_p - factor.clamp_(min=_LEAST_PULL).log_())[:, :, None])
+        n_classes, poly = log_probs.shape[2], self.numbers.poly[:, None]
+        learning, doubt, of_classes = self._move_on(sums, log_probs.shape[3])
+        exponent = (of_classes[:, :, None] @ is_top).squeeze(2).mul_(share)
+        made = Response(learning[..., None], doubt[..., None], exponent)
+        factor = pull(log_p, top.squeeze(2), made, poly, n_classes) / largest_pull(poly, n_classes)
+        return SlopeArgument(None, (log_p - factor.clamp_(_LEAST_PULL, 1).log_())[:, :, None])
 
     def _predictions(self, log_probs: Tensor, top: Tensor) -> Tensor:
         """1 for classes of the largest probability, 0 for others; in memory that is used again."""
@@ -120,14 +121,14 @@ class SensingTraining:
             zero = 0.0 if in_numpy else torch.zeros_like(given)
             self.state = {name: zero for name in initial_state(n_classes)}
             self.state |= {name: values["confident"] * 0 for name in OF_CLASSES}
-            self.state |= {name: values["given"] * 0 for name in ("plateau", "memorised")}
+            self.state |= {name: values["given"] * 0 for name in ("plateau", "by_heart", "memorised")}
             self.state |= {"n_samples": zero + self.n_samples}
         on = POPULATIONS if in_numpy else TENSORS
         self.state = moved_on(numbers, self.state, values, on, on)
-        doubted = response(numbers, self.state, n_classes, on, on)
+        made = response(numbers, self.state, n_classes, on, on)
         if not in_numpy:
-            return doubted
-        return Response(*(torch.from_numpy(value).to(given.dtype) for value in doubted))
+            return made
+        return Response(*(torch.from_numpy(value).to(given.dtype) for value in made))
 
 
 class SensingForm(NamedTuple):
@@ -146,7 +147,7 @@ class SensingNetwork(LossNetwork):
     """See the module's docstring; the parameters are logits of numbers within their ranges."""
 
     kind: ClassVar[str] = "sensing"
-    summary: ClassVar[str] = "cross-entropy that doubts labels once it senses that wrong ones are memorised"
+    summary: ClassVar[str] = "senses whether wrong labels are memorised, and doubts labels then"
     keeps_state: ClassVar[bool] = True
     follows_dominance_only: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = False  # one exponential
@@ -175,16 +176,21 @@ class SensingNetwork(LossNetwork):
 
     def losses(self, params: Tensor, log_probs: Tensor, target: Tensor) -> Tensor:
         """Canonical losses ``(popsize, N)`` as where all labels are learned and wrong ones memorised."""
-        exponents = SensorNumbers.of(params).strength
+        numbers, n_classes = SensorNumbers.of(params), log_probs.shape[1]
         top, log_p = log_probs.amax(dim=1, keepdim=True), log_probs.gather(1, target[:, None])
         one, zero = log_probs.new_ones(()), log_probs.new_zeros(())
-        return torch.stack([label_cost(log_p, top, Response(one, zero, t)).squeeze(1) for t in exponents])
+        costs = [
+            label_cost(log_p, top, Response(zero, one, exponent), poly, n_classes).squeeze(1)
+            for exponent, poly in zip(numbers.strength, numbers.poly, strict=True)
+        ]
+        return torch.stack(costs)
 
     def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
-        """The slope of the label where its argument is log w; 0 for other classes."""
+        """The slope of the label, -w, where its argument is log w less the largest; 0 for other classes."""
+        largest = largest_pull(SensorNumbers.of(params).poly, n_classes)[:, None]
 
         def slopes(argument: Tensor) -> Tensor:
-            label = -argument.exp().expand(len(params), -1)
+            label = -largest * argument.exp()
             return torch.stack([torch.zeros_like(label), label], dim=1)
 
         return slopes
@@ -202,9 +208,9 @@ class SensingNetwork(LossNetwork):
         form: SensingForm | None = None,
         context: Context = None,
     ) -> Tensor:
-        """Canonical ``L(p, k)``, ``(N, C)``; the context is that of :meth:`context`, or no doubt."""
-        top, doubted = _doubted(params, log_probs, context)
-        return label_cost(log_probs, top, doubted)
+        """Canonical ``L(p, k)``, ``(N, C)``; the context is that of :meth:`context`, or of the start."""
+        top, made = _made(params, log_probs, context)
+        return label_cost(log_probs, top, made, SensorNumbers.of(params).poly, log_probs.shape[1])
 
     def label_costs(
         self,
@@ -215,8 +221,9 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``."""
-        top, doubted = _doubted(params, log_probs, context)
-        return label_cost(log_probs.gather(1, target[:, None]), top, doubted).squeeze(1)
+        top, made = _made(params, log_probs, context)
+        log_p, poly = log_probs.gather(1, target[:, None]), SensorNumbers.of(params).poly
+        return label_cost(log_p, top, made, poly, log_probs.shape[1]).squeeze(1)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """Zeros: nothing is known, and the size of the training set is not either."""
@@ -273,11 +280,11 @@ class SensingNetwork(LossNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """The response, ``(3, C)``: doubt, odds and exponents by predicted class."""
+        """The response, ``(3, C)``: learning, doubt, and exponents by predicted class."""
         assert state is not None, "its loss keeps one"
         n_classes = log_probs.shape[1]
-        doubt, odds, exponents = response(SensorNumbers.of(params), state, n_classes)
-        return torch.stack([doubt.expand(n_classes), odds, exponents])
+        learning, doubt, exponents = response(SensorNumbers.of(params), state, n_classes)
+        return torch.stack([learning.expand(n_classes), doubt.expand(n_classes), exponents])
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""
@@ -297,9 +304,9 @@ def _by_class(predicted: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
     return add_up
 
 
-def _doubted(params: Tensor, log_probs: Tensor, context: Context) -> tuple[Tensor, Response[Tensor]]:
-    """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and how labels are doubted."""
+def _made(params: Tensor, log_probs: Tensor, context: Context) -> tuple[Tensor, Response[Tensor]]:
+    """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and what labels cost by."""
     top, predicted = log_probs.detach().max(dim=1, keepdim=True)
     if context is None:
-        return top, Response(*params.new_tensor(NO_DOUBT))
+        return top, Response(*params.new_tensor(_START))
     return top, Response(*context.to(params.dtype)[:, predicted])

@@ -16,7 +16,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 
     Attributes:
         strength: the exponent with which labels are doubted that are memorised.
-        knee: the share of wrong labels that is corrected for, as a share of the contradictions.
+        poly: the weight of 1 - p beside the cross-entropy while nothing is memorised.
         spared: a class whose contradictions are below this share of the mean over classes is not doubted.
         spared_span: how far above ``spared`` it is wholly doubted.
         agreement_power: how the exponent follows the agreement of predictions and labels.
@@ -31,7 +31,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
     """
 
     strength: T
-    knee: T
+    poly: T
     spared: T
     spared_span: T
     agreement_power: T
@@ -62,7 +62,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
     "strength": (0.1, 16.0, 1.25),
-    "knee": (0.02, 1.5, 0.7),
+    "poly": (0.02, 20.0, 1.8),
     "spared": (0.01, 2.0, 0.2),
     "spared_span": (0.02, 2.0, 0.3),
     "agreement_power": (0.01, 3.0, 0.02),

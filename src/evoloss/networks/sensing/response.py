@@ -1,21 +1,20 @@
-r"""Response of a loss to its readings: how far it doubts a label, and what labels cost by that.
+r"""Response of a loss to its readings: what labels cost while they are learned, and once they are memorised.
 
-With k the label and j the predicted class of a sample,
+With k the label and j the predicted class of a sample, the pull on the label is that of cross-entropy times
 
-.. math:: L(p, k) = (1 - m) \log \frac{1 + \rho_j}{p_k + \rho_j}
+.. math:: w = a \frac{1 + b p_k}{1 + b / C} + (1 - a - m) + m \Bigl(\frac{p_k}{p_j}\Bigr)^{t_j}.
+
+Three losses take turns. While nothing is memorised a is 1: Poly-1 (Leng et al. 2022, arXiv:2204.12511), which
+pulls more where labels are on their way to be learned and less on those that contradict. As labels come to be
+memorised a falls to 0, and the loss is cross-entropy. Where wrong labels are among them m rises to 1: of
+labels that are memorised p tells nothing, so they are doubted against their strongest rival, the predicted
+class. Doubt is by predicted class, since noise is: where a class is contradicted much less than others are,
+its contradictions are hard samples. The cost is
+
+.. math:: L(p, k) = a \frac{b (1 - p_k) - \log p_k}{1 + b / C} - (1 - a - m) \log p_k
     + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log p_j\Bigr).
 
-The pull on a label is that of cross-entropy times
-
-.. math:: w = (1 - m) \frac{p_k}{p_k + \rho_j} + m \Bigl(\frac{p_k}{p_j}\Bigr)^{t_j}.
-
-The first part is forward correction for symmetric noise (Patrini et al. 2017, arXiv:1609.03683), less a
-constant: with a share :math:`\eta` of wrong labels, :math:`\rho = \eta / (C - 1 - C \eta)` are the odds at
-which a prediction makes its label as likely wrong as right. It keeps its shape where nothing is memorised. Of
-labels that are being memorised p tells nothing: there the second part doubts them against their strongest
-rival, the predicted class. Both are by predicted class, since noise is: where a class is contradicted much
-less than others are, its contradictions are hard samples. No gradient flows through :math:`p_j`, m,
-:math:`\rho` and t. With m and :math:`\rho` 0 it is cross-entropy.
+No gradient flows through :math:`p_j`, a, m and t. With a and m 0 it is cross-entropy.
 """
 
 from __future__ import annotations
@@ -27,30 +26,32 @@ from torch import Tensor
 
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import Values, evidence, is_known, limited
+from evoloss.networks.sensing.sensor import Values, is_known, limited
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
 
 T = TypeVar("T")
 _ROUNDING = 8 * torch.finfo(torch.float32).eps
-_LARGEST_SHARE = 0.9  # of what labels at random would be, that is taken to be wrong
-_LEAST_ODDS = 1e-12  # below them predictions are not told from cross-entropy's
 _TINY = torch.finfo(torch.float32).tiny
 _AT_FLOOR = torch.tensor(LOG_P_FLOOR, dtype=torch.float64).exp().item()
 
 
 class Response(NamedTuple, Generic[T]):
-    r"""Doubt of labels; tensors, arrays or plain numbers.
+    """What a loss makes of its readings; tensors, arrays or plain numbers.
 
     Attributes:
-        doubt: m, from 0 to 1: how far wrong labels are being memorised.
-        odds: of a wrong label, :math:`\rho`, at least 0, of each predicted class or each sample.
-        exponent: t, above 0, likewise.
+        learning: a, from 0 to 1: 1 as long as nothing is memorised.
+        doubt: m, from 0 to 1 - a: how far wrong labels are being memorised.
+        exponent: t, above 0, of each predicted class or each sample.
     """
 
+    learning: T
     doubt: T
-    odds: T
     exponent: T
+
+
+CROSS_ENTROPY = Response(0.0, 0.0, 1.0)
+"""The response where nothing can be told."""
 
 
 def response(
@@ -60,7 +61,7 @@ def response(
     of_training: Operations = TENSORS,
     of_classes: Operations = TENSORS,
 ) -> Response[Any]:
-    """The response to statistics: no doubt as long as the size of the training set is not known.
+    """The response to statistics: cross-entropy as long as the size of the training set is not known.
 
     Args:
         numbers: of the sensor.
@@ -70,7 +71,7 @@ def response(
         of_classes: operations on those of each class.
 
     Returns:
-        A doubt, and ``n_classes`` odds and exponents.
+        A share of learning, a doubt, and ``n_classes`` exponents.
     """
     at, by_class, others = of_training, of_classes, max(1, n_classes - 1)
     state = at.alike(state, numbers.strength)
@@ -85,48 +86,59 @@ def response(
     )
     known = is_known(state)
     exponent = at.where(known, numbers.strength * agreed**numbers.agreement_power, MIN_EXPONENT)
-    found = at.where(known, numbers.knee * evidence(numbers, state["plateau"], at), 0.0)
-    wrong = by_class.beside(found) * shares
-    wrong = by_class.at_most(wrong, _LARGEST_SHARE * (n_classes - 1) / n_classes)
-    odds = wrong / (others - n_classes * wrong)
     return Response(
+        at.where(known, 1 - state["by_heart"], 0.0),
         at.where(known, state["memorised"], 0.0),
-        by_class.where(odds > _LEAST_ODDS, odds, 0.0),
         by_class.at_least(by_class.beside(exponent) * focus, MIN_EXPONENT),
     )
 
 
-def label_cost(log_p: Tensor, top: Tensor, doubted: Response[Tensor]) -> Tensor:
-    """L(p, k) by differentiable operations; below ``LOG_P_FLOOR`` the second part goes on as it is there.
+def poly_scale(poly: Any, n_classes: int) -> Any:
+    """The factor that makes the pull of Poly-1 cross-entropy's where predictions are uniform."""
+    return 1 / (1 + poly / n_classes)
+
+
+def largest_pull(poly: Any, n_classes: int) -> Any:
+    """The largest factor w that there is."""
+    return (1 + poly) * poly_scale(poly, n_classes)
+
+
+def label_cost(log_p: Tensor, top: Tensor, made: Response[Tensor], poly: Tensor, n_classes: int) -> Tensor:
+    """L(p, k) by differentiable operations; below ``LOG_P_FLOOR`` doubt goes on as it is there.
 
     Args:
         log_p: log-probabilities of labels, of any shape.
         top: those of the predicted classes, which broadcast with it; no gradient flows through them.
-        doubted: attributes that broadcast with them.
+        made: attributes that broadcast with them.
+        poly: the number b.
+        n_classes: C.
     """
-    doubt, odds, exponent = doubted
+    learning, doubt, exponent = made
+    learned: Tensor = learning * poly_scale(poly, n_classes)
     argument = exponent * (log_p - top)
     inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
     below = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
     against_rival = (-torch.expm1(inside) + below * _AT_FLOOR) / exponent - top
-    is_doubted = odds > 0
-    sum_or_one = torch.where(is_doubted, log_p.exp() + odds, 1.0)
-    corrected = torch.where(is_doubted, odds.log1p() - sum_or_one.log(), -log_p)
     # Infinite costs of impossible labels count in neither way where their part has no weight.
-    first = torch.where(doubt < 1, (1 - doubt) * corrected, 0.0)
-    return first + torch.where(doubt > 0, doubt * against_rival, 0.0)
+    share = learned + (1 - learning - doubt).clamp(min=0.0)
+    cost: Tensor = learned * poly * -torch.expm1(log_p) + torch.where(share > 0, share * -log_p, 0.0)
+    return cost + torch.where(doubt > 0, doubt * against_rival, 0.0)
 
 
-def pull(log_p: Any, top: Any, doubted: Response[Any], on: Operations = TENSORS) -> Any:
-    """The factor w by which the pull on labels is less than cross-entropy's, from 0 to 1.
+def pull(
+    log_p: Any, top: Any, made: Response[Any], poly: Any, n_classes: int, on: Operations = TENSORS
+) -> Any:
+    """The factor w by which the pull on labels is cross-entropy's, from 0 to :func:`largest_pull`.
 
     Args:
         log_p: log-probabilities of the labels, of any shape.
         top: those of the predicted classes.
-        doubted: attributes that broadcast with them.
+        made: attributes that broadcast with them.
+        poly: the number b, which broadcasts with them.
+        n_classes: C.
         on: operations on samples.
     """
-    doubt, odds, exponent = doubted
-    p = on.exp(log_p)
-    corrected = on.where(odds > 0, p / on.at_least(p + odds, _LEAST_ODDS), 1.0)
-    return corrected + doubt * (on.exp(exponent * (log_p - top)) - corrected)
+    learning, doubt, exponent = made
+    scale = poly_scale(poly, n_classes)
+    learned = scale * (1 + poly * on.exp(log_p)) - 1
+    return 1 + learning * learned + doubt * (on.exp(exponent * (log_p - top)) - 1)

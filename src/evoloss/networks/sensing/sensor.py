@@ -72,8 +72,8 @@ def initial_state(n_classes: int) -> RunningState:
         progress ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
         and second moment of all places, ``epoch_place`` and ``epoch_spread``; of the last one the
         ``last_mean`` and ``last_slope`` of right predictions, ``last_known`` 1 if it has a slope. The number
-        of ``recalls`` and their mean ``recall``; ``memorised``, the strongest sign of wrong labels that are
-        memorised.
+        of ``recalls`` and their mean ``recall``; ``by_heart``, the strongest sign that labels are memorised,
+        and ``memorised``, that wrong ones are.
     """
     state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
     return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in OF_CLASSES}
@@ -82,7 +82,7 @@ def initial_state(n_classes: int) -> RunningState:
 _SCALARS = (
     *("n_samples", "completed", "into", "agreement", "slow", "plateau"),
     *("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread"),
-    *("last_mean", "last_slope", "last_known", "recalls", "recall", "memorised"),
+    *("last_mean", "last_slope", "last_known", "recalls", "recall", "by_heart", "memorised"),
 )
 
 
@@ -179,13 +179,14 @@ def moved_on(
     plateau = at.at_least(found, state["plateau"])
     sure = after["recall"] - _ERRORS * recall_error(after["last_mean"], n_samples, after["recalls"], at)
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
-    sign = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising * evidence(numbers, plateau, at))
+    memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
-        "memorised": at.at_least(sign, state["memorised"]),
+        "by_heart": at.at_least(memorising, state["by_heart"]),
+        "memorised": at.at_least(memorising * evidence(numbers, plateau, at), state["memorised"]),
         "confident": confident,
         "contradicted": contradicted,
         "shares": shares,

@@ -24,8 +24,8 @@ from evoloss.networks.sensing.course import (
 )
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
-from evoloss.networks.sensing.response import Response, response
-from evoloss.networks.sensing.sensor import OF_CLASSES, moved_on, sample_weights
+from evoloss.networks.sensing.response import CROSS_ENTROPY, Response, poly_scale, response
+from evoloss.networks.sensing.sensor import OF_CLASSES, is_known, moved_on, sample_weights
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
     Array,
@@ -40,10 +40,7 @@ from evoloss.networks.terms import (
 # Of samples the log-probability of the prediction, the prediction, the least likely class and the label.
 _Read = tuple[Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 _LEAST_POWER = float(np.exp(LOG_P_FLOOR))
-_LEAST_SUM = 1e-30  # of which a logarithm is taken
 _ARRAYS = frozenset((*OF_CLASSES, *ARRAYS_OF_COURSE))
-NO_DOUBT = Response(0.0, 0.0, 1.0)
-"""Cross-entropy."""
 
 
 @dataclass
@@ -55,7 +52,7 @@ class SensingTerms(RowTerms):
         n_classes: the class count.
         state: of a call, the statistics before it.
         store: of a call of the training, where those after it go.
-        doubted: of a call, what it costs by; odds and exponents of each class.
+        made: of a call, what it costs by; exponents of each class where labels are doubted.
         predicted: of a call, the predicted classes.
     """
 
@@ -63,14 +60,14 @@ class SensingTerms(RowTerms):
     n_classes: int
     state: StateArrays | None = None
     store: StoreState | None = None
-    doubted: Response[Any] = NO_DOUBT
+    made: Response[Any] = CROSS_ENTROPY
     predicted: NDArray[np.int64] | None = None
     has_state = True
 
     @property
     def held(self) -> Context:  # type: ignore[override]
         """The response of a call, ``(3, C)``."""
-        rows = [np.broadcast_to(np.float64(value), self.n_classes) for value in self.doubted]
+        rows = [np.broadcast_to(np.float64(value), self.n_classes) for value in self.made]
         return torch.from_numpy(np.stack(rows))
 
     def of_call(self, state: StateArrays, store: StoreState | None) -> SensingTerms:
@@ -83,7 +80,7 @@ class SensingTerms(RowTerms):
         self.predicted = predicted = rows.log_probs.argmax(0)
         read = _read(top, predicted, rows.label, lambda some: rows.log_probs[:, some].argmin(0))
         self._take_in(top, predicted, rows.log_p, rows.label, read)
-        return _cost_and_slope(rows.log_p, top, self._of_samples())
+        return self._cost_and_slope(rows.log_p, top)
 
     def state_context(
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
@@ -109,7 +106,7 @@ class SensingTerms(RowTerms):
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; the context is the predicted classes'."""
         assert context is not None  # state_context gave both
-        cost, slope = _cost_and_slope(log_p.numpy(), context.numpy(), self._of_samples())
+        cost, slope = self._cost_and_slope(log_p.numpy(), context.numpy())
         return torch.from_numpy(cost), torch.from_numpy(slope)
 
     def _take_in(
@@ -137,16 +134,35 @@ class SensingTerms(RowTerms):
             after = moved_on(numbers, state, sums, FLOATS, ARRAYS)
             state = after | course_moved_on(state, after, sums, FLOATS, ARRAYS)
             self.store(state)
-        # Below that nothing is doubted, and most trainings stay there.
-        if state["plateau"] > numbers.clean:
-            self.doubted = response(numbers, state, self.n_classes, FLOATS, ARRAYS)
+        if state["memorised"] > 0 or not is_known(state):
+            self.made = response(numbers, state, self.n_classes, FLOATS, ARRAYS)
+        else:  # most of most trainings: no exponent counts
+            self.made = Response(1 - state["by_heart"], 0.0, 1.0)
 
-    def _of_samples(self) -> Response[Any]:
-        """The response to each sample of a call, ``(N,)``; plain numbers where no label is doubted."""
-        doubt, odds, exponents = self.doubted
-        if self.doubted is NO_DOUBT or self.predicted is None:
-            return NO_DOUBT
-        return Response(doubt, odds[self.predicted], exponents[self.predicted])
+    def _cost_and_slope(self, log_p: Array, top: Array) -> tuple[Array, Array]:
+        """Costs of labels and their slopes by ``log_p``; parts without weight are not worked out."""
+        learning, doubt, exponent = self.made
+        learned = learning * poly_scale(self.numbers.poly, self.n_classes)
+        share = learned + max(0.0, 1 - learning - doubt)
+        cost, slope = np.multiply(log_p, -share), np.full_like(log_p, -share)
+        if learned > 0:
+            p = np.exp(log_p)
+            p *= learned * self.numbers.poly
+            slope -= p
+            cost -= p
+            cost += learned * self.numbers.poly
+        if doubt > 0:
+            assert self.predicted is not None  # with the doubt
+            exponents = exponent.astype(log_p.dtype)[self.predicted]
+            with np.errstate(invalid="ignore"):  # of rows without a prediction
+                argument = (log_p - top) * exponents
+                inside = np.maximum(argument, LOG_P_FLOOR)
+                power = np.expm1(inside)
+                rival = (np.subtract(inside, argument, out=argument) * _LEAST_POWER - power) / exponents - top
+            cost += np.multiply(rival, doubt, out=rival)
+            power += 1
+            slope -= np.multiply(power, doubt, out=power)
+        return cost, slope
 
 
 def _read(
@@ -158,28 +174,3 @@ def _read(
     """The values of the samples of a call that a course reads."""
     some = slice(None, None, row_step(len(top)))
     return top[some], predicted[some], lowest_of(some), label[some]
-
-
-def _cost_and_slope(log_p: Array, top: Array, doubted: Response[Any]) -> tuple[Array, Array]:
-    """Costs of labels and their slopes by ``log_p``; parts without weight are not worked out."""
-    cost, slope = np.negative(log_p), np.full_like(log_p, -1.0)
-    if doubted is NO_DOUBT:
-        return cost, slope
-    doubt, odds, exponent = doubted.doubt, *(part.astype(log_p.dtype) for part in doubted[1:])
-    if doubt < 1:
-        p = np.exp(log_p)
-        sums = np.maximum(p + odds, _LEAST_SUM)
-        is_doubted = odds > 0
-        np.copyto(cost, np.log1p(odds) - np.log(sums), where=is_doubted)
-        np.negative(np.divide(p, sums, out=slope, where=is_doubted), out=slope, where=is_doubted)
-    if doubt > 0:
-        with np.errstate(invalid="ignore"):  # of rows without a prediction
-            argument = (log_p - top) * exponent
-            inside = np.maximum(argument, LOG_P_FLOOR)
-            power = np.expm1(inside)
-            rival = (np.subtract(inside, argument, out=argument) * _LEAST_POWER - power) / exponent - top
-            rival -= cost
-        cost += np.multiply(rival, doubt, out=rival)
-        power += 1 + slope
-        slope -= np.multiply(power, doubt, out=power)
-    return cost, slope
