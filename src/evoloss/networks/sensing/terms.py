@@ -144,7 +144,9 @@ class SensingTerms(RowTerms):
         learning, doubt, exponent = self.made
         learned = learning * poly_scale(self.numbers.poly, self.n_classes)
         share = learned + max(0.0, 1 - learning - doubt)
-        cost, slope = np.multiply(log_p, -share), np.full_like(log_p, -share)
+        # Impossible labels cost infinitely much, of which no share is nothing.
+        cost = np.multiply(log_p, -share) if share > 0 else np.zeros_like(log_p)
+        slope = np.full_like(log_p, -share)
         if learned > 0:
             p = np.exp(log_p)
             p *= learned * self.numbers.poly
