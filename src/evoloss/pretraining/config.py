@@ -208,11 +208,16 @@ class PretrainConfig:
                 raise UnknownNameError.among(setting.name, str(getattr(self, setting.name)), get_args(hint))
 
     def _check_numbers(self) -> None:
-        at_least = {"generations": 1, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
+        at_least = {"generations": 0, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
         at_least |= {"elites": 1, "eval_groups": 2}
         for name, least in {**at_least, "checkpoint_every": 1}.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.generations == 0 and self.start == "random":
+            raise ConfigError(
+                'generations = 0 writes the loss that a search starts from: name it (start = "set_by_hand", '
+                "or a known loss), or give at least 1"
+            )
         for name in ("sigma", "learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be above 0 and finite, got {getattr(self, name)}")

@@ -282,11 +282,14 @@ class _Run:
     def result(self) -> PretrainResult:
         advantage, network = None, self.network
         chosen = self._choose_elite()
-        if chosen is not None:
+        if chosen is None and not self.records:  # no search: what it would have started from
+            chosen = self._choose()
+        judges = self.config.fitness == "learnability"
+        if chosen is not None and judges:
             advantage = evaluate_held_out(self.config, network, chosen.params[None], "report", self.executor)[
                 0
             ]
-        else:
+        elif chosen is None:
             chosen = self._choose()
         params = chosen.params.to(torch.float32)
         scores, dominance = score_all(network, params, self.held_out), None

@@ -146,7 +146,7 @@ def _summary(
     history: list[GenerationRecord],
     by_count: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
-    seconds = history[-1].seconds
+    seconds = history[-1].seconds if history else 0.0
     lowest = {
         name: min((row[name] for row in by_count.values()), default=None)
         for name in ("consistency", "kendall_tau", "spearman_rho")
@@ -158,7 +158,7 @@ def _summary(
         "generations_per_second": len(history) / seconds if seconds > 0 else None,
         "evaluations": len(history) * config.popsize,
         "rejected": sum(record.rejected for record in history),
-        "attempts": history[-1].attempt,
+        "attempts": history[-1].attempt if history else 1,
         "kept_generation": generation,
         "settled": is_settled(config, by_count),
         "ranking_consistency": lowest["consistency"],

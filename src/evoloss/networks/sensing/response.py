@@ -12,13 +12,16 @@ class. Doubt is by predicted class, since noise is: where a class is contradicte
 its contradictions are hard samples. The cost is
 
 .. math:: L(p, k) = a \frac{b (1 - p_k) - \log p_k}{1 + b / C} - (1 - a - m) \log p_k
-    + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log p_j\Bigr).
+    + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log \frac{p_k + p_j}{2}\Bigr).
 
-No gradient flows through :math:`p_j`, a, m and t. With a and m 0 it is cross-entropy.
+No gradient flows through the last logarithm, nor through :math:`p_j`, a, m and t: that logarithm is there so
+that the cost never falls when probability goes from the label to other classes. With a and m 0 it is
+cross-entropy.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
@@ -118,7 +121,8 @@ def label_cost(log_p: Tensor, top: Tensor, made: Response[Tensor], poly: Tensor,
     argument = exponent * (log_p - top)
     inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
     below = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
-    against_rival = (-torch.expm1(inside) + below * _AT_FLOOR) / exponent - top
+    half = torch.logaddexp(log_p.detach(), top) - math.log(2)
+    against_rival = (-torch.expm1(inside) + below * _AT_FLOOR) / exponent - half
     # Infinite costs of impossible labels count in neither way where their part has no weight.
     share = learned + (1 - learning - doubt).clamp(min=0.0)
     cost: Tensor = learned * poly * -torch.expm1(log_p) + torch.where(share > 0, share * -log_p, 0.0)

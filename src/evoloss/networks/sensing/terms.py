@@ -40,6 +40,7 @@ from evoloss.networks.terms import (
 # Of samples the log-probability of the prediction, the prediction, the least likely class and the label.
 _Read = tuple[Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 _LEAST_POWER = float(np.exp(LOG_P_FLOOR))
+_LOG_2 = np.log(2, dtype=np.float32)
 _ARRAYS = frozenset((*OF_CLASSES, *ARRAYS_OF_COURSE))
 
 
@@ -160,7 +161,8 @@ class SensingTerms(RowTerms):
                 argument = (log_p - top) * exponents
                 inside = np.maximum(argument, LOG_P_FLOOR)
                 power = np.expm1(inside)
-                rival = (np.subtract(inside, argument, out=argument) * _LEAST_POWER - power) / exponents - top
+                rival = (np.subtract(inside, argument, out=argument) * _LEAST_POWER - power) / exponents
+                rival -= np.logaddexp(log_p, top) - _LOG_2
             cost += np.multiply(rival, doubt, out=rival)
             power += 1
             slope -= np.multiply(power, doubt, out=power)
