@@ -123,7 +123,8 @@ def _record(line: str, generation: int) -> GenerationRecord:
 def _read(path: Path, count: int | None) -> list[GenerationRecord]:
     try:
         # Lines beyond the checkpoint may be torn, so they are not even decoded.
-        lines = read_regular(path, MAX_HISTORY_BYTES).removesuffix(b"\n").split(b"\n")[:count]
+        text = read_regular(path, MAX_HISTORY_BYTES).removesuffix(b"\n")
+        lines = text.split(b"\n")[:count] if text else []  # of no generations
         records = [_record(line.decode(), generation) for generation, line in enumerate(lines, start=1)]
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist, so the run cannot go on; {START_AGAIN}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from evoloss.errors import UnknownNameError
 
 SHIPPED: dict[str, str] = {
+    "adaptive": "labels of which nobody knows how many are wrong; set by hand, and told n_samples",
     "evolved-base": "everyday classification with mostly clean labels, many or few",
     "evolved-noise": "wrong labels of unknown kind and share; no noise rate to set",
     "evolved-noise-strong": "many wrong labels; costs more where labels are right",

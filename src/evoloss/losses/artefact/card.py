@@ -50,7 +50,7 @@ def card_text(
         "loss = criterion(logits, target)  # as nn.CrossEntropyLoss",
         "```",
         "",
-        "It was learned from synthetic prediction-label pairs alone; no data set was read.",
+        _origin(record.get("pretraining")),
     ]
     if record.get("notes"):
         lines += ["", paragraphs(record["notes"]).strip()]
@@ -59,6 +59,15 @@ def card_text(
     lines += _scores(record.get("scores"))
     lines += _pretraining(record.get("pretraining"), has_layers=bool(network.get("hidden")))
     return "\n".join(lines) + "\n"
+
+
+def _origin(pretraining: Any) -> str:
+    """Where the parameters are from."""
+    if not isinstance(pretraining, Mapping) or pretraining.get("generations") != 0:
+        return "It was learned from synthetic prediction-label pairs alone; no data set was read."
+    if pretraining.get("start") == "set_by_hand":
+        return "Its parameters were set by hand; no search has changed them."
+    return "Its parameters are those that a search would start from; no search has changed them."
 
 
 def _hidden_layers(network: Mapping[str, Any]) -> list[str]:
