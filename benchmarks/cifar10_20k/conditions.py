@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.accuracy_study import Condition
 from benchmarks.transfer.conditions import EVOLVED, PAPER
 
-FIRST = ("cross_entropy", "sensing", "gce", "evolved-base", "evolved-noise", "label_smoothing", "sce")
+FIRST = ("cross_entropy", "adaptive", "gce", "evolved-base", "evolved-noise", "label_smoothing", "sce")
 SECOND = ("evolved-noise-strong", "evolved-noise-long", "jal_ce", "nce_rce", "anl_ce")
 THIRD = (
     *("mae_star", "phuber", "logit_clip", "base_mda", "ogc", "dal", "elr", "epsilon_softmax_mae"),
@@ -17,9 +16,7 @@ THIRD = (
 )
 STAGES = (FIRST, SECOND, THIRD)
 """All losses, those of most interest first; those that this version does not have are left out."""
-SENSING = Path(__file__).parent / "losses/sensing"
-"""The folder of the sensing loss whose numbers were set by hand."""
-FOLDERS = {SENSING.name: SENSING, **{name: EVOLVED / name for name in PAPER}}
+FOLDERS = {name: EVOLVED / name for name in PAPER}
 """Losses that are neither known nor shipped; those of the published method alone are of ``transfer``."""
 PASSES = ((1, 3), (2, 3), (3, 5), (3, 20))
 """How many of the stages have their turn in all conditions, and with how many seeds at most."""

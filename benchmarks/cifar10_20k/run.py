@@ -15,16 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from benchmarks.cifar10_20k.conditions import CONDITIONS, FOLDERS, PASSES, SENSING, STAGES
+from benchmarks.cifar10_20k.conditions import CONDITIONS, FOLDERS, PASSES, STAGES
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Step, Study, describe, run_steps
 from evoloss.data.folders import data_folder
-from evoloss.errors import ArtefactError, UnknownNameError
-from evoloss.losses import EvolvedLoss
-from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.numbers import SensorNumbers
 
 OUT = Path(__file__).parent / "results"
 
@@ -71,20 +65,8 @@ def plan(settings: SizeStudy) -> Iterator[Step]:
             yield whole.step(condition, ("cross_entropy", *losses), seeds)
 
 
-def save_sensing_loss(folder: Path = SENSING) -> None:
-    """Write the sensing loss by the numbers that are set by hand now; one with others is replaced."""
-    loss = EvolvedLoss(SensingNetwork(), SensorNumbers.set_by_hand())
-    try:
-        is_there = torch.equal(EvolvedLoss(folder).params, loss.params)
-    except (ArtefactError, UnknownNameError):  # none, or one with other numbers
-        is_there = False
-    if not is_there:
-        loss.save_pretrained(folder)
-
-
 def main(settings: SizeStudy) -> int:
     """Run what is planned; the status of the first comparison that fails, else 0."""
-    save_sensing_loss()
     print(describe(plan(settings)), flush=True)
     return 0 if settings.dry_run else run_steps(plan(settings), settings.workers)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.cifar10_20k.conditions import SENSING
 from benchmarks.harness.comparison import ROBUST
 from evoloss.zoo import SHIPPED
 
@@ -39,9 +38,9 @@ class Condition:
 
 
 EPOCHS: dict[Model, int] = {"resnet20": 30, "resnet18": 15}
-MILD: tuple[str, ...] = ("cross_entropy", SENSING.name, *SHIPPED, "label_smoothing", "poly1")
+MILD: tuple[str, ...] = ("cross_entropy", *SHIPPED, "label_smoothing", "poly1")
 """Losses for clean labels."""
-NOISY: tuple[str, ...] = ("cross_entropy", SENSING.name, *SHIPPED, "label_smoothing", *ROBUST)
+NOISY: tuple[str, ...] = ("cross_entropy", *SHIPPED, "label_smoothing", *ROBUST)
 """Losses for noisy labels."""
 
 

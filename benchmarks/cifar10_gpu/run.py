@@ -21,8 +21,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cifar10_20k.conditions import SENSING
-from benchmarks.cifar10_20k.run import save_sensing_loss
 from benchmarks.cifar10_gpu.conditions import CONDITIONS, PASSES, WORKERS, Model, Name
 from benchmarks.harness import command
 from benchmarks.harness.comparison import available, compare_command, run_command
@@ -46,7 +44,7 @@ class Cifar10Gpu:
     workers: int | None = None
     """Runs side by side; by default 10 of ResNet-20 or 3 of ResNet-18."""
     losses: tuple[str, ...] = ()
-    """Losses in place of the condition's, beside cross_entropy; ``sensing`` is that of cifar10_20k."""
+    """Losses in place of the condition's, beside cross_entropy."""
     seeds: int | None = None
     """Runs for each loss at most; by default those of the condition."""
     out: Path = RESULTS
@@ -74,7 +72,7 @@ def comparison(settings: Cifar10Gpu, seeds: int) -> list[str]:
     """The call of ``evoloss compare`` that brings a condition to some seeds."""
     condition = CONDITIONS[settings.condition]
     names = ("cross_entropy", *settings.losses) if settings.losses else condition.losses
-    losses = available(names[: 2 if settings.toy else None], (SENSING.name,))
+    losses = available(names[: 2 if settings.toy else None])
     options: dict[str, object] = {
         "dataset": "cifar10",
         "validation": 0.1,  # 5,000 of 50,000 images
@@ -101,7 +99,7 @@ def comparison(settings: Cifar10Gpu, seeds: int) -> list[str]:
     arguments = compare_command(
         options,
         lr_grid=grid,
-        losses=(str(SENSING) if name == SENSING.name else name for name in losses),
+        losses=losses,
         seeds=seeds,
     )
     return [*arguments, *(["--validation-noise"] if condition.label_noise else [])]
@@ -119,7 +117,6 @@ def report(folder: Path) -> str:
 
 def main(settings: Cifar10Gpu) -> int:
     """Run a condition for its minutes; the status of a failure, else 0, complete or not."""
-    save_sensing_loss()
     until, status = time.monotonic() + 60 * settings.minutes, None
     for seeds in passes(settings):
         left = until - time.monotonic()

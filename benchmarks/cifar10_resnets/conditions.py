@@ -8,7 +8,7 @@ from benchmarks.cifar10_20k.conditions import CONDITIONS as MIDDLE
 from benchmarks.harness.accuracy_study import Condition
 from benchmarks.transfer.conditions import PAPER
 
-RESNET8_LOSSES = ("cross_entropy", "sensing", "gce", "evolved-noise", "evolved-base", *PAPER)
+RESNET8_LOSSES = ("cross_entropy", "adaptive", "gce", "evolved-noise", "evolved-base", *PAPER)
 _MIDDLE = {condition.name: condition for condition in MIDDLE}
 
 
@@ -58,8 +58,8 @@ def _resnet20(labels: str, *, losses: tuple[str, ...], seeds: int) -> Part:
 
 
 PARTS = (
-    _resnet20("clean", losses=("cross_entropy", "label_smoothing", "evolved-base", "sensing"), seeds=3),
-    _resnet20("sym40", losses=("cross_entropy", "gce", "evolved-noise", "sensing"), seeds=2),
+    _resnet20("clean", losses=("cross_entropy", "label_smoothing", "evolved-base", "adaptive"), seeds=3),
+    _resnet20("sym40", losses=("cross_entropy", "gce", "evolved-noise", "adaptive"), seeds=2),
     _resnet8("clean-short"),
     _resnet8("sym40-long"),
     _resnet8("human-long"),

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from benchmarks.cifar10_20k.conditions import FOLDERS
 from benchmarks.cifar10_20k.run import OUT as MIDDLE_RESULTS
-from benchmarks.cifar10_20k.run import save_sensing_loss
 from benchmarks.cifar10_resnets.conditions import CONDITIONS, PARTS, Part
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Step, Study, describe, earlier_results, run_steps
@@ -115,7 +114,6 @@ def waiting(settings: ResnetStudy) -> list[str]:
 
 def main(settings: ResnetStudy) -> int:
     """Run what is planned; the status of the first comparison that fails, else 0."""
-    save_sensing_loss()
     print(describe(plan(settings)), flush=True)
     print("\n".join(waiting(settings)), flush=True)
     return 0 if settings.dry_run else run_steps(plan(settings), settings.workers)

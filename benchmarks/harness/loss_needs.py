@@ -32,10 +32,9 @@ def known_needs() -> dict[str, str]:
 
 @cache
 def keeps_state(loss: str) -> bool:
-    """Test whether a known or shipped loss, or the folder ``sensing``, keeps statistics of its training."""
-    if loss in LOSSES or is_shipped(loss):
-        return getattr(resolve_loss(loss), "loss_state", None) is not None
-    return loss == "sensing"
+    """Test whether a known or shipped loss keeps statistics of its training."""
+    known = loss in LOSSES or is_shipped(loss)
+    return known and getattr(resolve_loss(loss), "loss_state", None) is not None
 
 
 def need(loss: str) -> str:

@@ -11,7 +11,7 @@ from benchmarks.harness.study_results import BASELINE, Measured, Overall, load, 
 from benchmarks.harness.study_rivals import rivals
 from evoloss.report.tables import NOTHING, marked
 
-SENSING = "sensing"
+OWN = "adaptive"
 """The loss that keeps a state and has nothing to set."""
 BEGIN, END = "<!-- tables of the results -->", "<!-- end of the tables -->"
 """Between these stand the tables in a README."""
@@ -34,8 +34,8 @@ def tables(study: Study, situations: Situations) -> list[str]:
     return [
         *(READING, "", "### Over conditions", ""),
         *over_conditions(measured, situations, len(study.conditions)),
-        *("", f"### `{SENSING}` against the best of the others", ""),
-        *rivals(measured, SENSING),
+        *("", f"### `{OWN}` against the best of the others", ""),
+        *rivals(measured, OWN),
         *("", "### What is there", ""),
         *what_is_there(study, measured),
         *(line for found in measured.values() for line in ("", *one_condition(found))),

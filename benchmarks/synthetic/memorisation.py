@@ -42,7 +42,6 @@ LABELS: dict[str, tuple[str, float]] = {
 }
 """Kind and share of wrong labels, by the name that they have in ``benchmarks.cifar10_20k``."""
 CONDITIONS = tuple(f"{labels}-{course}" for labels in LABELS for course in ("short", "long"))
-SENSING = "benchmarks/cifar10_20k/losses/sensing"
 _LOOKS = 6  # evaluations in a training
 
 
@@ -68,7 +67,7 @@ class MemorisationCheck:
     """Of the tasks."""
     known: tuple[str, ...] = ("cross_entropy", "label_smoothing", "gce", "sce")
     """Known losses; cross-entropy comes first."""
-    losses: tuple[str, ...] = ("evolved-base", "evolved-noise", SENSING)
+    losses: tuple[str, ...] = ("evolved-base", "evolved-noise", "adaptive")
     """Shipped losses, and directories of others."""
     again: tuple[str, ...] = ()
     """Names of losses that have changed, and are run again."""

@@ -16,7 +16,7 @@ from benchmarks.harness.results import read_record
 
 REFERENCE = Path(__file__).parent / "results" / "memorisation-images.json"
 IMAGES = Path(__file__).parents[1] / "cifar10_20k" / "results"
-COMPARED = ("cross_entropy", "gce", "evolved-noise", "sensing")
+COMPARED = ("cross_entropy", "gce", "evolved-noise", "adaptive")
 """The losses whose winner counts."""
 SITUATIONS: dict[str, tuple[str, ...]] = {
     "clean": ("clean-short", "clean-long"),

@@ -22,7 +22,7 @@ import tyro
 
 from benchmarks.harness import command
 from benchmarks.harness.results import read_record, update_record
-from benchmarks.synthetic.memorisation import SENSING, MemorisationCheck, train
+from benchmarks.synthetic.memorisation import MemorisationCheck, train
 from benchmarks.synthetic.priors import mean_and_error
 from evoloss.errors import ConfigError
 from evoloss.fitness import LARGEST_POINTS
@@ -44,8 +44,8 @@ class SearchedLoss:
     """Directory of the loss."""
     out: Path
     """File for the results; groups that it has are not trained again."""
-    by_hand: str = SENSING
-    """Directory of the loss whose numbers were set by hand, of the same kind."""
+    by_hand: str = "adaptive"
+    """The loss whose numbers were set by hand, of the same kind, or its directory."""
     losses: tuple[str, ...] = STATIC
     """Shipped losses, and directories of others, to compare with."""
     known: tuple[str, ...] = ("cross_entropy", "label_smoothing", "gce", "sce")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.harness.accuracy_study import Condition
 
 LOSSES = (
-    *("cross_entropy", "sensing", "gce", "sce", "label_smoothing"),
+    *("cross_entropy", "adaptive", "gce", "sce", "label_smoothing"),
     *("evolved-base", "evolved-noise", "evolved-noise-strong"),
 )
 

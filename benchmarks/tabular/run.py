@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cifar10_20k.conditions import SENSING
-from benchmarks.cifar10_20k.run import save_sensing_loss
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Step, Study, describe, run_steps
 from benchmarks.tabular.conditions import CONDITIONS, FIRST_SEEDS, LOSSES, SIZES
@@ -51,7 +49,7 @@ class TabularStudy:
 def study(out: Path = OUT, data: Path = DATA) -> Study:
     """Conditions and losses, with results in a folder."""
     files = {name: data / f"{name}.npz" for name in SIZES}
-    return Study(CONDITIONS, (LOSSES,), out, {SENSING.name: SENSING}, files=files)
+    return Study(CONDITIONS, (LOSSES,), out, {}, files=files)
 
 
 def plan(settings: TabularStudy) -> Iterator[Step]:
@@ -70,7 +68,6 @@ def plan(settings: TabularStudy) -> Iterator[Step]:
 
 def main(settings: TabularStudy) -> int:
     """Run what is planned; the status of the first comparison that fails, else 0."""
-    save_sensing_loss()
     print(describe(plan(settings)), flush=True)
     if settings.dry_run:
         return 0

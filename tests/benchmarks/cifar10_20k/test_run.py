@@ -3,18 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 import tyro
 
 from benchmarks.cifar10_20k import run as study
-from benchmarks.cifar10_20k.conditions import CONDITIONS, HUMAN_LABELS, PASSES, SENSING, STAGES
+from benchmarks.cifar10_20k.conditions import CONDITIONS, HUMAN_LABELS, PASSES, STAGES
 from benchmarks.cifar10_20k.run import SizeStudy, main, plan
 from evoloss.cli.compare import CompareCommand
 from evoloss.compare.results import Results
 from evoloss.errors import UnknownNameError
-from evoloss.losses import EvolvedLoss
-from evoloss.networks.kinds.sensing import SensingNetwork
-from evoloss.networks.sensing.numbers import SensorNumbers
 
 
 def test_six_kinds_of_labels_in_two_courses() -> None:
@@ -52,20 +48,7 @@ def test_each_step_is_a_comparison_that_the_command_line_takes(
     assert parsed.train_labels == labels
 
 
-def test_the_sensing_loss_is_written_anew_only_where_its_numbers_have_changed(tmp_path: Path) -> None:
-    folder = tmp_path / "sensing"
-    study.save_sensing_loss(folder)
-    written = (folder / "loss.safetensors").stat().st_mtime_ns
-    study.save_sensing_loss(folder)
-    assert (folder / "loss.safetensors").stat().st_mtime_ns == written
-    EvolvedLoss(SensingNetwork(), torch.zeros(SensingNetwork().n_params)).save_pretrained(folder)
-    study.save_sensing_loss(folder)
-    assert torch.equal(EvolvedLoss(folder).params, SensorNumbers.set_by_hand())
-    assert torch.equal(EvolvedLoss(SENSING).params, SensorNumbers.set_by_hand()), "the one in the repository"
-
-
 def test_a_dry_run_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr(study, "save_sensing_loss", lambda: None)
     monkeypatch.setattr(study, "run_steps", lambda *_: pytest.fail("something was run"))
     assert main(SizeStudy(dry_run=True, out=tmp_path)) == 0
     assert "sym80-long" in capsys.readouterr().out

@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 import tyro
 
-from benchmarks.cifar10_20k.conditions import SENSING
 from benchmarks.cifar10_gpu import run as study
 from benchmarks.cifar10_gpu.conditions import CONDITIONS, Model, Name
 from benchmarks.cifar10_gpu.run import Cifar10Gpu, comparison, main, passes, report
@@ -39,7 +38,7 @@ def test_each_condition_is_a_comparison_that_the_command_line_takes(condition: N
     assert parsed.label_noise == {"noise40": 0.4, "noise80": 0.8, "asym40": 0.4}.get(condition, 0.0)
     assert parsed.noise_kind == ("asymmetric" if condition == "asym40" else "symmetric")
     assert parsed.validation_noise == bool(parsed.label_noise)
-    assert Path(parsed.losses[1]) == SENSING
+    assert parsed.losses[1] == "adaptive"
 
 
 def test_every_condition_is_planned() -> None:
@@ -50,7 +49,6 @@ def test_losses_and_seeds_of_the_user() -> None:
     parsed = _parsed(condition="noise40", losses=("mae",), seeds=3)
     assert parsed.losses == ("cross_entropy", "mae")
     assert parsed.seeds == (0, 1, 2)
-    assert _parsed(condition="noise40", losses=("sensing",)).losses[1] == str(SENSING)
 
 
 def test_every_loss_has_one_seed_before_any_has_two() -> None:
@@ -76,7 +74,6 @@ def test_what_the_minutes_allow(
         return statuses[len(seen) - 1]
 
     monkeypatch.setattr(study, "run_command", run_command)
-    monkeypatch.setattr(study, "save_sensing_loss", lambda: None)
     assert main(Cifar10Gpu(condition="noise40", out=tmp_path, minutes=2.0, seeds=3)) == ended
     assert len(seen) == calls
     assert all(0 < seconds <= 120 for seconds, _ in seen)

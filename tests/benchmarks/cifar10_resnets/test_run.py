@@ -64,7 +64,8 @@ def test_one_seed_of_everything_comes_first_each_loss_at_its_rate(tmp_path: Path
 
 def test_losses_without_a_rate_are_named_with_the_command_that_chooses_one(rates: Path) -> None:
     (line,) = waiting(ResnetStudy(only=("resnet20-clean",), rates=rates))
-    assert "no learning rate yet for sensing; python -m benchmarks.cifar10_20k.run --only clean-short" in line
+    command = "python -m benchmarks.cifar10_20k.run --only clean-short"
+    assert f"no learning rate yet for adaptive; {command}" in line
     assert waiting(ResnetStudy(only=("resnet20-clean",), losses=("evolved-base",), rates=rates)) == []
 
 
@@ -86,7 +87,6 @@ def test_what_is_done_is_not_run_again(tmp_path: Path, rates: Path, monkeypatch:
         return 0
 
     monkeypatch.setattr("benchmarks.harness.accuracy_study.run_command", run)
-    monkeypatch.setattr(study, "save_sensing_loss", lambda: None)
     assert main(settings) == 0
     assert len(called) == 3
     (step, *_) = plan(settings)
@@ -99,7 +99,6 @@ def test_what_is_done_is_not_run_again(tmp_path: Path, rates: Path, monkeypatch:
 def test_a_dry_run_runs_nothing(
     tmp_path: Path, rates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(study, "save_sensing_loss", lambda: None)
     monkeypatch.setattr(study, "run_steps", lambda *_: pytest.fail("something was run"))
     assert main(ResnetStudy(dry_run=True, out=tmp_path, rates=rates)) == 0
     text = capsys.readouterr().out

@@ -29,9 +29,9 @@ def make_condition(name: str, **changes: Any) -> Condition:
     return Condition(name=name, **{**values, **changes})
 
 
-def make_study(out: Path, losses: tuple[str, ...] = ("cross_entropy", "gce", "sensing")) -> Study:
+def make_study(out: Path, losses: tuple[str, ...] = ("cross_entropy", "gce", "adaptive")) -> Study:
     conditions = tuple(make_condition(name) for name in ("clean", "noisy", "noisier"))
-    return Study(conditions, (losses,), out, {"sensing": out / "sensing"})
+    return Study(conditions, (losses,), out, {})
 
 
 def write_runs(folder: Path, accuracies: dict[str, tuple[float, ...]], **changes: Any) -> None:

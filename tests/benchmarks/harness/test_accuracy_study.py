@@ -32,10 +32,10 @@ def test_a_data_set_of_a_file_and_a_rate_for_all(tmp_path: Path) -> None:
 
 
 def test_losses_of_a_condition_are_those_of_the_stages_or_its_own(tmp_path: Path) -> None:
-    study = make_study(tmp_path, ("cross_entropy", "gce", "gone", "sensing"))
+    study = make_study(tmp_path, ("cross_entropy", "gce", "gone", "adaptive"))
     clean, noisy, _ = study.conditions
     study = replace(study, losses_of={"noisy": ("mae",)})
-    assert study.planned_losses(clean) == ("cross_entropy", "gce", "sensing")
+    assert study.planned_losses(clean) == ("cross_entropy", "gce", "adaptive")
     assert study.planned_losses(noisy) == ("mae",)
     assert study.planned_losses(replace(clean, stages=0)) == ()
 

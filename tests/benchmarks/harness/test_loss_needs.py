@@ -15,11 +15,11 @@ def test_every_known_loss_says_what_it_has_to_be_told() -> None:
 
 def test_losses_that_keep_statistics_of_their_training() -> None:
     assert {name for name in LOSSES if keeps_state(name)} == {"ogc", "dal", "base_mda", "elr"}
-    assert keeps_state("sensing")
+    assert keeps_state("adaptive")
     assert not keeps_state("evolved-base")
 
 
 def test_what_has_nothing_to_set() -> None:
-    assert all(is_free(name) for name in ("cross_entropy", "mae", "sensing", *SHIPPED))
+    assert all(is_free(name) for name in ("cross_entropy", "mae", *SHIPPED))
     assert not any(is_free(name) for name in ("gce", "sce", "label_smoothing", "ogc", "epsilon_softmax_mae"))
-    assert need("sensing") == "the size of the training set"
+    assert need("adaptive") == "the size of the training set"

@@ -37,10 +37,10 @@ def test_conditions_that_are_not_there_yet_are_left_out(tmp_path: Path) -> None:
     write_tuning(tmp_path / "clean", {"gce": 0.1})
     assert load(make_study(tmp_path)) == {}
     write_runs(tmp_path / "noisier", {"cross_entropy": (50.0,), "gce": (52.0,)})
-    write_runs(tmp_path / "noisy", {"cross_entropy": (60.0,), "sensing": (70.0,), "gce": (61.0,)})
+    write_runs(tmp_path / "noisy", {"cross_entropy": (60.0,), "adaptive": (70.0,), "gce": (61.0,)})
     measured = load(make_study(tmp_path))
     assert list(measured) == ["noisy", "noisier"], "in the order of the study"
-    assert [(row.loss, len(row.points)) for row in overall(measured)] == [("gce", 2), ("sensing", 1)]
+    assert [(row.loss, len(row.points)) for row in overall(measured)] == [("gce", 2), ("adaptive", 1)]
 
 
 def test_files_of_several_rates_are_one_condition(tmp_path: Path) -> None:

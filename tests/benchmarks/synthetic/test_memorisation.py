@@ -10,7 +10,7 @@ import pytest
 from benchmarks.cifar10_20k.conditions import CONDITIONS as IMAGE_CONDITIONS
 from benchmarks.harness.results import read_record
 from benchmarks.synthetic import memorisation as module
-from benchmarks.synthetic.memorisation import CONDITIONS, LABELS, SENSING, MemorisationCheck, main, narrowed
+from benchmarks.synthetic.memorisation import CONDITIONS, LABELS, MemorisationCheck, main, narrowed
 from benchmarks.synthetic.memorisation_order import (
     REFERENCE,
     SITUATIONS,
@@ -39,8 +39,8 @@ def example(gce: dict[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:
     for situation, names in SITUATIONS.items():
         for at, name in enumerate(names):
             gain = GAINS[situation] + 0.01 * at
-            tasks[name] = entry(cross_entropy=0.0, sensing=gain, gce=gce[situation] + 0.01 * at)
-            images[name] = known(sensing=50 + gain, gce=50 + gain - 3)
+            tasks[name] = entry(cross_entropy=0.0, adaptive=gain, gce=gce[situation] + 0.01 * at)
+            images[name] = known(adaptive=50 + gain, gce=50 + gain - 3)
     return tasks, {"accuracy": images}
 
 
@@ -48,9 +48,9 @@ def test_tasks_that_order_losses_as_images_do_pass() -> None:
     found = verdict(*example({name: gain - 2 for name, gain in GAINS.items()}))
     assert found["passed"]
     assert found["tau"] > 0.9
-    assert found["situations"]["noise, long"]["winner"] == "sensing"
+    assert found["situations"]["noise, long"]["winner"] == "adaptive"
     # Level with cross-entropy on the images: either may win on the tasks.
-    assert found["situations"]["clean"]["winners_on_images"] == ["cross_entropy", "sensing"]
+    assert found["situations"]["clean"]["winners_on_images"] == ["cross_entropy", "adaptive"]
     assert found["lines"][-1] == "passed"
 
 
@@ -88,11 +88,11 @@ def test_runs_on_images_come_before_what_was_known(tmp_path: Path) -> None:
     runs = [("cross_entropy", 40.0), ("cross_entropy", 42.0), ("gce", 51.0)]
     content = {"runs": [{"loss": loss, "test_accuracy": accuracy} for loss, accuracy in runs]}
     (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
-    before = {"accuracy": {"sym40-long": known(gce=60.0, sensing=65.0)}}
+    before = {"accuracy": {"sym40-long": known(gce=60.0, adaptive=65.0)}}
     assert image_differences(before, tmp_path)["sym40-long"] == {
         "cross_entropy": 0.0,
         "gce": 10.0,
-        "sensing": 15.0,
+        "adaptive": 15.0,
     }
 
 
@@ -130,12 +130,12 @@ def test_conditions_are_run_once_and_the_verdict_is_written(
         classes=(3, 3),
         samples=(200, 200),
         known=("cross_entropy", "gce"),
-        losses=(SENSING,),
+        losses=("adaptive",),
     )
     main(options)
     record = read_record(options.out)
     row = record["sym40-long"]
-    assert set(row["accuracy"]) == {"cross_entropy", "gce", "sensing"}
+    assert set(row["accuracy"]) == {"cross_entropy", "gce", "adaptive"}
     assert row["difference"]["cross_entropy"]["mean"] == 0.0
     ends = row["accuracy"]["cross_entropy"]
     assert len(ends) == 2
@@ -165,6 +165,6 @@ def test_conditions_are_run_once_and_the_verdict_is_written(
     main(replace(options, losses=(*options.losses, "evolved-base"), only=("clean-short",)))
     assert run == [("clean-short", "cross_entropy", "evolved-base")]
     assert set(read_record(options.out)["clean-short"]["accuracy"]) == {*row["accuracy"], "evolved-base"}
-    main(replace(options, again=("sensing",), only=("sym40-long",)))
+    main(replace(options, again=("adaptive",), only=("sym40-long",)))
     main(replace(options, seed=1, only=("sym40-long",)))
-    assert run[1:] == [("sym40-long", "cross_entropy", "sensing"), ("sym40-long", *options.names)]
+    assert run[1:] == [("sym40-long", "cross_entropy", "adaptive"), ("sym40-long", *options.names)]

@@ -10,7 +10,6 @@ import torch
 from benchmarks.harness.results import read_record
 from benchmarks.synthetic import searched as module
 from benchmarks.synthetic.losses import tabulate_losses
-from benchmarks.synthetic.memorisation import SENSING
 from benchmarks.synthetic.searched import SearchedLoss, lines, main, summary
 from evoloss import EvolvedLoss
 from evoloss.errors import ConfigError
@@ -61,7 +60,7 @@ def test_a_loss_that_costs_on_right_labels_is_said_to() -> None:
 
 
 def test_losses_with_a_state_stand_side_by_side_in_one_population() -> None:
-    losses = ["evolved-base", SENSING, SENSING, "evolved-noise"]
+    losses = ["evolved-base", "adaptive", "adaptive", "evolved-noise"]
     tables = tabulate_losses(["cross_entropy"], losses, 5, like=torch.zeros(()))
     alone = tabulate_losses(["cross_entropy"], losses[:2], 5, like=torch.zeros(()))
     assert len(tables) == 5
@@ -71,7 +70,7 @@ def test_losses_with_a_state_stand_side_by_side_in_one_population() -> None:
 
 
 def test_groups_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loss = EvolvedLoss.from_pretrained(SENSING)
+    loss = EvolvedLoss.from_pretrained("adaptive")
     loss.save_pretrained(tmp_path / "mine")
     options = SearchedLoss(
         searched=str(tmp_path / "mine"),

@@ -45,16 +45,15 @@ def test_each_step_is_a_comparison_that_the_command_line_takes(tmp_path: Path, c
 def test_a_table_is_made_ready_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = [replace(row, epochs=2, lr_grid=(0.1,), tune_seeds=1) for row in CONDITIONS]
     monkeypatch.setattr(study, "CONDITIONS", tuple(short))
-    monkeypatch.setattr(study, "save_sensing_loss", lambda: None)
     settings = {"only": ("wine-sym40",), "out": tmp_path / "out", "data": tmp_path / "data"}
     assert main(TabularStudy(**settings, dry_run=True)) == 0
     assert not settings["data"].exists()
-    assert main(TabularStudy(**settings, losses=("sensing",), seeds=1)) == 0
+    assert main(TabularStudy(**settings, losses=("adaptive",), seeds=1)) == 0
     results = Results.read(tmp_path / "out/wine-sym40")
-    assert {run.loss for run in results.runs} == {"cross_entropy", "sensing"}
+    assert {run.loss for run in results.runs} == {"cross_entropy", "adaptive"}
     assert {(run.dataset, run.n_classes, run.validation_noise) for run in results.runs} == {("wine", 3, True)}
     before = (tmp_path / "data/wine.npz").stat().st_mtime_ns
-    assert main(TabularStudy(**settings, losses=("sensing",), seeds=1)) == 0
+    assert main(TabularStudy(**settings, losses=("adaptive",), seeds=1)) == 0
     assert (tmp_path / "data/wine.npz").stat().st_mtime_ns == before
 
 
