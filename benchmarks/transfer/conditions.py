@@ -21,7 +21,7 @@ FIRST = (
     *("label_smoothing", "gce"),
 )
 SECOND = ("sce", "nce_rce", "anl_ce", "jal_ce", *PAPER)
-THIRD = ("evolved-small", *(name for name in LOSSES if name not in (*FIRST, *SECOND)))
+THIRD = ("evolved-small", "adaptive", *(name for name in LOSSES if name not in (*FIRST, *SECOND)))
 STAGES = (FIRST, SECOND, THIRD)
 """All losses, those of most interest first: a stop leaves whole rows of these."""
 

@@ -109,7 +109,8 @@ def test_wrong_types_are_refused_from_files_and_in_code(key: str):
 
 
 OUT_OF_RANGE: dict[str, tuple[dict[str, Any], str]] = {
-    "no generations": ({"generations": 0}, "generations must be at least 1, got 0"),
+    "no generations": ({"generations": -1}, "generations must be at least 0, got -1"),
+    "no generations from a random start": ({"generations": 0}, "name it .* or give at least 1"),
     "negative seed": ({"seed": -1}, "seed must be at least 0"),
     "one candidate": ({"popsize": 1}, "popsize must be at least 2"),
     "one pair": ({"pairs": 1}, "pairs must be at least 2"),

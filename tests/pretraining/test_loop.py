@@ -15,6 +15,8 @@ import evoloss.pretraining.loop as loop
 from evoloss.errors import CanonicalFormError, CheckpointError, ConfigError, EvolossError
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.pretraining.history import read_history
+from evoloss.pretraining.start import start_point
 from tests.pretraining.runs import same_result, tiny, untimed_records
 
 STRATEGIES = ("es_comma", "es_plus", "open_es", "snes", "pycma")
@@ -157,6 +159,21 @@ def test_what_a_run_leaves_on_disk(tmp_path: Path):
 def test_the_held_out_score_of_the_end_is_that_of_the_last_record():
     result = pretrain(tiny(generations=4))
     assert result.history[-1].held_out_consistency == result.summary["ranking_consistency"]
+
+
+def test_no_generations_write_the_start_and_a_search_goes_on_from_there(tmp_path: Path):
+    out = tmp_path / "mine"
+    config = tiny(network="sensing", start="set_by_hand", error="dominance", generations=0)
+    result = pretrain(config, out=out)
+    network = result.loss.network
+    assert torch.equal(result.loss.params, start_point(config, network).float())
+    assert result.history == read_history(out) == []
+    assert result.summary["generations"] == result.summary["evaluations"] == 0
+    assert result.summary["scores"]
+    assert torch.equal(EvolvedLoss(out).params, result.loss.params)
+    on = pretrain(replace(config, generations=2), out=out, resume=True)
+    at_once = pretrain(replace(config, generations=2))
+    assert same_result(on, at_once)
 
 
 def test_nothing_is_written_without_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

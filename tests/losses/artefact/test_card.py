@@ -31,6 +31,18 @@ def test_card_without_a_record_says_what_the_loss_is_and_how_to_use_it():
     assert text.endswith("\n")
 
 
+@pytest.mark.parametrize(
+    ("pretraining", "origin"),
+    [
+        ({"generations": 3, "start": "set_by_hand"}, "learned from synthetic prediction-label pairs alone"),
+        ({"generations": 0, "start": "set_by_hand"}, "set by hand; no search has changed them"),
+        ({"generations": 0, "start": "sce"}, "that a search would start from; no search has changed them"),
+    ],
+)
+def test_the_card_says_where_the_parameters_are_from(pretraining: dict[str, Any], origin: str):
+    assert origin in " ".join(card(pretraining=pretraining).split())
+
+
 def test_a_concat_loss_names_its_class_count():
     text = card({**CLASSWISE, "kind": "concat", "n_classes": 7})
     assert "for 7 classes" in text
