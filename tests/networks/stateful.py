@@ -28,8 +28,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def doubting() -> Tensor:
-    """The parameters of a sensing loss set by hand, but that its exponent may become 4."""
+    """The parameters set by hand, but with an exponent of up to 4 and Poly-1 to begin with."""
     params = SensorNumbers.set_by_hand()
+    params[SensorNumbers._fields.index("poly")] = 1.0
     params[SensorNumbers._fields.index("strength")] = 1.0
     return params
 

@@ -62,7 +62,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
     "strength": (0.1, 16.0, 1.25),
-    "poly": (0.02, 20.0, 1.8),
+    "poly": (0.001, 20.0, 0.01),
     "spared": (0.01, 2.0, 0.2),
     "spared_span": (0.02, 2.0, 0.3),
     "agreement_power": (0.01, 3.0, 0.02),
