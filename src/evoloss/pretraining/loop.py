@@ -282,15 +282,11 @@ class _Run:
     def result(self) -> PretrainResult:
         advantage, network = None, self.network
         chosen = self._choose_elite()
-        if chosen is None and not self.records:  # no search: what it would have started from
-            chosen = self._choose()
-        judges = self.config.fitness == "learnability"
-        if chosen is not None and judges:
-            advantage = evaluate_held_out(self.config, network, chosen.params[None], "report", self.executor)[
-                0
-            ]
-        elif chosen is None:
-            chosen = self._choose()
+        is_judged = chosen is not None or not self.records  # of no search the start is
+        chosen = chosen or self._choose()
+        if is_judged and self.config.fitness == "learnability":
+            rows = chosen.params[None]
+            (advantage,) = evaluate_held_out(self.config, network, rows, "report", self.executor)
         params = chosen.params.to(torch.float32)
         scores, dominance = score_all(network, params, self.held_out), None
         if scores and self.config.error == "dominance":

@@ -30,13 +30,17 @@ class Subject:
     @property
     def is_evolved(self) -> bool:
         """Whether it has parameters."""
-        return self.name.startswith("evolved")
+        return self.name.startswith("evolved") or self.name in SHIPPED
 
 
 KNOWN = [Subject(name, in_evaluation(build)) for name, build in (LOSSES | OTHER_PATHS).items()]
 KINDS = [Subject(f"evolved {kind}", partial(evolved, kind), "concat" not in kind) for kind in EVERY_NETWORK]
-SHIPPED_LOSSES = [Subject(name, partial(EvolvedLoss.from_pretrained, name)) for name in SHIPPED]
+SHIPPED_LOSSES = [
+    Subject(name, in_evaluation(partial(EvolvedLoss.from_pretrained, name))) for name in SHIPPED
+]
 EVOLVED = KINDS + SHIPPED_LOSSES
+WITH_PARAMETERS = [subject for subject in EVOLVED if subject.name != "adaptive"]
+"""Without the one that is cross-entropy, whatever its parameters, as long as nothing has been sensed."""
 SUBJECTS = KNOWN + EVOLVED
 
 

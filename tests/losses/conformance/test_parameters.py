@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state
 
 from evoloss import EvolvedLoss
 from tests.losses.cases import make_indices, make_logits, make_probs
-from tests.losses.conformance.subjects import EVOLVED, C, Subject, over
+from tests.losses.conformance.subjects import WITH_PARAMETERS, C, Subject, over
 from tests.losses.evolved_losses import after_a_batch
 
 KINDS = ("index", "smoothed", "probabilities")
@@ -27,14 +27,14 @@ def over_with_kinds() -> pytest.MarkDecorator:
         pytest.param(
             subject, kind, marks=[] if (i + j) % 3 == 0 else pytest.mark.slow, id=f"{subject.name} {kind}"
         )
-        for i, subject in enumerate(EVOLVED)
+        for i, subject in enumerate(WITH_PARAMETERS)
         for j, kind in enumerate(KINDS)
     ]
     return pytest.mark.parametrize(("subject", "kind"), cases)
 
 
 def named(name: str) -> Subject:
-    return next(subject for subject in EVOLVED if subject.name == name)
+    return next(subject for subject in WITH_PARAMETERS if subject.name == name)
 
 
 def built(subject: Subject, kind: str = "index") -> EvolvedLoss:
@@ -100,7 +100,7 @@ def test_gradient_by_the_parameters_in_every_precision_and_by_transforms(subject
     assert float((transformed - wanted).norm() / wanted.norm()) < TOLERANCE[torch.float32]
 
 
-@over(EVOLVED)
+@over(WITH_PARAMETERS)
 def test_an_ensemble_under_vmap_is_its_losses(subject: Subject) -> None:
     loss = built(subject)
     losses = [same_with(loss, params) for params in others(loss, 2)]
@@ -141,14 +141,14 @@ def check_fresh_parameters(loss: EvolvedLoss, n: int) -> None:
     assert len({float(value) for value in wanted}) > 0.9 * n
 
 
-@over(EVOLVED)
+@over(WITH_PARAMETERS)
 def test_fresh_parameters_are_those_of_the_call(subject: Subject) -> None:
     loss = built(subject)
     check_fresh_parameters(loss, 2 if loss.network.is_tabulated or not subject.any_count else 10)
 
 
 @pytest.mark.slow
-@over(EVOLVED)
+@over(WITH_PARAMETERS)
 def test_forty_fresh_parameters(subject: Subject) -> None:
     check_fresh_parameters(built(subject), 40)
 

@@ -62,7 +62,7 @@ def card_text(
 
 
 def _origin(pretraining: Any) -> str:
-    """Where the parameters are from."""
+    """The sentence that says where the parameters are from."""
     if not isinstance(pretraining, Mapping) or pretraining.get("generations") != 0:
         return "It was learned from synthetic prediction-label pairs alone; no data set was read."
     if pretraining.get("start") == "set_by_hand":

@@ -40,7 +40,7 @@ _AT_FLOOR = torch.tensor(LOG_P_FLOOR, dtype=torch.float64).exp().item()
 
 
 class Response(NamedTuple, Generic[T]):
-    """What a loss makes of its readings; tensors, arrays or plain numbers.
+    """Response of a loss to its readings; tensors, arrays or plain numbers.
 
     Attributes:
         learning: a, from 0 to 1: 1 as long as nothing is memorised.
