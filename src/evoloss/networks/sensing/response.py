@@ -88,7 +88,7 @@ def response(
         by_class, (relative - by_class.beside(numbers.spared)) / by_class.beside(numbers.spared_span)
     )
     known = is_known(state)
-    exponent = at.where(known, numbers.strength * agreed**numbers.agreement_power, MIN_EXPONENT)
+    exponent = numbers.strength * agreed**numbers.agreement_power
     return Response(
         at.where(known, 1 - state["by_heart"], 0.0),
         at.where(known, state["memorised"], 0.0),
