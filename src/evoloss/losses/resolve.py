@@ -9,7 +9,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.zoo import ALIASES, SHIPPED, is_shipped
+from evoloss.zoo import NAMES, is_shipped
 
 
 def resolve_loss(spec: str, **semantics: Any) -> ClassificationLoss:
@@ -29,4 +29,4 @@ def resolve_loss(spec: str, **semantics: Any) -> ClassificationLoss:
         return LOSSES[spec](**semantics)
     if is_shipped(spec) or os.path.isdir(spec):
         return EvolvedLoss.from_pretrained(spec, **semantics)
-    raise UnknownNameError.among("loss or directory", spec, [*LOSSES, *SHIPPED, *ALIASES])
+    raise UnknownNameError.among("loss or directory", spec, [*LOSSES, *NAMES])

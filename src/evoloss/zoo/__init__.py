@@ -18,7 +18,10 @@ SHIPPED: dict[str, str] = {
 ALIASES = {"evolved": "evolved-base"}
 """Other names, and what they stand for in this version: ``evolved`` is the loss that is recommended."""
 
-__all__ = ["ALIASES", "SHIPPED", "is_shipped", "shipped_path"]
+NAMES = (*SHIPPED, *ALIASES)
+"""Every name that a shipped loss can be asked for by."""
+
+__all__ = ["ALIASES", "NAMES", "SHIPPED", "is_shipped", "shipped_path"]
 
 
 def is_shipped(name: str) -> bool:
@@ -28,7 +31,7 @@ def is_shipped(name: str) -> bool:
         >>> is_shipped("evolved-base"), is_shipped("evolved"), is_shipped("gce")
         (True, True, False)
     """
-    return name in SHIPPED or name in ALIASES
+    return name in NAMES
 
 
 def shipped_path(name: str) -> Path:
@@ -46,5 +49,5 @@ def shipped_path(name: str) -> Path:
     """
     name = ALIASES.get(name, name)
     if name not in SHIPPED:
-        raise UnknownNameError.among("shipped loss", name, [*SHIPPED, *ALIASES])
+        raise UnknownNameError.among("shipped loss", name, NAMES)
     return Path(__file__).parent / name

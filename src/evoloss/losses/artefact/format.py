@@ -29,7 +29,7 @@ from evoloss.own_files import Recogniser, holds_json, holds_line, require_replac
 from evoloss.regular_files import read_regular
 from evoloss.safe_text import one_line, quoted
 from evoloss.strict_json import parse_json
-from evoloss.zoo import ALIASES, SHIPPED
+from evoloss.zoo import NAMES
 
 FORMAT = 1
 LOSS_FILE, CONFIG_FILE, CARD_FILE = "loss.safetensors", "config.json", "README.md"
@@ -119,7 +119,7 @@ def read_artefact(directory: Path) -> Artefact:
             belong to the others.
     """
     if not os.path.isdir(directory):  # unlike Path.is_dir, never raises: a name may be no path at all
-        raise UnknownNameError.among("shipped loss or directory", str(directory), [*SHIPPED, *ALIASES])
+        raise UnknownNameError.among("shipped loss or directory", str(directory), NAMES)
     config = _read_config(directory / CONFIG_FILE)
     try:
         network = build_network(config["network"])
