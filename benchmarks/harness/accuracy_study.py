@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.harness.comparison import available, compare_command, run_command
+from benchmarks.harness.comparison import available, compare_command, require_known, run_command
 from evoloss.compare.results import FILE_NAME, Results
-from evoloss.errors import UnknownNameError
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training.fingerprints import fingerprint_loss
 
@@ -134,9 +133,7 @@ class Study:
             UnknownNameError: if there is no such condition.
         """
         names, wanted = [condition.name for condition in self.conditions], tuple(only)
-        for name in wanted:
-            if name not in names:
-                raise UnknownNameError.among("condition", name, names)
+        require_known("condition", wanted, names)
         return [condition for condition in self.conditions if condition.name in wanted or not wanted]
 
     def step(self, condition: Condition, wanted: Sequence[str], seeds: int, lr: float | None = None) -> Step:

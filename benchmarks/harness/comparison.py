@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES
 from evoloss.zoo import SHIPPED
 
@@ -19,6 +20,18 @@ ROBUST = ("gce", "sce", "nce_rce", "anl_ce", "jal_ce")
 """Known losses that were made for noisy labels."""
 GRACE_SECONDS = 30.0
 """Time for a comparison to end its workers after it was interrupted."""
+
+
+def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Check names that somebody asks for.
+
+    Raises:
+        UnknownNameError: if there is no such one.
+    """
+    choices = tuple(known)
+    for name in names:
+        if name not in choices:
+            raise UnknownNameError.among(kind, name, choices)
 
 
 def available(losses: Iterable[str], more: Iterable[str] = ()) -> tuple[str, ...]:

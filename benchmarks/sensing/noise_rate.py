@@ -18,11 +18,11 @@ from torch import nn
 
 from benchmarks.cifar10_20k.conditions import HUMAN_LABELS
 from benchmarks.harness import command
+from benchmarks.harness.comparison import require_known
 from benchmarks.harness.results import read_record, update_record
 from benchmarks.sensing.run import watched
 from evoloss.data import Dataset, load_dataset
 from evoloss.data.folders import data_folder
-from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.training import TrainConfig, train
 from evoloss.training.label_noise import with_label_noise
@@ -132,12 +132,8 @@ def main(settings: Check) -> None:
         UnknownNameError: if there is no such case or loss.
     """
     torch.set_num_threads(1)
-    for name in settings.only:
-        if name not in CASES:
-            raise UnknownNameError.among("case", name, CASES)
-    for name in settings.losses:
-        if name not in (*LOSSES, "sensing"):
-            raise UnknownNameError.among("loss", name, (*LOSSES, "sensing"))
+    require_known("case", settings.only, CASES)
+    require_known("loss", settings.losses, (*LOSSES, "sensing"))
     for loss_name in settings.losses:
         for name in settings.only or CASES:
             for seed in range(FIRST_SEED, FIRST_SEED + settings.seeds):

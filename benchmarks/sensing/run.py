@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from benchmarks.cifar10_20k.conditions import CONDITIONS
 from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Condition
+from benchmarks.harness.comparison import require_known
 from benchmarks.harness.results import read_record, update_record
 from evoloss.data import Dataset, load_dataset
 from evoloss.data.folders import data_folder
-from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.numbers import SensorNumbers
@@ -159,12 +159,8 @@ def main(settings: Sensing) -> None:
     """
     torch.set_num_threads(1)
     known = {condition.name: condition for condition in CONDITIONS}
-    for name in settings.only:
-        if name not in known:
-            raise UnknownNameError.among("condition", name, known)
-    for name in settings.losses:
-        if name not in (*LOSSES, "sensing"):
-            raise UnknownNameError.among("loss", name, (*LOSSES, "sensing"))
+    require_known("condition", settings.only, known)
+    require_known("loss", settings.losses, (*LOSSES, "sensing"))
     for condition in (known[name] for name in settings.only or known):
         dataset = None
         for seed in range(settings.first_seed, settings.first_seed + settings.seeds):
