@@ -84,7 +84,7 @@ class RememberingNetwork(LossNetwork):
     keeps_state: ClassVar[bool] = True
     follows_dominance_only: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = False
-    certain_is_cheapest: ClassVar[bool] = True
+    is_nonnegative: ClassVar[bool] = True
 
     @property
     def n_params(self) -> int:

@@ -28,10 +28,10 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def doubting() -> Tensor:
-    """The parameters set by hand, but with an exponent of up to 4 and Poly-1 to begin with."""
+    """The parameters set by hand, but with an exponent of up to 4, and Poly-1 and smoothing to begin with."""
     params = SensorNumbers.set_by_hand()
-    params[SensorNumbers._fields.index("poly")] = 1.0
-    params[SensorNumbers._fields.index("strength")] = 1.0
+    for name in ("poly", "smoothing", "strength"):
+        params[SensorNumbers._fields.index(name)] = 1.0
     return params
 
 

@@ -224,5 +224,7 @@ def test_errors() -> None:
         tabulate_network(network, params, 10, resolution=13)
     with pytest.raises(ConfigError, match=r"trained in float32 or float64, got torch\.float16"):
         tabulate_functions([CrossEntropyLoss().slopes(10)], 10, like=params.half())
-    with pytest.raises(ConfigError, match=r"one class count and resolution can be joined, got .*5.*10"):
+    with pytest.raises(
+        ConfigError, match=r"one class count, resolution and scale can be joined, got .*5.*10"
+    ):
         join_tables([tabulate_network(network, params, 10), tabulate_network(network, params, 5)])

@@ -46,6 +46,8 @@ class Confidence:
 
 @dataclass
 class RunningConfidence:
+    """Smoothing is a tenth of what is remembered."""
+
     strength: Tensor
     given: Tensor
 
@@ -53,7 +55,8 @@ class RunningConfidence:
         assert is_label.dtype == torch.bool
         own = (log_probs.exp() * is_label).sum(dim=2, keepdim=True)
         self.given = self.given + own.mean(dim=3, keepdim=True)
-        return SlopeArgument((1 / (1 + self.strength * self.given)).expand_as(own))
+        exponent = (1 / (1 + self.strength * self.given)).expand_as(own)
+        return SlopeArgument(exponent, smoothing=0.1 * self.given.expand_as(own))
 
 
 def tables_of(*strengths: float) -> SlopeTables:
@@ -71,12 +74,12 @@ def reference_training(strength: float, task: int) -> list[Tensor]:
     module = student_module([(weight[task], bias[task]) for weight, bias in PLAN.initial])
     given = 0.0
     for rate, rows in zip(PLAN.rates, PLAN.batches[:, task], strict=True):
-        log_p = torch.log_softmax(module(TASKS.x[task, rows]), 1)
-        log_p = log_p.gather(1, TASKS.y[task, rows][:, None])
+        log_probs = torch.log_softmax(module(TASKS.x[task, rows]), 1)
+        log_p = log_probs.gather(1, TASKS.y[task, rows][:, None])
         given += float(log_p.detach().exp().mean())
         pull = (log_p.detach() / (1 + strength * given)).exp()
         module.zero_grad()
-        (-pull * log_p).mean().backward()
+        (-pull * log_p - 0.1 * given * log_probs.mean(dim=1, keepdim=True)).mean().backward()
         with torch.no_grad():
             for weight in module.parameters():
                 weight -= (rate if rate.dim() == 0 else rate[task]) * weight.grad

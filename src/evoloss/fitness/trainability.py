@@ -76,6 +76,7 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
     tempering, states = network.tempering(params), network.states(params, n_classes)
     if tempering is not None or states is not None:
         argument = label.repeat(2)[None]
+        first = None
         if states is not None:
             first = _first_argument(states, label, torch.stack([even, rest]), n_classes, params)
             argument = first.of(argument)
@@ -83,8 +84,11 @@ def label_pulls(network: LossNetwork, params: Tensor, n_classes: int) -> tuple[T
             top = torch.maximum(label, torch.stack([even, rest])).flatten()
             argument = argument * _exponent(tempering, top, n_classes)
         # Those of other classes are 0.
-        own = network.slopes(params, n_classes)(argument)[:, 1]
-        spread, single = (-(1 - label.exp().repeat(2)) * own).chunk(2, dim=1)
+        own, p = network.slopes(params, n_classes)(argument)[:, 1], label.exp().repeat(2)
+        pulls = -(1 - p) * own
+        if first is not None and first.smoothing is not None:
+            pulls = pulls + first.smoothing * (1 / n_classes - p)
+        spread, single = pulls.chunk(2, dim=1)
         return spread[:, :-1], single[:, :-1], spread[:, -1]
     tiny = params.new_tensor([math.log(1e-8)])
     slopes = network.slopes(params, n_classes)(torch.cat([label, even, rest, tiny]))

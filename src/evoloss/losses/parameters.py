@@ -27,7 +27,7 @@ from evoloss.losses.call.modes import (
 )
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
-from evoloss.losses.state import LossState, moved
+from evoloss.losses.state import SIZE, LossState, moved
 from evoloss.networks import (
     Context,
     LossNetwork,
@@ -123,7 +123,7 @@ class ParametricLoss(ClassificationLoss):
 
         There it would be a search of thousands of operations in the graph, guarded as the tables are.
         """
-        searched = self.network.certain_is_cheapest or inside_transform()
+        searched = self.network.is_nonnegative or inside_transform()
         if searched or not torch.compiler.is_dynamo_compiling():
             return self.network.least_cost(params, n_classes, form)
         # len(range()) makes a number of a symbolic size: each class count is a graph of its own.
@@ -191,7 +191,10 @@ class ParametricLoss(ClassificationLoss):
         arrays = None if labels.is_dense else state.arrays(self.network.initial_state, logits.shape[1])
         if arrays is None:
             return None
-        return terms.of_call(arrays, partial(state.write, arrays) if state.takes_in(logits) else None)
+        if not state.takes_in(logits):
+            return terms.of_call(arrays, None)
+        state.warn_of_unknown_size()
+        return terms.of_call(arrays, partial(state.write, arrays))
 
     def exact_costs(self, logits: Tensor, labels: Labels, held: Terms | None = None) -> Tensor:
         """The costs of :meth:`costs`, from the network itself; at the context that a call has held."""
@@ -226,7 +229,7 @@ class ParametricLoss(ClassificationLoss):
         if samples_per_epoch is not None:
             n_samples = positive_count("samples_per_epoch", samples_per_epoch, self.name)
         if self.network.keeps_state:
-            self.loss_state.know("n_samples", n_samples)
+            self.loss_state.know(SIZE, n_samples)
 
     @property
     def senses_noise(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Self, TypeVar
@@ -25,6 +26,14 @@ __all__ = ["NAME", "LossState", "held_states", "other_class_count", "states_of",
 
 NAME = "loss_state"
 """The name of this module inside a loss, and so a part of its keys in a state dict."""
+
+SIZE = "n_samples"
+"""The name of the statistic that is the size of the training set, 0 where it is not known."""
+UNKNOWN_SIZE = (
+    "this loss follows its training by the epoch, and does not know how many samples one has: give "
+    "n_samples=len(train_set) when it is made, or call criterion.plan_training(n_samples=len(train_set)) "
+    "before the training. Without that it senses nothing, and is cross-entropy"
+)
 
 V = TypeVar("V")
 
@@ -52,6 +61,7 @@ class LossState(nn.Module):
         self._initial = dict(initial)
         self._of_classes = [name for name, value in initial.items() if not value.numel()]
         self._shared = SharedArrays()
+        self._has_warned = False
         self.synchronised = False
         for name, value in initial.items():
             self.register_buffer(name, value.clone())
@@ -132,6 +142,7 @@ class LossState(nn.Module):
             ValueError: if the training is one with another class count.
         """
         if self.takes_in(logits):
+            self.warn_of_unknown_size()
             with torch.no_grad():
                 self.follow(logits.device)
                 self.update(after(self.begun(initial, logits)))
@@ -183,6 +194,14 @@ class LossState(nn.Module):
             with torch.no_grad(), on_real_tensors():
                 self._initial[name] = torch.full_like(self._initial[name], value)
                 self._put(name, self._initial[name])
+
+    def warn_of_unknown_size(self) -> None:
+        """Warn at the first training call if the size of the training set is wanted and not known."""
+        if self._has_warned or torch.compiler.is_compiling():
+            return
+        self._has_warned = True
+        if SIZE in self._initial and not self.get_buffer(SIZE).item() > 0:
+            warnings.warn(UNKNOWN_SIZE, stacklevel=2)
 
     def reset(self) -> None:
         """Forget the training."""

@@ -60,7 +60,7 @@ class LossNetwork(ABC):
         interpolates_slopes: whether a polynomial through its slopes at a few Chebyshev points stands for
             them. False for slopes that are cheap to ask for, or that bend.
         can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
-        certain_is_cheapest: whether by construction nothing costs less than the certain right prediction.
+        is_nonnegative: whether by construction no cost is below 0, so that no least one is searched.
 
     Example:
         >>> network = NETWORKS["monotone"].from_options(NetworkOptions(hidden=(4,)))
@@ -78,7 +78,7 @@ class LossNetwork(ABC):
     has_slopes: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = True
     can_imitate: ClassVar[bool] = False
-    certain_is_cheapest: ClassVar[bool] = False
+    is_nonnegative: ClassVar[bool] = False
 
     # What there is to choose.
 
@@ -297,10 +297,10 @@ class LossNetwork(ABC):
         """The least canonical cost over predictions and labels, at most 0, a scalar.
 
         A loss in use subtracts it. Searched in general (:mod:`evoloss.networks.least_search`); 0 where
-        ``certain_is_cheapest``. Its derivative is that of the cost at the place that was found (envelope
+        ``is_nonnegative``. Its derivative is that of the cost at the place that was found (envelope
         theorem).
         """
-        if self.certain_is_cheapest:
+        if self.is_nonnegative:
             return params.new_zeros(())
         wide = params.detach().to(wide_dtype(params.device))
         known = self.form(wide[None], n_classes)

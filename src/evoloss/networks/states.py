@@ -1,8 +1,9 @@
-"""The interface of a network's state: running statistics of the training that a loss is part of.
+r"""The interface of a network's state: running statistics of the training that a loss is part of.
 
 In a search every student has its own. A state changes what a loss is by *where* its slopes are looked up,
 which it says of each sample: at ``exponent * (log p - offset)``, as a tempered loss looks them up at
-``t log p`` (:mod:`evoloss.networks.tempering`). The slopes of the other classes are 0 in such a loss.
+``t log p`` (:mod:`evoloss.networks.tempering`). The slopes of the other classes are 0 in such a loss. Beside
+that a sample may cost a share of the mean of :math:`-\log p` over all classes, as label smoothing makes it.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ BatchSums = Mapping[str, Tensor]
 
 
 class SlopeArgument(NamedTuple):
-    """The argument at which samples look up slopes: ``exponent * (log p - offset)``, at most 0.
+    """The argument at which samples look up slopes, ``exponent * (log p - offset)``, at most 0; and a share.
 
-    No gradient flows through either.
+    No gradient flows through any.
 
     Attributes:
         exponent: of each sample, above 0; None for 1.
         offset: likewise, at least log p of the label: such as that of the most probable class, for a loss
             that compares the label with it. None for 0.
+        smoothing: likewise, the weight of the mean of -log p over the classes, which a sample costs beside
+            what is looked up. None for 0.
     """
 
     exponent: Tensor | None
     offset: Tensor | None = None
+    smoothing: Tensor | None = None
 
     def of(self, log_p: Tensor) -> Tensor:
         """The argument for log-probabilities that broadcast with the attributes."""

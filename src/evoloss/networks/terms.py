@@ -115,6 +115,14 @@ class Terms(Protocol):
         ...
 
     @property
+    def smoothing(self) -> float:
+        """The weight of the mean of -log p over all classes, beside what a label costs.
+
+        Of a call of a loss with a state, for larger batches; for small ones it is in ``few``.
+        """
+        ...
+
+    @property
     def held(self) -> Context:
         """The context that a call of a loss with a state has cost by, for the network's own costs."""
         ...
@@ -194,6 +202,7 @@ class RowTerms:
     sees_batch: bool = False
     sees_row: bool = False
     has_state: bool = False
+    smoothing: float = 0.0
     held: Context = None
 
     def of_call(self, state: StateArrays, store: StoreState | None) -> Self:

@@ -17,8 +17,8 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
     """One population out of several, in the given order; such as candidates and a known loss beside them.
 
     Raises:
-        ConfigError: if they are for different class counts or of different resolutions, or if several of
-            them have states.
+        ConfigError: if they are for different class counts, of different resolutions or scales, or if
+            several of them have states.
 
     Example:
         >>> from evoloss.losses import LOSSES
@@ -29,16 +29,21 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
         >>> join_tables([one, other]).exists.shape
         torch.Size([2])
     """
-    kinds = {(table.n_classes, table.resolution) for table in tables}
+    kinds = {(table.n_classes, table.resolution, table.scale) for table in tables}
     if len(kinds) != 1:
-        raise ConfigError(f"tables of one class count and resolution can be joined, got {sorted(kinds)}")
+        raise ConfigError(
+            f"tables of one class count, resolution and scale can be joined, got {sorted(kinds)}"
+        )
+    n_classes, resolution, scale = kinds.pop()
     return SlopeTables(
         torch.cat([table.intercepts for table in tables]),
         torch.cat([table.gradients for table in tables]),
         torch.cat([table.exists for table in tables]),
-        *kinds.pop(),
+        n_classes,
+        resolution,
         _joined_tempering(tables),
         _joined_states(tables),
+        scale,
     )
 
 
@@ -107,8 +112,11 @@ class TrainingStateOfSome:
 
     def take_in(self, log_probs: Tensor, is_label: Tensor) -> SlopeArgument:
         """Take in a batch; see :class:`~evoloss.networks.states.TrainingState`."""
-        exponent, offset = self.state.take_in(log_probs, is_label)
+        made = self.state.take_in(log_probs, is_label)
+        without = (1.0, 0.0, 0.0)
         return SlopeArgument(
-            None if exponent is None else torch.where(self.keeps, exponent, 1.0),
-            None if offset is None else torch.where(self.keeps, offset, 0.0),
+            *(
+                None if value is None else torch.where(self.keeps, value, other)
+                for value, other in zip(made, without, strict=True)
+            )
         )

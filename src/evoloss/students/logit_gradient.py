@@ -45,7 +45,7 @@ class LogitGradient:
         self._total, self._sum = (
             memory.take(name, (tasks, popsize, 1, columns), out) for name in ("total", "sum")
         )
-        self._state = state
+        self._state, self._scale = state, tables.scale
         self._tempering = None
         if tables.tempering is not None:
             self._tempering = tables.tempering.map(lambda tensor: tensor[:, :, None])
@@ -63,7 +63,7 @@ class LogitGradient:
     def __call__(self, logits: Tensor, label_cells: Tensor) -> None:
         """Write the gradient with respect to logits ``(tasks, popsize, classes, n)``."""
         # log_p, exps and out are (tasks, popsize, classes, n), total and the sums (tasks, popsize, 1, n).
-        log_p, exps, out, total = self._log_p, self._exps, self._out, self._total
+        log_p, exps, out, total, smoothing = self._log_p, self._exps, self._out, self._total, None
         torch.amax(logits, dim=2, keepdim=True, out=total)
         # Far below the floor, where the slopes are constant, all is the same; but an exponential that is a
         # denormal number takes seven times as long.
@@ -72,7 +72,7 @@ class LogitGradient:
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
         if self._state is not None:
-            exponent, offset = self._state.take_in(log_p, label_cells != 0)
+            exponent, offset, smoothing = self._state.take_in(log_p, label_cells != 0)
             if offset is not None:
                 log_p.sub_(offset)
             if exponent is not None:
@@ -86,6 +86,8 @@ class LogitGradient:
         torch.index_select(self._intercepts, 0, cell, out=slope)
         torch.index_select(self._gradients, 0, cell, out=factor)
         out.addcmul_(self._factor, log_p)
+        if smoothing is not None:
+            out.sub_(smoothing * (self._scale / self._n_classes))
         # h stands in out; h_j - p_j sum_i h_i with p = exps / total.
         torch.sum(out, dim=2, keepdim=True, out=self._sum)
         out.addcmul_(exps, self._sum.div_(total), value=-1)

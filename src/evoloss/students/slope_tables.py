@@ -50,11 +50,10 @@ class SlopeTables:
         exists: which candidates can be trained with, shape ``(popsize,)``; the rest have zeros.
         n_classes: the class count that they are meant for.
         resolution: bits of the mantissa that tell cells apart.
-        tempering: if the slopes are functions of ``t log p`` (:mod:`evoloss.networks.tempering`), how the
-            exponent t of each candidate depends on the certainty of a prediction or the agreement of a batch,
-            ``(popsize, 1)`` each; None is t = 1 for all.
-        states: if the exponent depends on what students remember of their training
-            (:mod:`evoloss.networks.states`), how they do.
+        tempering: how the exponent t of each candidate follows predictions, ``(popsize, 1)`` each, if slopes
+            are functions of ``t log p`` (:mod:`evoloss.networks.tempering`); None is t = 1 for all.
+        states: what students remember of a training (:mod:`evoloss.networks.states`), if losses follow it.
+        scale: by what the losses have been multiplied; what they cost by their states has to be, too.
 
     Example:
         >>> from evoloss.losses import LOSSES
@@ -71,6 +70,7 @@ class SlopeTables:
     resolution: int
     tempering: Tempering | None = None
     states: States | None = None
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.exists)
@@ -97,7 +97,8 @@ class SlopeTables:
 
     def times(self, factor: float) -> SlopeTables:
         """The tables of multiples of these losses."""
-        return replace(self, intercepts=self.intercepts * factor, gradients=self.gradients * factor)
+        intercepts, gradients = (part * factor for part in (self.intercepts, self.gradients))
+        return replace(self, intercepts=intercepts, gradients=gradients, scale=self.scale * factor)
 
     def _changed(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
         """Tempering and states with every tensor changed."""
@@ -173,8 +174,7 @@ def tabulate_slopes(
     nodes = _nodes(resolution).to(like.device)
     # The last is below the floor, where the slopes are constant.
     at = slopes(torch.cat([nodes, nodes[-1:] * 2]).to(like.dtype)).double()
-    finite = at.isfinite().flatten(1).all(dim=1)
-    usable = finite if exists is None else finite & exists
+    usable = at.isfinite().flatten(1).all(dim=1) & (True if exists is None else exists)
     at = torch.where(usable[:, None, None], at, 0.0)
     inside, below = at[:, :, :-1], at[:, :, -1:]
     gradients = inside.diff(dim=2) / nodes.diff()

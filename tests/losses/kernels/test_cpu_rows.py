@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from evoloss import EvolvedLoss
 from evoloss.losses import LOSSES, ClassificationLoss
-from evoloss.losses.kernels import cpu_rows
+from evoloss.losses.kernels import pulls
 from evoloss.networks import ClasswiseNetwork, MonotoneNetwork
 from evoloss.random_streams import stream
 from tests.networks.populations import accepted
@@ -159,7 +159,7 @@ def test_rows_do_not_know_of_chunks(
 ) -> None:
     logits, target = batch(9, 13)
     whole = value_and_gradient(build(reduction="none"), logits, target)
-    monkeypatch.setattr(cpu_rows, "_CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(pulls, "_CHUNK_ELEMENTS", chunk)
     for dtype in (torch.float32, torch.bfloat16):
         cut = value_and_gradient(build(reduction="none"), logits.to(dtype), target)
         close = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.1, "atol": 0.15}

@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.speed.loss_step import peak_memory
 from evoloss import EvolvedLoss
 from evoloss.losses import LOSSES
-from evoloss.losses.kernels import cpu_rows
+from evoloss.losses.kernels import pulls
 from tests.losses.cases import make_indices, make_logits, make_probs, make_weight
 from tests.losses.evolved_losses import evolved
 from tests.sampling import sampled
@@ -88,12 +88,12 @@ def test_rows_taken_a_few_at_a_time_see_the_whole_batch(
     loss = evolved(network, reduction="none", label_smoothing=smoothing)
     whole = cost_and_gradient(loss, logits, target)
     for rows in (1, 3, N):
-        monkeypatch.setattr(cpu_rows, "_CHUNK_ELEMENTS", rows * C)
+        monkeypatch.setattr(pulls, "_CHUNK_ELEMENTS", rows * C)
         found = cost_and_gradient(loss, logits, target)
         for one, other in zip(found, whole, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
     target[-1] = C
-    monkeypatch.setattr(cpu_rows, "_CHUNK_ELEMENTS", C)
+    monkeypatch.setattr(pulls, "_CHUNK_ELEMENTS", C)
     with pytest.raises(IndexError, match="out of bounds"):
         loss(logits, target)
 

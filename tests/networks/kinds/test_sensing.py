@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,37 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.losses import EvolvedLoss
-from evoloss.networks.kinds.sensing import SensingNetwork, SensingStates
+from evoloss.networks.kinds.sensing import SensingStates
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import Response, largest_pull, pull, response
-from evoloss.networks.sensing.sensor import contradiction
 from evoloss.random_streams import stream
+from tests.networks.kinds.sensing_losses import (
+    N_SAMPLES,
+    NETWORK,
+    NUMBERS,
+    both_ways,
+    reading,
+    sensing,
+    take_in,
+)
 from tests.networks.stateful import doubting
-
-NETWORK = SensingNetwork()
-NUMBERS = SensorNumbers(*map(float, SensorNumbers.of(doubting())))
-N_SAMPLES = 2500
-
-both_ways = pytest.mark.parametrize("way", ["fast", "general"])
-
-
-def sensing(way: str = "fast", n_samples: int | None = N_SAMPLES, **options: Any) -> EvolvedLoss:
-    loss = EvolvedLoss(NETWORK, doubting(), n_samples=n_samples, **options)
-    if way == "general":
-        loss.terms = lambda logits, labels: None  # type: ignore[method-assign]
-    return loss
-
-
-def take_in(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> Tensor:
-    """A training call; returns the gradient."""
-    leaf = logits.clone().requires_grad_()
-    loss(leaf, target).sum().backward()
-    assert leaf.grad is not None
-    return leaf.grad
-
-
-def reading(loss: EvolvedLoss) -> float:
-    return float(contradiction(loss.loss_state.values()))
 
 
 def doubted(loss: EvolvedLoss) -> Response[Tensor]:
@@ -92,11 +77,36 @@ def test_a_loss_in_use_is_its_formula(n_classes: int, way: str, memorised: float
     a, m, t, b = a.double(), m.double(), exponents.double()[predicted], NUMBERS.poly
     poly = (b * (1 - p) - p.log()) / (1 + b / n_classes)
     cost = a * poly - (1 - a - m) * p.log() + m * ((1 - (p / top) ** t) / t - ((p + top) / 2).log())
+    smoothing = a * NUMBERS.smoothing
+    cost = cost - smoothing * probs.log().mean(1, keepdim=True)
     torch.testing.assert_close(costs.double(), cost[:, 0], rtol=1e-4, atol=1e-5)
     factor = a * (1 + b * p) / (1 + b / n_classes) + 1 - a - m + m * (p / top) ** t
-    pull = (probs - F.one_hot(target, n_classes)) * factor
+    pull = (probs - F.one_hot(target, n_classes)) * factor + smoothing * (probs - 1 / n_classes)
     assert leaf.grad is not None
     torch.testing.assert_close(leaf.grad.double(), pull, rtol=1e-3, atol=1e-6)
+
+
+@both_ways
+@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"weight": torch.rand(10)}], ids=str)
+def test_a_large_batch_is_the_rows_of_small_ones(way: str, options: dict[str, Any]) -> None:
+    """Also where classes are masked: those cost a constant, without gradient."""
+    rows = 3000  # more than the way of small batches takes
+    logits = 3 * torch.randn(rows, 10, generator=stream(2, "logits"))
+    target = torch.randint(9, (rows,), generator=stream(2, "target"))
+    logits[::7, 9] = -math.inf
+    loss, few = sensing(way, **options).eval(), sensing(**(options | {"reduction": "none"})).eval()
+    leaf, alone = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    value = loss(leaf, target)
+    value.backward()
+    costs = torch.cat([few(*part) for part in zip(alone.split(100), target.split(100), strict=True)])
+    total = options.get("weight", torch.ones(10))[target].sum()
+    expected = costs.sum() / (1 if options.get("reduction") == "sum" else total)
+    expected.backward()
+    assert leaf.grad is not None
+    assert alone.grad is not None
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(leaf.grad, alone.grad, rtol=1e-3, atol=1e-8 * float(total))
+    assert leaf.grad[::7, 9].eq(0).all()
 
 
 def test_at_the_start_it_is_poly_1_whose_pull_is_that_of_cross_entropy_at_chance() -> None:
@@ -105,7 +115,10 @@ def test_at_the_start_it_is_poly_1_whose_pull_is_that_of_cross_entropy_at_chance
         take_in(loss, torch.zeros(3, 4), torch.arange(3)), 0.25 - F.one_hot(torch.arange(3), 4).float()
     )
     sure = torch.tensor([[9.0, 0.0, 0.0, 0.0]])
-    ratio = take_in(loss, sure, torch.tensor([0])) / (sure.softmax(1) - torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
+    smoothed = NUMBERS.smoothing * (sure.softmax(1) - 0.25)
+    ratio = (take_in(loss, sure, torch.tensor([0])) - smoothed) / (
+        sure.softmax(1) - torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    )
     torch.testing.assert_close(
         ratio, torch.full((1, 4), (1 + NUMBERS.poly) / (1 + NUMBERS.poly / 4)), rtol=1e-2, atol=0
     )
@@ -114,6 +127,8 @@ def test_at_the_start_it_is_poly_1_whose_pull_is_that_of_cross_entropy_at_chance
 @both_ways
 def test_it_is_cross_entropy_as_long_as_the_size_of_the_training_set_is_not_known(way: str) -> None:
     loss = sensing(way, n_samples=None)
+    with pytest.warns(UserWarning, match="n_samples=len"):
+        take_in(loss, LOGITS, torch.tensor([0]))
     for step in range(30):
         logits = 3 * torch.randn(20, 4, generator=stream(step, "logits"))
         leaf = logits.clone().requires_grad_()
@@ -125,6 +140,26 @@ def test_it_is_cross_entropy_as_long_as_the_size_of_the_training_set_is_not_know
     leaf = logits.clone().requires_grad_()
     F.cross_entropy(leaf, torch.arange(20) % 4).backward()
     torch.testing.assert_close(take_in(loss, logits, torch.arange(20) % 4), leaf.grad, rtol=1e-4, atol=1e-6)
+
+
+@both_ways
+def test_only_a_training_call_warns_that_the_size_is_not_known_and_only_once(way: str) -> None:
+    loss = sensing(way, n_samples=None)
+    loss(LOGITS, torch.tensor([0]))  # no gradient is asked for
+    copied = deepcopy(loss)
+    for some in (loss, copied):
+        with pytest.warns(UserWarning, match=r"plan_training\(n_samples=len\(train_set\)\)"):
+            take_in(some, LOGITS, torch.tensor([0]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            take_in(some, LOGITS, torch.tensor([0]))
+    planned, resumed = sensing(way, n_samples=None), sensing(way, n_samples=None)
+    planned.plan_training(n_samples=N_SAMPLES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        take_in(planned, LOGITS, torch.tensor([0]))
+        resumed.load_state_dict(planned.state_dict())
+        take_in(resumed, LOGITS, torch.tensor([0]))
 
 
 # Class 0 is predicted.
@@ -230,61 +265,6 @@ def test_batches_of_one_are_what_they_are_together(n_classes: int, way: str) -> 
     assert one.loss_state.into == 1
 
 
-EXTREMES = {
-    "large": torch.tensor([[1e4, 0.0, 0.0, 0.0], [-1e4, 1e4, 0.0, 0.0], [3e38, 0.0, 0.0, 0.0]]),
-    "masked classes": torch.tensor(
-        [[1.0, -math.inf, 0.0, 0.0], [-math.inf] * 3 + [0.0], [-math.inf, 1, 2, 3]]
-    ),
-    "all equal": torch.zeros(3, 4),
-    "infinite": torch.tensor([[math.inf, 0.0, 0.0, 0.0], [-math.inf] * 4, [0.0, 1.0, 2.0, 3.0]]),
-    "nothing but NaN": torch.full((3, 4), math.nan),
-    "a row of NaN": torch.tensor([[math.nan, 0.0, 0.0, 0.0], [0.0] * 4, [0.0, 1.0, 2.0, 3.0]]),
-}
-
-
-@both_ways
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64], ids=str)
-@pytest.mark.parametrize("case", EXTREMES)
-def test_no_prediction_poisons_the_statistics(case: str, dtype: torch.dtype, soft: bool, way: str) -> None:
-    target = torch.tensor([1, 1, 3])
-    labels = F.one_hot(target, 4).to(dtype) if soft else target
-    loss, never = sensing(way), sensing(way)
-    calm = 2 * torch.randn(8, 4, generator=stream(0, "calm"))
-    for some in (loss, never):
-        take_in(some, calm, torch.arange(8) % 4)
-    logits = EXTREMES[case].to(dtype)
-    take_in(loss, logits, labels)
-    samples = int(logits.double().log_softmax(1).isfinite().any(1).sum())
-    assert loss.loss_state.into == 8 + samples
-    state = loss.loss_state.values()
-    assert all(value.isfinite().all() for value in state.values())
-    if samples == 0:
-        for name, value in never.loss_state.values().items():
-            assert torch.equal(state[name], value), name
-    assert take_in(loss, calm, torch.arange(8) % 4).isfinite().all()
-    assert all(0 <= float(state[name]) <= 1 for name in ("agreement", "plateau", "memorised"))
-
-
-@both_ways
-@pytest.mark.parametrize("share", [math.nan, math.inf, -0.5, 0.0])
-def test_broken_distributions_do_not_poison_them_either(share: float, way: str) -> None:
-    loss = sensing(way)
-    take_in(loss, LOGITS.repeat(2, 1), torch.tensor([[1.0, 0.0, 0.0, 0.0], [share, 0.0, 0.0, 0.0]]))
-    assert loss.loss_state.into == 1  # the other is no sample
-    assert all(value.isfinite().all() for value in loss.loss_state.values().values())
-
-
-def test_a_distribution_counts_as_one_sample_whatever_its_total() -> None:
-    plain, scaled = sensing(), sensing()
-    target = torch.tensor([[0.3, 0.7, 0.0, 0.0]])
-    take_in(plain, LOGITS, target)
-    take_in(scaled, LOGITS, 1e20 * target)
-    for name, value in plain.loss_state.values().items():
-        torch.testing.assert_close(scaled.loss_state.values()[name], value)
-
-
 @pytest.mark.filterwarnings("error")
 def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
     monkeypatch: pytest.MonkeyPatch,
@@ -309,6 +289,9 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
         assert expected.offset is not None
         assert found.offset.shape == (2, 3, 1, 125)
         torch.testing.assert_close(found.offset[:, :2], expected.offset[:, :2], rtol=1e-9, atol=1e-12)
+        assert found.smoothing is not None
+        assert expected.smoothing is not None
+        torch.testing.assert_close(found.smoothing[:, :2], expected.smoothing[:, :2], rtol=1e-9, atol=1e-12)
         for loss in losses:
             take_in(loss, rows, labels)
     assert float(doubted(losses[0]).doubt) > 0.9
@@ -320,3 +303,5 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
         # What of the label's pull the offset says.
         largest = largest_pull(NUMBERS.poly, 10)
         torch.testing.assert_close((log_p - found.offset[0, 0]).exp() * largest, exact, rtol=1e-2, atol=1e-6)
+        smoothing = float(learning) * NUMBERS.smoothing
+        assert float(found.smoothing[0, 0]) == pytest.approx(smoothing, rel=1e-2, abs=1e-6)

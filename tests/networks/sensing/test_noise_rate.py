@@ -76,7 +76,8 @@ def test_it_cannot_tell_before_two_epochs_are_over(epochs: int) -> None:
 
 
 def test_it_cannot_tell_without_the_size_of_the_training_set() -> None:
-    rate = trained(sensing(None), learning(symmetric(0.4, C), epochs=3)).noise_rate
+    with pytest.warns(UserWarning, match="n_samples"):
+        rate = trained(sensing(None), learning(symmetric(0.4, C), epochs=3)).noise_rate
     assert str(rate) == "cannot tell: the size of the training set is not known: give n_samples"
 
 

@@ -23,24 +23,12 @@ from torch import Tensor
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.validation import Reduction
 from evoloss.losses.kernels.index_labels import check_range, index_labels, weighted
-from evoloss.networks import Context, Terms
+from evoloss.losses.kernels.pulls import pulled, pulled_with_all, row_chunks, rows_at_once
+from evoloss.networks import LOG_P_FLOOR, Context, Terms
 
-__all__ = ["ExactCosts", "differentiable", "reduced_rows", "row_chunks"]
-
-# Numbers worked on at once: half a megabyte of float32, so that the five arrays in use and the tables fit
-# into a megabyte or two of cache.
-_CHUNK_ELEMENTS = 1 << 17
-
-# The kernel of log-softmax takes a row at a time, which pays for long ones.
-_MANY_CLASSES = 64
+__all__ = ["ExactCosts", "differentiable", "reduced_rows"]
 
 ExactCosts = Callable[[Tensor, Labels], Tensor]
-
-
-def row_chunks(n: int, n_classes: int) -> list[slice]:
-    """Slices of n rows to be worked on one after the other; at least one, also of no rows."""
-    step = max(1, _CHUNK_ELEMENTS // max(1, n_classes))
-    return [slice(start, start + step) for start in range(0, max(1, n), step)]
 
 
 def reduced_rows(
@@ -95,10 +83,16 @@ class _LabelRows(torch.autograd.Function):
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
         cost, slope = terms.cost_and_slope(log_p, context)
+        if terms.smoothing > 0:
+            assert log_probs is not None  # those with a state have them
+            cost -= terms.smoothing * log_probs.clamp(min=LOG_P_FLOOR).mean(1)
         if factor is not None:
             cost, slope = weighted(cost, counted, factor), slope.mul_(factor)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(logits, log_probs, label, slope)
+            smoothing = None
+            if terms.smoothing > 0:
+                smoothing = terms.smoothing * (torch.ones_like(slope) if factor is None else factor)
+            ctx.save_for_backward(logits, log_probs, label, slope, smoothing)
             ctx.again = labels, reduction, exact
             ctx.scale = _gradient_scale(reduction, n, total)
         if reduction != "mean":
@@ -108,33 +102,23 @@ class _LabelRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor, None, None, None, None]:
         """The gradient by the logits."""
-        logits, log_probs, label, slope = ctx.saved_tensors
+        logits, log_probs, label, slope, smoothing = ctx.saved_tensors
         if torch.is_grad_enabled():
             return differentiable(ctx, logits, incoming), None, None, None, None
-        pull = (slope * (incoming if ctx.scale is None else incoming * ctx.scale)).unsqueeze(1)
-        index = label.unsqueeze(1)
+        scale = incoming if ctx.scale is None else incoming * ctx.scale
+        pull, index = (slope * scale).unsqueeze(1), label.unsqueeze(1)
         if log_probs is not None:
-            return _pulled(log_probs, index, pull).to(logits.dtype), None, None, None, None
+            if smoothing is None:
+                made = pulled(log_probs, index, pull)
+            else:
+                made = pulled_with_all(log_probs, index, pull, (smoothing * scale).unsqueeze(1))
+            return made.to(logits.dtype), None, None, None, None
         # In half precision the scale comes first: what is rounded is the gradient that is asked for.
         made = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for rows in row_chunks(*logits.shape):
             some = torch.softmax(logits[rows], 1, dtype=torch.float32).mul_(-pull[rows])
             made[rows] = some.scatter_add_(1, index[rows], pull[rows])
         return made, None, None, None, None
-
-
-def _pulled(log_probs: Tensor, index: Tensor, pull: Tensor) -> Tensor:
-    """The gradient by the logits where the label of each row pulls, ``(N, C)``; index and pull ``(N, 1)``."""
-    if log_probs.shape[1] < _MANY_CLASSES:
-        return log_probs.exp().mul_(-pull).scatter_add_(1, index, pull)
-    # The backward pass of log-softmax in one go, of chunks that stay in cache.
-    made = torch.empty_like(log_probs)
-    slopes = torch.zeros_like(made[row_chunks(*made.shape)[0]])
-    for rows in row_chunks(*made.shape):
-        some = slopes[: len(made[rows])].scatter_(1, index[rows], pull[rows])
-        torch._log_softmax_backward_data(some, log_probs[rows], 1, made.dtype, out=made[rows])
-        some.scatter_(1, index[rows], 0.0)
-    return made
 
 
 class _DenseRows(torch.autograd.Function):
@@ -152,7 +136,7 @@ class _DenseRows(torch.autograd.Function):
         """The reduced costs; what the backward pass needs is saved."""
         n, n_classes = logits.shape
         label = counted = factor = total = None
-        wanted, step = ctx.needs_input_grad[0], max(1, _CHUNK_ELEMENTS // n_classes)
+        wanted, step = ctx.needs_input_grad[0], rows_at_once(n_classes)
         one_chunk = n <= step and not labels.is_dense and logits.dtype == torch.float32
         if labels.target.dim() == 1:
             if not one_chunk or labels.weight is not None:

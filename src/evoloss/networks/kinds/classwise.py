@@ -310,7 +310,7 @@ class ClasswiseNetwork(LossNetwork):
 
     def least_cost(self, params: Tensor, n_classes: int, form: ClasswiseForm | None = None) -> Tensor:
         """The least that any prediction costs by the canonical form, a scalar; see :mod:`.least_cost`."""
-        if self.certain_is_cheapest:
+        if self.is_nonnegative:
             return params.new_zeros(())
         wide = params.detach().to(wide_dtype(params.device))
         place = least_place(*self._phis(wide, n_classes), n_classes, wide)

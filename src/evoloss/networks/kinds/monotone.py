@@ -43,7 +43,7 @@ class MonotoneNetwork(ClasswiseNetwork):
     kind: ClassVar[str] = "monotone"
     summary: ClassVar[str] = "classwise, consistent by construction"
     can_imitate: ClassVar[bool] = False
-    certain_is_cheapest: ClassVar[bool] = True  # every term of the cost falls towards it
+    is_nonnegative: ClassVar[bool] = True  # every term falls to 0 where the right one is certain
 
     activation: str = "softplus"
 

@@ -80,7 +80,7 @@ class TemperedNetwork(LossNetwork):
     )
     follows_dominance_only: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = False  # five exponentials
-    certain_is_cheapest: ClassVar[bool] = True  # a sum of positive terms, all 0 there
+    is_nonnegative: ClassVar[bool] = True  # a sum of positive terms
 
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
 

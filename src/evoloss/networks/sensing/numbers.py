@@ -17,6 +17,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
     Attributes:
         strength: the exponent with which labels are doubted that are memorised.
         poly: the weight of 1 - p beside the cross-entropy while nothing is memorised.
+        smoothing: the weight of the mean of -log p over all classes beside both.
         spared: a class whose contradictions are below this share of the mean over classes is not doubted.
         spared_span: how far above ``spared`` it is wholly doubted.
         agreement_power: how the exponent follows the agreement of predictions and labels.
@@ -32,6 +33,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
 
     strength: T
     poly: T
+    smoothing: T
     spared: T
     spared_span: T
     agreement_power: T
@@ -62,7 +64,8 @@ class SensorNumbers(NamedTuple, Generic[T]):
 # The least, the largest, and the value that was set by hand.
 _RANGES: dict[str, tuple[float, float, float]] = {
     "strength": (0.1, 16.0, 1.25),
-    "poly": (0.001, 20.0, 0.01),
+    "poly": (0.001, 20.0, 2.0),
+    "smoothing": (0.001, 1.0, 0.06),
     "spared": (0.01, 2.0, 0.2),
     "spared_span": (0.02, 2.0, 0.3),
     "agreement_power": (0.01, 3.0, 0.02),

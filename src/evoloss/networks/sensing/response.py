@@ -5,14 +5,16 @@ With k the label and j the predicted class of a sample, the pull on the label is
 .. math:: w = a \frac{1 + b p_k}{1 + b / C} + (1 - a - m) + m \Bigl(\frac{p_k}{p_j}\Bigr)^{t_j}.
 
 Three losses take turns. While nothing is memorised a is 1: Poly-1 (Leng et al. 2022, arXiv:2204.12511), which
-pulls more where labels are on their way to be learned and less on those that contradict. As labels come to be
+pulls more where labels are on their way to be learned and less on those that contradict, with a share s of
+label smoothing, which keeps predictions from certainty. As labels come to be
 memorised a falls to 0, and the loss is cross-entropy. Where wrong labels are among them m rises to 1: of
 labels that are memorised p tells nothing, so they are doubted against their strongest rival, the predicted
 class. Doubt is by predicted class, since noise is: where a class is contradicted much less than others are,
 its contradictions are hard samples. The cost is
 
 .. math:: L(p, k) = a \frac{b (1 - p_k) - \log p_k}{1 + b / C} - (1 - a - m) \log p_k
-    + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log \frac{p_k + p_j}{2}\Bigr).
+    + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log \frac{p_k + p_j}{2}\Bigr)
+    - a \frac{s}{C} \sum_i \log p_i.
 
 No gradient flows through the last logarithm, nor through :math:`p_j`, a, m and t: that logarithm is there so
 that the cost never falls when probability goes from the label to other classes. With a and m 0 it is
@@ -127,6 +129,15 @@ def label_cost(log_p: Tensor, top: Tensor, made: Response[Tensor], poly: Tensor,
     share = learned + (1 - learning - doubt).clamp(min=0.0)
     cost: Tensor = learned * poly * -torch.expm1(log_p) + torch.where(share > 0, share * -log_p, 0.0)
     return cost + torch.where(doubt > 0, doubt * against_rival, 0.0)
+
+
+def common_cost(log_probs: Tensor, learning: Tensor, smoothing: Tensor) -> Tensor:
+    """The last part of L(p, k), which all labels have in common, ``(N, 1)`` for predictions ``(N, C)``.
+
+    Classes below ``LOG_P_FLOOR``, such as masked ones, cost what they cost there, without gradient.
+    """
+    mean: Tensor = -log_probs.clamp(min=LOG_P_FLOOR).mean(dim=1, keepdim=True)
+    return learning * smoothing * mean
 
 
 def pull(

@@ -81,7 +81,15 @@ class SensingTerms(RowTerms):
         self.predicted = predicted = rows.log_probs.argmax(0)
         read = _read(top, predicted, rows.label, lambda some: rows.log_probs[:, some].argmin(0))
         self._take_in(top, predicted, rows.log_p, rows.label, read)
-        return self._cost_and_slope(rows.log_p, top)
+        cost, slope = self._cost_and_slope(rows.log_p, top)
+        if not self.smoothing > 0:
+            return cost, slope
+        return _smoothed(rows, cost, slope, self.smoothing)
+
+    @property
+    def smoothing(self) -> float:  # type: ignore[override]
+        """The weight of the mean of -log p over all classes, beside what a label costs."""
+        return float(self.made.learning * self.numbers.smoothing)
 
     def state_context(
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
@@ -167,6 +175,21 @@ class SensingTerms(RowTerms):
             power += 1
             slope -= np.multiply(power, doubt, out=power)
         return cost, slope
+
+
+def _smoothed(rows: FewRows, cost: Array, slope: Array, smoothing: float) -> FewCosts:
+    """Costs and slopes with the mean of -log p over all classes beside, classes below the floor as there."""
+    share = np.float32(smoothing / len(rows.log_probs))
+    slopes = np.full_like(rows.log_probs, -share)
+    if np.minimum.reduce(rows.log_probs, None) < LOG_P_FLOOR:
+        inside = np.maximum(rows.log_probs, LOG_P_FLOOR)
+        slopes[rows.log_probs < LOG_P_FLOOR] = 0
+        cost -= share * np.add.reduce(inside, 0)
+    else:
+        cost -= share * np.add.reduce(rows.log_probs, 0)
+    # Places of the labels in rows that are read one after the other.
+    slopes.reshape(-1)[rows.at_label] += slope
+    return cost, slopes
 
 
 def _read(
