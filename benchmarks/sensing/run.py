@@ -2,6 +2,7 @@
 
     python -m benchmarks.sensing.run --only sym40-long --losses cross_entropy sensing    # two runs
     python -m benchmarks.sensing.run                                                     # all of them
+    python -m benchmarks.sensing.run --losses sensing sensor-off without-rival           # without some parts
 
 The conditions are those of ``benchmarks.cifar10_20k``. Validation labels are clean here, and the test split
 is not read: this study is for choosing. Readings are also taken of a training with cross-entropy: what the
@@ -23,10 +24,10 @@ from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Condition
 from benchmarks.harness.comparison import require_known
 from benchmarks.harness.results import read_record, update_record
+from benchmarks.sensing.ablations import ABLATIONS
 from evoloss.data import Dataset, load_dataset
 from evoloss.data.folders import data_folder
 from evoloss.losses import LOSSES, EvolvedLoss
-from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import contradiction
@@ -35,7 +36,7 @@ from evoloss.training import TrainConfig, train
 OUT = Path(__file__).parent / "results/courses.json"
 FIRST_SEED = 100
 """Reported seeds are below."""
-SENSED = ("cross_entropy", "sensing")
+SENSED = ("cross_entropy", *ABLATIONS)
 """Losses whose trainings the sensor reads."""
 
 
@@ -46,7 +47,7 @@ class Sensing:
     only: tuple[str, ...] = ()
     """Conditions; all by default."""
     losses: tuple[str, ...] = ("cross_entropy", "sensing", "gce")
-    """``sensing``, by the numbers that were set by hand, and known losses."""
+    """``sensing``, by the numbers that were set by hand, or one of :data:`ABLATIONS`; and known losses."""
     seeds: int = 1
     """Runs for each condition and loss."""
     first_seed: int = FIRST_SEED
@@ -100,12 +101,21 @@ class Watched(EvolvedLoss):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Watched:
         """A copy with the same recorder."""
-        return watched(self.recorder, *self.instead)
+        copied = Watched(self.network, self.params)
+        copied.recorder, copied.instead = self.recorder, self.instead
+        return copied
 
 
-def watched(recorder: Callable[[EvolvedLoss], None], *instead: nn.Module) -> Watched:
-    """A sensing loss by the numbers that were set by hand, which may watch a training with another loss."""
-    loss = Watched(SensingNetwork(), SensorNumbers.set_by_hand())
+def watched(recorder: Callable[[EvolvedLoss], None], *instead: nn.Module, name: str = "sensing") -> Watched:
+    """A sensing loss by the numbers that were set by hand, which may watch a training with another loss.
+
+    Args:
+        recorder: is shown the loss after every training call.
+        *instead: the other loss.
+        name: of :data:`ABLATIONS`, if it is to be without one of its parts.
+    """
+    network, changed = ABLATIONS[name]
+    loss = Watched(network, changed(SensorNumbers.set_by_hand()))
     loss.recorder, loss.instead = recorder, instead
     return loss
 
@@ -113,9 +123,12 @@ def watched(recorder: Callable[[EvolvedLoss], None], *instead: nn.Module) -> Wat
 def course(condition: Condition, dataset: Dataset, name: str, seed: int, settings: Sensing) -> dict[str, Any]:
     """One training, and what the sensor reads in it."""
     recorder = Recorder()
-    loss: nn.Module = LOSSES["cross_entropy"]() if name == "sensing" else LOSSES[name]()
-    if name in SENSED:
-        loss = watched(recorder) if name == "sensing" else watched(recorder, loss)
+    loss: nn.Module
+    if name in ABLATIONS:
+        loss = watched(recorder, name=name)
+    else:
+        loss = LOSSES[name]()
+        loss = watched(recorder, loss) if name in SENSED else loss
     config = TrainConfig(
         epochs=settings.epochs or condition.epochs,
         batch_size=condition.batch_size,
@@ -160,7 +173,7 @@ def main(settings: Sensing) -> None:
     torch.set_num_threads(1)
     known = {condition.name: condition for condition in CONDITIONS}
     require_known("condition", settings.only, known)
-    require_known("loss", settings.losses, (*LOSSES, "sensing"))
+    require_known("loss", settings.losses, (*LOSSES, *ABLATIONS))
     for condition in (known[name] for name in settings.only or known):
         dataset = None
         for seed in range(settings.first_seed, settings.first_seed + settings.seeds):

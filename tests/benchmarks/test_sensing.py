@@ -8,9 +8,11 @@ import torch
 
 from benchmarks.harness.results import read_record
 from benchmarks.sensing import run as study
+from benchmarks.sensing.ablations import ABLATIONS
 from benchmarks.sensing.run import OUT, Sensing, main, watched
 from evoloss.errors import UnknownNameError
 from evoloss.losses import LOSSES, EvolvedLoss
+from evoloss.random_streams import stream
 from tests.training.blobs import image_blobs
 
 READINGS = {"contradiction", "plateau", "recall", "memorised", "learning", "doubt"}
@@ -51,6 +53,45 @@ def test_a_watched_training_is_that_of_the_loss_that_is_trained_with() -> None:
     assert list(criterion.state_dict()) == list(watched(rows.append).state_dict())
     assert len(rows) == 1
     assert float(criterion.loss_state.epoch_number) == 8
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_lacks_its_part_and_nothing_else(name: str) -> None:
+    """Of a loss that learns, and of one whose wrong labels are memorised."""
+    logits = 3 * torch.randn(64, 4, generator=stream(0, "logits"))
+    target = torch.randint(4, (64,), generator=stream(0, "target"))
+    differs = {}
+    for memorised in (0.0, 1.0):
+        gradients = []
+        for some in ("sensing", name):
+            loss = watched(lambda _: None, name=some)
+            loss.plan_training(n_samples=64)
+            state = loss.network.initial_state(4) | {
+                "n_samples": torch.tensor(64.0),
+                "agreement": torch.tensor(0.7),
+                "memorised": torch.tensor(memorised),
+                "by_heart": torch.tensor(memorised),
+                "confident": torch.ones(4),
+                "contradicted": torch.tensor([0.1, 0.3, 0.3, 0.4]),
+                "shares": torch.tensor([0.01, 0.3, 0.3, 0.4]),
+            }
+            loss.loss_state.update(state)
+            leaf = logits.clone().requires_grad_()
+            loss(leaf, target).backward()
+            assert leaf.grad is not None
+            gradients.append(leaf.grad)
+        differs[memorised] = float((gradients[0] - gradients[1]).abs().max()) > 1e-5
+    assert (
+        differs
+        == {
+            "sensing": {0.0: False, 1.0: False},
+            "sensor-off": {0.0: False, 1.0: True},
+            "doubt-from-the-start": {0.0: True, 1.0: False},
+            "without-rival": {0.0: False, 1.0: True},
+            "classes-alike": {0.0: False, 1.0: True},
+            "cross-entropy-first": {0.0: True, 1.0: False},
+        }[name]
+    )
 
 
 def test_unknown_names(tmp_path: Path) -> None:

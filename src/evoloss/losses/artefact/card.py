@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from evoloss.networks import NETWORKS
 from evoloss.safe_text import one_line, paragraphs, table_cell
 
 CARD_LINE = r"A \w+ loss network \(.*\) for .*, written by evoloss \S+\.$"
@@ -36,6 +37,8 @@ def card_text(
     details = [f"{n_params} parameters"]
     if "hidden" in network:
         details = [*_hidden_layers(network), f"features {network['features']}", *details]
+    kind = NETWORKS.get(network["kind"])  # a stranger's kind may be one of his own
+    size = ", n_samples=len(train_set)" if kind is not None and kind.keeps_state else ""
     classes = f"{network['n_classes']} classes" if "n_classes" in network else "any number of classes"
     lines = [
         f"# {one_line(record.get('title', 'An evolved classification loss'), 120)}",
@@ -46,7 +49,7 @@ def card_text(
         "```python",
         "from evoloss import EvolvedLoss",
         "",
-        'criterion = EvolvedLoss.from_pretrained("path/to/this/directory")',
+        f'criterion = EvolvedLoss.from_pretrained("path/to/this/directory"{size})',
         "loss = criterion(logits, target)  # as nn.CrossEntropyLoss",
         "```",
         "",

@@ -206,7 +206,7 @@ def recalled(state: Values, sums: Values, n_samples: Any, of_training: Operation
     total = at.at_least(state["epoch_number"], 1)
     mean, centre = state["epoch_right"] / total, state["epoch_place"] / total
     spread = state["epoch_spread"] / total - centre * centre
-    # Of an epoch in two batches or fewer there is no slope.
+    # Of an epoch in one batch there is no slope, nor of one in two of very different size.
     is_slope = spread > _LEAST_SPREAD
     moment = state["epoch_moment"] / total - mean * centre
     slope = at.where(is_slope, moment / at.at_least(spread, _LEAST_SPREAD), 0.0)
