@@ -1,0 +1,79 @@
+"""The table of ``docs/adaptive.md``: the loss beside cross-entropy and GCE, from this study's results.
+
+python -m benchmarks.cifar10_20k.table             # print it
+python -m benchmarks.cifar10_20k.table --write     # put it between the marks of the page
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cifar10_20k.run import OUT, study
+from benchmarks.harness import command
+from benchmarks.harness.markdown import numbers_table
+from benchmarks.harness.page import DOCS, replace_between
+from benchmarks.harness.study_results import Measured, load
+from evoloss.atomic_files import write_text
+from evoloss.training import RunResult
+
+PAGE = DOCS / "adaptive.md"
+BEGIN, END = "<!-- results: python -m benchmarks.cifar10_20k.table --write -->", "<!-- results end -->"
+LOSSES = {"cross_entropy": "cross-entropy", "gce": "GCE", "adaptive": "`adaptive`"}
+"""The columns; the last one is compared with each of the others, seed by seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Make the table."""
+
+    results: Path = OUT
+    """Folder of the results."""
+    write: bool = False
+    """Put it into the page."""
+
+
+def table(measured: Mapping[str, Measured]) -> list[str]:
+    """A row for each condition in which all losses have a seed in common."""
+    *others, own = LOSSES
+    rows = []
+    for found in measured.values():
+        runs = {(run.loss, run.seed): run for run in found.runs}
+        seeds = sorted({run.seed for run in found.runs if all((name, run.seed) in runs for name in LOSSES)})
+        if not seeds:
+            continue
+        by_loss = {name: [runs[name, seed] for seed in seeds] for name in LOSSES}
+        accuracies = (_accuracy(by_loss[name]) for name in LOSSES)
+        gains = (_gain(by_loss[own], by_loss[other]) for other in others)
+        rows.append((found.condition.title, str(len(seeds)), *accuracies, *gains))
+    heads = ("accuracy, %", "seeds", *LOSSES.values(), *(f"over {LOSSES[other]}" for other in others))
+    return numbers_table(heads, rows)
+
+
+def _accuracy(runs: Sequence[RunResult]) -> str:
+    last, best = (
+        statistics.mean(getattr(run, when) for run in runs)
+        for when in ("test_accuracy", "best_test_accuracy")
+    )
+    return f"{last:.1f} ({best:.1f}) at {runs[0].lr:g}"
+
+
+def _gain(own: Sequence[RunResult], other: Sequence[RunResult]) -> str:
+    gains = [(one.test_accuracy or 0) - (two.test_accuracy or 0) for one, two in zip(own, other, strict=True)]
+    each = f" ({min(gains):+.1f} to {max(gains):+.1f})" if len(gains) > 1 else ""
+    return f"{statistics.mean(gains):+.1f}{each}"
+
+
+def main(options: Table) -> None:
+    """Print or write."""
+    lines = table(load(study(options.results)))
+    if options.write:
+        write_text(PAGE, replace_between(PAGE.read_text(encoding="utf-8"), BEGIN, END, lines))
+    else:
+        print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    command.run(Table, main)
