@@ -53,15 +53,17 @@ def table(measured: Mapping[str, Measured]) -> list[str]:
 
 
 def _accuracy(runs: Sequence[RunResult]) -> str:
-    last, best = (
-        statistics.mean(getattr(run, when) for run in runs)
-        for when in ("test_accuracy", "best_test_accuracy")
-    )
+    last, best = (statistics.mean(_values(runs, when)) for when in ("test_accuracy", "best_test_accuracy"))
     return f"{last:.1f} ({best:.1f}) at {runs[0].lr:g}"
 
 
+def _values(runs: Sequence[RunResult], name: str) -> list[float]:
+    return [getattr(run, name) for run in runs]
+
+
 def _gain(own: Sequence[RunResult], other: Sequence[RunResult]) -> str:
-    gains = [(one.test_accuracy or 0) - (two.test_accuracy or 0) for one, two in zip(own, other, strict=True)]
+    pairs = zip(_values(own, "test_accuracy"), _values(other, "test_accuracy"), strict=True)
+    gains = [one - two for one, two in pairs]
     each = f" ({min(gains):+.1f} to {max(gains):+.1f})" if len(gains) > 1 else ""
     return f"{statistics.mean(gains):+.1f}{each}"
 
