@@ -45,6 +45,7 @@ GROUND = {
     "default_dtype",
     "python_settings",
     "user_paths",
+    "user_callables",
     "errors",
     "random_streams",
     "file_lock",

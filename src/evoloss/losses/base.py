@@ -97,6 +97,9 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     ranges: ClassVar[Ranges] = {}
     """The parameters of this loss beyond the shared ones, with what each may be."""
 
+    plan_arguments: ClassVar[tuple[str, ...]] = ()
+    """Arguments of :meth:`plan_training` without which no training can begin."""
+
     training_arguments: ClassVar[tuple[str, ...]] = ()
     """Keyword arguments that a training call needs beside logits and target; trainers ask for them.
 

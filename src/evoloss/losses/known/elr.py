@@ -88,6 +88,7 @@ class ElrLoss(ClassificationLoss):
 
     name: ClassVar[str] = "elr"
     reference: ClassVar[str] = "Liu et al. 2020, arXiv:2007.00151"
+    plan_arguments: ClassVar[tuple[str, ...]] = ("n_samples",)
     training_arguments: ClassVar[tuple[str, ...]] = ("index",)
     ranges: ClassVar[Ranges] = {
         "beta": Range(0.0, 0.999999, search=(0.5, 0.99)),
