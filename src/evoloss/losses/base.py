@@ -92,7 +92,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters"]
 
     reference: ClassVar[str] = ""
-    """Where the loss was published, in a few words."""
+    """Publication of the loss, in a few words."""
 
     ranges: ClassVar[Ranges] = {}
     """The parameters of this loss beyond the shared ones, with what each may be."""

@@ -14,7 +14,7 @@ __all__ = ["attributes_of", "code_of", "is_own"]
 
 _LIBRARIES = frozenset(["torch", "evoloss", *sys.stdlib_module_names, *sys.builtin_module_names])
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
-_PLAIN = (bool, int, float, str, type(None))
+_SIMPLE = (bool, int, float, str, type(None))
 
 
 def is_own(module: nn.Module) -> bool:
@@ -49,17 +49,17 @@ def attributes_of(module: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]
                 continue
             if isinstance(value, Tensor):
                 tensors[f"{path}.{name}"] = value
-            elif _is_plain(value):
+            elif _is_simple(value):
                 values[f"{path}.{name}"] = value
     return values, tensors
 
 
-def _is_plain(value: object) -> bool:
+def _is_simple(value: object) -> bool:
     if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_simple, value))
     if isinstance(value, dict):
-        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
-    return isinstance(value, _PLAIN)
+        return all(isinstance(key, str) for key in value) and all(map(_is_simple, value.values()))
+    return isinstance(value, _SIMPLE)
 
 
 def _package(thing: Any) -> str:
@@ -80,7 +80,7 @@ def _read(thing: Any, found: dict[str, str]) -> None:
     scope = vars(sys.modules[thing.__module__]) if thing.__module__ in sys.modules else {}
     for name in _names_in(source):
         other = scope.get(name)
-        if isinstance(other, _PLAIN) and other is not None:
+        if isinstance(other, _SIMPLE) and other is not None:
             found[f"{thing.__module__}.{name}"] = repr(other)
         elif (inspect.isclass(other) or inspect.isfunction(other)) and _package(other) == package:
             _read(other, found)

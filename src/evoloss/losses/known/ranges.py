@@ -13,7 +13,7 @@ from evoloss.losses.call.numbers import python_number
 __all__ = ["Range", "Ranges", "Scale", "in_range"]
 
 Scale = Literal["linear", "log"]
-"""How a parameter is best searched: by its value, or by its logarithm."""
+"""Best way to search a parameter: by its value, or by its logarithm."""
 
 
 @dataclass(frozen=True)
