@@ -47,6 +47,12 @@ class Squared(nn.Module):
         return (self.sharpness * logits.softmax(1) - hot).square().sum(1).mean()
 
 
+class Random(Squared):
+    def __init__(self) -> None:
+        super().__init__(torch.rand(()).item())
+        self.layer = nn.Linear(2, 2)
+
+
 class Rows(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         return nn.functional.cross_entropy(logits, target, reduction="none")
@@ -159,6 +165,16 @@ def test_a_worker_elsewhere_finds_the_losses(tmp_path: Path, monkeypatch: pytest
     }
     assert make_loss(found["mine:label_smoothing=0.1"]).label_smoothing == 0.1
     assert fingerprint_loss(make_loss(found[f"{MINE}:sharpness=2"])) == fingerprint_loss(Squared(2.0))
+
+
+def test_a_loss_that_draws_numbers_is_one_loss_in_every_process(tmp_path: Path, trained: list[str]) -> None:
+    config = CompareConfig(**QUICK, losses=(f"{__name__}:Random",))
+    state = torch.get_rng_state()
+    first = compare(config, out=tmp_path)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    assert compare(config, out=tmp_path).runs == first.runs
+    assert len(trained) == 1
 
 
 def test_a_run_of_a_users_loss_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

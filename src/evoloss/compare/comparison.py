@@ -17,13 +17,12 @@ from evoloss._version import __version__
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
-from evoloss.compare.training_run import Sources, TrainingRuns, check_training, train_run
+from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import ConfigError, DataError, ResultsError
 from evoloss.executors import Executor
-from evoloss.losses.resolve import make_loss
 from evoloss.models import build_model
 from evoloss.own_files import require_replaceable
 from evoloss.sweeps.run_files import Run, save_run
@@ -73,7 +72,7 @@ def compare(
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
     if out is not None:
         require_replaceable(out, OWN_FILES)
-    losses = {label_loss(spec): make_loss(spec) for spec in config.losses}
+    losses = {label_loss(spec): build_loss(spec) for spec in config.losses}
     dataset = _load(config)
     if not len(dataset.validation):
         raise DataError(

@@ -15,6 +15,7 @@ from torch import nn
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.results import check_run
 from evoloss.data import DATASETS, Dataset, load_dataset
+from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import make_loss
@@ -127,6 +128,14 @@ class Sources:
         )
 
 
+@float32_by_default()
+def build_loss(spec: str) -> nn.Module:
+    """Make a loss by name, the same in every process: what the user's code draws comes from one seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return make_loss(spec)
+
+
 def _from_anywhere(spec: str) -> str:
     """The text of a loss for a process in another folder: directories by their absolute paths."""
     base = LossSpec.parse(spec).base
@@ -167,7 +176,7 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
     data, name = config["dataset"], config["loss"]["name"]
     options = tuple((key, data[key]) for key in data if key not in ("name", "fingerprint"))
     dataset = _load(sources.dataset, (*sources.options, *options), data["fingerprint"])
-    loss = make_loss(sources.losses[name])
+    loss = build_loss(sources.losses[name])
     if fingerprint_loss(loss) != config["loss"]["fingerprint"]:
         raise ResultsError(
             f"the loss {name!r} that a worker finds at {sources.losses[name]} differs from the one that the "
