@@ -18,6 +18,7 @@ from evoloss.losses.spec import LossSpec
         ("p.losses:Mine:sharp=True,mode=soft-max,k=-3,w=None", "p.losses:Mine", None),
         ("C:/folder/loss", "C:/folder/loss", {}),
         ("./folder:label_smoothing=1e-1", "./folder", {"label_smoothing": 0.1}),
+        ("gce:reduction=none", "gce", {"reduction": "none"}),
         ("a=b", "a=b", {}),
         ("", "", {}),
     ],

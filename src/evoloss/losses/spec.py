@@ -57,7 +57,8 @@ class LossSpec:
                 raise ConfigError(f"loss {quoted(text, 200)}: {quoted(part)} is not name=value; {_FORM}")
             if found[1] in parameters:
                 raise ConfigError(f"loss {quoted(text, 200)} has {found[1]} twice; give it once")
-            parameters[found[1]] = _value(found[2])
+            # The one argument of PyTorch whose value "none" is a word.
+            parameters[found[1]] = found[2] if found[1] == "reduction" else _value(found[2])
         if not base:
             raise ConfigError(f"loss {quoted(text, 200)} has no name before the colon; {_FORM}")
         return cls(base, parameters)
