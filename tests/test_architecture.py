@@ -45,7 +45,6 @@ GROUND = {
     "default_dtype",
     "python_settings",
     "user_paths",
-    "user_callables",
     "errors",
     "random_streams",
     "file_lock",

@@ -25,8 +25,7 @@ from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
-from evoloss.user_callables import names_callable
-from evoloss.user_paths import expand_user, real_path
+from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
 
 KIND = "compare"

@@ -18,7 +18,7 @@ from evoloss.losses.known.ranges import Range, in_range
 from evoloss.losses.spec import LossSpec
 from evoloss.losses.user_loss import make_user_loss
 from evoloss.safe_text import quoted
-from evoloss.user_callables import names_callable
+from evoloss.user_paths import names_callable
 from evoloss.zoo import NAMES, is_shipped
 
 __all__ = ["make_loss", "resolve_loss"]

@@ -9,7 +9,7 @@ from torch import nn
 
 from evoloss.errors import ConfigError
 from evoloss.safe_text import quoted
-from evoloss.user_callables import current_folder_importable, find_callable
+from evoloss.user_paths import current_folder_importable, find_callable
 
 __all__ = ["make_user_loss"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
-from evoloss.user_callables import current_folder_importable, find_callable
+from evoloss.user_paths import current_folder_importable, find_callable
 
 
 def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
