@@ -14,7 +14,7 @@ from evoloss.losses import LOSSES
 from evoloss.losses.base import ClassificationLoss, Reduction
 from evoloss.losses.call.numbers import python_number
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.losses.known.ranges import Range, in_range
+from evoloss.losses.known.ranges import Range, Ranges, in_range
 from evoloss.losses.spec import LossSpec
 from evoloss.losses.user_loss import make_user_loss
 from evoloss.safe_text import quoted
@@ -104,7 +104,7 @@ def _make(
 ) -> ClassificationLoss:
     """Check what a loss of this package is given, by name and value, and build it."""
     where_given = f"loss {quoted(spec, 200)}"
-    own = build.ranges if isinstance(build, type) else {}
+    own: Ranges = build.ranges if isinstance(build, type) and issubclass(build, ClassificationLoss) else {}
     signature = [key for key in inspect.signature(build).parameters if key not in ("options", "name_or_dir")]
     shared = ("weight", "ignore_index", "reduction", "label_smoothing")
     known = list(dict.fromkeys([*own, *shared, *signature]))
