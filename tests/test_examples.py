@@ -47,6 +47,8 @@ OTHERS = (
 
 # What users read and never build: the function that returns it has an example.
 RESULTS = {
+    "evoloss.LossInfo": "evoloss.list_losses",
+    "evoloss.Parameter": "evoloss.list_losses",
     "evoloss.PretrainResult": "evoloss.pretrain",
     "evoloss.compare.LossSummary": "evoloss.compare.compare",
     "evoloss.compare.PairedDifference": "evoloss.compare.compare",

@@ -14,15 +14,33 @@ from typing import TYPE_CHECKING, Any
 from evoloss._version import __version__
 
 if TYPE_CHECKING:
+    from evoloss.losses.catalogue import LossInfo, LossList, Parameter, list_losses
     from evoloss.losses.evolved import EvolvedLoss
+    from evoloss.losses.resolve import make_loss
     from evoloss.pretraining import PretrainConfig, PretrainResult, pretrain
 
-__all__ = ["EvolvedLoss", "PretrainConfig", "PretrainResult", "__version__", "pretrain"]
+__all__ = [
+    "EvolvedLoss",
+    "LossInfo",
+    "LossList",
+    "Parameter",
+    "PretrainConfig",
+    "PretrainResult",
+    "__version__",
+    "list_losses",
+    "make_loss",
+    "pretrain",
+]
 
 # Imported when they are asked for: torch takes a second, and the command line has to say what it can do, and
 # to be stopped quietly, before that.
 _PLACES = {
     "EvolvedLoss": "evoloss.losses.evolved",
+    "LossInfo": "evoloss.losses.catalogue",
+    "LossList": "evoloss.losses.catalogue",
+    "Parameter": "evoloss.losses.catalogue",
+    "list_losses": "evoloss.losses.catalogue",
+    "make_loss": "evoloss.losses.resolve",
     "PretrainConfig": "evoloss.pretraining",
     "PretrainResult": "evoloss.pretraining",
     "pretrain": "evoloss.pretraining",

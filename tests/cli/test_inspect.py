@@ -157,3 +157,11 @@ def test_mistakes_are_one_line_and_status_two(capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr().err
     assert printed.startswith("evoloss: error: no loss")
     assert printed.count("\n") == 1
+
+
+def test_a_loss_with_parameters_and_one_of_the_users(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("gce:q=0.5", "torch.nn:CrossEntropyLoss:label_smoothing=0.1"):
+        assert main(["inspect", name, "--classes", "3"]) == 0
+        assert f"{name}, 3 classes" in capsys.readouterr().out
+    assert main(["inspect", "gce:q=2"]) == 2
+    assert "q must be a number above 0 and at most 1, got 2" in capsys.readouterr().err

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from evoloss.errors import ArtefactError, UnknownNameError
+from evoloss import EvolvedLoss, make_loss
+from evoloss.errors import ArtefactError, ConfigError, UnknownNameError
 from evoloss.losses import LOSSES
-from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.resolve import resolve_loss
 from evoloss.zoo import ALIASES, SHIPPED
 from tests.losses.evolved_losses import evolved
@@ -58,7 +58,7 @@ def test_a_directory_without_a_loss_is_an_artefact_error(tmp_path: Path):
 
 
 def test_unknown_arguments_are_refused():
-    with pytest.raises(TypeError, match="wieght"):
+    with pytest.raises(UnknownNameError, match=r"no gce parameter 'wieght'. Did you mean 'weight'\?"):
         resolve_loss("gce", wieght=None)
 
 
@@ -72,3 +72,66 @@ def test_evolved_is_the_recommended_loss(tmp_path: Path, monkeypatch: pytest.Mon
     evolved("monotone").save_pretrained("evolved")
     assert resolve_loss("evolved").network == recommended.network
     assert resolve_loss("./evolved").network == evolved("monotone").network
+
+
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.ranges])
+def test_parameters_are_given_by_keyword_and_by_text(name: str):
+    values = {
+        key: allowed.search[1] if allowed.search else 1.0 for key, allowed in LOSSES[name].ranges.items()
+    }
+    text = ",".join(f"{key}={value}" for key, value in values.items())
+    for loss in (make_loss(name, **values), make_loss(f"{name}:{text}")):
+        assert type(loss) is LOSSES[name]
+        assert loss.hyperparameters == values
+
+
+def test_what_all_losses_share_can_be_given(tmp_path: Path):
+    evolved("monotone").save_pretrained(tmp_path)
+    for name in ("gce", "evolved", str(tmp_path)):
+        loss = make_loss(f"{name}:label_smoothing=0.1,reduction=sum", weight=torch.ones(4), ignore_index=3)
+        assert isinstance(loss, EvolvedLoss) == (name != "gce")
+        assert (loss.label_smoothing, loss.reduction, loss.ignore_index) == (0.1, "sum", 3)
+        assert loss.weight.tolist() == [1.0] * 4
+    assert make_loss("adaptive:n_samples=500").loss_state is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "parameters", "message"),
+    [
+        (
+            "gce:q=2",
+            {},
+            "loss 'gce:q=2': q must be a number above 0 and at most 1, got 2; without it the loss",
+        ),
+        ("gce", {"q": "half"}, "loss 'gce': q must be a number above 0 and at most 1, got 'half'"),
+        ("gce", {"q": None}, "got None; without it the loss has its default, 0.7"),
+        ("gce:q=0.5", {"q": 0.5}, "is given q twice"),
+        ("gce:q", {}, "after 'gce' and a colon come parameters, name=value, as in 'gce:q=0.7'"),
+        ("mae:0.5", {}, "after 'mae' and a colon come parameters, name=value"),
+        ("evolved:x", {}, "after 'evolved' and a colon come parameters"),
+        ("gce:reduction=avg", {}, "reduction must be one of none, mean, sum, got 'avg'"),
+        ("gce:ignore_index=0.5", {}, "ignore_index must be a whole number, got 0.5"),
+        ("gce:label_smoothing=2", {}, "label_smoothing must be a number at least 0 and at most 1"),
+        ("gce:weight=2", {}, "weight must be a tensor with one factor a class, or None; a text"),
+        ("evolved:exact=1", {}, "exact must be true or false, got 1"),
+        ("adaptive:n_samples=0", {}, "n_samples must be a whole number, at least 1, got 0"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_with_what_can(spec: str, parameters: dict, message: str):
+    with pytest.raises(ConfigError) as refused:
+        make_loss(spec, **parameters)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("gcee:q=0.5", "no loss or directory 'gcee'. Did you mean 'gce'?"),
+        ("focal:gama=1", "no focal parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight, "),
+        ("evolved-base:q=1", "no evolved-base parameter 'q'. Known: weight, "),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(spec: str, message: str):
+    with pytest.raises(UnknownNameError) as refused:
+        make_loss(spec)
+    assert message in str(refused.value)

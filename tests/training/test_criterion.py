@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.state import states_of
@@ -15,7 +16,12 @@ from evoloss.networks import NoiseRate
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.training import RunResult, TrainConfig, train
-from evoloss.training.criterion import prepared_criterion, sensed_noise_rate, training_arguments
+from evoloss.training.criterion import (
+    prepared_criterion,
+    sensed_noise_rate,
+    training_arguments,
+    try_criterion,
+)
 from tests.training.blobs import feature_blobs
 
 CPU = torch.device("cpu")
@@ -98,3 +104,61 @@ def test_of_a_loss_that_senses_nothing_nothing_is_recorded(loss: nn.Module) -> N
     result = train(feature_blobs(), "mlp", loss, TrainConfig(epochs=1, batch_size=16, accelerator="cpu"))
     assert result.noise_rate is None
     assert "noise_rate" not in result.as_dict()
+
+
+class Returns(nn.Module):
+    """A loss that returns what it is told to."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, logits: Tensor, target: Tensor) -> Any:
+        self.calls += 1
+        costs = nn.functional.cross_entropy(logits, target, reduction="none")
+        answers = {
+            "mean": costs.mean(),
+            "rows": costs,
+            "one": costs.mean()[None],
+            "item": costs.mean().item(),
+        }
+        answers["detached"] = costs.mean().detach()
+        return answers[self.kind]
+
+
+WRONG = [
+    ("rows", r"returned a tensor of shape \(\d+,\); expected a scalar, the mean over the batch"),
+    ("one", r"returned a tensor of shape \(1,\); expected a scalar"),
+    ("item", r"returned float; expected a tensor, the mean over the batch \(reduction='mean'\)"),
+    ("detached", "returned a number without a gradient; it has to be computed from the logits"),
+    ("absent", "failed with KeyError: 'absent'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), WRONG)
+def test_a_loss_that_cannot_be_trained_by_is_found_before(kind: str, message: str) -> None:
+    loss = Returns(kind)
+    with pytest.raises(ConfigError, match=f"loss mine:Returns.*{message}"):
+        try_criterion("mine:Returns", loss, n_classes=3)
+    assert loss.calls == 0
+
+
+@pytest.mark.parametrize(("kind", "message"), WRONG[:-1])
+def test_and_in_a_training(kind: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"loss Returns {message}"):
+        train(feature_blobs(), "mlp", Returns(kind), TrainConfig(epochs=1, batch_size=16))
+
+
+def test_a_usable_loss_is_left_as_it_is() -> None:
+    state, loss = torch.get_rng_state(), Returns("mean")
+    try_criterion("mine:Returns", loss, n_classes=3)
+    assert loss.calls == 0
+    for other in (Curious(), LOSSES["elr"](), nn.CrossEntropyLoss()):
+        try_criterion("other", other, n_classes=12)
+    assert torch.equal(torch.get_rng_state(), state)
+    with pytest.raises(ConfigError, match="expected a scalar"):
+        try_criterion("gce:reduction=none", LOSSES["gce"](reduction="none"), n_classes=3)
+    result = train(feature_blobs(), "mlp", loss, TrainConfig(epochs=8, batch_size=16, lr=0.1))
+    assert result.test_accuracy is not None
+    assert result.test_accuracy > 60

@@ -37,7 +37,8 @@ class InspectCommand:
     """Look at a loss: its curve, its gradient, and how it is likely to train."""
 
     loss: tyro.conf.Positional[str]
-    """A known loss (gce), a shipped one (evolved-base), or the directory of a saved one."""
+    """A known loss (gce, gce:q=0.5), a shipped one (evolved-base), the directory of a saved one, or
+    package.module:callable for your own, which has to take reduction="none"."""
     classes: int = 10
     """Class count of the predictions, from 2 to 100,000."""
     seed: int = 0
@@ -64,12 +65,12 @@ def run(config: InspectCommand) -> int:
         ConfigError: if the loss does not take this class count.
         MissingExtraError: if files are asked for and matplotlib is not installed; inspect.json is written.
     """
-    from evoloss.losses.resolve import resolve_loss
+    from evoloss.losses.resolve import make_loss
     from evoloss.losses.state import states_of
 
     if config.out is not None:
         require_replaceable(config.out, {RECORD_FILE: holds_json("loss", "evoloss_version")}, PICTURE_FILES)
-    loss = resolve_loss(config.loss, reduction="none")
+    loss = make_loss(config.loss, reduction="none")
     paced = loss if isinstance(loss, EvolvedLoss) and loss.is_paced else None
     inspected = loss if paced is None else paced.at_agreement(config.agreement)
     inspection = inspect_loss(inspected, n_classes=config.classes, seed=config.seed)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from evoloss.cli.terminal import Terminal
-from evoloss.losses import LOSSES
-from evoloss.zoo import ALIASES, SHIPPED
+from evoloss.losses.catalogue import list_losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +18,12 @@ class LossesCommand:
 
 def run(command: LossesCommand) -> int:
     """Print the table."""
-    table = Table("loss", "kind", "what it is", title="Losses")
-    for name, other in ALIASES.items():
-        table.add_row(name, "evolved", f"the recommended loss: {other} in this version")
-    for name, line in SHIPPED.items():
-        table.add_row(name, "evolved", line)
-    for name, cls in LOSSES.items():
-        table.add_row(name, "known", _first_clause(cls.__doc__ or ""))
-    Terminal().print(table)
+    table = Table("loss", "kind", "what it is", "parameters, defaults and ranges", title="Losses")
+    for loss in list_losses():
+        needs = [f"needs {', '.join(loss.needs)}"] if loss.needs else []
+        facts = "; ".join([*map(str, loss.parameters), *needs])
+        table.add_row(loss.name, loss.kind, loss.summary, Text(facts))
+    console = Terminal()
+    console.print(table)
+    console.say("with parameters: gce:q=0.5; your own: package.module:callable; a saved one: its directory")
     return 0
-
-
-def _first_clause(docstring: str) -> str:
-    return re.split(r"[;.](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]

@@ -17,18 +17,18 @@ from evoloss._version import __version__
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
-from evoloss.compare.training_run import Sources, TrainingRuns, check_training, train_run
+from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
 from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import ConfigError, DataError, ResultsError
 from evoloss.executors import Executor
-from evoloss.losses.resolve import resolve_loss
 from evoloss.models import build_model
 from evoloss.own_files import require_replaceable
 from evoloss.sweeps.run_files import Run, save_run
 from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult, TrainConfig, train
+from evoloss.training.criterion import try_criterion
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
@@ -72,7 +72,7 @@ def compare(
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
     if out is not None:
         require_replaceable(out, OWN_FILES)
-    losses = {label_loss(spec): resolve_loss(spec) for spec in config.losses}
+    losses = {label_loss(spec): build_loss(spec) for spec in config.losses}
     dataset = _load(config)
     if not len(dataset.validation):
         raise DataError(
@@ -80,6 +80,8 @@ def compare(
             "best epoch and learning rate are chosen on it: give more"
         )
     _try_model(config.model, dataset)
+    for name, loss in losses.items():
+        try_criterion(name, loss, n_classes=dataset.n_classes)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     versions = {name: here[name] for name in ("evoloss", "torch")}
     planned = TrainingRuns(config, dataset, losses, versions)

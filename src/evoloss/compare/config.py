@@ -8,6 +8,7 @@ from typing import Any
 
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
+from evoloss.losses.spec import LossSpec
 from evoloss.training import TrainConfig, TrainRecipe
 from evoloss.user_paths import real_path
 from evoloss.zoo import ALIASES
@@ -31,7 +32,8 @@ class CompareConfig(TrainRecipe):
     model: str = "cnn"
     """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
-    """Known losses, shipped losses, or directories of saved ones."""
+    """Known losses, shipped losses, directories of saved ones, or package.module:callable for an nn.Module of
+    your own, called as criterion(logits, target) and returning the mean; with parameters gce:q=0.5."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run for each seed and loss; runs of equal seed share everything but the loss."""
     baseline: str | None = None
@@ -109,8 +111,14 @@ class CompareConfig(TrainRecipe):
 def label_loss(spec: str) -> str:
     """Return the name of a loss in results: what an alias stands for, the last part of a path, else the name.
 
-    So results say which loss ``evolved`` was when they were made.
+    So results say which loss ``evolved`` was when they were made. Parameters follow in alphabetical order,
+    with numbers in their shortest form, so that two ways to write one loss have one name.
+
+    Raises:
+        ConfigError: if parameters are not of the form ``name=value,name=value``.
     """
-    if spec in ALIASES:
-        return ALIASES[spec]
-    return real_path(spec).name if "/" in spec or "\\" in spec or Path(spec).is_dir() else spec
+    parsed = LossSpec.parse(spec)
+    base = ALIASES.get(parsed.base, parsed.base)
+    if "/" in base or "\\" in base or Path(base).is_dir():
+        base = real_path(base).name
+    return parsed.with_base(base)

@@ -15,15 +15,17 @@ from torch import nn
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.results import check_run
 from evoloss.data import DATASETS, Dataset, load_dataset
+from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
-from evoloss.losses.resolve import resolve_loss
+from evoloss.losses.resolve import make_loss
+from evoloss.losses.spec import LossSpec
 from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
-from evoloss.user_paths import expand_user, real_path
+from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
 
 KIND = "compare"
@@ -90,7 +92,7 @@ class Sources:
     """The places where a machine finds what a configuration names; sent with the runs, written to no file.
 
     Attributes:
-        losses: for each name in results, a known or shipped loss, or a directory.
+        losses: for each name in results, the loss as :func:`~evoloss.make_loss` takes it.
         dataset: a known name, or a path.
         data_dir: folder of known data sets.
         download: fetch a known data set that is not there.
@@ -117,15 +119,27 @@ class Sources:
         """Return the sources of a comparison, with absolute paths."""
         named = config.dataset in DATASETS or not expand_user(config.dataset).exists()
         return cls(
-            losses={
-                label_loss(spec): spec if spec in LOSSES or is_shipped(spec) else str(real_path(spec))
-                for spec in config.losses
-            },
+            losses={label_loss(spec): _from_anywhere(spec) for spec in config.losses},
             dataset=config.dataset if named else str(real_path(expand_user(config.dataset))),
             data_dir=None if config.data_dir is None else real_path(expand_user(config.data_dir)),
             download=config.download,
             train_labels=None if config.train_labels is None else real_path(expand_user(config.train_labels)),
         )
+
+
+@float32_by_default()
+def build_loss(spec: str) -> nn.Module:
+    """Make a loss by name, the same in every process: what the user's code draws comes from one seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return make_loss(spec)
+
+
+def _from_anywhere(spec: str) -> str:
+    """The text of a loss for a process in another folder: directories by their absolute paths."""
+    base = LossSpec.parse(spec).base
+    named = base in LOSSES or is_shipped(base) or (names_callable(base) and not Path(base).is_dir())
+    return spec if named else f"{real_path(base)}{spec[len(base) :]}"
 
 
 def check_training(run: Run, result: dict[str, Any]) -> None:
@@ -161,7 +175,7 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
     data, name = config["dataset"], config["loss"]["name"]
     options = tuple((key, data[key]) for key in data if key not in ("name", "fingerprint"))
     dataset = _load(sources.dataset, (*sources.options, *options), data["fingerprint"])
-    loss = resolve_loss(sources.losses[name])
+    loss = build_loss(sources.losses[name])
     if fingerprint_loss(loss) != config["loss"]["fingerprint"]:
         raise ResultsError(
             f"the loss {name!r} that a worker finds at {sources.losses[name]} differs from the one that the "

@@ -32,6 +32,7 @@ from evoloss.losses.call.validation import (
 )
 from evoloss.losses.kernels.cpu_rows import reduced_rows
 from evoloss.losses.kernels.few_rows import few_rows
+from evoloss.losses.known.ranges import Ranges, in_range
 from evoloss.losses.state import states_of
 from evoloss.networks import Terms
 
@@ -90,7 +91,14 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     # TorchScript compiles properties, and these are for people.
     __jit_unused_properties__: ClassVar[list[str]] = ["hyperparameters"]
 
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
+    reference: ClassVar[str] = ""
+    """Publication of the loss, in a few words."""
+
+    ranges: ClassVar[Ranges] = {}
+    """The parameters of this loss beyond the shared ones, with what each may be."""
+
+    plan_arguments: ClassVar[tuple[str, ...]] = ()
+    """Arguments of :meth:`plan_training` without which no training can begin."""
 
     training_arguments: ClassVar[tuple[str, ...]] = ()
     """Keyword arguments that a training call needs beside logits and target; trainers ask for them.
@@ -121,7 +129,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     @property
     def hyperparameters(self) -> dict[str, float]:
         """The parameters of this loss beyond the shared ones, by name."""
-        return {name: getattr(self, name) for name in self._HYPERPARAMETERS}
+        return {name: getattr(self, name) for name in self.ranges}
 
     def describe(self) -> dict[str, Any]:
         """The description of this loss, beside its tensors, in JSON values.
@@ -137,6 +145,10 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         """List the parameters inside ``repr(loss)``."""
         values = self.hyperparameters | self._options()
         return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+    def _in_range(self, name: str, value: float) -> float:
+        """Return a parameter as a float, or raise :class:`ConfigError` if it is outside its range."""
+        return in_range(self.name, name, value, self.ranges[name])
 
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("ignore_index", "reduction", "label_smoothing")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -105,6 +105,8 @@ class EpochLoss(StatefulLoss):
 
     :meth:`plan_training` says how long the training will be; a training call before that is an error.
     """
+
+    plan_arguments: ClassVar[tuple[str, ...]] = ("n_samples", "epochs")
 
     n_samples: int | None = None
     epochs: int | None = None

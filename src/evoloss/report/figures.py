@@ -26,6 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
 FORMATS = ("png", "svg")
+_LONGEST_NAME = 70  # of a loss; a text with parameters is longer than a name
 STEMS = ("learning_curves", "accuracy", "paired_differences")
 
 
@@ -80,10 +81,10 @@ def draw_learning_curves(results: Results) -> Figure:
             "linestyle": LINES[index // len(COLOURS) % len(LINES)],
         }
         accuracy = [run.history.validation_accuracy for run in runs]
-        _draw_band(left, accuracy, label=figure_text(loss), style=style)
+        _draw_band(left, accuracy, label=figure_text(loss, _LONGEST_NAME), style=style)
         training = [run.history.train_accuracy for run in runs if run.history.train_accuracy]
         if training:
-            _draw_band(right, training, label=figure_text(loss), style=style)
+            _draw_band(right, training, label=figure_text(loss, _LONGEST_NAME), style=style)
         missing += len(runs) - len(training)
     left.set(xlabel="epoch", ylabel="validation accuracy, %", title="Validation accuracy")
     right.set(xlabel="epoch", ylabel="training accuracy, %", title="Training accuracy, labels as given")
@@ -188,7 +189,7 @@ def _explain_edges(figure: Figure, edges: Mapping[str, Edge]) -> None:
 
 
 def _label_rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), [figure_text(name) for name in names])
+    axes.set_yticks(range(len(names)), [figure_text(name, _LONGEST_NAME) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right", "left"]].set_visible(False)

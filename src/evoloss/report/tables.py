@@ -162,7 +162,7 @@ def rich_table(results: Results) -> Table:
 
 
 def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str, mark: str) -> tuple[str, ...]:
-    name = one_line(loss.loss) + (
+    name = one_line(loss.loss, 200) + (
         f" ({loss.n_diverged} of {loss.n_seeds} diverged)" if loss.n_diverged else ""
     )
     return (

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from evoloss.data import Dataset
 from evoloss.losses import ClassificationLoss
+from evoloss.training.user_code import attributes_of, code_of, is_own
 
 LENGTH = 16
 """Hexadecimal digits of a fingerprint."""
@@ -18,14 +19,20 @@ def fingerprint_loss(loss: nn.Module) -> str:
     """Hash what a loss is: its description (name, parameters, options, network) and all its tensors.
 
     The module path of a loss of this package does not enter, so that a file may move. Of any other module
-    the class, its place and its printed form stand for the description.
+    the class, its place, its printed form, its plain attributes and the source that can be read of it
+    (:func:`~evoloss.training.user_code.code_of`) enter as well, so that an edited loss is another one.
     """
     if isinstance(loss, ClassificationLoss):
         described = json.dumps(loss.describe(), sort_keys=True)
     else:
         described = f"{type(loss).__module__}.{type(loss).__qualname__} {loss!r}"
+    tensors = [*loss.named_parameters(), *loss.named_buffers()]
+    if not is_own(loss):
+        values, more = attributes_of(loss)
+        described += json.dumps([values, code_of(loss)], sort_keys=True)
+        tensors += more.items()
     digest = hashlib.sha256(described.encode())
-    for name, tensor in sorted([*loss.named_parameters(), *loss.named_buffers()], key=lambda pair: pair[0]):
+    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
         _add(digest, name, tensor)
     return digest.hexdigest()[:LENGTH]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from evoloss.data import Split
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig
-from evoloss.training.criterion import training_arguments
+from evoloss.training.criterion import checked_cost, training_arguments
 from evoloss.training.schedule import learning_rate
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Learner:
                 group["lr"] = rate
             self.optimizer.zero_grad()
             logits = self.model(inputs)
-            loss = self.criterion(logits, labels, **training_arguments(self.criterion, index, rate))
+            told = training_arguments(self.criterion, index, rate)
+            loss = checked_cost(self.criterion(logits, labels, **told), type(self.criterion).__name__)
             self.fabric.backward(loss)
             if config.clip_grad is not None:
                 # Not finite is dealt with once an epoch: asking here would wait for the device.

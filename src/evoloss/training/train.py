@@ -53,7 +53,7 @@ def train(
         dataset: with a validation split that is not empty.
         model: a name of ``evoloss.models.MODELS``, or ``package.module:callable``.
         loss: called as ``loss(logits, target)`` with float32 logits ``(N, C)``, and with what its
-            ``training_arguments`` name; returns the mean over N. A copy is used.
+            ``training_arguments`` name; returns the mean over N, a scalar. A copy is used.
         config: how to train.
         loss_name: name of the loss in the result; its class by default.
         read_test: evaluate on the test split after training. Off while something is still being chosen.
@@ -61,7 +61,8 @@ def train(
 
     Raises:
         MissingExtraError: if lightning-fabric or torchmetrics is not installed.
-        ConfigError: if the accelerator is not there, or the model does not fit the inputs.
+        ConfigError: if the accelerator is not there, the model does not fit the inputs, or what the loss
+            returns is no scalar with a gradient.
         DataError: if a split is too small.
 
     Example:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["AgceLoss", "agce", "agce_slope"]
 
@@ -59,14 +59,18 @@ class AgceLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "agce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("a", "q")
+    reference: ClassVar[str] = "Zhou et al. 2021, arXiv:2106.03110"
+    ranges: ClassVar[Ranges] = {
+        "a": Range(0.0, above=True, scale="log", search=(0.1, 10.0)),
+        "q": Range(0.0, above=True, scale="log", search=(0.1, 5.0)),
+    }
 
     def __init__(
         self, weight: Tensor | None = None, *, a: float = 6.0, q: float = 1.5, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.a = in_range("agce", "a", a, 0.0, above=True)
-        self.q = in_range("agce", "q", q, 0.0, above=True)
+        self.a = self._in_range("a", a)
+        self.q = self._in_range("q", q)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`agce`."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["AnlCeLoss", "anl_ce", "normalised_negative_cross_entropy"]
 
@@ -72,7 +72,12 @@ class AnlCeLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "anl_ce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "min_prob")
+    reference: ClassVar[str] = "Ye et al. 2023, arXiv:2412.02373"
+    ranges: ClassVar[Ranges] = {
+        "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "beta": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "min_prob": Range(0.0, 0.5, above=True, scale="log", search=(1e-08, 0.01)),
+    }
 
     def __init__(
         self,
@@ -84,9 +89,9 @@ class AnlCeLoss(ClassificationLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("anl_ce", "alpha", alpha, 0.0)
-        self.beta = in_range("anl_ce", "beta", beta, 0.0)
-        self.min_prob = in_range("anl_ce", "min_prob", min_prob, 0.0, 0.5, above=True)
+        self.alpha = self._in_range("alpha", alpha)
+        self.beta = self._in_range("beta", beta)
+        self.min_prob = self._in_range("min_prob", min_prob)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`anl_ce`."""

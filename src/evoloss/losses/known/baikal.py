@@ -64,6 +64,7 @@ class BaikalLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "baikal"
+    reference: ClassVar[str] = "Gonzalez and Miikkulainen 2020, arXiv:1905.11528"
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`baikal`."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.stateful import EpochLoss, counted_rows
 from evoloss.networks import BatchSums, RunningState
 
@@ -65,7 +65,11 @@ class BaseMdaLoss(EpochLoss):
     """
 
     name: ClassVar[str] = "base_mda"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("warmup", "momentum")
+    reference: ClassVar[str] = "Pan, Wei and Xie 2026, CVPR"
+    ranges: ClassVar[Ranges] = {
+        "warmup": Range(0.0, search=(0.0, 30.0)),
+        "momentum": Range(0.0, 0.999999, search=(0.9, 0.999)),
+    }
 
     def __init__(
         self,
@@ -76,8 +80,8 @@ class BaseMdaLoss(EpochLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.warmup = in_range("base_mda", "warmup", warmup, 0.0)
-        self.momentum = in_range("base_mda", "momentum", momentum, 0.0, 0.999999)
+        self.warmup = self._in_range("warmup", warmup)
+        self.momentum = self._in_range("momentum", momentum)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The running mean of the predictions, ``(C,)``, and the number of samples so far."""

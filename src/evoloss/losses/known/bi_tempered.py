@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["BiTemperedLoss", "bi_tempered", "tempered_log_softmax"]
 
@@ -107,14 +107,18 @@ class BiTemperedLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "bi_tempered"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("t1", "t2")
+    reference: ClassVar[str] = "Amid et al. 2019, arXiv:1906.03361"
+    ranges: ClassVar[Ranges] = {
+        "t1": Range(0.0, 1.0),
+        "t2": Range(1.0, 4.0),
+    }
 
     def __init__(
         self, weight: Tensor | None = None, *, t1: float = 0.8, t2: float = 1.2, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.t1 = in_range("bi_tempered", "t1", t1, 0.0, 1.0)
-        self.t2 = in_range("bi_tempered", "t2", t2, 1.0, 4.0)
+        self.t1 = self._in_range("t1", t1)
+        self.t2 = self._in_range("t2", t2)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`bi_tempered`."""

@@ -65,6 +65,7 @@ class BrierLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "brier"
+    reference: ClassVar[str] = "Brier 1950, Monthly Weather Review 78"
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`brier`."""

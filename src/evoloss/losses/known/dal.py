@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoloss.losses.base import Options
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.stateful import EpochLoss
 from evoloss.networks import RunningState
 
@@ -82,7 +82,11 @@ class DalLoss(EpochLoss):
     """
 
     name: ClassVar[str] = "dal"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("q_start", "q_end")
+    reference: ClassVar[str] = "Li et al. 2023, arXiv:2303.11562"
+    ranges: ClassVar[Ranges] = {
+        "q_start": Range(0.0, 1.0, above=True, search=(0.1, 1.0)),
+        "q_end": Range(1.0, 10.0, above=True, search=(1.1, 3.0)),
+    }
 
     def __init__(
         self,
@@ -93,8 +97,8 @@ class DalLoss(EpochLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.q_start = in_range("dal", "q_start", q_start, 0.0, 1.0, above=True)
-        self.q_end = in_range("dal", "q_end", q_end, 1.0, 10.0, above=True)
+        self.q_start = self._in_range("q_start", q_start)
+        self.q_end = self._in_range("q_end", q_end)
 
     def costs_at(self, log_probs: Tensor, state: RunningState) -> Tensor:
         """See :func:`dal`, at the epoch of the training."""

@@ -14,7 +14,7 @@ from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import on_real_tensors
 from evoloss.losses.call.numbers import positive_count
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.state import LossState, other_class_count
 from evoloss.losses.stateful import counted_rows
 
@@ -87,8 +87,13 @@ class ElrLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "elr"
+    reference: ClassVar[str] = "Liu et al. 2020, arXiv:2007.00151"
+    plan_arguments: ClassVar[tuple[str, ...]] = ("n_samples",)
     training_arguments: ClassVar[tuple[str, ...]] = ("index",)
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("beta", "strength")
+    ranges: ClassVar[Ranges] = {
+        "beta": Range(0.0, 0.999999, search=(0.5, 0.99)),
+        "strength": Range(0.0, scale="log", search=(0.1, 30.0)),
+    }
 
     n_samples: int | None = None
     if TYPE_CHECKING:  # TorchScript reads annotations, and takes no strings for types
@@ -103,8 +108,8 @@ class ElrLoss(ClassificationLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.beta = in_range("elr", "beta", beta, 0.0, 0.999999)
-        self.strength = in_range("elr", "strength", strength, 0.0)
+        self.beta = self._in_range("beta", beta)
+        self.strength = self._in_range("strength", strength)
         with on_real_tensors():
             self.loss_state = LossState({"memory": torch.zeros(0, 0, dtype=torch.float32)})
 

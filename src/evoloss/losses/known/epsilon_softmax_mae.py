@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.mae import mae
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["EpsilonSoftmaxMaeLoss", "epsilon_softmax"]
 
@@ -70,7 +70,13 @@ class EpsilonSoftmaxMaeLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "epsilon_softmax_mae"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "m", "min_prob")
+    reference: ClassVar[str] = "Wang et al. 2024, NeurIPS"
+    ranges: ClassVar[Ranges] = {
+        "alpha": Range(0.0, scale="log", search=(0.001, 1.0)),
+        "beta": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "m": Range(0.0, scale="log", search=(1.0, 1000000.0)),
+        "min_prob": Range(0.0, 0.1, above=True, scale="log", search=(1e-10, 0.01)),
+    }
 
     def __init__(
         self,
@@ -83,10 +89,10 @@ class EpsilonSoftmaxMaeLoss(ClassificationLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("epsilon_softmax_mae", "alpha", alpha, 0.0)
-        self.beta = in_range("epsilon_softmax_mae", "beta", beta, 0.0)
-        self.m = in_range("epsilon_softmax_mae", "m", m, 0.0)
-        self.min_prob = in_range("epsilon_softmax_mae", "min_prob", min_prob, 0.0, 0.1, above=True)
+        self.alpha = self._in_range("alpha", alpha)
+        self.beta = self._in_range("beta", beta)
+        self.m = self._in_range("m", m)
+        self.min_prob = self._in_range("min_prob", min_prob)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See the class."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["FocalLoss", "focal", "focal_slope"]
 
@@ -69,13 +69,14 @@ class FocalLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "focal"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("gamma",)
+    reference: ClassVar[str] = "Lin et al. 2017, arXiv:1708.02002"
+    ranges: ClassVar[Ranges] = {"gamma": Range(0.0, search=(0.0, 5.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, gamma: float = 2.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.gamma = in_range("focal", "gamma", gamma, 0.0)
+        self.gamma = self._in_range("gamma", gamma)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`focal`."""

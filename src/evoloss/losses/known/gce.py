@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["GceLoss", "gce", "gce_slope"]
 
@@ -51,11 +51,12 @@ class GceLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "gce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("q",)
+    reference: ClassVar[str] = "Zhang and Sabuncu 2018, arXiv:1805.07836"
+    ranges: ClassVar[Ranges] = {"q": Range(0.0, 1.0, above=True, search=(0.05, 1.0))}
 
     def __init__(self, weight: Tensor | None = None, *, q: float = 0.7, **options: Unpack[Options]) -> None:
         super().__init__(weight, **options)
-        self.q = in_range("gce", "q", q, 0.0, 1.0, above=True)
+        self.q = self._in_range("q", q)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`gce`."""

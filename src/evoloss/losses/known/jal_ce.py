@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["JalCeLoss", "asymmetric_mean_squared_error", "jal_ce"]
 
@@ -68,7 +68,12 @@ class JalCeLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "jal_ce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "a")
+    reference: ClassVar[str] = "Wang et al. 2025, arXiv:2507.17692"
+    ranges: ClassVar[Ranges] = {
+        "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "beta": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "a": Range(1.0, scale="log", search=(1.0, 100.0)),
+    }
 
     def __init__(
         self,
@@ -80,9 +85,9 @@ class JalCeLoss(ClassificationLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("jal_ce", "alpha", alpha, 0.0)
-        self.beta = in_range("jal_ce", "beta", beta, 0.0)
-        self.a = in_range("jal_ce", "a", a, 1.0)
+        self.alpha = self._in_range("alpha", alpha)
+        self.beta = self._in_range("beta", beta)
+        self.a = self._in_range("a", a)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`jal_ce`."""

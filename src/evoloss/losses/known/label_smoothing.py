@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.networks import AffineTerms, SlopeFunctions, Terms
 
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
@@ -54,13 +54,14 @@ class LabelSmoothingLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "label_smoothing"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("smoothing",)
+    reference: ClassVar[str] = "Szegedy et al. 2016, arXiv:1512.00567"
+    ranges: ClassVar[Ranges] = {"smoothing": Range(0.0, 1.0, search=(0.0, 0.5))}
 
     def __init__(
         self, weight: Tensor | None = None, *, smoothing: float = 0.1, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.smoothing = in_range("label_smoothing", "smoothing", smoothing, 0.0, 1.0)
+        self.smoothing = self._in_range("smoothing", smoothing)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`smoothed_cross_entropy`."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["LogitClipLoss", "clipped_logits"]
 
@@ -62,13 +62,14 @@ class LogitClipLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "logit_clip"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("delta",)
+    reference: ClassVar[str] = "Wei et al. 2023, arXiv:2212.04055"
+    ranges: ClassVar[Ranges] = {"delta": Range(0.0, 1e4, above=True, scale="log", search=(0.1, 10.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, delta: float = 1.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.delta = in_range("logit_clip", "delta", delta, 0.0, 1e4, above=True)
+        self.delta = self._in_range("delta", delta)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy of :func:`clipped_logits`."""

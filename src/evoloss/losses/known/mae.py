@@ -39,6 +39,7 @@ class MaeLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "mae"
+    reference: ClassVar[str] = "Ghosh et al. 2017, arXiv:1712.09482"
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`mae`."""

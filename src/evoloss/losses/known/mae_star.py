@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.counted_probability import CountedProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["MaeStarLoss", "logit_bias", "mae_star", "mae_star_slope"]
 
@@ -78,13 +78,14 @@ class MaeStarLoss(CountedProbabilityLoss):
     """
 
     name: ClassVar[str] = "mae_star"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("like",)
+    reference: ClassVar[str] = "Staats, Thamm and Rosenow 2025, arXiv:2306.05497"
+    ranges: ClassVar[Ranges] = {"like": Range(1.0, above=True, scale="log", search=(1.5, 100.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, like: float = 4.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.like = in_range("mae_star", "like", like, 1.0, above=True)
+        self.like = self._in_range("like", like)
 
     def cost(self, log_p: Tensor, n_classes: int) -> Tensor:
         """See :func:`mae_star`."""

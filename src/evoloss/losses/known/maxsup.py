@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["MaxSupLoss", "maxsup"]
 
@@ -51,13 +51,14 @@ class MaxSupLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "maxsup"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
+    reference: ClassVar[str] = "Zhou et al. 2025, arXiv:2502.15798"
+    ranges: ClassVar[Ranges] = {"alpha": Range(0.0, scale="log", search=(0.01, 1.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, alpha: float = 0.1, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("maxsup", "alpha", alpha, 0.0)
+        self.alpha = self._in_range("alpha", alpha)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`maxsup`."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.known.rce import reverse_cross_entropy
 
 __all__ = ["NceRceLoss", "nce_rce"]
@@ -51,7 +51,12 @@ class NceRceLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "nce_rce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
+    reference: ClassVar[str] = "Ma et al. 2020, arXiv:2006.13554"
+    ranges: ClassVar[Ranges] = {
+        "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
+        "beta": Range(0.0, scale="log", search=(0.01, 100.0)),
+        "log_zero": Range(-1000.0, -0.001, search=(-10.0, -1.0)),
+    }
 
     def __init__(
         self,
@@ -63,9 +68,9 @@ class NceRceLoss(ClassificationLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("nce_rce", "alpha", alpha, 0.0)
-        self.beta = in_range("nce_rce", "beta", beta, 0.0)
-        self.log_zero = in_range("nce_rce", "log_zero", log_zero, -1000.0, -0.001)
+        self.alpha = self._in_range("alpha", alpha)
+        self.beta = self._in_range("beta", beta)
+        self.log_zero = self._in_range("log_zero", log_zero)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`nce_rce`."""

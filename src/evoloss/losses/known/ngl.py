@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evoloss.losses.base import ClassificationLoss, Options
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["NglLoss", "ngl"]
 
@@ -55,13 +55,14 @@ class NglLoss(ClassificationLoss):
     """
 
     name: ClassVar[str] = "ngl"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha",)
+    reference: ClassVar[str] = "Akhmedova and Körber 2024, arXiv:2404.12948"
+    ranges: ClassVar[Ranges] = {"alpha": Range(-10.0, 10.0, search=(0.0, 5.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, alpha: float = 2.4092, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("ngl", "alpha", alpha, -10.0, 10.0)
+        self.alpha = self._in_range("alpha", alpha)
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`ngl`."""

@@ -15,7 +15,7 @@ from evoloss.errors import MissingExtraError
 from evoloss.losses.base import Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.phuber import phuber
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges, in_range
 from evoloss.losses.stateful import StatefulLoss, counted_rows
 from evoloss.networks import RunningState
 
@@ -150,14 +150,15 @@ class OgcLoss(StatefulLoss):
     """
 
     name: ClassVar[str] = "ogc"
+    reference: ClassVar[str] = "Ye et al. 2025, arXiv:2412.08941"
     training_arguments: ClassVar[tuple[str, ...]] = ("lr",)
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("epsilon",)
+    ranges: ClassVar[Ranges] = {"epsilon": Range(0.0, scale="log", search=(1.0, 100.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, epsilon: float = 20.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.epsilon = in_range("ogc", "epsilon", epsilon, 0.0)
+        self.epsilon = self._in_range("epsilon", epsilon)
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The threshold, and the values since the last fit with their number."""
@@ -179,7 +180,7 @@ class OgcLoss(StatefulLoss):
         """
         if training.get("lr") is None:
             raise TypeError("ogc: a training call needs the learning rate of the step, lr=...")
-        rate = in_range("ogc", "lr", training["lr"], 0.0)
+        rate = in_range("ogc", "lr", training["lr"], Range(0.0))
         finite = torch.where(log_probs.isneginf(), math.log(LEAST), log_probs)
         losses = -(labels.shares(log_probs) * finite).sum(dim=1)
         losses = torch.where(counted_rows(log_probs, labels), losses.clamp(_GRID[0], _GRID[-1]), torch.nan)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["PhuberLoss", "phuber", "phuber_slope"]
 
@@ -58,13 +58,14 @@ class PhuberLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "phuber"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("tau",)
+    reference: ClassVar[str] = "Menon et al. 2020, ICLR"
+    ranges: ClassVar[Ranges] = {"tau": Range(1.0, 1e7, above=True, scale="log", search=(1.5, 100.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, tau: float = 10.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.tau = in_range("phuber", "tau", tau, 1.0, 1e7, above=True)
+        self.tau = self._in_range("tau", tau)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`phuber`."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["Poly1Loss", "poly1", "poly1_slope"]
 
@@ -53,13 +53,14 @@ class Poly1Loss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "poly1"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("epsilon",)
+    reference: ClassVar[str] = "Leng et al. 2022, arXiv:2204.12511"
+    ranges: ClassVar[Ranges] = {"epsilon": Range(-1.0, search=(-1.0, 8.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, epsilon: float = 2.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.epsilon = in_range("poly1", "epsilon", epsilon, -1.0)
+        self.epsilon = self._in_range("epsilon", epsilon)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`poly1`."""

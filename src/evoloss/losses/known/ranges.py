@@ -1,43 +1,67 @@
-"""The check that a loss's own parameter is inside its range."""
+"""Ranges of the parameters of losses: one declaration for the check, the messages and the public list."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from evoloss.errors import ConfigError
 from evoloss.losses.call.numbers import python_number
 
-__all__ = ["in_range"]
+__all__ = ["Range", "Ranges", "Scale", "in_range"]
+
+Scale = Literal["linear", "log"]
+"""Best way to search a parameter: by its value, or by its logarithm."""
 
 
-def in_range(
-    loss: str,
-    name: str,
-    value: float,
-    low: float,
-    high: float = math.inf,
-    *,
-    above: bool = False,
-) -> float:
-    """Return the parameter as a float if it lies in [low, high], or in (low, high] with ``above``.
+@dataclass(frozen=True)
+class Range:
+    """The finite numbers that a parameter may be: [low, high], or (low, high] with ``above``.
+
+    Attributes:
+        low: smallest value allowed.
+        high: largest value allowed; infinity where there is no largest one.
+        above: whether ``low`` itself is refused.
+        scale: how the parameter is best searched.
+        search: smallest and largest value that a search of hyperparameters is advised to try, both allowed
+            and finite; None for the whole range.
+    """
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+    scale: Scale = "linear"
+    search: tuple[float, float] | None = None
+
+    def __contains__(self, number: float) -> bool:
+        inside = self.low < number <= self.high if self.above else self.low <= number <= self.high
+        return inside and math.isfinite(number)
+
+    def __str__(self) -> str:
+        return f"{'above' if self.above else 'at least'} {self.low:g}" + (
+            f" and at most {self.high:g}" if self.high < math.inf else ""
+        )
+
+
+Ranges = Mapping[str, Range]
+"""The ranges of a loss's own parameters, by their names."""
+
+
+def in_range(loss: str, name: str, value: float, allowed: Range) -> float:
+    """Return the parameter as a float if it lies in its range.
 
     Args:
         loss: name of the loss, for the message.
         name: name of the parameter, for the message.
         value: what was given; infinite values are refused.
-        low: smallest value allowed.
-        high: largest value allowed.
-        above: whether ``low`` itself is refused.
+        allowed: the range.
 
     Raises:
         ConfigError: if the value is not a finite number in the range.
     """
-    converted = python_number(value, real=True)
-    number = converted if isinstance(converted, float) else math.nan
-    inside = low < number <= high if above else low <= number <= high
-    if inside and math.isfinite(number):
+    number = python_number(value, real=True)
+    if isinstance(number, float) and number in allowed:
         return number
-    bounds = f"{'above' if above else 'at least'} {low:g}" + (
-        f" and at most {high:g}" if high < math.inf else ""
-    )
-    raise ConfigError(f"{loss}: {name} must be a number {bounds}, got {value!r}")
+    raise ConfigError(f"{loss}: {name} must be a number {allowed}, got {value!r}")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.known.rce import reverse_cross_entropy
 
 __all__ = ["SceLoss", "sce", "sce_slope"]
@@ -58,7 +58,12 @@ class SceLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "sce"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("alpha", "beta", "log_zero")
+    reference: ClassVar[str] = "Wang et al. 2019, arXiv:1908.06112"
+    ranges: ClassVar[Ranges] = {
+        "alpha": Range(0.0, scale="log", search=(0.01, 10.0)),
+        "beta": Range(0.0, scale="log", search=(0.01, 10.0)),
+        "log_zero": Range(-1000.0, -0.001, search=(-10.0, -1.0)),
+    }
 
     def __init__(
         self,
@@ -70,9 +75,9 @@ class SceLoss(LabelProbabilityLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(weight, **options)
-        self.alpha = in_range("sce", "alpha", alpha, 0.0)
-        self.beta = in_range("sce", "beta", beta, 0.0)
-        self.log_zero = in_range("sce", "log_zero", log_zero, -1000.0, -0.001)
+        self.alpha = self._in_range("alpha", alpha)
+        self.beta = self._in_range("beta", beta)
+        self.log_zero = self._in_range("log_zero", log_zero)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`sce`."""

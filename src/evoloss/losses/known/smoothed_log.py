@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evoloss.losses.base import Options
 from evoloss.losses.known.counted_probability import CountedProbabilityLoss
-from evoloss.losses.known.ranges import in_range
+from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["SmoothedLogLoss", "smoothed_log", "smoothed_log_slope"]
 
@@ -59,13 +59,14 @@ class SmoothedLogLoss(CountedProbabilityLoss):
     """
 
     name: ClassVar[str] = "smoothed_log"
-    _HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ("share",)
+    reference: ClassVar[str] = "Liu et al. 2019, arXiv:1907.00208"
+    ranges: ClassVar[Ranges] = {"share": Range(0.0, 1e6, above=True, scale="log", search=(0.1, 100.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, share: float = 1.0, **options: Unpack[Options]
     ) -> None:
         super().__init__(weight, **options)
-        self.share = in_range("smoothed_log", "share", share, 0.0, 1e6, above=True)
+        self.share = self._in_range("share", share)
 
     def cost(self, log_p: Tensor, n_classes: int) -> Tensor:
         """See :func:`smoothed_log`."""
