@@ -41,6 +41,7 @@ def compare(
     out: Path | None = None,
     progress: bool = False,
     executor: Executor | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
@@ -53,6 +54,7 @@ def compare(
         out: directory of the results; None keeps them in memory.
         progress: show a progress bar.
         executor: where runs take place; None is one after the other in this process.
+        say: is told what was done to the data, a sentence a call, before the first run.
 
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
@@ -79,6 +81,8 @@ def compare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
+    for note in dataset.notes if say is not None else ():
+        say(note)
     _try_model(config.model, dataset)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     versions = {name: here[name] for name in ("evoloss", "torch")}
@@ -105,7 +109,7 @@ def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
     """The identity of a comparison, the same for all that work on one directory: all that its results say."""
-    config = _settings(planned.config, planned.dataset.name)
+    config = _settings(planned.config, planned.dataset)
     identities = {name: asdict(identity) for name, identity in planned.identities.items()}
     return {"config": config, "losses": identities, "versions": dict(planned.versions)}
 
@@ -252,7 +256,7 @@ class _Record:
         self.written = time.monotonic()
 
     def _settings(self) -> dict[str, Any]:
-        return _settings(self.planned.config, self.planned.dataset.name)
+        return _settings(self.planned.config, self.planned.dataset)
 
 
 def describe_environment() -> dict[str, str]:
@@ -268,8 +272,8 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
-    """Return the configuration as JSON values, names in place of paths."""
+def _settings(config: CompareConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return the configuration as JSON values, names in place of paths, and what the data set says."""
     settings = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     for name in ("data_dir", "download"):
         del settings[name]
@@ -277,7 +281,9 @@ def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
         settings["train_labels"] = config.train_labels.name
     settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     losses = [label_loss(spec) for spec in config.losses]
-    return {**settings, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
+    told = {"class_names": list(dataset.class_names), "data_notes": list(dataset.notes)}
+    names = {"dataset": dataset.name, "losses": losses, "baseline": config.baseline_label}
+    return {**settings, **names, **told}
 
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(CompareConfig)}
@@ -288,8 +294,8 @@ def _require_same(
 ) -> None:
     differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
     for name in config.keys() | earlier.config.keys():
-        # What a version before did not know is at its default.
-        before, now = earlier.config.get(name, _DEFAULTS.get(name)), config.get(name)
+        # What a version before did not know is at its default, or follows from the data.
+        before, now = earlier.config.get(name, _DEFAULTS.get(name, config.get(name))), config.get(name)
         if name in GROWING and isinstance(before, list) and isinstance(now, list):
             differing += [name] if any(value not in now for value in before) else []
         elif name in GROWING and isinstance(before, int) and isinstance(now, int):

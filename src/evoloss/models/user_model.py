@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
+from evoloss.user_code import current_folder_importable, find_callable
 
 
 def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
@@ -30,8 +24,8 @@ def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int)
         ConfigError: if the import or the call fails, or if what comes back is not a module that maps
             ``(2, *input_shape)`` to ``(2, n_classes)`` floating-point logits.
     """
-    with _current_folder_importable():
-        factory = _find(spec)
+    with current_folder_importable():
+        factory = find_callable(spec, "model")
         try:
             model = factory(input_shape=input_shape, n_classes=n_classes)
         except Exception as error:  # anything can go wrong in the user's code; the cause stays attached
@@ -46,43 +40,6 @@ def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int)
         )
     _check_forward(spec, model, input_shape, n_classes)
     return model
-
-
-def _find(spec: str) -> Callable[..., Any]:
-    module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"model {spec!r} is not of the form 'package.module:callable'")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:  # importing runs the user's code
-        raise ConfigError(
-            f"model {spec!r}: importing {module_name!r} failed with {type(error).__name__}: {error}; "
-            "it has to be installed, in the current folder, or on PYTHONPATH"
-        ) from error
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            raise ConfigError(f"model {spec!r}: {module_name!r} has no {attribute!r}")
-        found = getattr(found, name)
-    if not callable(found):
-        raise ConfigError(
-            f"model {spec!r} is a {type(found).__name__}, not callable; name a function or a class"
-        )
-    factory: Callable[..., Any] = found
-    return factory
-
-
-@contextmanager
-def _current_folder_importable() -> Iterator[None]:
-    # `python -m` has the current folder on the path, an installed command has not; users expect the former.
-    folder = os.getcwd()
-    if folder in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def _check_forward(spec: str, model: nn.Module, input_shape: tuple[int, ...], n_classes: int) -> None:
