@@ -83,8 +83,8 @@ def read_target(path: Path, name: str, cells: Cells) -> Target:
         raise DataError(
             f"{path}: the target column {quoted(name)} has {len(names):,} different values in "
             f"{len(texts):,} rows, such as {listed(list(names), 3)}; those are identifiers or measured "
-            "numbers rather than classes, of which each needs several rows. Name another column, or put ranges of "
-            "the numbers into classes"
+            "numbers rather than classes, of which each needs several rows. Name another column, or put "
+            "ranges of the numbers into classes"
         )
     place = {text: label for label, text in enumerate(names)}
     labels = np.array([place[text] for text in texts], dtype=np.int64)
