@@ -95,8 +95,8 @@ def load(name: str) -> Any:
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        ("arrays", (21, 3, 6)),
-        ("tensors", (21, 3, 6)),
+        ("arrays", (22, 2, 6)),
+        ("tensors", (22, 2, 6)),
         ("pair", (27, 3, 6)),
         ("parts", (30, 9, 6)),
         ("keras", (27, 3, 6)),

@@ -112,7 +112,7 @@ GOOD = "a,b,y\n" + "1,2,u\n2,1,v\n" * 9
         ("a,a,y\n1,2,u\n", "has several columns named a; expected a name of its own for each"),
         (GOOD + "1,2\n", "line 20: 2 cells between ',', and 3 in the first line"),
         (GOOD + "1,2,3,u\n", "line 20: 4 cells between ',', and 3 in the first line"),
-        (GOOD + '1,"2,u\n', "is not a readable table"),
+        (GOOD + '1,"2,u\n', "ends inside a cell whose double quote is not closed"),
         ("a,\0,y\n1,2,u\n", "holds zero bytes"),
         ("y\nu\nv\n" * 9, "nothing to learn from beside the target 'y': there is no other column"),
         (GOOD.replace(",u", ",v"), "has 'v' in every row"),
