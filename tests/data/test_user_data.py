@@ -118,7 +118,9 @@ def test_features(name: str, sizes: tuple[int, ...]) -> None:
 def test_pictures_in_all_their_forms(name: str) -> None:
     data = load(name)
     assert data.input_shape == (3, 5, 6)
-    found = {row.tobytes() for part in (data.train, data.validation, data.test) for row in part.inputs.numpy()}
+    found = {
+        row.tobytes() for part in (data.train, data.validation, data.test) for row in part.inputs.numpy()
+    }
     assert found == {row.tobytes() for row in PICTURES}
     assert data.class_names == (("0", "1", "2") if "channels" in name else ("cat", "dog", "fox"))
 

@@ -81,8 +81,9 @@ def compare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
-    for note in dataset.notes if say is not None else ():
-        say(note)
+    if say is not None:
+        for note in dataset.notes:
+            say(note)
     _try_model(config.model, dataset)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     versions = {name: here[name] for name in ("evoloss", "torch")}

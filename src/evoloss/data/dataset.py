@@ -141,7 +141,7 @@ class InputEncoder(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What it does, a sentence each."""
+        """Sentences on what it does."""
 
     def __call__(self, inputs: npt.NDArray[Any], /) -> npt.NDArray[Any]:
         """Return the inputs of these samples, one for each."""

@@ -215,7 +215,8 @@ def _inputs(where: str, inputs: npt.NDArray[Any], *, channels_first: bool) -> np
             f"{where}: images of floats hold values outside 0 to 1; expected uint8, or ToTensor without "
             "Normalize, which training does by itself"
         )
-    return np.rint(images * 255).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(images * 255).astype(np.uint8)
+    return levels
 
 
 def _class_names(given: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,7 +87,10 @@ NO_TEXT = np.full(30, 0x12345678, np.uint32).view("<U1")  # beyond the last char
     ("changes", "message"),
     [
         ({"y_test": None}, "has no y_test; expected x_train, y_train, x_test, y_test, found"),
-        ({"x_val": np.zeros((6, 9, 8), np.uint8)}, "has no y_val; expected x_train, .*, y_test, x_val, y_val"),
+        (
+            {"x_val": np.zeros((6, 9, 8), np.uint8)},
+            "has no y_val; expected x_train, .*, y_test, x_val, y_val",
+        ),
         (
             {"x_val": np.zeros((6, 9, 9), np.uint8), "y_val": np.arange(6) % 3},
             "x_train and x_val have shapes .*; samples must have one shape",

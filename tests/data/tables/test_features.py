@@ -52,7 +52,9 @@ def test_constant_columns_are_left_out_and_told() -> None:
     found, notes = features(train, [[1, 3, 5, 0, 7], [2, 1, NAN, 0, NAN]], *columns)
     assert found.tolist() == [[1, 0], [-1, 1]], "a number and its absence differ"
     assert "left out, the same in all training rows: one, none, cm" in notes
-    with pytest.raises(DataError, match="no column but the target has two different values in the 2 training"):
+    with pytest.raises(
+        DataError, match="no column but the target has two different values in the 2 training"
+    ):
         features([[1, 0], [1, 0]], [], Column("one"), Column("cm", ("cm",)))
 
 

@@ -41,7 +41,10 @@ def test_numbers_are_named_in_their_order(cells: list[str], names: tuple[str, ..
     [
         (["a"] * 5, "the target column 'y' has 'a' in every row; expected at least 2 classes"),
         ([None] * 5, "has no value in any row"),
-        ([f"{row}.5" for row in range(30)], "has 30 different values in 30 rows, such as 0.5, 1.5, 2.5 and 27"),
+        (
+            [f"{row}.5" for row in range(30)],
+            "has 30 different values in 30 rows, such as 0.5, 1.5, 2.5 and 27",
+        ),
     ],
 )
 def test_what_is_no_target_is_refused(cells: list[str | None], message: str) -> None:
@@ -53,7 +56,9 @@ def test_the_nearest_name_is_suggested() -> None:
     names = ["length", "Species"]
     assert require_target(PATH, "Species", names) == "Species"
     for target in ("species", "Specis"):
-        with pytest.raises(UnknownNameError, match=r"Did you mean 'Species'\? Its columns.*: length, Species"):
+        with pytest.raises(
+            UnknownNameError, match=r"Did you mean 'Species'\? Its columns.*: length, Species"
+        ):
             require_target(PATH, target, names)
     with pytest.raises(ConfigError, match=r"--target COLUMN .* columns: length, Species"):
         require_target(PATH, None, names)

@@ -59,8 +59,8 @@ def load_csv(path: Path, limits: DataLimits | None = None, target: str | None = 
             raise DataError(f"{path} is empty; expected a line of names and a line a sample") from error
         if "EOF inside string" in str(error):
             raise DataError(
-                f"{path} ends inside a cell whose double quote is not closed ({one_line(error, 200)}); expected "
-                "quotes in pairs. Close the quote, or is the file cut off?"
+                f"{path} ends inside a cell whose double quote is not closed ({one_line(error, 200)}); "
+                "expected quotes in pairs. Close the quote, or is the file cut off?"
             ) from error
         _require_equal_lengths(path, text, separator)
         reason = one_line(error, 200).removeprefix("Error tokenizing data. C error: ")

@@ -95,7 +95,7 @@ class CategoryFeatures:
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """What makes features of all rows, once it is fitted to the training rows.
+    """The encoder of all rows, fitted to the training rows.
 
     Attributes:
         path: the file, for the errors.
