@@ -76,7 +76,7 @@ def test_a_reader_is_found_by_the_ending_and_named_in_errors(
     assert asked == [(tmp_path / "data.xyz", DataLimits(gigabytes=0.5))]
     with pytest.raises(DataError, match=r"expected a file \(\.npz, .*\.xyz, .*\) or a folder of images"):
         load_dataset("absent.abc")
-    with pytest.raises(UnknownNameError, match=r"FILE\.npz, .*FILE\.xyz, FOLDER"):
+    with pytest.raises(UnknownNameError, match=r"FILE\.npz, .*FILE\.xyz, .*FOLDER"):
         load_dataset("absent")
     with pytest.raises(ConfigError, match="have a fixed size"):
         load_dataset(str(tmp_path / "data.xyz"), image_size=8)
