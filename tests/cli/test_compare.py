@@ -118,6 +118,11 @@ def test_a_table_with_named_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
     command[4] = str(tmp_path / "run" / "flowers.csv")
     assert main([*command, "--epochs", "1"]) == 0
     assert json.loads((out / "results.json").read_bytes())["runs"] == json.loads(before)["runs"]
+    write(tmp_path / "run" / "flowers.csv", flowers(90))
+    assert main([*command, "--epochs", "1"]) == 0, "other data, so the run is done again"
+    document = json.loads((out / "results.json").read_bytes())
+    assert [run["n_train"] for run in document["runs"]] == [65]
+    assert document["config"]["data_notes"][0] == "90 rows with a label (species)"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ from evoloss.training import RunResult, TrainConfig, train
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
+FOLLOWING = ("baseline", "class_names", "data_notes")
+"""What follows from settings and data: runs of data that have changed are told by their fingerprint."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
@@ -295,13 +297,13 @@ def _require_same(
 ) -> None:
     differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
     for name in config.keys() | earlier.config.keys():
-        # What a version before did not know is at its default, or follows from the data.
-        before, now = earlier.config.get(name, _DEFAULTS.get(name, config.get(name))), config.get(name)
+        # What a version before did not know is at its default.
+        before, now = earlier.config.get(name, _DEFAULTS.get(name)), config.get(name)
         if name in GROWING and isinstance(before, list) and isinstance(now, list):
             differing += [name] if any(value not in now for value in before) else []
         elif name in GROWING and isinstance(before, int) and isinstance(now, int):
             differing += [name] if before > now else []
-        elif name != "baseline" and before != now:
+        elif name not in FOLLOWING and before != now:
             differing.append(name)
     if differing:
         raise ResultsError(

@@ -178,7 +178,7 @@ def _endings() -> list[str]:
 def _refuse_target(target: str | None, name: str) -> None:
     if target is not None:
         raise ConfigError(
-            f"a target is the column of labels of a table ({', '.join(TABLE_READERS)}); {name!r} is none"
+            f"target names the column of labels of a table ({', '.join(TABLE_READERS)}); {name!r} is no table"
         )
 
 

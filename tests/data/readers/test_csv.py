@@ -147,7 +147,7 @@ def test_the_target_belongs_to_tables(tmp_path: Path) -> None:
         load_dataset(path, target="specis")
     with pytest.raises(ConfigError, match="is a table; name the column of its labels with --target"):
         load_dataset(path)
-    with pytest.raises(ConfigError, match=r"'digits' is none"):
+    with pytest.raises(ConfigError, match="'digits' is no table"):
         load_dataset("digits", target="species")
 
 
