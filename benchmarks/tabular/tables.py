@@ -32,7 +32,7 @@ from evoloss.errors import DataError, MissingExtraError
 
 MLBENCH = Path("/usr/lib/R/site-library/mlbench/data")
 """Where Debian's r-cran-mlbench puts its tables; ``apt-get download`` and ``dpkg -x`` do without R."""
-EXTRA = "tables"
+EXTRA = "tabular-benchmark"
 MOST_ROWS = 20_000
 """Larger tables are cut to these, by class."""
 TEST_SHARE = 0.25

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from evoloss.cli import main
+from tests.data.tables.tables import flowers, write
 
 ARGUMENTS = ["--dataset", "digits", "--model", "cnn", "--epochs", "1", "--train-samples", "200", "--quiet"]
 
@@ -95,6 +96,33 @@ def test_a_folder_of_photographs_of_several_sizes(tmp_path: Path) -> None:
     (run,) = json.loads((tmp_path / "run" / "results.json").read_text())["runs"]
     assert (run["dataset"], run["n_classes"]) == ("photos", 2)
     assert run["test_accuracy"] == 100.0
+
+
+def test_a_table_with_named_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write(tmp_path / "flowers.csv", flowers())
+    out = tmp_path / "run"
+    data = ["--dataset", str(table), "--target", "species", "--model", "mlp", "--batch-size", "16"]
+    command = ["compare", "--out", str(out), *data, "--losses", "cross_entropy", "--seeds", "0", "--quiet"]
+    assert main([*command, "--epochs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "data: 60 rows with a label (species)" in printed
+    assert "data: split here, each class in proportion: 43 training samples, " in printed
+    assert "flowers, 3 classes (setosa, versicolor, virginica), 43" in " ".join(printed.split())
+    document = json.loads((out / "results.json").read_text())
+    assert document["config"]["class_names"] == ["setosa", "versicolor", "virginica"]
+    assert document["config"]["target"] == "species"
+    assert document["runs"][0]["dataset"] == "flowers"
+    before = (out / "results.json").read_bytes()
+    table.rename(tmp_path / "moved")
+    (tmp_path / "moved").rename(tmp_path / "run" / "flowers.csv")
+    command[4] = str(tmp_path / "run" / "flowers.csv")
+    assert main([*command, "--epochs", "1"]) == 0
+    assert json.loads((out / "results.json").read_bytes())["runs"] == json.loads(before)["runs"]
+    write(tmp_path / "run" / "flowers.csv", flowers(90))
+    assert main([*command, "--epochs", "1"]) == 0, "other data, so the run is done again"
+    document = json.loads((out / "results.json").read_bytes())
+    assert [run["n_train"] for run in document["runs"]] == [65]
+    assert document["config"]["data_notes"][0] == "90 rows with a label (species)"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_what_losses_have_sensed_of_the_labels_is_said() -> None:
     assert "Wrong training labels" not in markdown_table(make_results())
 
 
+def test_names_of_classes_and_what_was_done_to_the_data() -> None:
+    config = make_results().config
+    named = make_results(config={**config, "class_names": ["cat", "dog"], "data_notes": ["2 rows left out"]})
+    text = markdown_table(named)
+    assert "digits, 2 classes (cat, dog), " in text
+    assert text.endswith("|\n\nData:\n\n- 2 rows left out\n")
+    assert "2 classes (cat, dog)" in " ".join(_printed(named, 200).split())
+    many = make_results(config={**config, "class_names": [f"c{k}" for k in range(12)]})
+    assert "12 classes (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more), " in markdown_table(many)
+    for foreign in (["0", "1"], "text", None):
+        text = markdown_table(make_results(config={**config, "class_names": foreign, "data_notes": foreign}))
+        assert "classes (" not in text
+
+
 @pytest.mark.parametrize(("n_seeds", "said"), [(1, "1 seed"), (2, "2 seeds")])
 def test_few_seeds_have_no_test_and_say_so(n_seeds: int, said: str) -> None:
     values = {"cross_entropy": (90.0, 91.0), "gce": (95.0, 96.5)}

@@ -54,7 +54,11 @@ def run(config: CompareCommand) -> int:
     try:
         with terminable(), _executor(config) as executor:
             results = compare(
-                CompareConfig(**settings), out=config.out, progress=not config.quiet, executor=executor
+                CompareConfig(**settings),
+                out=config.out,
+                progress=not config.quiet,
+                executor=executor,
+                say=lambda note: console.say(f"data: {note}"),
             )
     except KeyboardInterrupt:
         console.say(

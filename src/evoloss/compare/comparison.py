@@ -32,6 +32,8 @@ from evoloss.training.criterion import try_criterion
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
+FOLLOWING = ("baseline", "class_names", "data_notes")
+"""What follows from settings and data: runs of data that have changed are told by their fingerprint."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
@@ -41,6 +43,7 @@ def compare(
     out: Path | None = None,
     progress: bool = False,
     executor: Executor | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
@@ -53,6 +56,7 @@ def compare(
         out: directory of the results; None keeps them in memory.
         progress: show a progress bar.
         executor: where runs take place; None is one after the other in this process.
+        say: is told what was done to the data, a sentence a call, before the first run.
 
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
@@ -79,6 +83,9 @@ def compare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
+    if say is not None:
+        for note in dataset.notes:
+            say(note)
     _try_model(config.model, dataset)
     for name, loss in losses.items():
         try_criterion(name, loss, n_classes=dataset.n_classes)
@@ -107,7 +114,7 @@ def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
     """The identity of a comparison, the same for all that work on one directory: all that its results say."""
-    config = _settings(planned.config, planned.dataset.name)
+    config = _settings(planned.config, planned.dataset)
     identities = {name: asdict(identity) for name, identity in planned.identities.items()}
     return {"config": config, "losses": identities, "versions": dict(planned.versions)}
 
@@ -254,7 +261,7 @@ class _Record:
         self.written = time.monotonic()
 
     def _settings(self) -> dict[str, Any]:
-        return _settings(self.planned.config, self.planned.dataset.name)
+        return _settings(self.planned.config, self.planned.dataset)
 
 
 def describe_environment() -> dict[str, str]:
@@ -270,8 +277,8 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
-    """Return the configuration as JSON values, names in place of paths."""
+def _settings(config: CompareConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return the configuration as JSON values, names in place of paths, and what the data set says."""
     settings = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     for name in ("data_dir", "download"):
         del settings[name]
@@ -279,7 +286,9 @@ def _settings(config: CompareConfig, dataset: str) -> dict[str, Any]:
         settings["train_labels"] = config.train_labels.name
     settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     losses = [label_loss(spec) for spec in config.losses]
-    return {**settings, "dataset": dataset, "losses": losses, "baseline": config.baseline_label}
+    told = {"class_names": list(dataset.class_names), "data_notes": list(dataset.notes)}
+    names = {"dataset": dataset.name, "losses": losses, "baseline": config.baseline_label}
+    return {**settings, **names, **told}
 
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(CompareConfig)}
@@ -296,7 +305,7 @@ def _require_same(
             differing += [name] if any(value not in now for value in before) else []
         elif name in GROWING and isinstance(before, int) and isinstance(now, int):
             differing += [name] if before > now else []
-        elif name != "baseline" and before != now:
+        elif name not in FOLLOWING and before != now:
             differing.append(name)
     if differing:
         raise ResultsError(

@@ -28,7 +28,10 @@ class CompareConfig(TrainRecipe):
     """
 
     dataset: str = "digits"
-    """digits, cifar10, ... (a known name), a file (.npz, ...), or a folder of images by class."""
+    """digits, cifar10, ... (a known name), a file (.npz, .csv, .parquet), a folder of images by class, or
+    package.module:callable."""
+    target: str | None = None
+    """Column of the labels, where the data set is a table (.csv, .parquet)."""
     model: str = "cnn"
     """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
@@ -94,7 +97,9 @@ class CompareConfig(TrainRecipe):
     @property
     def data_options(self) -> dict[str, Any]:
         """Options of ``load_dataset`` that decide about samples and labels, sources apart."""
-        return {
+        # Only where there is one: the runs of other data sets keep the names that they had before tables.
+        table = {} if self.target is None else {"target": self.target}
+        return table | {
             "validation": self.validation,
             "train_samples": self.train_samples,
             "split_seed": self.split_seed,

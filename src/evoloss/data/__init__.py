@@ -11,15 +11,29 @@ from evoloss.data.given_labels import read_given_labels
 from evoloss.data.label_noise import CONFUSIONS, noisy_labels
 from evoloss.data.limits import DataLimits
 from evoloss.data.readers.cifar import load_cifar10, load_cifar100
+from evoloss.data.readers.csv import load_csv
 from evoloss.data.readers.digits import load_digits
 from evoloss.data.readers.idx import load_fashion_mnist, load_mnist
 from evoloss.data.readers.image_folder import load_image_folder
 from evoloss.data.readers.npz import load_npz
+from evoloss.data.readers.parquet import load_parquet
 from evoloss.data.splits import divide
+from evoloss.data.user_data import load_user_data
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.user_paths import expand_user
 
-__all__ = ["CONFUSIONS", "DATASETS", "FILE_READERS", "Dataset", "Split", "load_dataset", "noisy_labels"]
+__all__ = [
+    "CONFUSIONS",
+    "DATASETS",
+    "FILE_READERS",
+    "TABLE_READERS",
+    "Dataset",
+    "Split",
+    "load_dataset",
+    "noisy_labels",
+]
+
+_CALLABLE = "package.module:callable"
 
 DATASETS: dict[str, Callable[[Path | None, bool], SourceData]] = {
     "digits": load_digits,
@@ -35,6 +49,12 @@ FILE_READERS: dict[str, Callable[[Path, DataLimits], SourceData]] = {
 }
 """Reader of a user's own file, by the ending of its name: ``reader(path, limits)``."""
 
+TABLE_READERS: dict[str, Callable[[Path, DataLimits, str | None], SourceData]] = {
+    ".csv": load_csv,
+    ".parquet": load_parquet,
+}
+"""Reader of a file with named columns, one of them labels: ``reader(path, limits, target)``."""
+
 
 def load_dataset(
     name_or_path: str,
@@ -44,6 +64,7 @@ def load_dataset(
     validation: float = 0.1,
     train_samples: int | None = None,
     split_seed: int = 0,
+    target: str | None = None,
     image_size: int | None = None,
     max_gigabytes: float | None = None,
     max_megapixels: float | None = None,
@@ -55,16 +76,18 @@ def load_dataset(
     Args:
         name_or_path: a key of :data:`DATASETS`; or the path of a file with an ending of
             :data:`FILE_READERS`, such as an ``.npz`` file in the Keras convention
-            (:func:`~evoloss.data.readers.npz.load_npz`); or that of a folder with one subfolder of images a
-            class (:func:`~evoloss.data.readers.image_folder.load_image_folder`). A known name goes before a
-            path: write ``./digits`` for a folder of that name. Relative paths are also tried below the data
-            folder.
+            (:func:`~evoloss.data.readers.npz.load_npz`), or of :data:`TABLE_READERS`; or that of a folder
+            with one subfolder of images a class
+            (:func:`~evoloss.data.readers.image_folder.load_image_folder`); or ``package.module:callable``
+            (:func:`~evoloss.data.user_data.load_user_data`). A known name goes before a path: write
+            ``./digits`` for a folder of that name. Relative paths are also tried below the data folder.
         data_dir: folder that holds the files of known data sets; ``$EVOLOSS_DATA_DIR`` if None.
         download: fetch the files of a known data set if they are not there.
         validation: share of the training part that becomes the validation split, in ``[0, 1)``; without
             effect where the data brings a validation part of its own.
         train_samples: size of a class-balanced subset of the training split; None keeps all of it.
         split_seed: seed of the validation split and of the subset; the test split does not depend on it.
+        target: column of the labels in a table (``.csv``, ``.parquet``).
         image_size: side in pixels that the images of a folder are brought to.
         max_gigabytes: memory that reading a file or folder of the user's own may take, in 1e9 bytes;
             ``$EVOLOSS_MAX_DATA_GB`` if None, else 8. It is told from headers before anything is unpacked.
@@ -91,9 +114,10 @@ def load_dataset(
     try:
         if name_or_path in DATASETS:
             _refuse_image_size(image_size, name_or_path)
+            _refuse_target(target, name_or_path)
             source = DATASETS[name_or_path](data_dir, download)
         else:
-            source = _load_path(name_or_path, data_dir, image_size, limits)
+            source = _load_path(name_or_path, data_dir, target, image_size, limits)
         labels = None
         if train_labels is not None:
             labels = read_given_labels(
@@ -112,27 +136,50 @@ def load_dataset(
     )
 
 
-def _load_path(name: str, data_dir: Path | None, image_size: int | None, limits: DataLimits) -> SourceData:
+def _load_path(
+    name: str, data_dir: Path | None, target: str | None, image_size: int | None, limits: DataLimits
+) -> SourceData:
     path = expand_user(name)
     root = data_folder(data_dir) if name and not path.exists() else None
     if root is not None and (root / path).exists():
         path = root / path
-    if path.suffix.lower() in FILE_READERS:
+    ending = path.suffix.lower()
+    if ending in TABLE_READERS:
         _refuse_image_size(image_size, name)
-        return FILE_READERS[path.suffix.lower()](path, limits)
+        return TABLE_READERS[ending](path, limits, target)
+    _refuse_target(target, name)
+    if ending in FILE_READERS:
+        _refuse_image_size(image_size, name)
+        return FILE_READERS[ending](path, limits)
     if name and path.is_dir():  # the empty name would be the current folder
         return load_image_folder(path, image_size, limits)
+    if ":" in name and not path.exists():
+        _refuse_image_size(image_size, name)
+        return load_user_data(name, limits)
     if path.is_file():
         raise DataError(f"{path} has an ending that is not known; {_expected()}")
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"data set {name!r} does not exist; {_expected()}")
     raise UnknownNameError.among(
-        "data set", name, [*DATASETS, *(f"FILE{ending}" for ending in FILE_READERS), "FOLDER"]
+        "data set",
+        name,
+        [*DATASETS, *(f"FILE{ending}" for ending in _endings()), "FOLDER", _CALLABLE],
     )
 
 
 def _expected() -> str:
-    return f"expected a file ({', '.join(FILE_READERS)}) or a folder of images by class"
+    return f"expected a file ({', '.join(_endings())}) or a folder of images by class"
+
+
+def _endings() -> list[str]:
+    return [*FILE_READERS, *TABLE_READERS]
+
+
+def _refuse_target(target: str | None, name: str) -> None:
+    if target is not None:
+        raise ConfigError(
+            f"target names the column of labels of a table ({', '.join(TABLE_READERS)}); {name!r} is no table"
+        )
 
 
 def _refuse_image_size(image_size: int | None, name: str) -> None:

@@ -16,20 +16,27 @@ _KINDS = {"i": "whole numbers", "u": "whole numbers", "b": "truth values", "U": 
 
 @dataclass(frozen=True)
 class EncodedLabels:
-    """Class indices of both parts.
+    """Class indices of the parts.
 
     Attributes:
         train: int64, ``(N,)``.
         test: int64, ``(M,)``.
         class_names: the distinct values of the training labels, sorted, as text.
+        validation: int64, ``(V,)``; None where there is no such part.
     """
 
     train: npt.NDArray[np.int64]
     test: npt.NDArray[np.int64]
     class_names: tuple[str, ...]
+    validation: npt.NDArray[np.int64] | None = None
 
 
-def encode_labels(path: Path, train: npt.NDArray[Any], test: npt.NDArray[Any]) -> EncodedLabels:
+def encode_labels(
+    path: Path,
+    train: npt.NDArray[Any],
+    test: npt.NDArray[Any],
+    validation: npt.NDArray[Any] | None = None,
+) -> EncodedLabels:
     """Number the classes by their sorted values in the training labels.
 
     Args:
@@ -37,29 +44,42 @@ def encode_labels(path: Path, train: npt.NDArray[Any], test: npt.NDArray[Any]) -
         train: ``(N,)`` or ``(N, 1)``, whole numbers, truth values or text; gaps and negative numbers are
             allowed.
         test: likewise; every class needs training samples.
+        validation: likewise, where there is such a part.
 
     Raises:
         DataError: if the labels are of another kind, empty, or more like numbers that were measured.
     """
-    train, test = _flat(path, "y_train", train), _flat(path, "y_test", test)
-    kinds = [_KINDS[labels.dtype.kind] for labels in (train, test)]
-    if kinds[0] != kinds[1]:
-        raise DataError(f"{path}: y_train holds {kinds[0]}, y_test {kinds[1]}; they must be of one kind")
+    train = _flat(path, "y_train", train)
     values, indices = np.unique(train, return_inverse=True)
     if len(values) > max(len(train) / 2, 3):
         raise DataError(
             f"{path}: y_train has {len(values)} different values for {len(train)} samples; those are "
             "identifiers or measured numbers rather than classes, of which each needs several samples"
         )
-    where = np.searchsorted(values, test).clip(max=len(values) - 1)
-    strangers = np.unique(test[values[where] != test])
+    return EncodedLabels(
+        train=indices.reshape(-1).astype(np.int64),
+        test=_places(path, "y_test", test, values),
+        class_names=tuple(str(value) for value in values.tolist()),
+        validation=None if validation is None else _places(path, "y_val", validation, values),
+    )
+
+
+def _places(
+    path: Path, key: str, labels: npt.NDArray[Any], classes: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """The place of each label of another part among the sorted classes."""
+    labels = _flat(path, key, labels)
+    kinds = [_KINDS[values.dtype.kind] for values in (classes, labels)]
+    if kinds[0] != kinds[1]:
+        raise DataError(f"{path}: y_train holds {kinds[0]}, {key} {kinds[1]}; they must be of one kind")
+    where = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+    strangers = np.unique(labels[classes[where] != labels])
     if len(strangers):
         raise DataError(
-            f"{path}: y_test has the {'label' if len(strangers) == 1 else 'labels'} "
+            f"{path}: {key} has the {'label' if len(strangers) == 1 else 'labels'} "
             f"{_first_few(strangers)}, which y_train has not; every class needs training samples"
         )
-    names = tuple(str(value) for value in values.tolist())
-    return EncodedLabels(indices.reshape(-1).astype(np.int64), where.astype(np.int64), names)
+    return where.astype(np.int64)
 
 
 def _flat(path: Path, key: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:

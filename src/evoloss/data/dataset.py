@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,7 @@ class Dataset:
         test: read once, at the end.
         n_classes: number of classes, at least 2.
         class_names: one name a class, in label order.
+        notes: what was done to the data as it was found, a sentence each, to be told to the user.
 
     Example:
         >>> part = Split(torch.zeros(6, 4), torch.tensor([0, 1, 0, 1, 0, 1]))
@@ -81,6 +83,7 @@ class Dataset:
     test: Split
     n_classes: int
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:
@@ -115,7 +118,8 @@ class LabelledArrays:
     """Inputs and labels as a reader found them, before anything is split off.
 
     Attributes:
-        inputs: uint8 ``(N, C, H, W)`` or float32 ``(N, D)``; may be a read-only memory map.
+        inputs: uint8 ``(N, C, H, W)`` or float32 ``(N, D)``; may be a read-only memory map. Or what a source
+            with ``fit`` makes features of, N rows.
         labels: integers, ``(N,)``.
     """
 
@@ -132,6 +136,17 @@ class LabelledArrays:
         )
 
 
+class InputEncoder(Protocol):
+    """A function that makes inputs of what a reader found, fitted to training samples."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what it does."""
+
+    def __call__(self, inputs: npt.NDArray[Any], /) -> npt.NDArray[Any]:
+        """Return the inputs of these samples, one for each."""
+
+
 @dataclass(frozen=True)
 class SourceData:
     """The output of a reader: the parts as their publisher divided them.
@@ -142,6 +157,9 @@ class SourceData:
         class_names: one name a class, in label order.
         test: the published test part; None if there is none, then a fixed part of ``train`` is split off.
         validation: the published validation part; None if there is none, then it is split off ``train``.
+        notes: what was done to the data, a sentence each, to be told to the user.
+        fit: where inputs depend on statistics, which training samples alone may give: makes their encoder
+            from the inputs of the training split.
     """
 
     name: str
@@ -149,3 +167,23 @@ class SourceData:
     class_names: tuple[str, ...]
     test: LabelledArrays | None = None
     validation: LabelledArrays | None = None
+    notes: tuple[str, ...] = ()
+    fit: Callable[[npt.NDArray[Any]], InputEncoder] | None = None
+
+    def encoded(self, train: Tensor) -> SourceData:
+        """Return the source with inputs encoded by what the samples ``train`` of its training part say."""
+        if self.fit is None:
+            return self
+        encoder = self.fit(self.train.inputs[train.numpy()])
+
+        def encode(part: LabelledArrays | None) -> LabelledArrays | None:
+            return None if part is None else LabelledArrays(encoder(part.inputs), part.labels)
+
+        return replace(
+            self,
+            train=LabelledArrays(encoder(self.train.inputs), self.train.labels),
+            test=encode(self.test),
+            validation=encode(self.validation),
+            notes=(*self.notes, *encoder.notes),
+            fit=None,
+        )

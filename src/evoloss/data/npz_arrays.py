@@ -35,9 +35,11 @@ class ArrayHeader:
 
 @contextmanager
 def open_arrays(
-    path: Path, keys: Sequence[str]
+    path: Path, keys: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     """The archive and the members that hold these arrays, for as long as the file is open.
+
+    Those of ``optional`` are to be all there, or none.
 
     Raises:
         DataError: if the file is missing, damaged or of another kind, or lacks an array; whatever is raised
@@ -53,7 +55,9 @@ def open_arrays(
     with file:
         try:
             with zipfile.ZipFile(file) as archive:
-                yield archive, members_of(path, archive, keys)
+                found = {entry.filename.removesuffix(".npy") for entry in archive.infolist()}
+                asked = [*keys, *(optional if found & {*optional} else ())]
+                yield archive, members_of(path, archive, asked)
         except DataError:
             raise
         # zipfile and numpy raise a dozen kinds of errors for damaged files.

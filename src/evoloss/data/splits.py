@@ -101,7 +101,8 @@ def divide(
 
     Published parts stay as they are. A missing test part is a stratified fifth of the samples, always the
     same one, whatever ``split_seed`` is: a test sample never becomes a training sample by changing a seed. A
-    missing validation part is a stratified share of what remains, chosen by ``split_seed``.
+    missing validation part is a stratified share of what remains, chosen by ``split_seed``. Inputs that
+    depend on statistics are made last, from the training split.
 
     Args:
         source: the data as published.
@@ -138,6 +139,7 @@ def divide(
             balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))
         ]
     require_disjoint({"train": train, **splits})
+    source = source.encoded(train)
     relabelled = source.train
     if train_labels is not None:
         relabelled = LabelledArrays(source.train.inputs, train_labels)
@@ -155,7 +157,22 @@ def divide(
         test=source.train.take(splits["test"]) if source.test is None else source.test.take(),
         n_classes=len(source.class_names),
         class_names=source.class_names,
+        notes=(*source.notes, *_split_notes(source, train, splits, split_seed)),
     )
+
+
+def _split_notes(
+    source: SourceData, train: Tensor, splits: Mapping[str, Tensor], split_seed: int
+) -> list[str]:
+    """Say how what came in fewer than three parts was split."""
+    if not splits:
+        return []
+    parts = [f"{len(train):,} training samples"]
+    if "validation" in splits:
+        parts.append(f"{len(splits['validation']):,} for validation (split seed {split_seed})")
+    if "test" in splits:
+        parts.append(f"{len(splits['test']):,} for the test, always the same")
+    return [f"split here, each class in proportion: {', '.join(parts)}"]
 
 
 def _shuffled_members(labels: Tensor, generator: torch.Generator) -> list[Tensor]:

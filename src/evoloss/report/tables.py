@@ -20,6 +20,7 @@ is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished
 """A function that tells whether the content of a file is a table of this module, in any version."""
 
 NOTHING = "–"
+_SHOWN_CLASSES = 10
 EDGE_MARKS: dict[Edge, str] = {"lowest": "↓", "highest": "↑"}
 """Beside a learning rate at an end of its grid, and beside what was measured with it."""
 HEADERS = (
@@ -77,8 +78,10 @@ def caption(results: Results) -> str:
         f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise" if run.label_noise else "clean labels"
     )
     seeds = len({r.seed for r in results.runs})
+    names = class_names(results)
+    classes = f"{_count(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
-        f"{one_line(run.dataset)}, {run.n_train:,} training samples, {noise}; {one_line(run.model)} "
+        f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {noise}; {one_line(run.model)} "
         f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
         f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
@@ -96,6 +99,23 @@ def caption(results: Results) -> str:
     if not results.complete:
         sentences.append("The comparison is not complete.")
     return " ".join(sentences)
+
+
+def class_names(results: Results) -> list[str]:
+    """Return the names of the classes; none where they are counted, or in a file of an earlier version."""
+    names = _texts(results, "class_names")
+    return [] if names == [str(index) for index in range(len(names))] else names
+
+
+def _texts(results: Results, key: str) -> list[str]:
+    """A list of text in the configuration, which a stranger may have written."""
+    found = results.config.get(key)
+    return [one_line(text, 400) for text in found] if isinstance(found, list) else []
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
+    return ", ".join(one_line(name, 40) for name in names[:_SHOWN_CLASSES]) + more
 
 
 def _noise_rates(results: Results) -> list[str]:
@@ -135,14 +155,16 @@ def _tests(results: Results) -> list[str]:
 
 
 def markdown_table(results: Results) -> str:
-    """Return caption and table as GitHub Markdown."""
+    """Return caption and table as GitHub Markdown, and below it what was done to the data."""
     rows = [tuple(table_cell(cell) for cell in row) for row in table_rows(results)]
     lines = [
         "| " + " | ".join(HEADERS) + " |",
         "|" + "|".join(["---"] + ["---:"] * (len(HEADERS) - 1)) + "|",
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
-    return caption(results) + "\n\n" + "\n".join(lines) + "\n"
+    notes = [f"- {note}" for note in _texts(results, "data_notes")]
+    below = ["", "Data:", "", *notes] if notes else []
+    return caption(results) + "\n\n" + "\n".join([*lines, *below]) + "\n"
 
 
 def rich_table(results: Results) -> Table:
@@ -184,7 +206,8 @@ def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str, 
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{ending}"
 
 
 def _rates(results: Results) -> str:

@@ -83,7 +83,7 @@ def test_what_is_missing_is_said_with_what_brings_it(tmp_path: Path, monkeypatch
         letter(tmp_path)
     (tmp_path / "LetterRecognition.rda").touch()
     monkeypatch.setitem(sys.modules, "rdata", None)
-    with pytest.raises(MissingExtraError, match=r"evoloss\[tables\]"):
+    with pytest.raises(MissingExtraError, match=r"evoloss\[tabular-benchmark\]"):
         letter(tmp_path)
     monkeypatch.setattr(tables, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match="plotnine"):

@@ -16,7 +16,7 @@ PAGE = ROOT / "docs/extend/data-reader.md"
 READER, TEST = blocks(PAGE, "python")
 IMPORT, ENTRY = (line for block in blocks(PAGE, "diff") for line in added_lines(block))
 REGISTERED = f"""from evoloss.data import FILE_READERS
-{IMPORT.replace("evoloss.data.readers.csv", "csv_of_the_page")}
+{IMPORT.replace("evoloss.data.readers.tsv", "tsv_of_the_page")}
 
 FILE_READERS |= {{{ENTRY}}}
 """
@@ -24,7 +24,7 @@ FILE_READERS |= {{{ENTRY}}}
 
 @pytest.mark.slow
 def test_its_test_passes_with_its_line_in_the_dictionary(tmp_path: Path) -> None:
-    for name, text in (("csv_of_the_page", READER), ("conftest", REGISTERED), ("test_csv", TEST)):
+    for name, text in (("tsv_of_the_page", READER), ("conftest", REGISTERED), ("test_tsv", TEST)):
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     done = subprocess.run(
@@ -39,4 +39,4 @@ def test_its_test_passes_with_its_line_in_the_dictionary(tmp_path: Path) -> None
 def test_its_lines_are_like_those_that_are_there() -> None:
     there = Path(evoloss.data.__file__).read_text(encoding="utf-8").splitlines()
     for line in (IMPORT, ENTRY):
-        assert line.replace("csv", "npz") in there
+        assert line.replace("tsv", "npz") in there

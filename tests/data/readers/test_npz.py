@@ -61,6 +61,24 @@ def test_features_become_float32(dtype: type, tmp_path: Path) -> None:
     torch.testing.assert_close(data.test.inputs, torch.from_numpy(test.astype(np.float32)))
 
 
+def test_a_validation_part_of_its_own(tmp_path: Path) -> None:
+    names = np.array(["cat", "dog", "fox"])
+    validation = np.random.default_rng(2).integers(0, 256, (9, 9, 8)).astype(np.uint8)
+    path = write(
+        tmp_path / "v.npz",
+        x_val=validation,
+        y_val=names[np.arange(9) % 3],
+        y_train=names[np.arange(30) % 3],
+        y_test=names[np.arange(6) % 3],
+    )
+    data = load_dataset(str(path), validation=0.5)
+    assert (len(data.train), len(data.validation), len(data.test)) == (30, 9, 6)
+    torch.testing.assert_close(data.validation.inputs, torch.from_numpy(validation[:, None]))
+    assert data.validation.labels.tolist() == [0, 1, 2] * 3
+    assert data.class_names == ("cat", "dog", "fox")
+    assert data.notes == ()
+
+
 ragged = np.empty(30, dtype=object)
 NO_TEXT = np.full(30, 0x12345678, np.uint32).view("<U1")  # beyond the last character there is
 
@@ -69,6 +87,18 @@ NO_TEXT = np.full(30, 0x12345678, np.uint32).view("<U1")  # beyond the last char
     ("changes", "message"),
     [
         ({"y_test": None}, "has no y_test; expected x_train, y_train, x_test, y_test, found"),
+        (
+            {"x_val": np.zeros((6, 9, 8), np.uint8)},
+            "has no y_val; expected x_train, .*, y_test, x_val, y_val",
+        ),
+        (
+            {"x_val": np.zeros((6, 9, 9), np.uint8), "y_val": np.arange(6) % 3},
+            "x_train and x_val have shapes .*; samples must have one shape",
+        ),
+        (
+            {"x_val": np.zeros((6, 9, 8), np.uint8), "y_val": np.arange(6)},
+            "y_val has the labels 3, 4, 5, which y_train has not",
+        ),
         ({"x_train": ragged}, "x_train holds Python objects, which evoloss does not read"),
         (
             {"x_train": np.zeros((30, 9, 8))},

@@ -16,10 +16,11 @@ from evoloss.data.npz_arrays import ArrayHeader, open_arrays, read_array, read_h
 from evoloss.errors import DataError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+VALIDATION_KEYS = ("x_val", "y_val")
 
 
 def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
-    """Read ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
+    """Read ``x_train``, ``y_train``, ``x_test`` and ``y_test``; and ``x_val`` and ``y_val`` where they are.
 
     Inputs are images, uint8, ``(N, H, W)``, ``(N, H, W, 1)`` or ``(N, H, W, 3)``; or real features
     ``(N, D)``, which become float32. Labels, ``(N,)`` or ``(N, 1)``, are whole numbers, with gaps or without,
@@ -35,35 +36,43 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
             large.
     """
     arrays = _read(path, limits or DataLimits.of())
-    labels = encode_labels(path, arrays["y_train"], arrays["y_test"])
+    labels = encode_labels(path, arrays["y_train"], arrays["y_test"], arrays.get("y_val"))
     splits = {}
-    for split, indices in (("train", labels.train), ("test", labels.test)):
+    for split, indices in (("train", labels.train), ("test", labels.test), ("val", labels.validation)):
+        if indices is None:
+            continue
         inputs = arrays[f"x_{split}"]
         if len(inputs) != len(indices):
             raise DataError(
                 f"{path}: x_{split} has {len(inputs)} samples, y_{split} {len(indices)}; they must agree"
             )
         splits[split] = LabelledArrays(inputs, indices)
-    shapes = [splits[split].inputs.shape for split in ("train", "test")]
-    if shapes[0][1:] != shapes[1][1:]:
-        raise DataError(
-            f"{path}: x_train and x_test have shapes {shapes[0]} and {shapes[1]}; samples must have one shape"
-        )
+    shape = splits["train"].inputs.shape
+    for split, part in splits.items():
+        if part.inputs.shape[1:] != shape[1:]:
+            raise DataError(
+                f"{path}: x_train and x_{split} have shapes {shape} and {part.inputs.shape}; samples must "
+                "have one shape"
+            )
     return SourceData(
-        name=path.stem, train=splits["train"], test=splits["test"], class_names=labels.class_names
+        name=path.stem,
+        train=splits["train"],
+        test=splits["test"],
+        validation=splits.get("val"),
+        class_names=labels.class_names,
     )
 
 
 def _read(path: Path, limits: DataLimits) -> dict[str, npt.NDArray[Any]]:
     arrays = {}
-    with open_arrays(path, KEYS) as (archive, members):
-        headers = {key: read_header(path, key, archive, members[key]) for key in KEYS}
+    with open_arrays(path, KEYS, VALIDATION_KEYS) as (archive, members):
+        headers = {key: read_header(path, key, archive, members[key]) for key in members}
         # The arrays as they are used, the copies in which they are split, and one as it is stored.
         arrays_bytes = sum(_bytes_in_use(header) for header in headers.values())
         limits.require_memory(
             2 * arrays_bytes + max(header.n_bytes for header in headers.values()), str(path)
         )
-        for key in KEYS:
+        for key in members:
             array = read_array(archive, members[key])
             arrays[key] = _inputs(path, key, array) if key.startswith("x") else array
     return arrays

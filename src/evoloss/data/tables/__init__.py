@@ -1,0 +1,1 @@
+"""Tables of text cells, by columns, turned into features and class labels."""

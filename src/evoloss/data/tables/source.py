@@ -1,0 +1,66 @@
+"""A table of text cells as a data set: the target column, and all others to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from evoloss.data.dataset import LabelledArrays, SourceData
+from evoloss.data.limits import DataLimits
+from evoloss.data.tables.columns import Cells, Column, read_column
+from evoloss.data.tables.features import fit_features, missing_note
+from evoloss.data.tables.target import read_target, require_target
+from evoloss.errors import DataError
+from evoloss.safe_text import one_line, quoted
+
+
+def table_source(
+    path: Path, table: Mapping[str, Cells], target: str | None, limits: DataLimits
+) -> SourceData:
+    """Return the rows with a label as one part; features are fitted once it is split.
+
+    Args:
+        path: the file.
+        table: cells by the names of the columns, all of one length.
+        target: name of the column of labels.
+        limits: sizes above which it is refused.
+
+    Raises:
+        ConfigError: if no target is named.
+        UnknownNameError: if there is no column of its name.
+        DataError: if the target has no classes, or the other columns hold nothing to learn from.
+    """
+    target = require_target(path, target, list(table))
+    found = read_target(path, target, table[target])
+    n_rows = len(table[target])
+    notes = [f"{len(found.rows):,} rows with a label ({one_line(target, 40)})"]
+    if n_rows > len(found.rows):
+        notes[0] += f"; {n_rows - len(found.rows):,} without one left out"
+    columns: list[Column] = []
+    values = []
+    for name, cells in table.items():
+        if name == target:
+            continue
+        read = read_column(path, name, cells)
+        if isinstance(read, str):
+            notes.append(f"left out, column {quoted(name)}: {read}")
+        else:
+            columns.append(read[0])
+            values.append(read[1][found.rows])
+    if not columns:
+        others = "; ".join(notes[1:]) or "there is no other column"
+        raise DataError(
+            f"{path}: nothing to learn from beside the target {quoted(target)}: {others}. Add columns of "
+            "numbers or categories"
+        )
+    matrix = np.stack(values, axis=1)
+    return SourceData(
+        name=path.stem,
+        train=LabelledArrays(matrix, found.labels),
+        class_names=found.class_names,
+        notes=(*notes, *missing_note(columns, matrix)),
+        fit=partial(fit_features, path, tuple(columns), limits),
+    )
