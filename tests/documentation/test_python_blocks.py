@@ -37,7 +37,8 @@ OTHERS = [
 
 def reader() -> dict[str, Any]:
     logits = torch.randn(8, 10, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    return {"__name__": "page", "torch": torch, "logits": logits, "target": torch.arange(8)}
+    known = {"torch": torch, "logits": logits, "target": torch.arange(8), "train_set": range(8)}
+    return {"__name__": "page", **known}
 
 
 def run_blocks(codes: list[str]) -> dict[str, Any]:
