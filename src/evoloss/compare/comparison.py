@@ -33,7 +33,7 @@ from evoloss.training.criterion import try_criterion
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
 FOLLOWING = ("baseline", "class_names", "data_notes")
-"""Settings that follow from the data and from others; the fingerprint of runs tells whether data have changed."""
+"""Settings that follow from data and other settings; fingerprints of runs tell whether data have changed."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
