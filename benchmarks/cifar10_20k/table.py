@@ -15,7 +15,7 @@ from benchmarks.cifar10_20k.run import OUT, study
 from benchmarks.harness import command
 from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import DOCS, replace_between
-from benchmarks.harness.study_results import Measured, load
+from benchmarks.harness.study_results import BASELINE, Measured, load
 from evoloss.atomic_files import write_text
 from evoloss.training import RunResult
 
@@ -36,23 +36,38 @@ class Table:
 
 
 def table(measured: Mapping[str, Measured]) -> list[str]:
-    """A row for each condition in which all losses have a seed in common."""
+    """A row for each condition in which cross-entropy and the last loss have seeds in common.
+
+    Of a loss between them those seeds count, if it has them all.
+    """
     *others, own = LOSSES
     rows = []
     for found in measured.values():
-        runs = {(run.loss, run.seed): run for run in found.runs}
-        seeds = sorted({run.seed for run in found.runs if all((name, run.seed) in runs for name in LOSSES)})
-        if not seeds:
+        by_loss = _common_runs(found)
+        if own not in by_loss or BASELINE not in by_loss:
             continue
-        by_loss = {name: [runs[name, seed] for seed in seeds] for name in LOSSES}
-        accuracies = (_accuracy(by_loss[name]) for name in LOSSES)
-        gains = (_gain(by_loss[own], by_loss[other]) for other in others)
-        rows.append((found.condition.title, str(len(seeds)), *accuracies, *gains))
+        accuracies = (_accuracy(by_loss.get(name, ())) for name in LOSSES)
+        gains = (_gain(by_loss[own], by_loss.get(other, ())) for other in others)
+        rows.append((found.condition.title, str(len(by_loss[own])), *accuracies, *gains))
     heads = ("accuracy, %", "seeds", *LOSSES.values(), *(f"over {LOSSES[other]}" for other in others))
     return numbers_table(heads, rows)
 
 
+def _common_runs(found: Measured) -> dict[str, list[RunResult]]:
+    """The runs of each loss over the seeds of cross-entropy and the last loss, where it has them all."""
+    runs = {(run.loss, run.seed): run for run in found.runs}
+    seeds = [{seed for loss, seed in runs if loss == name} for name in (BASELINE, list(LOSSES)[-1])]
+    common = sorted(set.intersection(*seeds))
+    return {
+        name: [runs[name, seed] for seed in common]
+        for name in LOSSES
+        if common and all((name, seed) in runs for seed in common)
+    }
+
+
 def _accuracy(runs: Sequence[RunResult]) -> str:
+    if not runs:
+        return "–"
     last, best = (statistics.mean(_values(runs, when)) for when in ("test_accuracy", "best_test_accuracy"))
     return f"{last:.1f} ({best:.1f}) at {runs[0].lr:g}"
 
@@ -62,6 +77,8 @@ def _values(runs: Sequence[RunResult], name: str) -> list[float]:
 
 
 def _gain(own: Sequence[RunResult], other: Sequence[RunResult]) -> str:
+    if not other:
+        return "–"
     pairs = zip(_values(own, "test_accuracy"), _values(other, "test_accuracy"), strict=True)
     gains = [one - two for one, two in pairs]
     each = f" ({min(gains):+.1f} to {max(gains):+.1f})" if len(gains) > 1 else ""
