@@ -26,6 +26,10 @@ def test_unknown_name_gives_the_nearest_and_the_whole_list():
     assert isinstance(error, LookupError)
 
 
+def test_of_names_that_are_near_one_with_two_letters_swapped_is_meant():
+    assert "Did you mean 'gce'?" in str(UnknownNameError.among("loss", "gec", ["ogc", "gce", "sce"]))
+
+
 def test_unknown_name_far_from_all_makes_no_suggestion():
     assert str(UnknownNameError.among("map", "zzzz", iter(["tent"]))) == "no map 'zzzz'. Known: tent"
 

@@ -14,6 +14,20 @@ from evoloss.safe_text import quoted
 _LONGEST_NAME = 200  # of a name that is looked up; a stranger's file may hold any
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name as a sentence with a space before it; empty where none is near.
+
+    Of several names that are near, one of the same letters comes first: people swap two.
+
+    Example:
+        >>> did_you_mean("gec", ["ogc", "gce"])
+        " Did you mean 'gce'?"
+    """
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], list(known), n=5)
+    near.sort(key=lambda other: sorted(other) != sorted(name))
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
 class EvolossError(Exception):
     """Base of every error that evoloss raises on purpose."""
 
@@ -35,8 +49,7 @@ class UnknownNameError(EvolossError, LookupError):
             known: every name that would have been found.
         """
         names = list(known)
-        near = difflib.get_close_matches(name[:_LONGEST_NAME], names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, names)
         return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{hint} Known: {', '.join(names)}")
 
 

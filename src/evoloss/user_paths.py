@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evoloss.errors import ConfigError
+from evoloss.errors import ConfigError, did_you_mean
 from evoloss.safe_text import quoted
 
 _FORM = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -77,7 +77,8 @@ def find_callable(kind: str, spec: str) -> Callable[..., Any]:
         ) from error
     for name in attribute.split("."):
         if not hasattr(found, name):
-            raise ConfigError(f"{what}: {module_name!r} has no {attribute!r}")
+            hint = did_you_mean(name, [other for other in dir(found) if not other.startswith("_")])
+            raise ConfigError(f"{what}: {module_name!r} has no {attribute!r}.{hint}")
         found = getattr(found, name)
     if not callable(found):
         raise ConfigError(f"{what} is a {type(found).__name__}, not callable; name a function or a class")

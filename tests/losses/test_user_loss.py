@@ -71,6 +71,7 @@ def test_a_module_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     [
         ("no_such_module_here:Mine", "importing 'no_such_module_here' failed with ModuleNotFoundError"),
         (f"{HERE}:absent", "has no 'absent'"),
+        (f"{HERE}:Sqared", f"'{HERE}' has no 'Sqared'. Did you mean 'Squared'?"),
         (f"{HERE}:number", "is a int, not callable"),
         (f"{HERE}:no_module", "returned Tensor; expected an nn.Module that is called as criterion"),
         (f"{HERE}:plain_cost", "the call with no arguments failed with TypeError"),

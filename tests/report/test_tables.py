@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -115,6 +117,31 @@ def test_markdown_has_equal_columns_everywhere() -> None:
     lines = [line for line in markdown_table(make_results()).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
     assert {line.count("|") for line in lines} == {len(HEADERS) + 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "noise", "expected"),
+    [
+        ({}, 0.0, "training samples, clean labels;"),
+        ({"own_data": False}, 0.4, "training samples, 40% symmetric label noise;"),
+        ({"own_data": True}, 0.0, "training samples, labels as given (how many are wrong is unknown);"),
+        ({"own_data": True}, 0.4, "40% symmetric label noise added to labels as given (how many"),
+        ({"own_data": False, "train_labels": "votes.npz"}, 0.0, "training samples, labels of votes.npz;"),
+    ],
+)
+def test_nobody_says_that_labels_of_the_users_own_are_clean(
+    config: dict[str, Any], noise: float, expected: str
+) -> None:
+    results = make_results(runs=(make_run(label_noise=noise),))
+    assert expected in markdown_table(replace(results, config={**results.config, **config}))
+
+
+def test_a_reason_why_a_loss_cannot_tell_is_whole() -> None:
+    reason = (
+        "it may be anything from 0.00 to 0.67; labels are hardly learned, or memorised as they are learned"
+    )
+    results = make_results(runs=(make_run(noise_rate=NoiseRate(reason=reason)),))
+    assert f"cannot tell: {reason}." in markdown_table(results)
 
 
 def test_caption_tells_what_was_run() -> None:

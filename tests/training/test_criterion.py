@@ -12,7 +12,6 @@ from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
 from evoloss.losses.state import states_of
-from evoloss.networks import NoiseRate
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.training import RunResult, TrainConfig, train
@@ -90,7 +89,8 @@ def test_a_training_ends_with_what_its_loss_has_sensed(epochs: int) -> None:
     result = train(feature_blobs(), "mlp", loss, config)
     assert result.noise_rate is not None
     if epochs == 2:  # the last epoch is not over until another begins
-        assert result.noise_rate == NoiseRate(reason="epochs that have been read: 1, needed: 2")
+        assert result.noise_rate.estimate is None
+        assert result.noise_rate.reason.startswith("epochs that have been read: 1, needed: 2 (n_samples is ")
     else:
         assert result.noise_rate.estimate is not None
         assert result.noise_rate.low <= 0.3 <= result.noise_rate.high

@@ -19,7 +19,7 @@ from evoloss.compare.progress import RunProgress
 from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds
-from evoloss.data import Dataset, load_dataset
+from evoloss.data import DATASETS, Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import ConfigError, DataError, ResultsError
 from evoloss.executors import Executor
@@ -32,7 +32,7 @@ from evoloss.training.criterion import try_criterion
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
-FOLLOWING = ("baseline", "class_names", "data_notes")
+FOLLOWING = ("baseline", "class_names", "data_notes", "own_data")
 """Settings that follow from data and other settings; fingerprints of runs tell whether data have changed."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
@@ -286,7 +286,11 @@ def _settings(config: CompareConfig, dataset: Dataset) -> dict[str, Any]:
         settings["train_labels"] = config.train_labels.name
     settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     losses = [label_loss(spec) for spec in config.losses]
-    told = {"class_names": list(dataset.class_names), "data_notes": list(dataset.notes)}
+    told = {
+        "class_names": list(dataset.class_names),
+        "data_notes": list(dataset.notes),
+        "own_data": dataset.name not in DATASETS,
+    }
     names = {"dataset": dataset.name, "losses": losses, "baseline": config.baseline_label}
     return {**settings, **names, **told}
 

@@ -249,7 +249,7 @@ class ParametricLoss(ClassificationLoss):
             >>> network = NETWORKS["sensing"]()
             >>> criterion = EvolvedLoss(network, torch.zeros(network.n_params), n_samples=50_000)
             >>> print(criterion.noise_rate)
-            cannot tell: epochs that have been read: 0, needed: 2
+            cannot tell: epochs that have been read: 0, needed: 2 (n_samples is 50,000)
         """
         if not isinstance(self.network, SensesNoise):
             return NoiseRate(reason=f"a {self.network.kind} loss does not sense how many labels are wrong")

@@ -74,16 +74,13 @@ def caption(results: Results) -> str:
     if not results.runs:
         return "No run has finished yet."
     run = results.runs[0]
-    noise = (
-        f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise" if run.label_noise else "clean labels"
-    )
     seeds = len({r.seed for r in results.runs})
     names = class_names(results)
     classes = f"{_count(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
-        f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {noise}; {one_line(run.model)} "
-        f"({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, {_rates(results)}"
-        f"augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
+        f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {_labels(results)}; "
+        f"{one_line(run.model)} ({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, "
+        f"{_rates(results)}augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
     sentences += _sampling(results)
@@ -99,6 +96,19 @@ def caption(results: Results) -> str:
     if not results.complete:
         sentences.append("The comparison is not complete.")
     return " ".join(sentences)
+
+
+def _labels(results: Results) -> str:
+    """The noise of the training labels: what was added, and what nobody knows of labels that users bring."""
+    run, own = results.runs[0], results.config.get("own_data") is True
+    file = results.config.get("train_labels")
+    given = "labels as given (how many are wrong is unknown)" if own else "clean labels"
+    if isinstance(file, str):
+        given = f"labels of {one_line(file)}"
+    if not run.label_noise:
+        return given
+    added = f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise"
+    return f"{added} added to {given}" if given != "clean labels" else added
 
 
 def class_names(results: Results) -> list[str]:
@@ -129,7 +139,7 @@ def _noise_rates(results: Results) -> list[str]:
             few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
             sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
         elif sensed:
-            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0])}.")
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0], 240)}.")
     return sentences
 
 

@@ -181,7 +181,10 @@ class SensingNetwork(LossNetwork):
         """The share of wrong labels, from the course of the training."""
         if not is_known(state):
             return NoiseRate(reason="the size of the training set is not known: give n_samples")
-        return noise_rate(state["course"].double().cpu().numpy(), len(state["confident"]))
+        rate = noise_rate(state["course"].double().cpu().numpy(), len(state["confident"]))
+        if rate.estimate is not None:
+            return rate
+        return NoiseRate(reason=f"{rate.reason} (n_samples is {int(state['n_samples']):,})")
 
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
