@@ -1,7 +1,7 @@
-"""The table of ``docs/adaptive.md``: the loss beside cross-entropy and GCE, from this study's results.
+"""The table of ``docs/adaptive.md`` and the README: the loss beside cross-entropy and GCE, as far as was run.
 
 python -m benchmarks.cifar10_20k.table             # print it
-python -m benchmarks.cifar10_20k.table --write     # put it between the marks of the page
+python -m benchmarks.cifar10_20k.table --write     # put it between the marks of both pages
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from benchmarks.harness.study_results import BASELINE, Measured, load
 from evoloss.atomic_files import write_text
 from evoloss.training import RunResult
 
-PAGE = DOCS / "adaptive.md"
-BEGIN, END = "<!-- results: python -m benchmarks.cifar10_20k.table --write -->", "<!-- results end -->"
+PAGES = (DOCS / "adaptive.md", DOCS.parent / "README.md")
+BEGIN, END = "<!-- adaptive: python -m benchmarks.cifar10_20k.table --write -->", "<!-- adaptive end -->"
 LOSSES = {"cross_entropy": "cross-entropy", "gce": "GCE", "adaptive": "`adaptive`"}
 """The columns; the last one is compared with each of the others, seed by seed."""
 
@@ -32,7 +32,7 @@ class Table:
     results: Path = OUT
     """Folder of the results."""
     write: bool = False
-    """Put it into the page."""
+    """Put it into both pages."""
 
 
 def table(measured: Mapping[str, Measured]) -> list[str]:
@@ -89,7 +89,8 @@ def main(options: Table) -> None:
     """Print or write."""
     lines = table(load(study(options.results)))
     if options.write:
-        write_text(PAGE, replace_between(PAGE.read_text(encoding="utf-8"), BEGIN, END, lines))
+        for page in PAGES:
+            write_text(page, replace_between(page.read_text(encoding="utf-8"), BEGIN, END, lines))
     else:
         print("\n".join(lines))
 
