@@ -49,12 +49,15 @@ def _differences(accuracy: Mapping[str, float]) -> dict[str, float]:
     return {loss: value - accuracy["cross_entropy"] for loss, value in accuracy.items()}
 
 
-def verdict(conditions: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
+def verdict(
+    conditions: Mapping[str, Any], reference: Mapping[str, Any], images: Path = IMAGES
+) -> dict[str, Any]:
     """Winners by situation and Kendall's tau, on the tasks and on the images.
 
     Args:
         conditions: entries of ``benchmarks.synthetic.memorisation``, by condition.
         reference: accuracies on the images by condition and loss, under ``accuracy``.
+        images: folder with the results of ``benchmarks.cifar10_20k``, which go before these.
 
     Returns:
         ``situations``, ``tau`` over all losses and conditions that both have, cross-entropy left out since it
@@ -64,18 +67,18 @@ def verdict(conditions: Mapping[str, Any], reference: Mapping[str, Any]) -> dict
         name: {loss: row["mean"] for loss, row in entry["difference"].items()}
         for name, entry in conditions.items()
     }
-    images = image_differences(reference)
+    known = image_differences(reference, images)
     situations = {
         name: compared
         for name, wanted in SITUATIONS.items()
-        if (compared := _situation(tasks, images, wanted)) is not None
+        if (compared := _situation(tasks, known, wanted)) is not None
     }
     pairs = [
-        (row[loss], images[name][loss])
+        (row[loss], known[name][loss])
         for name, row in tasks.items()
-        for loss in sorted(row.keys() & images.get(name, {}).keys() - {"cross_entropy"})
+        for loss in sorted(row.keys() & known.get(name, {}).keys() - {"cross_entropy"})
     ]
-    by_condition = {name: _condition_tau(row, images.get(name, {})) for name, row in tasks.items()}
+    by_condition = {name: _condition_tau(row, known.get(name, {})) for name, row in tasks.items()}
     tau = kendall(pairs)
     passed = (
         len(situations) == len(SITUATIONS)

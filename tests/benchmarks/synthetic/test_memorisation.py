@@ -22,6 +22,7 @@ from evoloss.errors import UnknownNameError
 from evoloss.random_streams import stream
 from evoloss.tasks import draw_group
 
+NO_RUNS = Path("no-such-folder")
 GAINS = {"clean": 0.0, "noise, short": 0.2, "noise, long": 15.0}
 
 
@@ -45,7 +46,7 @@ def example(gce: dict[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def test_tasks_that_order_losses_as_images_do_pass() -> None:
-    found = verdict(*example({name: gain - 2 for name, gain in GAINS.items()}))
+    found = verdict(*example({name: gain - 2 for name, gain in GAINS.items()}), NO_RUNS)
     assert found["passed"]
     assert found["tau"] > 0.9
     assert found["situations"]["noise, long"]["winner"] == "adaptive"
@@ -55,7 +56,7 @@ def test_tasks_that_order_losses_as_images_do_pass() -> None:
 
 
 def test_another_winner_in_one_situation_is_enough_to_fail() -> None:
-    found = verdict(*example({"clean": 1.0, "noise, short": -2.0, "noise, long": 13.0}))
+    found = verdict(*example({"clean": 1.0, "noise, short": -2.0, "noise, long": 13.0}), NO_RUNS)
     assert [name for name, row in found["situations"].items() if not row["agrees"]] == ["clean"]
     assert not found["passed"]
     assert "not as on the images" in found["lines"][0]
@@ -67,7 +68,7 @@ def test_the_right_winners_in_a_wrong_order_are_not_enough() -> None:
         row["other"] = 60.0 + at
     for at, row in enumerate(tasks.values()):
         row["difference"]["other"] = {"mean": -40.0 - at, "se": 0.1}
-    found = verdict(tasks, images)
+    found = verdict(tasks, images, NO_RUNS)
     assert all(row["agrees"] for row in found["situations"].values())
     assert found["tau"] < 0.7
     assert not found["passed"]
@@ -77,7 +78,7 @@ def test_a_situation_that_was_not_run_does_not_pass() -> None:
     tasks, images = example({name: gain - 2 for name, gain in GAINS.items()})
     for name in SITUATIONS["clean"]:
         del tasks[name]
-    found = verdict(tasks, images)
+    found = verdict(tasks, images, NO_RUNS)
     assert "clean" not in found["situations"]
     assert not found["passed"]
 
