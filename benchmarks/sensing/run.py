@@ -51,7 +51,7 @@ class Sensing:
     seeds: int = 1
     """Runs for each condition and loss."""
     first_seed: int = FIRST_SEED
-    """The first of their seeds. What was chosen by hand was chosen with 100."""
+    """The first of their seeds. What was chosen by hand was chosen with 100 to 104."""
     lr: float = 0.3
     """Learning rate of all of them."""
     epochs: int | None = None
