@@ -17,15 +17,17 @@ _LONGEST_NAME = 200  # of a name that is looked up; a stranger's file may hold a
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name as a sentence with a space before it; empty where none is near.
 
-    Of several names that are near, one of the same letters comes first: people swap two.
+    Capitals do not count. Of several names that are near, one of the same letters comes first: people swap
+    two.
 
     Example:
         >>> did_you_mean("gec", ["ogc", "gce"])
         " Did you mean 'gce'?"
     """
-    near = difflib.get_close_matches(name[:_LONGEST_NAME], list(known), n=5)
-    near.sort(key=lambda other: sorted(other) != sorted(name))
-    return f" Did you mean {near[0]!r}?" if near else ""
+    wanted, lower = name[:_LONGEST_NAME].lower(), {other.lower(): other for other in reversed(list(known))}
+    near = difflib.get_close_matches(wanted, lower, n=5)
+    near.sort(key=lambda other: sorted(other) != sorted(wanted))
+    return f" Did you mean {quoted(lower[near[0]])}?" if near else ""
 
 
 class EvolossError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evoloss.data.tables.columns import Cells, as_numbers, listed, too_many_values
-from evoloss.errors import ConfigError, DataError, UnknownNameError
+from evoloss.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from evoloss.safe_text import quoted
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0*)?", re.ASCII)
@@ -46,12 +45,9 @@ def require_target(path: Path, target: str | None, names: Sequence[str]) -> str:
             f"columns: {listed(names, 30)}"
         )
     if target not in names:
-        lower = {name.lower(): name for name in reversed(names)}
-        near = difflib.get_close_matches(target[:200].lower(), lower, n=1)
-        hint = f" Did you mean {quoted(lower[near[0]])}?" if near else ""
         raise UnknownNameError(
-            f"{path} has no column {quoted(target)} to take the labels from.{hint} Its columns, by its first "
-            f"line: {listed(names, 30)}"
+            f"{path} has no column {quoted(target)} to take the labels from.{did_you_mean(target, names)} "
+            f"Its columns, by its first line: {listed(names, 30)}"
         )
     return target
 
