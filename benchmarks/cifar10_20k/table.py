@@ -16,12 +16,13 @@ from benchmarks.harness import command
 from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import DOCS, replace_between
 from benchmarks.harness.study_results import BASELINE, Measured, load
+from benchmarks.harness.study_tables import OWN
 from evoloss.atomic_files import write_text
 from evoloss.training import RunResult
 
 PAGES = (DOCS / "adaptive.md", DOCS.parent / "README.md")
 BEGIN, END = "<!-- adaptive: python -m benchmarks.cifar10_20k.table --write -->", "<!-- adaptive end -->"
-LOSSES = {"cross_entropy": "cross-entropy", "gce": "GCE", "adaptive": "`adaptive`"}
+LOSSES = {BASELINE: "cross-entropy", "gce": "GCE", OWN: f"`{OWN}`"}
 """The columns; the last one is compared with each of the others, seed by seed."""
 
 
@@ -40,15 +41,15 @@ def table(measured: Mapping[str, Measured]) -> list[str]:
 
     Of a loss between them those seeds count, if it has them all.
     """
-    *others, own = LOSSES
+    others = [name for name in LOSSES if name != OWN]
     rows = []
     for found in measured.values():
         by_loss = _common_runs(found)
-        if own not in by_loss or BASELINE not in by_loss:
+        if OWN not in by_loss:
             continue
         accuracies = (_accuracy(by_loss.get(name, ())) for name in LOSSES)
-        gains = (_gain(by_loss[own], by_loss.get(other, ())) for other in others)
-        rows.append((found.condition.title, str(len(by_loss[own])), *accuracies, *gains))
+        gains = (_gain(by_loss[OWN], by_loss.get(other, ())) for other in others)
+        rows.append((found.condition.title, str(len(by_loss[OWN])), *accuracies, *gains))
     heads = ("accuracy, %", "seeds", *LOSSES.values(), *(f"over {LOSSES[other]}" for other in others))
     return numbers_table(heads, rows)
 
@@ -56,7 +57,7 @@ def table(measured: Mapping[str, Measured]) -> list[str]:
 def _common_runs(found: Measured) -> dict[str, list[RunResult]]:
     """The runs of each loss over the seeds of cross-entropy and the last loss, where it has them all."""
     runs = {(run.loss, run.seed): run for run in found.runs}
-    seeds = [{seed for loss, seed in runs if loss == name} for name in (BASELINE, list(LOSSES)[-1])]
+    seeds = [{seed for loss, seed in runs if loss == name} for name in (BASELINE, OWN)]
     common = sorted(set.intersection(*seeds))
     return {
         name: [runs[name, seed] for seed in common]

@@ -102,13 +102,13 @@ def _labels(results: Results) -> str:
     """The noise of the training labels: what was added, and what nobody knows of labels that users bring."""
     run, own = results.runs[0], results.config.get("own_data") is True
     file = results.config.get("train_labels")
-    given = "labels as given (how many are wrong is unknown)" if own else "clean labels"
+    given = "labels as given (how many are wrong is unknown)" if own else ""
     if isinstance(file, str):
         given = f"labels of {one_line(file)}"
     if not run.label_noise:
-        return given
+        return given or "clean labels"
     added = f"{run.label_noise:.0%} {one_line(run.noise_kind)} label noise"
-    return f"{added} added to {given}" if given != "clean labels" else added
+    return f"{added} added to {given}" if given else added
 
 
 def class_names(results: Results) -> list[str]:

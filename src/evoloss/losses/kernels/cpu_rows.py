@@ -83,15 +83,15 @@ class _LabelRows(torch.autograd.Function):
         if terms.sees_batch:
             context = terms.batch_context(log_p, label, counted, n_classes)
         cost, slope = terms.cost_and_slope(log_p, context)
-        if terms.smoothing > 0:
+        share, smoothing = terms.smoothing, None
+        if share > 0:
             assert log_probs is not None  # those with a state have them
-            cost -= terms.smoothing * log_probs.clamp(min=LOG_P_FLOOR).mean(1)
+            cost -= share * log_probs.clamp(min=LOG_P_FLOOR).mean(1)
         if factor is not None:
             cost, slope = weighted(cost, counted, factor), slope.mul_(factor)
         if ctx.needs_input_grad[0]:
-            smoothing = None
-            if terms.smoothing > 0:
-                smoothing = terms.smoothing * (torch.ones_like(slope) if factor is None else factor)
+            if share > 0:
+                smoothing = share * (torch.ones_like(slope) if factor is None else factor)
             ctx.save_for_backward(logits, log_probs, label, slope, smoothing)
             ctx.again = labels, reduction, exact
             ctx.scale = _gradient_scale(reduction, n, total)

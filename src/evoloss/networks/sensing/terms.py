@@ -180,13 +180,8 @@ class SensingTerms(RowTerms):
 def _smoothed(rows: FewRows, cost: Array, slope: Array, smoothing: float) -> FewCosts:
     """Costs and slopes with the mean of -log p over all classes beside, classes below the floor as there."""
     share = np.float32(smoothing / len(rows.log_probs))
-    slopes = np.full_like(rows.log_probs, -share)
-    if np.minimum.reduce(rows.log_probs, None) < LOG_P_FLOOR:
-        inside = np.maximum(rows.log_probs, LOG_P_FLOOR)
-        slopes[rows.log_probs < LOG_P_FLOOR] = 0
-        cost -= share * np.add.reduce(inside, 0)
-    else:
-        cost -= share * np.add.reduce(rows.log_probs, 0)
+    cost -= share * np.add.reduce(np.maximum(rows.log_probs, LOG_P_FLOOR), 0)
+    slopes = np.where(rows.log_probs < LOG_P_FLOOR, np.float32(0), -share)
     # Places of the labels in rows that are read one after the other.
     slopes.reshape(-1)[rows.at_label] += slope
     return cost, slopes
