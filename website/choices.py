@@ -1,7 +1,7 @@
 """Tables of what losses give and cost, in situations that a user can tell before training.
 
-A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->``; when the site is built, a table
-from the committed results takes its place.
+A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->`` or ``<!-- rates: LOSS ... -->``; when
+the site is built, a table from the committed results takes its place.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import Any
 
 from evoloss.errors import UnknownNameError
 from website.gains import gains_of
+from website.runs import BASELINE, collect
 from website.tables import points, table
 
-_MARK = re.compile(r"^<!-- gains: (\S+) (.+) -->$", re.MULTILINE)
+_GAINS = re.compile(r"^<!-- gains: (\S+) (.+) -->$", re.MULTILINE)
+_RATES = re.compile(r"^<!-- rates: (.+) -->$", re.MULTILINE)
 
 
-def _memorised(one: Mapping[str, Any]) -> bool:
-    """Trained so long, without augmentation, that the network gives wrong labels back."""
+def _long(one: Mapping[str, Any]) -> bool:
+    """Trained for 30 epochs and more on the same samples, so that wrong labels can be learned by heart."""
     return bool(one["noise"] != "none" and not one["augmented"] and one["epochs"] >= 30)
 
 
@@ -26,7 +28,7 @@ SITUATIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "all": lambda one: True,
     "wrong-labels": lambda one: bool(one["noise"] != "none"),
     "right-labels": lambda one: bool(one["noise"] == "none"),
-    "memorised": _memorised,
+    "long-training": _long,
     "wrong-images": lambda one: bool(one["noise"] != "none" and one["samples"] >= 20_000),
     "right-images": lambda one: bool(one["noise"] == "none" and one["data"] == "CIFAR-10"),
     "tables-wrong": lambda one: bool(one["noise"] != "none" and one["study"] == "tabular"),
@@ -44,7 +46,8 @@ def fill(markdown: str) -> str:
         UnknownNameError: if a mark names no situation.
         ValueError: if it names a loss without a run there.
     """
-    return _MARK.sub(lambda found: "\n".join(gains_table(found[1], found[2].split())), markdown)
+    markdown = _GAINS.sub(lambda found: "\n".join(gains_table(found[1], found[2].split())), markdown)
+    return _RATES.sub(lambda found: "\n".join(rates_table(found[1].split())), markdown)
 
 
 def gains_table(situation: str, losses: list[str]) -> list[str]:
@@ -73,3 +76,21 @@ def gains_table(situation: str, losses: list[str]) -> list[str]:
         )
     head = ["loss", "median", "mean", "best", "worst", "conditions", "fewest seeds"]
     return table(head, rows, "lrrrlrr")
+
+
+def rates_table(losses: list[str]) -> list[str]:
+    """The lines of a table: how often a loss chose the learning rate that cross-entropy chose.
+
+    Raises:
+        ValueError: if a loss has not been run.
+    """
+    cells = collect()["cells"]
+    reference = {cell["condition"]: cell["lr"] for cell in cells if cell["loss"] == BASELINE}
+    rows = []
+    for loss in losses:
+        own = [(cell["lr"], reference[cell["condition"]]) for cell in cells if cell["loss"] == loss]
+        if not own:
+            raise ValueError(f"{loss} has not been run; leave it out of the table")
+        counts = (sum(a < b for a, b in own), sum(a == b for a, b in own), sum(a > b for a, b in own))
+        rows.append([f"`{loss}`", *map(str, counts)])
+    return table(["loss", "a lower rate", "the same", "a higher rate"], rows, "lrrr")

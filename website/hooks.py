@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 import sys
 import tempfile
@@ -79,12 +78,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     with tempfile.TemporaryDirectory() as folder:
         for place, path in loss_pages.write_figures(Path(folder)).items():
             files.append(File.generated(config, place, content=path.read_bytes()))
-    files.append(File.generated(config, "results/runs.json", content=_runs()))
+    files.append(File.generated(config, "results/runs.json", content=runs.document()))
     return files
-
-
-def _runs() -> str:
-    return json.dumps(runs.collect(), separators=(",", ":"), allow_nan=False)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -127,7 +122,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Put the runs into the page of the explorer: a browser reads no second file from a disk."""
     if page.file.src_uri != EXPLORER:
         return output
-    data = _runs().replace("</", "<\\/")
+    data = runs.document().replace("</", "<\\/")
     return output.replace(
         "<!-- runs -->", f'<script type="application/json" id="explorer-data">{data}</script>'
     )

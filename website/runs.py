@@ -1,6 +1,6 @@
 """Every committed run of the accuracy studies, as one JSON document for the explorer.
 
-    python -m website.runs build/runs.json
+    python -m website.runs --out build/runs.json
 
 It reads the ``results.json`` of each condition of the studies ``benchmarks/*/conditions.py``. Nothing is
 left out: a loss that was run in a condition is a cell of it.
@@ -8,14 +8,16 @@ left out: a loss that was run in a condition is a cell of it.
 
 from __future__ import annotations
 
+import json
 import statistics
-import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import command
 from benchmarks.harness.accuracy_study import Condition
 from evoloss._version import __version__
 from evoloss.atomic_files import write_text
@@ -114,7 +116,7 @@ def _cells(files: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Iterator[
             "nll": _mean((run["test_nll"] for run in known), 3),
             "ece": _mean((run["test_ece"] for run in known), 3),
             "difference": _mean(differences),
-            "interval": None if interval is None else [round(end, 2) for end in interval],
+            "interval": None if interval is None else [round(end, 4) for end in interval],
             "runs": [_run(run) for run in own],
         }
 
@@ -133,7 +135,7 @@ def _run(run: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mean(values: Iterable[float | None], digits: int = 2) -> float | None:
+def _mean(values: Iterable[float | None], digits: int = 4) -> float | None:
     known = [value for value in values if value is not None]
     return round(statistics.fmean(known), digits) if known else None
 
@@ -142,7 +144,23 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-if __name__ == "__main__":
-    import json
+def document() -> str:
+    """The document as JSON, in one line."""
+    return json.dumps(collect(), separators=(",", ":"), allow_nan=False)
 
-    write_text(Path(sys.argv[1]), json.dumps(collect(), separators=(",", ":"), allow_nan=False))
+
+@dataclass(frozen=True, kw_only=True)
+class RunsDocument:
+    """Write the document."""
+
+    out: Path
+    """The JSON file."""
+
+
+def main(options: RunsDocument) -> None:
+    """Write the file."""
+    write_text(options.out, document())
+
+
+if __name__ == "__main__":
+    command.run(RunsDocument, main)
