@@ -1,7 +1,7 @@
 """Tables of what losses give and cost, in situations that a user can tell before training.
 
-A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->`` or ``<!-- rates: LOSS ... -->``; when
-the site is built, a table from the committed results takes its place.
+A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->`` or ``<!-- rates: LOSS ... -->``.
+When the site is built, a table from the committed results takes its place.
 """
 
 from __future__ import annotations
@@ -63,19 +63,10 @@ def gains_table(situation: str, losses: list[str]) -> list[str]:
             )
         where, least = gains.worst
         best = max(gains.points.values())
-        rows.append(
-            [
-                f"`{loss}`",
-                points(gains.median),
-                points(gains.mean),
-                points(best),
-                f"{points(least)}, {where}",
-                str(len(gains.points)),
-                str(gains.seeds),
-            ]
-        )
-    head = ["loss", "median", "mean", "best", "worst", "conditions", "fewest seeds"]
-    return table(head, rows, "lrrrlrr")
+        cells = [gains.median, gains.mean, best, least]
+        rows.append([f"`{loss}`", *map(points, cells), where, str(len(gains.points)), str(gains.seeds)])
+    head = ["loss", "median", "mean", "best", "worst", "worst where", "conditions", "seeds, at least"]
+    return table(head, rows, "lrrrrlrr")
 
 
 def rates_table(losses: list[str]) -> list[str]:

@@ -64,9 +64,10 @@ def caption(name: str) -> str:
     if states_of(loss):
         which += " This loss follows its training; this is its start, when nothing is known yet."
     return (
-        "How hard the loss pulls on the label's logit, -∂L/∂z_y, against the probability p_y that the label "
-        f"has, with the rest spread evenly over the other classes. {which} Cross-entropy's pull, dashed, is "
-        "1 - p_y. The right half goes from certain and right to certain and wrong."
+        r"How hard the loss pulls on the label's logit, $-\partial L / \partial z_y$, against the "
+        f"probability $p_y$ that the label has, with the rest spread evenly over the other classes. {which} "
+        "Cross-entropy's pull, dashed, is $1 - p_y$. The right half goes from certain and right to certain "
+        "and wrong."
     )
 
 

@@ -87,7 +87,7 @@ def _known(loss: LossInfo, kind: type[ClassificationLoss]) -> str:
             *_displayed(source),
             _before_sections(source),
             "",
-            *([_before_sections(text), ""] if source != text else []),
+            *([_beside(text, loss.summary), ""] if source != text else []),
             "p is the softmax of the logits z, y or k the label, C the number of classes.",
             "",
             *_call(loss),
@@ -102,10 +102,17 @@ def _known(loss: LossInfo, kind: type[ClassificationLoss]) -> str:
     )
 
 
+def _beside(text: str, summary: str) -> str:
+    """What the docstring of the class says beside its name and where the formula is."""
+    told = r"; see `[^`]+`(?:,? and `[^`]+`)*(?: for the arguments)?(?=\.)"
+    said = re.sub(told, "", _before_sections(text))
+    return said.removeprefix(f"{summary}.").strip()
+
+
 def _displayed(source: str) -> list[str]:
     """The formula on a line of its own, where it stands within a sentence."""
     found = formulas(source)
-    return [] if not found or "\n.. math::" in source else ["$$", found[0], "$$", ""]
+    return [] if not found or "\n.. math::" in source else ["$$", max(found, key=len), "$$", ""]
 
 
 def _shipped(loss: LossInfo) -> str:

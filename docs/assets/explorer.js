@@ -107,6 +107,7 @@
   const ordered = (values) => [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const lossGroup = group("Losses", losses, state.losses);
   lossGroup.open = true;
+  lossGroup.classList.add("ex-losses");
   const controls = element("form", { class: "ex-controls", "aria-label": "What is looked at" },
     lossGroup,
     ...FILTERS.map(([title, value], number) => group(title, ordered(conditions.map(value)), ticked[number])),
