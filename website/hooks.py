@@ -24,9 +24,9 @@ from mkdocs.structure.pages import Page  # noqa: E402
 
 from website import choices, command_pages, links, loss_pages, runs  # noqa: E402
 
-NOTEBOOK, LOSSES = "notebook", loss_pages.PAGES
+NOTEBOOK, LOSSES, STUDIES = "notebook", loss_pages.PAGES, "benchmarks"
 # Pages that the navigation has where they are there.
-OPTIONAL = ("evolve.md",)
+OPTIONAL = ("evolve.md", "what-compare-leaves.md")
 EXPLORER = "results/index.md"
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 _ENTRY = re.compile(r"(?<=notebook, )(entr(?:y|ies)) ((?:\d+b?(?:, | and | to )?)+)")
@@ -35,9 +35,9 @@ _included: dict[str, str] = {}
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill in the parts of the navigation that are lists of files."""
-    config.nav = list(_filled(config.nav or [], Path(config.docs_dir)))
     _included.clear()
     _included.update(links.included_pages())
+    config.nav = list(_filled(config.nav or [], Path(config.docs_dir)))
     return config
 
 
@@ -54,6 +54,9 @@ def _filled(entries: list[Any], docs: Path) -> Iterator[Any]:
             yield from ({_number(path): f"{NOTEBOOK}/{path.name}"} for path in _entries(docs))
         elif value == f"{LOSSES}/":
             yield from ({Path(path).stem: path} for path in list(loss_pages.pages())[1:])
+        elif value == f"{STUDIES}/":
+            studies = [page for page in _included.values() if Path(page).parent.name == STUDIES]
+            yield from (page for page in studies if page != f"{STUDIES}/index.md")
         elif value not in OPTIONAL or (docs / value).exists():
             yield entry
 
