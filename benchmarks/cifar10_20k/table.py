@@ -1,7 +1,7 @@
-"""The table of ``docs/adaptive.md`` and the README: the loss beside cross-entropy and GCE, as far as was run.
+"""The table of ``docs/adaptive.md``: the loss beside cross-entropy and GCE, as far as was run.
 
 python -m benchmarks.cifar10_20k.table             # print it
-python -m benchmarks.cifar10_20k.table --write     # put it between the marks of both pages
+python -m benchmarks.cifar10_20k.table --write     # put it between the marks of the page
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.harness.study_tables import OWN
 from evoloss.atomic_files import write_text
 from evoloss.training import RunResult
 
-PAGES = (DOCS / "adaptive.md", DOCS.parent / "README.md")
+PAGE = DOCS / "adaptive.md"
 BEGIN, END = "<!-- adaptive: python -m benchmarks.cifar10_20k.table --write -->", "<!-- adaptive end -->"
 LOSSES = {BASELINE: "cross-entropy", "gce": "GCE", OWN: f"`{OWN}`"}
 """The columns; the last one is compared with each of the others, seed by seed."""
@@ -33,7 +33,7 @@ class Table:
     results: Path = OUT
     """Folder of the results."""
     write: bool = False
-    """Put it into both pages."""
+    """Put it into the page."""
 
 
 def table(measured: Mapping[str, Measured]) -> list[str]:
@@ -90,8 +90,7 @@ def main(options: Table) -> None:
     """Print or write."""
     lines = table(load(study(options.results)))
     if options.write:
-        for page in PAGES:
-            write_text(page, replace_between(page.read_text(encoding="utf-8"), BEGIN, END, lines))
+        write_text(PAGE, replace_between(PAGE.read_text(encoding="utf-8"), BEGIN, END, lines))
     else:
         print("\n".join(lines))
 

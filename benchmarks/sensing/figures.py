@@ -1,15 +1,17 @@
-"""Two figures of the courses in ``benchmarks/sensing/results/courses.json``, as SVG.
+"""Figures of the courses in ``benchmarks/sensing/results/courses.json``, as SVG.
 
     python -m benchmarks.sensing.figures
 
-``sensing-accuracy.svg``: accuracy over the epochs, clean and noisy, with three losses, on images that were
-held out with clean labels. ``sensing-noise.svg``: what a sensing loss reads of the noise in six conditions,
-beside the share of labels that are wrong. Courses that are not there are left out, and named.
+``sensing-accuracy-light.svg`` and ``-dark.svg``: accuracy over the epochs with wrong labels and right ones,
+with cross-entropy and the sensing loss, mean and range over fresh seeds, on images that were held out with
+clean labels. ``sensing-noise.svg``: what a sensing loss reads of the noise in six conditions, beside the
+share of labels that are wrong. Courses that are not there are left out, and named.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,14 +25,17 @@ from benchmarks.harness.results import read_record
 from benchmarks.sensing.run import OUT
 from evoloss.atomic_files import write_bytes
 
-ACCURACY = ("clean-long", "sym40-long")
-"""Conditions whose accuracy is drawn."""
-LOSSES = {
-    "cross_entropy": ("cross-entropy", "0.45"),
-    "gce": ("GCE", "tab:orange"),
-    "sensing": ("sensing", "tab:blue"),
+ACCURACY = {"sym40-long": "40 % of the labels wrong", "clean-long": "all labels right"}
+"""Conditions whose accuracy is drawn, and what is said of them."""
+LOSSES = {"cross_entropy": "cross-entropy", "sensing": "adaptive"}
+"""Losses whose accuracy is drawn, and their names in the figure."""
+FIRST_FRESH = 105
+"""The first seed that the loss was not set by hand with; of earlier ones no accuracy is drawn."""
+COLOURS = {
+    "light": {"text": "#1f2328", "grid": "#e6e8eb", "cross_entropy": "#6e7781", "sensing": "#0969da"},
+    "dark": {"text": "#e6edf3", "grid": "#30363d", "cross_entropy": "#9aa4af", "sensing": "#58a6ff"},
 }
-"""Losses whose accuracy is drawn, with label and colour."""
+"""Colours for pages of either kind; the background is the page's."""
 WRONG = {
     "clean-long": 0.0,
     "sym20-long": 0.2,
@@ -53,7 +58,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Draw both figures."""
+    """Draw the figures."""
 
     courses: Path = OUT
     """File of the courses."""
@@ -68,12 +73,12 @@ def pick(courses: Iterable[Course], condition: str, loss: str) -> list[Course]:
 
 def missing(courses: Iterable[Course]) -> list[str]:
     """What is to be drawn and is not there: a condition and a loss in a line."""
-    there = {(course["condition"], course["loss"]) for course in courses}
-    wanted = [(condition, loss) for condition in ACCURACY for loss in LOSSES]
-    wanted += [(condition, "sensing") for condition in WRONG]
-    return [
-        f"{condition}, {loss}" for condition, loss in dict.fromkeys(wanted) if (condition, loss) not in there
-    ]
+    courses = list(courses)
+    drawn = {
+        (condition, loss): bool(fresh(courses, condition, loss)) for condition in ACCURACY for loss in LOSSES
+    }
+    read = {(condition, "sensing"): bool(fresh(courses, condition, "sensing")) for condition in WRONG}
+    return [f"{condition}, {loss}" for (condition, loss), there in (drawn | read).items() if not there]
 
 
 def _title(condition: str) -> str:
@@ -86,24 +91,64 @@ def _epochs(values: list[float | None]) -> tuple[list[int], list[float]]:
     return [epoch for epoch, _ in seen], [value for _, value in seen]
 
 
-def draw_accuracy(courses: list[Course], path: Path) -> None:
-    """Accuracy over the epochs, a panel a condition; the mean over seeds, where there are several."""
+def draw_accuracy(courses: list[Course], path: Path, scheme: str) -> None:
+    """Accuracy over the epochs, a panel a condition: mean and range over seeds, names at the ends."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.6 * len(ACCURACY), 2.9), layout="constrained")
-    for axes, condition in zip(figure.subplots(1, len(ACCURACY), sharey=True), ACCURACY, strict=True):
-        for loss, (label, colour) in LOSSES.items():
-            runs = [course["validation_accuracy"] for course in pick(courses, condition, loss)]
-            if runs:
-                means = [_mean(epoch) for epoch in zip(*runs, strict=True)]
-                axes.plot(*_epochs(means), color=colour, label=label, linewidth=1.6)
-        axes.set(title=_title(condition), xlabel="epoch")
-        axes.grid(color="0.92")
-    figure.axes[0].set_ylabel("accuracy, %")
-    if any(axes.lines for axes in figure.axes):
-        labels = {label: line for axes in figure.axes for line, label in zip(*_legend(axes), strict=True)}
-        figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=3, frameon=False)
+    colours = COLOURS[scheme]
+    figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+    figure.patch.set_alpha(0)
+    for axes, (condition, title) in zip(
+        figure.subplots(1, len(ACCURACY), sharey=True), ACCURACY.items(), strict=True
+    ):
+        ends = {}
+        for loss in LOSSES:
+            runs = [course["validation_accuracy"] for course in fresh(courses, condition, loss)]
+            if not runs:
+                continue
+            by_epoch = [[value for value in epoch if value is not None] for epoch in zip(*runs, strict=True)]
+            epochs = [epoch for epoch, values in enumerate(by_epoch, 1) if values]
+            seen = [values for values in by_epoch if values]
+            means = [statistics.fmean(values) for values in seen]
+            axes.fill_between(
+                epochs,
+                [min(row) for row in seen],
+                [max(row) for row in seen],
+                color=colours[loss],
+                alpha=0.2,
+                lw=0,
+            )
+            axes.plot(epochs, means, color=colours[loss], linewidth=1.8)
+            ends[loss] = (epochs[-1], means[-1])
+        for loss, (epoch, height) in _apart(ends).items():
+            axes.annotate(
+                LOSSES[loss], (epoch, height), xytext=(5, 0), textcoords="offset points", va="center",
+                color=colours[loss], annotation_clip=False,
+            )  # fmt: skip
+        axes.set_title(title, color=colours["text"], loc="left")
+        axes.set_xlabel("epoch", color=colours["text"])
+        axes.grid(color=colours["grid"], linewidth=0.8)
+        axes.patch.set_alpha(0)
+        axes.tick_params(colors=colours["text"], length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    figure.axes[0].set_ylabel("accuracy on clean labels, %", color=colours["text"])
     _save(figure, path)
+
+
+def fresh(courses: Iterable[Course], condition: str, loss: str) -> list[Course]:
+    """The courses of a condition and a loss whose seeds nothing was chosen with."""
+    return [course for course in pick(courses, condition, loss) if course["seed"] >= FIRST_FRESH]
+
+
+def _apart(ends: Mapping[str, tuple[int, float]], least: float = 2.5) -> dict[str, tuple[int, float]]:
+    """The ends of lines with names that do not cover each other, so many points apart at least."""
+    placed: dict[str, tuple[int, float]] = {}
+    below = -math.inf
+    for loss, (epoch, height) in sorted(ends.items(), key=lambda item: item[1][1]):
+        below = max(height, below + least)
+        placed[loss] = (epoch, below)
+    return placed
 
 
 def draw_noise(courses: list[Course], path: Path) -> None:
@@ -111,13 +156,13 @@ def draw_noise(courses: list[Course], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    drawn = [course for condition in WRONG for course in pick(courses, condition, "sensing")]
+    drawn = [course for condition in WRONG for course in fresh(courses, condition, "sensing")]
     reading = _reading(drawn)
     for axes, (condition, wrong) in zip(
         figure.subplots(2, 3, sharex=True, sharey=True).flat, WRONG.items(), strict=True
     ):
         axes.axhline(wrong, color="0.45", linestyle="--", linewidth=1)
-        for course in pick(courses, condition, "sensing"):
+        for course in fresh(courses, condition, "sensing"):
             values = [row.get(reading) for row in course["readings"]]
             axes.plot(*_epochs(values), color="tab:blue", linewidth=1.6)
         axes.set(title=_title(condition), ylim=(0, 1))
@@ -131,15 +176,6 @@ def _reading(courses: Iterable[Course]) -> str:
     """The first of :data:`READINGS` that every course has."""
     rows = [row for course in courses for row in course["readings"]]
     return next((name for name in READINGS if all(name in row for row in rows)), "plateau")
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def _legend(axes: Any) -> Any:
-    return axes.get_legend_handles_labels()
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -157,7 +193,8 @@ def main(options: Figures) -> None:
 
     courses = list(read_record(options.courses).values())
     with mpl.rc_context(_STYLE):
-        draw_accuracy(courses, options.out / "sensing-accuracy.svg")
+        for scheme in COLOURS:
+            draw_accuracy(courses, options.out / f"sensing-accuracy-{scheme}.svg", scheme)
         draw_noise(courses, options.out / "sensing-noise.svg")
     for line in missing(courses):
         print(f"not there: {line}")

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.page import DOCS, FIGURES, Page, replace_between
-from evoloss.atomic_files import write_text
+from benchmarks.harness.page import DOCS, FIGURES, Page
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -110,34 +109,6 @@ PAGE = Page(
 )
 
 
-def readme_lines() -> list[str]:
-    """What a loss costs, for the README."""
-    lines = [
-        "| step of | cross-entropy takes | `evolved-base` | `evolved-noise` |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    cases = {
-        f"the loss alone, {mode}, {rows} x {columns}": ("loss_step", f"{mode} float32 {rows} x {columns}")
-        for rows, columns in ((64, 10), (1024, 10), (1024, 1000))
-        for mode in ("eager", "compiled")
-    }
-    cases |= {
-        f"a small MLP, batch 64, {name}": ("small_model", f"training step, small MLP, {name}")
-        for name in ("SGD", "Adam")
-    }
-    for name, (file, case) in cases.items():
-        rows = {row["subject"]: row for row in load(file)["rows"] if row["case"] == case}
-        ratios = " | ".join(f"x {rows[loss]['ratio']:.2f}" for loss in ("evolved-base", "evolved-noise"))
-        lines.append(f"| {name} | {duration(rows['F.cross_entropy']['seconds'])} | {ratios} |")
-    step = load("training_step")
-    shares = [f"x {step['derived'][loss]:.4f}" for loss in ("evolved-base", "evolved-noise")]
-    took = next(row["seconds"] for row in step["rows"] if row["subject"] == "F.cross_entropy")
-    lines.append(
-        f"| a ResNet-20, batch 128 (from the loss alone) | {duration(took)} | {' | '.join(shares)} |"
-    )
-    return lines
-
-
 def draw(path: Path) -> None:
     """Charts of the cost of a generation."""
     import matplotlib as mpl
@@ -177,15 +148,9 @@ def _size(row: dict[str, Any]) -> int:
     return int(row["subject"].split()[-1])
 
 
-def readme_text() -> str:
-    """The README with its table of what a loss costs."""
-    return replace_between(README.read_text(encoding="utf-8"), BEGIN, END, readme_lines())
-
-
 def write() -> None:
-    """Write the page and its charts, and the table in the README."""
+    """Write the page and its charts."""
     PAGE.write()
-    write_text(README, readme_text())
     draw(FIGURE)
 
 

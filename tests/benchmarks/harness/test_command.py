@@ -77,7 +77,7 @@ def test_a_mistake_is_one_line_and_status_2(
 MODULES = (
     *("speed.run", "speed.engine", "speed.roofline", "speed.scaling", "speed.students", "speed.loss_step"),
     *("speed.training_step", "speed.gpu_loss_step", "speed.sweep_scaling"),
-    *("transfer.run", "transfer.readme_table", "chaos.run", "cifar10_gpu.run"),
+    *("transfer.run", "chaos.run", "cifar10_gpu.run"),
     *("synthetic.run", "synthetic.priors", "synthetic.promotion", "synthetic.rank_correlation"),
 )
 

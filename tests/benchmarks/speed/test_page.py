@@ -1,16 +1,12 @@
-"""The page of performance and the README say what the committed results say."""
+"""The page of performance says what the committed results say."""
 
 from __future__ import annotations
 
-from benchmarks.speed.page import PAGE, README, readme_text, table
+from benchmarks.speed.page import PAGE, table
 
 
 def test_the_page_is_made_from_the_results() -> None:
     assert PAGE.out.read_text(encoding="utf-8") == PAGE.render(), "run python -m benchmarks.speed.page"
-
-
-def test_the_table_of_the_readme_is_made_from_the_results() -> None:
-    assert README.read_text(encoding="utf-8") == readme_text(), "run python -m benchmarks.speed.page"
 
 
 def test_memory_is_said_in_mebibytes_and_time_in_seconds() -> None:

@@ -1,0 +1,96 @@
+"""Where the help of commands comes from: their configurations, the groups of their options, examples.
+
+``python -m evoloss.cli.help_source`` writes ``help.json`` again; a test says when that is due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evoloss.atomic_files import write_text
+from evoloss.cli import COMMANDS
+from evoloss.cli.help_groups import EXAMPLES, GROUPS
+from evoloss.cli.help_pages import FILE_NAME
+
+PATH = Path(__file__).parent / FILE_NAME
+_DEFAULT = re.compile(r"\s*\((?:default: (?P<default>.*)|required)\)$", re.DOTALL)
+
+
+def help_text() -> str:
+    """The content of ``help.json``.
+
+    Raises:
+        ValueError: if an option is in no group of its command, or in more than one.
+    """
+    return json.dumps({name: _page(name) for name in COMMANDS}, indent=1) + "\n"
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a command's arguments."""
+    import tyro
+
+    module, kind, _ = COMMANDS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the one way to the options of a configuration
+        parser: argparse.ArgumentParser = tyro.extras.get_parser(
+            getattr(importlib.import_module(module), kind)
+        )
+    return parser
+
+
+def _page(name: str) -> dict[str, Any]:
+    options = {option["name"]: option for option in _options(parser_of(name))}
+    groups = [
+        {"title": title, "options": [options[option] for option in names]}
+        for title, names in _groups(name, options).items()
+    ]
+    positional = [option for option in options.values() if not option["flags"]]
+    required = [f"{one['flags'][0]} {one['value']}" for one in options.values() if one["required"]]
+    usage = " ".join([*(one["value"] for one in positional), *required, "[OPTIONS]"])
+    summary = f"{COMMANDS[name][2].capitalize()}."
+    examples = [{"command": command, "what": what} for command, what in EXAMPLES.get(name, ())]
+    return {"summary": summary, "usage": usage, "examples": examples, "groups": groups}
+
+
+def _groups(name: str, options: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The groups of a command with all its options; those of a command without groups are one."""
+    groups = {title: list(names) for title, names in GROUPS.get(name, {"Options": [*options]}).items()}
+    named = [option for names in groups.values() for option in names]
+    wrong = {
+        "in no group": sorted(options.keys() - set(named)),
+        "unknown": sorted(set(named) - options.keys()),
+        "named twice": sorted({option for option in named if named.count(option) > 1}),
+    }
+    if any(wrong.values()):
+        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in wrong.items() if names)
+        raise ValueError(f"options of evoloss {name} in {__package__}.help_groups: {told}")
+    return groups
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[dict[str, Any]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._HelpAction) or action.dest == "help":
+            continue
+        said = (action.help or "").replace("%%", "%")
+        found = _DEFAULT.search(said)
+        positional = not action.option_strings
+        yield {
+            "name": action.dest.replace("_", "-"),
+            "flags": list(action.option_strings),
+            "value": "" if action.nargs == 0 else str(action.metavar or "").replace("{None}|", ""),
+            "choices": [str(choice) for choice in action.choices or ()] if action.nargs != 0 else [],
+            "help": _DEFAULT.sub("", said),
+            "default": None if found is None or found["default"] in (None, "None") else found["default"],
+            "required": not positional and said.endswith("(required)"),
+        }
+
+
+if __name__ == "__main__":
+    write_text(PATH, help_text())

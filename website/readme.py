@@ -1,0 +1,150 @@
+"""The numbers of README.md, from the committed results.
+
+    python -m website.readme            # print the tables
+    python -m website.readme --write    # put them between their marks
+
+What a choice gained and what it costs are medians over committed conditions; the results are the conditions
+of ``benchmarks.cifar10_20k`` that all three losses have been run in.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.harness import command
+from benchmarks.harness.page import replace_between
+from evoloss.atomic_files import write_text
+from website.choices import SITUATIONS
+from website.gains import Gains, Kept, gains_of
+from website.runs import BASELINE, ROOT, collect
+from website.tables import points, table
+
+README = ROOT / "README.md"
+CHOOSE = "<!-- choose: python -m website.readme --write -->", "<!-- choose end -->"
+RESULTS = "<!-- results: python -m website.readme --write -->", "<!-- results end -->"
+STUDY, OWN, RIVAL = "cifar10_20k", "adaptive", "gce"
+_ROWS = (
+    (
+        "You cannot tell how many labels are wrong; an epoch has 20 batches or more",
+        'from_pretrained("adaptive", n_samples=len(train_set))',
+        "adaptive",
+        ("wrong-images", "20,000 images of CIFAR-10"),
+        "right-images",
+        "shuffled epochs; one criterion a training",
+    ),
+    (
+        "Labels are mostly right: experts, a measurement",
+        'from_pretrained("evolved-base")',
+        "evolved-base",
+        ("wrong-labels", "all data"),
+        "right-labels",
+        "nothing",
+    ),
+    (
+        "Many are wrong: crowd, web, rules; a table or a small image set",
+        'from_pretrained("evolved-noise-strong")',
+        "evolved-noise-strong",
+        ("wrong-labels", "all data"),
+        "right-labels",
+        "batches of some dozens",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadmeTables:
+    """Print the tables, or write them into the README."""
+
+    write: bool = False
+    """Replace what stands between the marks in README.md."""
+
+
+def choose_table() -> list[str]:
+    """Losses by what one knows before training, with what they gained and cost."""
+    rows = []
+    for known, written, loss, (wrong, where), right, needs in _ROWS:
+        gained, cost = _gains(loss, wrong), _gains(loss, right)
+        told = f"{points(gained.median)} ({_count(gained)}, {where})"
+        rows.append([known, f"`{written}`", told, f"{points(cost.median)} ({_count(cost)})", needs])
+    head = ["you know", "write `EvolvedLoss.` ...", "gained, wrong labels", "right labels", "it needs"]
+    return table(head, rows, "lllll")
+
+
+def results_table() -> list[str]:
+    """Accuracies of the study of 20,000 images, and a sentence over its conditions and over all."""
+    shared = _shared()
+    rows = [
+        [title, *(f"{cells[loss]['accuracy']:.1f}" for loss in (BASELINE, RIVAL, OWN)), points(gain)]
+        for title, cells, gain in shared
+    ]
+    head = ["test accuracy, %, last epoch", "cross-entropy", "GCE", f"`{OWN}`", "points"]
+    gains, names = [gain for *_, gain in shared], {loss for *_, cells, _ in shared for loss in cells}
+    seeds = min(cells[loss]["seeds"] for _, cells, _ in shared for loss in names)
+    own = (
+        f"Over these {len(gains)}: mean {points(statistics.fmean(gains))}, median "
+        f"{points(statistics.median(gains))}, worst {points(min(gains))}; {seeds} seeds each, too few for "
+        "differences of a point."
+    )
+    losses = ("evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
+    others = "; ".join(f"`{loss}` {_sentence(loss)}" for loss in losses)
+    over_all = f"Over all committed conditions, mean and median: {others}."
+    return [*table(head, rows, "lrrrr"), "", own, "", over_all]
+
+
+def _shared() -> list[tuple[str, dict[str, Any], float]]:
+    """Title, cells by loss, and points of our loss, of each condition that all three have been run in."""
+    document, found = collect(), []
+    for condition in document["conditions"]:
+        if condition["study"] != STUDY:
+            continue
+        cells = {cell["loss"]: cell for cell in document["cells"] if cell["condition"] == condition["id"]}
+        if all(loss in cells for loss in (BASELINE, RIVAL, OWN)):
+            title = condition["title"].removeprefix("CIFAR-10, ")
+            wanted = {loss: cells[loss] for loss in (BASELINE, RIVAL, OWN)}
+            found.append((title, wanted, cells[OWN]["difference"]))
+    return found
+
+
+def _gains(loss: str, situation: str) -> Gains:
+    kept: Kept = SITUATIONS[situation]
+    found = gains_of(loss, kept)
+    if found is None:
+        raise ValueError(f"{loss} has not been run in a condition of {situation}")
+    return found
+
+
+def _count(gains: Gains) -> str:
+    return f"{len(gains.points)} conditions"
+
+
+def _sentence(loss: str) -> str:
+    gains = _gains(loss, "all")
+    where, least = gains.worst
+    told = f"{points(gains.mean)} and {points(gains.median)} over {len(gains.points)}"
+    return f"{told}, worst {points(least)} ({where})"
+
+
+PARTS: Mapping[tuple[str, str], Callable[[], list[str]]] = {CHOOSE: choose_table, RESULTS: results_table}
+"""The marks of the README, and what stands between them."""
+
+
+def filled(readme: str) -> str:
+    """The README with its tables between their marks."""
+    for (begin, end), made in PARTS.items():
+        readme = replace_between(readme, begin, end, made())
+    return readme
+
+
+def main(options: ReadmeTables) -> None:
+    """Print or write."""
+    if options.write:
+        write_text(README, filled(README.read_text(encoding="utf-8")))
+    else:
+        print("\n\n".join("\n".join(made()) for made in PARTS.values()))
+
+
+if __name__ == "__main__":
+    command.run(ReadmeTables, main)
