@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.cifar10_20k.conditions import CONDITIONS
 from benchmarks.cifar10_20k.run import OUT, study
-from benchmarks.cifar10_20k.table import BEGIN, END, Table, main, table
+from benchmarks.cifar10_20k.table import BEGIN, END, PAGE, Table, main, table
 from benchmarks.harness.page import replace_between
 from benchmarks.harness.study_results import Measured, load
 from tests.compare.runs import make_run
