@@ -24,6 +24,7 @@ from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
+from evoloss.training.config import LATER
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
@@ -60,6 +61,7 @@ class TrainingRuns:
         """Return one training, by all that determines its result."""
         config, identity = self.config, self.identities[name]
         recipe = asdict(config.train_config(seed=seed, lr=lr))
+        recipe = {key: value for key, value in recipe.items() if key not in LATER or value != LATER[key]}
         return Run(
             KIND,
             {
@@ -155,7 +157,11 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
         "model": config["model"],
         "device": config["train"]["accelerator"],
         # The result says what was done to the images, not what was asked for.
-        **{name: value for name, value in config["train"].items() if name not in ("accelerator", "augment")},
+        **{
+            name: value
+            for name, value in {**LATER, **config["train"]}.items()
+            if name not in ("accelerator", "augment")
+        },
     }
     for name, value in expected.items():
         if getattr(found, name) != value:
