@@ -9,11 +9,13 @@ from pathlib import Path
 
 import torch
 
+from evoloss.cli.last_lines import last_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
+from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.report.tables import rich_table
@@ -23,12 +25,16 @@ from evoloss.report.tables import rich_table
 class CompareCommand(CompareConfig, ExecutorConfig):
     """Train classifiers with several losses over several seeds, and compare the losses.
 
-    Writes results.json as runs end; the same command goes on where it was stopped, and may run several times
-    at once on one directory.
+    Writes results.json as runs end, and for each loss's first seed its weights, predictions, confusion matrix
+    and most suspect training labels, in kept/LOSS/seed-N; the same command goes on where it was stopped, and
+    may run several times at once on one directory.
     """
 
     out: Path
-    """Directory of results.json."""
+    """Directory of results.json, and of kept/ with what runs leave beside numbers."""
+    keep: Keep = "first"
+    """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
+    first seed (first), of all reported runs (all), or none."""
     threads: int | None = None
     """Processor threads; small classifiers are fastest with 1. All cores by default; with processes and ray,
     those of each run, by default its share of the cores and 1."""
@@ -66,7 +72,8 @@ def run(config: CompareCommand) -> int:
         )
         return EXIT_INTERRUPTED
     console.print(rich_table(results))
-    console.say(f"written: {config.out / FILE_NAME}")
+    for line in last_lines(results, config.out, keep=config.keep):
+        console.say(line)
     return 0
 
 

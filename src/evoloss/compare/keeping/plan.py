@@ -34,6 +34,10 @@ class KeepPlan:
         return bool(config["read_test"]) and config["train"]["seed"] in self.seeds
 
 
+NOTHING = KeepPlan()
+"""The plan of a comparison that leaves nothing beside its results."""
+
+
 def folder_of(loss: str, seed: int) -> str:
     """Return the folder of a run, relative to that of the results.
 
@@ -43,7 +47,7 @@ def folder_of(loss: str, seed: int) -> str:
         >>> folder_of("gce", 0)
         'kept/gce/seed-0'
         >>> folder_of("gce:q=0.5", 3)
-        'kept/gce_q=0.5-9ecb12/seed-3'
+        'kept/gce_q=0.5-8f6ef1/seed-3'
     """
     safe = _UNSAFE.sub("_", loss.lower())[:_LONGEST]
     if safe != loss or not (safe[0].isalnum() or safe[0] == "_"):
