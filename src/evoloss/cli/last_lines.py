@@ -54,8 +54,8 @@ def _without_files(results: Results, keep: str) -> list[str]:
     if len(lacking) > diverged:
         number = len(lacking) - diverged
         lines.append(
-            f"{number} {_runs(number)} of before left no files, and what is done is not done again; for files "
-            "choose another --out"
+            f"{number} {_runs(number)} of before left no files, and what is done is not done again; for "
+            "files choose another --out"
         )
     return lines
 
