@@ -63,11 +63,11 @@ def run_files(
         "evaluation.json": json_bytes(judged),
     }
     noisy = with_label_noise(dataset, config)
-    suspects = Suspects.of(_probs(outcome, held_out), noisy.train.labels)
+    suspects = Suspects.of(suspect_probs(outcome, held_out), noisy.train.labels)
     return files | suspect_files(suspects, dataset, noisy, folds=plan.folds if held_out is not None else 0)
 
 
-def _probs(outcome: Outcome, held_out: HeldOut | None) -> Tensor:
+def suspect_probs(outcome: Outcome, held_out: HeldOut | None) -> Tensor:
     """The probabilities that suspects are told by: those of held-out folds, else of the training's steps."""
     if held_out is not None:
         return held_out.mean
