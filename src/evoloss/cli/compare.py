@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from evoloss.cli.last_lines import last_lines
+from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
+from evoloss.compare.estimate import estimate
 from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
@@ -40,6 +41,8 @@ class CompareCommand(CompareConfig, ExecutorConfig):
     those of each run, by default its share of the cores and 1."""
     quiet: bool = False
     """Show no progress bar."""
+    dry_run: bool = False
+    """Check data, losses and model, time two epochs of each loss, say how long it all takes; write nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +60,17 @@ def run(config: CompareCommand) -> int:
     settings = {entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)}
     if config.gpus_per_run and config.accelerator == "auto":
         settings["accelerator"] = "cuda"  # of the workers; this machine may have none
+
+    def say(note: str) -> None:
+        console.say(f"data: {note}")
+
+    def warn(caution: str) -> None:
+        console.say(f"warning: {caution}")
+
+    if config.dry_run:
+        for line in plan_lines(estimate(CompareConfig(**settings), config.out, say=say, warn=warn), config):
+            console.say(line)
+        return 0
     try:
         with terminable(), _executor(config) as executor:
             results = compare(
@@ -64,7 +78,8 @@ def run(config: CompareCommand) -> int:
                 out=config.out,
                 progress=not config.quiet,
                 executor=executor,
-                say=lambda note: console.say(f"data: {note}"),
+                say=say,
+                warn=warn,
             )
     except KeyboardInterrupt:
         console.say(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+from evoloss.compare.estimate import Estimate
 from evoloss.compare.results import FILE_NAME, Results
+from evoloss.executors import ExecutorConfig
 from evoloss.safe_text import one_line
 
 
@@ -29,6 +32,43 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
         ]
     lines += _without_files(results, keep)
     return [*lines, f"next: evoloss report {out}"]
+
+
+def plan_lines(found: Estimate, config: ExecutorConfig) -> list[str]:
+    """Return what a dry run says: the runs, and their time.
+
+    Args:
+        found: the estimate.
+        config: where the runs are to take place.
+    """
+    workers = 1 if config.executor == "serial" else config.workers or os.cpu_count() or 1
+    splits = found.dataset
+    tuning = f" and {found.n_tuning:,} that choose learning rates" if found.n_tuning else ""
+    more = f", and {found.n_more:,} trainings for held-out folds of suspects" if found.n_more else ""
+    epochs = ", ".join(f"{one_line(name)} {value:.2g} s" for name, value in found.epoch_seconds.items())
+    beside = f" ({workers} at a time: about {duration(found.seconds / workers)})" if workers > 1 else ""
+    return [
+        f"plan: {one_line(splits.name)}, {splits.n_classes} classes, {len(splits.train):,} training, "
+        f"{len(splits.validation):,} validation and {len(splits.test):,} test samples",
+        f"plan: {found.n_runs:,} reported runs{tuning}{more}; {found.n_done:,} of them are done",
+        f"plan: an epoch here and now: {epochs}",
+        f"plan: about {duration(found.seconds)} in all{beside}; nothing was written",
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: seconds, minutes, or hours and minutes.
+
+    Example:
+        >>> duration(42), duration(600), duration(7500)
+        ('42 seconds', '10 minutes', '2 hours 5 minutes')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours {minutes % 60} minutes"
 
 
 def _edges(results: Results) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.keeping.command import command_of
 from evoloss.compare.keeping.files import FILES, write_files
@@ -35,6 +36,7 @@ from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult
 from evoloss.training.criterion import try_criterion
+from evoloss.training.stages.class_weights import with_balanced_weights
 
 
 def compare(
@@ -44,6 +46,7 @@ def compare(
     progress: bool = False,
     executor: Executor | None = None,
     say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
@@ -58,6 +61,7 @@ def compare(
         progress: show a progress bar.
         executor: where runs take place; None is one after the other in this process.
         say: is told what was done to the data, a sentence a call, before the first run.
+        warn: is told of settings that do something else than one may think, likewise.
 
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
@@ -79,6 +83,32 @@ def compare(
         config = replace(config, keep="none")
     else:
         require_replaceable(out, OWN_FILES)
+    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
+    planned = prepare(
+        config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn
+    )
+    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
+        return _run(Record(planned, out, here), executor, progress)
+
+
+def prepare(
+    config: CompareConfig,
+    *,
+    versions: Mapping[str, str],
+    say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> TrainingRuns:
+    """Load and try all that the runs of a comparison need.
+
+    Args:
+        config: what to compare.
+        versions: of evoloss and torch, where the runs take place.
+        say: see :func:`compare`.
+        warn: likewise.
+
+    Raises:
+        EvolossError: if a loss, the data set or the model cannot be had.
+    """
     losses = {label_loss(spec): build_loss(spec) for spec in config.losses}
     dataset = _load(config)
     if not len(dataset.validation):
@@ -89,14 +119,15 @@ def compare(
     if say is not None:
         for note in dataset.notes:
             say(note)
+    if warn is not None:
+        for caution in cautions(config, dataset):
+            warn(caution)
     _try_model(config.model, dataset)
     for name, loss in losses.items():
+        if config.class_weights == "balanced":
+            loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
         try_criterion(name, loss, n_classes=dataset.n_classes)
-    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
-    versions = {name: here[name] for name in ("evoloss", "torch")}
-    planned = TrainingRuns(config, dataset, losses, versions)
-    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
-        return _run(Record(planned, out, here), executor, progress)
+    return TrainingRuns(config, dataset, losses, versions)
 
 
 def _run(record: Record, executor: Executor | None, progress: bool) -> Results:

@@ -103,6 +103,14 @@ def train_and_observe(
         on_epoch: see there.
         watched: samples that take no part in the training and are predicted after every epoch, such as a
             fold that was held out.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> from evoloss.data import load_dataset
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> _, outcome = train_and_observe(digits, "mlp", EvolvedLoss("evolved-base"), TrainConfig(epochs=1))
+        >>> outcome.train_probs.shape, outcome.test_logits.shape
+        (torch.Size([50, 10]), torch.Size([359, 10]))
     """
     identity = identify_run(dataset, model, loss, config, loss_name=loss_name)
     job = _Job(dataset, loss, config, identity, read_test, on_epoch, observe=True, watched=watched)

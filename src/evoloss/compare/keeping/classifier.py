@@ -70,12 +70,14 @@ def load_classifier(folder: Path | str) -> TrainedClassifier:
         EvolossError: if there is no such model.
 
     Example:
+        >>> import tempfile
+        >>> from pathlib import Path
         >>> from evoloss.compare import CompareConfig, compare
         >>> from evoloss.data import load_dataset
-        >>> few = {"dataset": "digits", "train_samples": 50}
-        >>> config = CompareConfig(**few, model="mlp", epochs=1, losses=("gce",), seeds=(0,), keep="first")
-        >>> run = compare(config, out=Path("cmp")).runs[0]
-        >>> classifier = load_classifier(Path("cmp") / run.kept)
+        >>> few = {"model": "mlp", "epochs": 1, "train_samples": 50, "losses": ("gce",), "seeds": (0,)}
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     run = compare(CompareConfig(**few, keep="first"), out=Path(out)).runs[0]
+        ...     classifier = load_classifier(Path(out) / run.kept)
         >>> classifier(load_dataset("digits").test.inputs).shape
         torch.Size([359, 10])
     """
@@ -87,8 +89,8 @@ def load_classifier(folder: Path | str) -> TrainedClassifier:
         raise ResultsError(f"{path} describes no model: {one_line(error, 300)}") from error
     if found.schema != MODEL_SCHEMA:
         raise ResultsError(
-            f"{path} has schema {found.schema}, this version of evoloss reads {MODEL_SCHEMA}; a newer evoloss "
-            "may have written it"
+            f"{path} has schema {found.schema}, this version of evoloss reads {MODEL_SCHEMA}; a newer "
+            "evoloss may have written it"
         )
     model = build_model(found.model, input_shape=found.input_shape, n_classes=len(found.classes))
     _load(model, folder / WEIGHTS_FILE)
