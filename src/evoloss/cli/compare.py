@@ -42,7 +42,7 @@ class CompareCommand(CompareConfig, ExecutorConfig):
     quiet: bool = False
     """Show no progress bar."""
     dry_run: bool = False
-    """Check data, losses and model, time two epochs of each loss, say how long it all takes; write nothing."""
+    """Check data, losses and model, time two epochs of each loss, say how long all takes; write nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,6 +10,7 @@ from pathlib import Path
 from evoloss.compare.comparison import prepare
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.record import describe_environment
+from evoloss.compare.training_run import TrainingRuns
 from evoloss.compare.tuning import tuning_seeds
 from evoloss.data import Dataset
 from evoloss.sweeps.run_files import run_path
@@ -60,15 +61,12 @@ def estimate(
         EvolossError: if a loss, the data set or the model cannot be had.
     """
     here = describe_environment()
-    planned = prepare(
-        config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn
-    )
-    epoch_seconds: dict[str, float] = {}
-    for name, loss in planned.losses.items():
-        short = replace(config.train_config(seed=0, lr=config.lr), epochs=_TIMED_EPOCHS, eval_every=1)
-        start = time.perf_counter()
-        train(planned.dataset, config.model, loss, short, loss_name=name, read_test=False)
-        epoch_seconds[name] = (time.perf_counter() - start) / _TIMED_EPOCHS
+    versions = {name: here[name] for name in ("evoloss", "torch")}
+    planned = prepare(config, versions=versions, say=say, warn=warn)
+    _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
+    epoch_seconds = {
+        name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
+    }
     rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())
     tuning = [
         (name, planned.make(name, seed=seed, lr=rate, read_test=False))
@@ -94,3 +92,12 @@ def estimate(
         epoch_seconds=epoch_seconds,
         seconds=config.epochs * sum(epoch_seconds[name] for name in (*trainings, *more)),
     )
+
+
+def _seconds(planned: TrainingRuns, name: str, *, epochs: int) -> float:
+    """Time a training of so many epochs."""
+    config = planned.config
+    recipe = replace(config.train_config(seed=0, lr=config.lr), epochs=epochs, eval_every=1)
+    start = time.perf_counter()
+    train(planned.dataset, config.model, planned.losses[name], recipe, loss_name=name, read_test=False)
+    return time.perf_counter() - start
