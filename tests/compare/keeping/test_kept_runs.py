@@ -71,10 +71,8 @@ def test_the_first_seed_of_each_loss_leaves_its_files(config: CompareConfig, tmp
         assert 100 * sum(right) / len(right) == pytest.approx(run.test_accuracy)
         data = load_dataset("own.npz")
         probs = load_classifier(folder)(data.test.inputs).softmax(1)
-        written = torch.tensor(
-            [[float(row[f"p_{name}"]) for name in data.class_names] for row in predictions]
-        )
-        torch.testing.assert_close(probs.detach(), written, atol=1e-5, rtol=1e-4)
+        cells = [[float(row[f"p_{name}"]) for name in data.class_names] for row in predictions]
+        torch.testing.assert_close(probs.detach(), torch.tensor(cells), atol=1e-5, rtol=1e-4)
     described = json.loads((folder / "suspects.json").read_text())
     assert described["out_of_sample"] is False
     assert "average_precision" not in described, "nobody knows which labels of a file are wrong"

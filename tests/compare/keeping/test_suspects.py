@@ -12,7 +12,7 @@ from evoloss.data import noisy_labels
 def noisy_problem(
     kind: str, rate: float, n: int = 3000, n_classes: int = 6, seed: int = 0
 ) -> tuple[Tensor, ...]:
-    """Labels, noisy labels, what a classifier that has learned their chances predicts, and the transitions."""
+    """Labels, noisy ones, predictions by a classifier that has learned their chances, transitions."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(n_classes, (n,), generator=generator)
     noisy = noisy_labels(labels, n_classes, rate, kind, generator)  # type: ignore[arg-type]
