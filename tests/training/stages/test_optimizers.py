@@ -24,7 +24,4 @@ def test_it_learns() -> None:
     result = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config)
     assert (result.test_accuracy or 0) > 95
     assert result.optimizer == "adamw"
-    other = train(
-        feature_blobs(), "mlp", nn.CrossEntropyLoss(), TrainConfig(**{**vars(config), "optimizer": "sgd"})
-    )
-    assert other.history != result.history
+    assert train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), sgd).history != result.history
