@@ -41,6 +41,7 @@ def test_step_means_are_probabilities_of_the_samples_that_were_in_batches() -> N
     data = feature_blobs(20)
     config = TrainConfig(**{**QUICK, "epochs": 1, "batch_size": 16})
     _, outcome = train_and_observe(data, "mlp", nn.CrossEntropyLoss(), config)
+    assert outcome.train_probs is not None
     known = outcome.train_probs.isfinite().all(1)
     assert known.sum() == 16
     torch.testing.assert_close(outcome.train_probs[known].sum(1), torch.ones(16))
@@ -72,6 +73,20 @@ def test_a_run_that_diverges_has_no_predictions() -> None:
     assert result.diverged
     assert result.balanced_accuracy == pytest.approx(100 / 3)
     assert outcome.test_logits is None
+
+
+def test_early_stopping_waits_for_a_look_at_the_validation_split() -> None:
+    config = TrainConfig(**{**QUICK, "epochs": 20}, early_stopping=1, eval_every=4, schedule="constant")
+    found = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config)
+    assert found.best_epoch == 4
+    assert len(found.history.train_loss) == 8
+
+
+def test_too_many_training_predictions_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evoloss.training.outcome.MOST_CELLS", 300)
+    _, outcome = train_and_observe(feature_blobs(), "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK))
+    assert (outcome.train_probs, outcome.train_logits) == (None, None)
+    assert outcome.test_logits is not None
 
 
 def test_early_stopping_takes_the_weights_of_the_best_epoch() -> None:

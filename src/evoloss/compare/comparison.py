@@ -14,7 +14,7 @@ import torch
 from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.keeping.command import command_of
-from evoloss.compare.keeping.files import FILES, write_files
+from evoloss.compare.keeping.files import FILES, require_own, write_files
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.record import Record, describe_environment, settings
 from evoloss.compare.results import OWN_FILES, Results
@@ -83,6 +83,7 @@ def compare(
         config = replace(config, keep="none")
     else:
         require_replaceable(out, OWN_FILES)
+        require_own(out, map(label_loss, config.losses), config.keep_plan)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     planned = prepare(
         config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn

@@ -168,7 +168,9 @@ class TrainingStream:
         draws = draw_epoch(self.plan, len(order), self.seed, epoch)
         device = self.labels.device
         for batch, batch_draws in zip(
-            order.to(device).split(self.batch_size), draws.to(device).split(self.batch_size), strict=True
+            torch.split(order.to(device), self.batch_size),
+            torch.split(draws.to(device), self.batch_size),
+            strict=True,
         ):
             indices, draw = batch[self.rank :: self.world], batch_draws[self.rank :: self.world]
             yield self.normalise(self._take(indices, draw)), self.labels[indices], indices

@@ -8,6 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evoloss.data import Dataset
+
+MOST_CELLS = 100_000_000
+"""Training samples times classes above which their predictions are not held in memory."""
+
+
+def is_observable(dataset: Dataset) -> bool:
+    """Tell whether the predictions of all training samples can be held in memory."""
+    return len(dataset.train) * dataset.n_classes <= MOST_CELLS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -16,9 +26,11 @@ class Outcome:
     Attributes:
         weights: state dict of the model.
         test_logits: of the test split, ``(N, C)``; None if the training diverged or the test was not read.
-        train_logits: of the training split at the end, not augmented, ``(N, C)``; None if it diverged.
+        train_logits: of the training split at the end, not augmented, ``(N, C)``; None if it diverged, or
+            is too large (:data:`MOST_CELLS`).
         train_probs: mean over the training of the probabilities that each training sample got in the steps
-            it was part of, float32 ``(N, C)``; NaN for one that was in no complete batch.
+            it was part of, float32 ``(N, C)``; NaN for one that was in no complete batch; None if there are
+            too many.
         held_out_probs: mean over the epochs of the probabilities of a split that was given to be watched,
             ``(M, C)``; None if none was, or the training diverged.
         held_out_logits: of that split at the end.
@@ -27,7 +39,7 @@ class Outcome:
     weights: dict[str, Tensor]
     test_logits: Tensor | None
     train_logits: Tensor | None
-    train_probs: Tensor
+    train_probs: Tensor | None
     held_out_probs: Tensor | None = None
     held_out_logits: Tensor | None = None
 

@@ -25,7 +25,7 @@ from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
 from evoloss.training.metrics import chance
-from evoloss.training.outcome import Outcome, StepRecord
+from evoloss.training.outcome import Outcome, StepRecord, is_observable
 from evoloss.training.run_result import History, RunIdentity, RunResult
 from evoloss.training.stages.class_weights import with_balanced_weights
 from evoloss.training.stages.devices import find_accelerator, make_fabric, private_rng
@@ -247,7 +247,8 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         samples_per_epoch=batches.samples_per_epoch,
         world=fabric.world_size,
     )
-    record = StepRecord(len(dataset.train), dataset.n_classes, fabric.device) if job.observe else None
+    observed = job.observe and is_observable(dataset)
+    record = StepRecord(len(dataset.train), dataset.n_classes, fabric.device) if observed else None
     return Learner(fabric, model, optimizer, criterion, batches, config, record)
 
 
@@ -271,10 +272,14 @@ def _fit(learner: Learner, job: _Job) -> TrainingLog:
             log.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
         if job.on_epoch is not None:
             job.on_epoch()
-        patience = config.early_stopping
-        if log.diverged or (patience is not None and epoch + 1 - log.best_epoch >= patience):
+        if log.diverged or (due and _is_stuck(log, config, epoch + 1)):
             break
     return log
+
+
+def _is_stuck(log: TrainingLog, config: TrainConfig, epoch: int) -> bool:
+    """Tell whether early stopping ends the training after an epoch, counted from 1."""
+    return config.early_stopping is not None and 0 < log.best_epoch <= epoch - config.early_stopping
 
 
 def _is_finite(value: float) -> bool:

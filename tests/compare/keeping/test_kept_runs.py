@@ -19,7 +19,7 @@ from evoloss.cli import main
 from evoloss.compare import CompareConfig, Results, compare, load_classifier
 from evoloss.compare.keeping.command import command_of
 from evoloss.data import load_dataset
-from evoloss.errors import ResultsError
+from evoloss.errors import OutputError, ResultsError
 from evoloss.executors import make_executor
 from evoloss.executors.serial import SerialExecutor
 
@@ -95,6 +95,27 @@ def test_files_do_not_change_the_results_and_are_not_written_again(
     again = compare(dataclasses.replace(config, keep="all"), out=tmp_path / "out")
     assert again.runs == kept.runs, "nothing is done again, so nothing is written"
     assert not (folder / "command.txt").exists()
+
+
+def test_pictures_of_before_are_removed_and_files_of_others_are_not(
+    config: CompareConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(config, losses=("gce",), seeds=(0,), epochs=1)
+    folder = tmp_path / "out/kept/gce/seed-0"
+    folder.mkdir(parents=True)
+    (folder / "predictions.csv").write_text("mine")
+    with pytest.raises(OutputError, match=r"predictions\.csv was not written by evoloss"):
+        compare(config, out=tmp_path / "out")
+    (folder / "predictions.csv").unlink()
+    (folder / "suspects").mkdir()
+    for name in ("0001.png", "cat.png"):
+        (folder / "suspects" / name).write_bytes(b"")
+    compare(config, out=tmp_path / "out")
+    assert [path.name for path in (folder / "suspects").iterdir()] == ["cat.png"]
+    for path in (tmp_path / "out/runs").iterdir():
+        path.unlink()
+    (tmp_path / "out/results.json").unlink()
+    assert compare(config, out=tmp_path / "out").runs[0].kept == "kept/gce/seed-0", "what is ours is replaced"
 
 
 @pytest.mark.parametrize("executor", ["here", "serial", "processes"])

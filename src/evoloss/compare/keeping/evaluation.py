@@ -13,6 +13,7 @@ from torch import Tensor
 from evoloss.training.metrics import ECE_BINS, balanced_accuracy
 
 SCHEMA = 1
+MOST_CELLS = 10_000_000
 DIGITS = 6
 """Significant digits of a probability in a file."""
 
@@ -79,17 +80,21 @@ def _shares(parts: Tensor, wholes: Tensor) -> list[float | None]:
 def predictions_csv(probs: Tensor, labels: Tensor, index: Tensor, class_names: Sequence[str]) -> str:
     """Return ``predictions.csv``: ``index, label, predicted, correct`` and a probability for each class.
 
+    More than ten million probabilities are left out.
+
     Args:
         probs: ``(N, C)``.
         labels: ``(N,)``.
         index: place of each sample in the part of the data that it was read in, ``(N,)``.
         class_names: one name a class; that of its column begins with ``p_``.
     """
-    header = ["index", "label", "predicted", "correct", *(f"p_{name}" for name in class_names)]
+    header = ["index", "label", "predicted", "correct"]
+    if probs.numel() <= MOST_CELLS:
+        header += [f"p_{name}" for name in class_names]
     predicted = probs.argmax(dim=1)
     columns = zip(index.tolist(), labels.tolist(), predicted.tolist(), probs.tolist(), strict=True)
     rows = (
-        [place, class_names[label], class_names[guess], int(label == guess), *map(digits, row)]
+        [place, class_names[label], class_names[guess], int(label == guess), *map(digits, row)][: len(header)]
         for place, label, guess, row in columns
     )
     return csv_text(header, rows)

@@ -15,6 +15,10 @@ from evoloss.compare.keeping.thumbnails import thumbnail
 from evoloss.data import Dataset
 
 SCHEMA = 1
+TABLE_FILE = "suspects.csv"
+DESCRIPTION_FILE = "suspects.json"
+PICTURES = "suspects"
+"""Folder of the pictures."""
 MOST_SUSPECTS = 1000
 """Rows of the table."""
 THUMBNAILS = 24
@@ -51,14 +55,14 @@ def suspect_files(suspects: Suspects, dataset: Dataset, noisy: Dataset, *, folds
             by_confidence = self_confidence(suspects.probs, suspects.labels)
             described["average_precision_cleanlab_style"] = average_precision(by_confidence, wrong)
     files = {
-        "suspects.csv": _table(suspects, dataset, shown, right).encode(),
-        "suspects.json": (json.dumps(described, indent=1, allow_nan=False) + "\n").encode(),
+        TABLE_FILE: _table(suspects, dataset, shown, right).encode(),
+        DESCRIPTION_FILE: (json.dumps(described, indent=1, allow_nan=False) + "\n").encode(),
     }
     if len(dataset.input_shape) == 3:
         for rank, place in enumerate(shown[:THUMBNAILS], start=1):
             picture = thumbnail(dataset.train.inputs[place])
             if picture is not None:
-                files[f"suspects/{rank:04}.png"] = picture
+                files[f"{PICTURES}/{rank:04}.png"] = picture
     return files
 
 

@@ -79,7 +79,7 @@ class Suspects:
         transitions = estimate_transitions(probs.double(), labels)
         parts = [
             _score(rows.double(), own, transitions)
-            for rows, own in zip(probs.split(_ROWS), labels.split(_ROWS), strict=True)
+            for rows, own in zip(torch.split(probs, _ROWS), torch.split(labels, _ROWS), strict=True)
         ]
         scores, suggested = (torch.cat(column) for column in zip(*parts, strict=True))
         return cls(probs, labels, scores, suggested, torch.argsort(scores, descending=True, stable=True))

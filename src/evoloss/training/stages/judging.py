@@ -55,15 +55,16 @@ def observe(
     learner: Learner, log: TrainingLog, train: Split, watched: Split | None, test_logits: Tensor | None
 ) -> Outcome:
     """Collect what is left beside numbers; all processes of a training take part."""
-    assert learner.record is not None, "it was set up"
-    totals = learner.fabric.all_reduce(learner.record.totals(), reduce_op="sum")
-    assert isinstance(totals, Tensor), "a tensor goes in"
+    totals = None
+    if learner.record is not None:
+        totals = learner.fabric.all_reduce(learner.record.totals(), reduce_op="sum")
+        assert isinstance(totals, Tensor), "a tensor goes in"
     watched = None if log.diverged else watched
     return Outcome(
         weights={name: value.detach().cpu().clone() for name, value in learner.model.state_dict().items()},
         test_logits=test_logits,
-        train_logits=None if log.diverged else learner.predict(train),
-        train_probs=mean_probs(totals),
+        train_logits=None if log.diverged or totals is None else learner.predict(train),
+        train_probs=None if totals is None else mean_probs(totals),
         held_out_probs=None if watched is None else torch.stack(log.watched_probs).mean(dim=0),
         held_out_logits=None if watched is None else learner.predict(watched),
     )
