@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from evoloss.data import Split
+from evoloss.losses import LOSSES
 from evoloss.models import build_model
 from evoloss.training import RunResult, TrainConfig, train, train_and_observe
 from evoloss.training.batches import Normaliser
@@ -73,6 +74,20 @@ def test_a_run_that_diverges_has_no_predictions() -> None:
     assert result.diverged
     assert result.balanced_accuracy == pytest.approx(100 / 3)
     assert outcome.test_logits is None
+
+
+@pytest.mark.slow
+def test_processes_that_share_batches_observe_together() -> None:
+    config = TrainConfig(**{**QUICK, "epochs": 2}, devices=2)
+    data = feature_blobs(200)
+    watched = Split(data.test.inputs, data.test.labels)
+    result, outcome = train_and_observe(data, "mlp", LOSSES["gce"](), config, watched=watched)
+    assert result.devices == 2
+    assert outcome.train_probs is not None
+    assert bool(outcome.train_probs.isfinite().all()), "of the batches of both"
+    assert outcome.test_logits is not None
+    assert outcome.held_out_logits is not None
+    torch.testing.assert_close(outcome.held_out_logits, outcome.test_logits)
 
 
 def test_early_stopping_waits_for_a_look_at_the_validation_split() -> None:

@@ -49,8 +49,8 @@ class CompareConfig(TrainRecipe):
     tune_seeds: int = 2
     """Runs for each rate and loss while tuning."""
     widen_lr_grid: bool = False
-    """Where tune_lr chooses an end of the grid for some loss, go on beyond it, up to four rates on each side,
-    for all losses alike."""
+    """Go on beyond an end of the grid that tune_lr chooses for some loss, up to four rates on each side, for
+    all losses alike."""
     train_samples: int | None = None
     """Train on a class-balanced subset of this size; None trains on all."""
     validation: float = 0.1

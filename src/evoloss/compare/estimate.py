@@ -81,8 +81,8 @@ def estimate(
         for seed in config.seeds
     ]
     left = [(name, run) for name, run in (*tuning, *reported) if not run_path(out, run).exists()]
-    n_kept_seeds, trainings = len(config.keep_plan.seeds), [name for name, _ in left]
-    more = [name for name in planned.losses for _ in range(n_kept_seeds * config.suspects_folds)]
+    with_files = [name for name, run in left if config.keep_plan.wants(run.config)]
+    more = with_files * config.suspects_folds
     return Estimate(
         dataset=planned.dataset,
         n_runs=len(reported),
@@ -90,7 +90,7 @@ def estimate(
         n_done=len(tuning) + len(reported) - len(left),
         n_more=len(more),
         epoch_seconds=epoch_seconds,
-        seconds=config.epochs * sum(epoch_seconds[name] for name in (*trainings, *more)),
+        seconds=config.epochs * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from evoloss.data import Dataset
 
+_WEIGHT = "weight of the model: "
 MOST_CELLS = 100_000_000
 """Training samples times classes above which their predictions are not held in memory."""
 
@@ -43,9 +44,24 @@ class Outcome:
     held_out_probs: Tensor | None = None
     held_out_logits: Tensor | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, which travel between processes."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+    def to_bytes(self) -> bytes:
+        """Return all in one piece; tensors that processes share are gone when the one that made them ends."""
+        tensors = {f"{_WEIGHT}{name}": value.contiguous() for name, value in self.weights.items()}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor):
+                tensors[entry.name] = value.contiguous()
+        return save(tensors)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Outcome:
+        """Undo :meth:`to_bytes`."""
+        tensors = load(content)
+        weights = {
+            name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)
+        }
+        others = {entry.name: tensors.get(entry.name) for entry in fields(cls) if entry.name != "weights"}
+        return cls(weights=weights, **others)
 
 
 class StepRecord:

@@ -170,12 +170,12 @@ def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
     # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
     values: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
     outcome = values["outcome"]
-    return RunResult.from_dict(values["result"]), None if outcome is None else Outcome(**outcome)
+    return RunResult.from_dict(values["result"]), None if outcome is None else Outcome.from_bytes(outcome)
 
 
 def _run_launched(job: _Job, fabric: Fabric) -> dict[str, Any]:
     result, outcome = _run(fabric, job)
-    return {"result": result.as_dict(), "outcome": None if outcome is None else outcome.as_dict()}
+    return {"result": result.as_dict(), "outcome": None if outcome is None else outcome.to_bytes()}
 
 
 @float32_by_default()

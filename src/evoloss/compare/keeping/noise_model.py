@@ -1,4 +1,4 @@
-r"""How labels became wrong, estimated from a classifier's confident disagreements: a matrix of transitions.
+r"""The transitions from true classes to labels, estimated from a classifier's confident disagreements.
 
 Counts as in confident learning: sample i counts for its label y and the class k for which it is most certain
 among those that reach their threshold, the mean probability of class k over the samples labelled k. From
