@@ -79,7 +79,7 @@ def test_a_run_that_diverges_has_no_predictions() -> None:
 @pytest.mark.slow
 def test_processes_that_share_batches_observe_together() -> None:
     config = TrainConfig(**{**QUICK, "epochs": 2}, devices=2)
-    data = feature_blobs(200)
+    data = feature_blobs(192)  # whole batches, so that every sample is in one
     watched = Split(data.test.inputs, data.test.labels)
     result, outcome = train_and_observe(data, "mlp", LOSSES["gce"](), config, watched=watched)
     assert result.devices == 2

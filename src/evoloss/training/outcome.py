@@ -45,7 +45,7 @@ class Outcome:
     held_out_logits: Tensor | None = None
 
     def to_bytes(self) -> bytes:
-        """Return all in one piece; tensors that processes share are gone when the one that made them ends."""
+        """Return all in one piece, which outlives the process that made it."""
         tensors = {f"{_WEIGHT}{name}": value.contiguous() for name, value in self.weights.items()}
         for entry in fields(self):
             value = getattr(self, entry.name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -167,15 +169,24 @@ def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
     fabric = make_fabric(job.config)
     if job.config.devices == 1:
         return _run(fabric, job)
-    # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
-    values: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
-    outcome = values["outcome"]
-    return RunResult.from_dict(values["result"]), None if outcome is None else Outcome.from_bytes(outcome)
+    with tempfile.TemporaryDirectory() as folder:
+        # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
+        task = partial(_run_launched, replace(job, on_epoch=None), folder)
+        values: dict[str, Any] = fabric.launch(task)
+        # Not in the answer: Fabric waits for the processes before it reads, they until what is long is read.
+        path = Path(folder, _OUTCOME)
+        outcome = Outcome.from_bytes(path.read_bytes()) if job.observe else None
+    return RunResult.from_dict(values), outcome
 
 
-def _run_launched(job: _Job, fabric: Fabric) -> dict[str, Any]:
+_OUTCOME = "outcome.safetensors"
+
+
+def _run_launched(job: _Job, folder: str, fabric: Fabric) -> dict[str, Any]:
     result, outcome = _run(fabric, job)
-    return {"result": result.as_dict(), "outcome": None if outcome is None else outcome.to_bytes()}
+    if outcome is not None and fabric.global_rank == 0:
+        Path(folder, _OUTCOME).write_bytes(outcome.to_bytes())
+    return result.as_dict()
 
 
 @float32_by_default()
