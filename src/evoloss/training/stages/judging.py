@@ -55,10 +55,11 @@ def observe(
     learner: Learner, log: TrainingLog, train: Split, watched: Split | None, test_logits: Tensor | None
 ) -> Outcome:
     """Collect what is left beside numbers; all processes of a training take part."""
-    totals = None
+    totals: Tensor | None = None
     if learner.record is not None:
-        totals = learner.fabric.all_reduce(learner.record.totals(), reduce_op="sum")
-        assert isinstance(totals, Tensor), "a tensor goes in"
+        joint = learner.fabric.all_reduce(learner.record.totals(), reduce_op="sum")
+        assert isinstance(joint, Tensor), "a tensor goes in"
+        totals = joint
     watched = None if log.diverged else watched
     return Outcome(
         weights={name: value.detach().cpu().clone() for name, value in learner.model.state_dict().items()},
