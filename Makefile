@@ -1,4 +1,4 @@
-# Two commands: `make demo` does the main job, `make test` checks everything. Both do their own set-up.
+# `make demo` does the main job, `make test` checks everything, `make docs` builds the site. All do their own set-up.
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo-out
@@ -6,7 +6,7 @@ OUT ?= demo-out
 THREADS ?= 1
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit slow clean
+.PHONY: demo docs test lint types unit slow clean
 
 # One stamp an extra set, renewed when the requirements change.
 $(VENV)/.evoloss-%: pyproject.toml constraints.txt
@@ -16,6 +16,9 @@ $(VENV)/.evoloss-%: pyproject.toml constraints.txt
 
 demo: $(VENV)/.evoloss-demo
 	$(BIN)/python examples/demo.py --out $(OUT)
+
+docs: $(VENV)/.evoloss-docs
+	$(BIN)/python -m mkdocs build --strict
 
 test: lint types unit
 

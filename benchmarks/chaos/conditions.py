@@ -75,7 +75,7 @@ CONDITIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 """Settings and variants of each condition, by name."""
 
-# Where a search has something to find: from cross-entropy, under label noise (lab-notebook.md, entry 17).
+# Where a search has something to find: from cross-entropy, under label noise (notebook, entry 17).
 LEARNABILITY = {
     **{"fitness": "learnability", "prior": "label-noise", "scoring": "points", "worst_weight": 0.0},
     **{"network": "mixture", "start": "cross_entropy", "sigma": 0.4, "step_control": "none"},

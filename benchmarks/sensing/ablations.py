@@ -59,19 +59,25 @@ class WithoutRival(FrozenNetwork):
         self, params: Tensor, log_probs: Tensor, form: Any = None, context: Context = None
     ) -> Tensor:
         """Costs by exponents of the predicted classes, against a rival that is certain."""
-        return _without_rival(params, log_probs, log_probs, context)
+        return _without_rival(params, log_probs, log_probs, context, None)
 
     def label_costs(
         self, params: Tensor, log_probs: Tensor, target: Tensor, form: Any = None, context: Context = None
     ) -> Tensor:
         """The same of labels ``(N,)``."""
-        return _without_rival(params, log_probs.gather(1, target[:, None]), log_probs, context).squeeze(1)
+        log_p = log_probs.gather(1, target[:, None])
+        return _without_rival(params, log_p, log_probs, context, target).squeeze(1)
 
 
-def _without_rival(params: Tensor, log_p: Tensor, log_probs: Tensor, context: Context) -> Tensor:
+def _without_rival(
+    params: Tensor, log_p: Tensor, log_probs: Tensor, context: Context, target: Tensor | None
+) -> Tensor:
     numbers = SensorNumbers.of(params)
     assert context is not None  # there is a state
-    made = Response(*context.to(params.dtype)[:, log_probs.detach().argmax(dim=1, keepdim=True)])
+    learning, doubt, exponents = context.to(params.dtype)
+    of_labels = doubt[None] if target is None else doubt[target][:, None]
+    predicted = log_probs.detach().argmax(dim=1, keepdim=True)
+    made = Response(learning[0], of_labels, exponents[predicted])
     certain = torch.zeros_like(log_p)
     cost = label_cost(log_p, certain, made, numbers.poly, log_probs.shape[1])
     return cost + common_cost(log_probs, made.learning, numbers.smoothing)

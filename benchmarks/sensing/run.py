@@ -81,7 +81,7 @@ class Recorder:
                 "recall": state["recall"],
                 "memorised": state["memorised"],
                 "learning": made.learning,
-                "doubt": made.doubt,
+                "doubt": made.doubt.mean(),
             }
             self.rows.append({name: round(float(value), 4) for name, value in readings.items()})
 

@@ -49,10 +49,12 @@ def test_every_module_that_the_documents_name_is_there() -> None:
 
 
 def test_every_path_that_the_documents_name_is_there() -> None:
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = _named(r"\b((?:benchmarks|recipes)/[\w./-]*\w)", documents)
     assert len(named) > 20
-    assert not {path for path in named if not re.search("NAME|STUDY", path) and not (ROOT / path).exists()}
+    assert not {
+        path for path in named if not re.search("NAME|STUDY|startup", path) and not (ROOT / path).exists()
+    }
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

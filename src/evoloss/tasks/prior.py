@@ -1,7 +1,7 @@
 """Priors: the distributions of synthetic tasks and students that a loss is to be good on.
 
 A prior is the only thing that a learned loss knows of its later use, so it is drawn wide: what it leaves out,
-the loss does not learn (docs/lab-notebook.md has examples). Those that come with the package are in
+the loss does not learn (docs/notebook has examples). Those that come with the package are in
 :mod:`evoloss.tasks.named_priors`.
 """
 

@@ -29,7 +29,7 @@ def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
             cross-entropy, towards 0 mean absolute error.
 
     References:
-        Suggested by synthetic tasks (docs/lab-notebook.md, entry 19). It is the gambler's loss of Liu et al.
+        Suggested by synthetic tasks (docs/notebook, entry 19). It is the gambler's loss of Liu et al.
         2019, arXiv:1907.00208, with a reserve that is fixed instead of learned.
     """
     log_e = torch.full_like(log_p, -math.log(share * n_classes))

@@ -112,7 +112,7 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, k)``, ``(N, C)``; the context is that of :meth:`context`, or of the start."""
-        top, made = _made(params, log_probs, context)
+        top, made = _made(params, log_probs, context, None)
         return _costs(params, log_probs, log_probs, top, made)
 
     def label_costs(
@@ -124,7 +124,7 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``."""
-        top, made = _made(params, log_probs, context)
+        top, made = _made(params, log_probs, context, target)
         return _costs(params, log_probs.gather(1, target[:, None]), log_probs, top, made).squeeze(1)
 
     def least_cost(self, params: Tensor, n_classes: int, form: SensingForm | None = None) -> Tensor:
@@ -154,6 +154,7 @@ class SensingNetwork(LossNetwork):
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
             right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
             given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
+            labelled = torch.where(counted[:, None], shares / total[:, None], 0.0).sum(dim=0)
             # What all classes have, as in a label that is smoothed, makes none of them the label.
             some = shares[read]
             common = some.amin(dim=1)
@@ -165,10 +166,13 @@ class SensingNetwork(LossNetwork):
             given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
             is_lowest = (lowest == label[read]).to(log_probs.dtype)
         counted = counted & top.isfinite()
+        if not labels.is_dense:
+            labelled = _by_class(label, log_probs.shape[1])(counted.to(log_probs.dtype)[None])[0]
         top, right, given = (torch.where(counted, value, 0.0) for value in (top, right, given))
         is_lowest = torch.where(counted[read], is_lowest, 0.0)
         emphasis, weight = SensorNumbers.of(params).emphasis, counted.to(log_probs.dtype)
-        sums = batch_sums(emphasis, top, 1 - right, given, weight, _by_class(predicted, log_probs.shape[1]))
+        by_class = _by_class(predicted, log_probs.shape[1])
+        sums = batch_sums(emphasis, top, 1 - right, given, weight, labelled, by_class)
         by_class = _by_class(predicted[read], log_probs.shape[1])
         return {**sums, **course_sums(top[read], 1 - right[read], is_lowest, weight[read], by_class)}
 
@@ -189,11 +193,11 @@ class SensingNetwork(LossNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """The response, ``(3, C)``: learning, doubt, and exponents by predicted class."""
+        """The response, ``(3, C)``: learning, doubts of labels, and exponents by predicted class."""
         assert state is not None, "its loss keeps one"
         n_classes = log_probs.shape[1]
         learning, doubt, exponents = response(SensorNumbers.of(params), state, n_classes)
-        return torch.stack([learning.expand(n_classes), doubt.expand(n_classes), exponents])
+        return torch.stack([learning.expand(n_classes), doubt, exponents])
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""
@@ -220,9 +224,16 @@ def _costs(params: Tensor, log_p: Tensor, log_probs: Tensor, top: Tensor, made: 
     return label_cost(log_p, top, made, numbers.poly, log_probs.shape[1]) + common
 
 
-def _made(params: Tensor, log_probs: Tensor, context: Context) -> tuple[Tensor, Response[Tensor]]:
-    """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and what labels cost by."""
+def _made(
+    params: Tensor, log_probs: Tensor, context: Context, target: Tensor | None
+) -> tuple[Tensor, Response[Tensor]]:
+    """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and what labels cost by.
+
+    Doubts are those of the labels ``target``, ``(N, 1)``, or of all classes, ``(1, C)``.
+    """
     top, predicted = log_probs.detach().max(dim=1, keepdim=True)
     if context is None:
         return top, Response(*params.new_tensor(_START))
-    return top, Response(*context.to(params.dtype)[:, predicted])
+    learning, doubt, exponents = context.to(params.dtype)
+    of_labels = doubt[None] if target is None else doubt[target][:, None]
+    return top, Response(learning[0], of_labels, exponents[predicted])

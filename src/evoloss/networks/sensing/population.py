@@ -70,12 +70,13 @@ class SensingTraining:
             1 - right,
             log_p.exp(),
             None,
+            is_label.sum(dim=3).to(log_p.dtype),
             lambda values: values.mul_(share[:, :, None]) @ is_top.mT,
         )
         n_classes, poly = log_probs.shape[2], self.numbers.poly[:, None]
         learning, doubt, of_classes = self._move_on(sums, log_probs.shape[3])
         exponent = (of_classes[:, :, None] @ is_top).squeeze(2).mul_(share)
-        made = Response(learning[..., None], doubt[..., None], exponent)
+        made = Response(learning[..., None], doubt.gather(2, label.squeeze(2)), exponent)
         factor = pull(log_p, top.squeeze(2), made, poly, n_classes) / largest_pull(poly, n_classes)
         smoothing = (learning * self.numbers.smoothing)[:, :, None, None]
         return SlopeArgument(None, (log_p - factor.clamp_(_LEAST_PULL, 1).log_())[:, :, None], smoothing)
@@ -89,7 +90,7 @@ class SensingTraining:
         return torch.eq(log_probs, top, out=self._is_top)
 
     def _move_on(self, sums: BatchSums, n_samples: int) -> Response[Tensor]:
-        """Move the statistics on and give what follows from them, ``(tasks, popsize)`` and ``(..., C)``.
+        """Move the statistics on and give what follows, ``(tasks, popsize)``, and ``(..., C)`` twice.
 
         On a CPU in NumPy, where as many operations on a few hundred numbers take a tenth of the time.
         """

@@ -9,8 +9,9 @@ pulls more where labels are on their way to be learned and less on those that co
 label smoothing, which keeps predictions from certainty. As labels come to be
 memorised a falls to 0, and the loss is cross-entropy. Where wrong labels are among them m rises to 1: of
 labels that are memorised p tells nothing, so they are doubted against their strongest rival, the predicted
-class. Doubt is by predicted class, since noise is: where a class is contradicted much less than others are,
-its contradictions are hard samples. The cost is
+class. Its exponent is by predicted class, since noise is: where a class is contradicted much less than others
+are, its contradictions are hard samples. And m is by label: a class that is given up is doubted less
+(:mod:`evoloss.networks.sensing.balance`). The cost is
 
 .. math:: L(p, k) = a \frac{b (1 - p_k) - \log p_k}{1 + b / C} - (1 - a - m) \log p_k
     + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log \frac{p_k + p_j}{2}\Bigr)
@@ -29,6 +30,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.balance import trust
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.sensing.sensor import Values, is_known, limited
@@ -46,7 +48,8 @@ class Response(NamedTuple, Generic[T]):
 
     Attributes:
         learning: a, from 0 to 1: 1 as long as nothing is memorised.
-        doubt: m, from 0 to 1 - a: how far wrong labels are being memorised.
+        doubt: m, from 0 to 1 - a, of each class of labels or each sample: how far wrong ones are being
+            memorised.
         exponent: t, above 0, of each predicted class or each sample.
     """
 
@@ -76,7 +79,7 @@ def response(
         of_classes: operations on those of each class.
 
     Returns:
-        A share of learning, a doubt, and ``n_classes`` exponents.
+        A share of learning, ``n_classes`` doubts of labels, and as many exponents.
     """
     at, by_class, others = of_training, of_classes, max(1, n_classes - 1)
     state = at.alike(state, numbers.strength)
@@ -90,10 +93,12 @@ def response(
         by_class, (relative - by_class.beside(numbers.spared)) / by_class.beside(numbers.spared_span)
     )
     known = is_known(state)
+    trusted = trust(state["predicted"], state["labelled"], state["n_samples"], at, by_class)
+    doubt = by_class.beside(at.where(known, state["memorised"], 0.0)) * (1 - trusted)
     exponent = numbers.strength * agreed**numbers.agreement_power
     return Response(
         at.where(known, 1 - state["by_heart"], 0.0),
-        at.where(known, state["memorised"], 0.0),
+        doubt,
         by_class.at_least(by_class.beside(exponent) * focus, MIN_EXPONENT),
     )
 

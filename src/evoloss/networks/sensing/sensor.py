@@ -31,6 +31,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evoloss.networks.sensing.balance import WINDOW as BALANCE_WINDOW
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.states import BatchSums, RunningState
@@ -53,7 +54,7 @@ Values = Mapping[str, Any]
 """Statistics or sums by name: tensors, or plain numbers and arrays of the classes."""
 
 
-OF_CLASSES = ("confident", "contradicted", "shares")
+OF_CLASSES = ("confident", "contradicted", "shares", "predicted", "labelled")
 """Statistics with a number for each class."""
 
 
@@ -62,11 +63,12 @@ def initial_state(n_classes: int) -> RunningState:
 
     Args:
         n_classes: the class count; length of ``confident`` and ``contradicted``, the weights of samples by
-            predicted class, and of those that their labels contradict, and of ``shares``, means of what the
-            latter are of the former until labels are doubted.
+            predicted class, and of those that their labels contradict, of ``shares``, means of what the
+            latter are of the former until labels are doubted, and of ``predicted`` and ``labelled``, the
+            shares of predictions and of labels that each class has.
 
     Returns:
-        By name, scalars but for those three: ``n_samples``, the size of the training set, 0 where it is not
+        By name, scalars but for those five: ``n_samples``, the size of the training set, 0 where it is not
         known; ``completed`` epochs, and samples ``into`` the next; ``agreement``, the probability that labels
         are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one. Of the epoch in
         progress ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
@@ -97,6 +99,7 @@ def batch_sums(
     contradicted: Tensor,
     given: Tensor,
     counted: Tensor | None,
+    labelled: Tensor,
     by_class: Callable[[Tensor], Tensor],
 ) -> BatchSums:
     """Sums over the samples of a batch, over the last axis of length N.
@@ -107,23 +110,24 @@ def batch_sums(
         contradicted: how far the labels are other classes, from 0 to 1, ``(..., N)``.
         given: probabilities that are given to the labels, ``(..., N)``.
         counted: 1 for samples, 0 for rows that are none, ``(..., N)``; None where all are samples.
-        by_class: adds values of samples up by their predicted class, ``(..., 2, N)`` to ``(..., 2, C)``.
+        labelled: the number of labels of each class, which broadcasts with ``(..., C)``.
+        by_class: adds values of samples up by their predicted class, ``(..., 3, N)`` to ``(..., 3, C)``.
     """
     weight, right = sample_weights(emphasis, top), 1 - contradicted
     if counted is None:
-        number = top.new_full(top.shape[:-1], top.shape[-1])
+        number, ones = top.new_full(top.shape[:-1], top.shape[-1]), torch.ones_like(top)
     else:
-        number, weight, right, given = (
-            counted.sum(dim=-1),
-            *(value * counted for value in (weight, right, given)),
-        )
-    both = by_class(torch.stack([weight, weight * contradicted], dim=-2))
+        number, ones = counted.sum(dim=-1), counted.expand_as(top)
+        weight, right, given = (value * counted for value in (weight, right, given))
+    of_classes = by_class(torch.stack([weight, weight * contradicted, ones], dim=-2))
     return {
         "number": number,
         "given": given.sum(dim=-1),
         "right": right.sum(dim=-1),
-        "confident": both[..., 0, :],
-        "contradicted": both[..., 1, :],
+        "confident": of_classes[..., 0, :],
+        "contradicted": of_classes[..., 1, :],
+        "predicted": of_classes[..., 2, :],
+        "labelled": labelled,
     }
 
 
@@ -159,6 +163,11 @@ def moved_on(
     confident, contradicted = (
         _nearer(state[name], sums[name] * share, weight) for name in ("confident", "contradicted")
     )
+    weight = of_classes.beside(-at.expm1(-passed / BALANCE_WINDOW))
+    predicted, labelled = (
+        _nearer(state[name], sums[name] * share, weight) for name in ("predicted", "labelled")
+    )
+    weight = of_classes.beside(-at.expm1(-passed / numbers.fast))
     now = class_shares(confident, contradicted, of_classes)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
     is_doubted = state["memorised"] > DOUBTED
@@ -180,16 +189,20 @@ def moved_on(
     sure = after["recall"] - _ERRORS * recall_error(after["last_mean"], n_samples, after["recalls"], at)
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
+    # No plateau is found any more, so what is rather proved than not is taken as proved.
+    proof = at.where(is_doubted, 1.0, evidence(numbers, plateau, at))
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
         "by_heart": at.at_least(memorising, state["by_heart"]),
-        "memorised": at.at_least(memorising * evidence(numbers, plateau, at), state["memorised"]),
+        "memorised": at.at_least(memorising * proof, state["memorised"]),
         "confident": confident,
         "contradicted": contradicted,
         "shares": shares,
+        "predicted": predicted,
+        "labelled": labelled,
     }
 
 

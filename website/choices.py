@@ -1,0 +1,87 @@
+"""Tables of what losses give and cost, in situations that a user can tell before training.
+
+A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->`` or ``<!-- rates: LOSS ... -->``.
+When the site is built, a table from the committed results takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evoloss.errors import UnknownNameError
+from website.gains import gains_of
+from website.runs import BASELINE, collect
+from website.tables import points, table
+
+_GAINS = re.compile(r"^<!-- gains: (\S+) (.+) -->$", re.MULTILINE)
+_RATES = re.compile(r"^<!-- rates: (.+) -->$", re.MULTILINE)
+
+
+def _long(one: Mapping[str, Any]) -> bool:
+    """Trained for 30 epochs and more on the same samples, so that wrong labels can be learned by heart."""
+    return bool(one["noise"] != "none" and not one["augmented"] and one["epochs"] >= 30)
+
+
+SITUATIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "all": lambda one: True,
+    "wrong-labels": lambda one: bool(one["noise"] != "none"),
+    "right-labels": lambda one: bool(one["noise"] == "none"),
+    "long-training": _long,
+    "wrong-images": lambda one: bool(one["noise"] != "none" and one["samples"] >= 20_000),
+    "right-images": lambda one: bool(one["noise"] == "none" and one["data"] == "CIFAR-10"),
+    "tables-wrong": lambda one: bool(one["noise"] != "none" and one["study"] == "tabular"),
+    "tables-right": lambda one: bool(one["noise"] == "none" and one["study"] == "tabular"),
+    "few": lambda one: bool(one["noise"] == "none" and one["study"] == "transfer" and one["samples"] <= 500),
+    "digits-wrong": lambda one: bool(one["noise"] != "none" and one["data"] == "digits"),
+}
+"""Conditions that are looked at together, by a name."""
+
+
+def fill(markdown: str) -> str:
+    """Replace the marks of a page by their tables.
+
+    Raises:
+        UnknownNameError: if a mark names no situation.
+        ValueError: if it names a loss without a run there.
+    """
+    markdown = _GAINS.sub(lambda found: "\n".join(gains_table(found[1], found[2].split())), markdown)
+    return _RATES.sub(lambda found: "\n".join(rates_table(found[1].split())), markdown)
+
+
+def gains_table(situation: str, losses: list[str]) -> list[str]:
+    """The lines of a table: a loss a row, over the conditions of a situation that it was run in."""
+    if situation not in SITUATIONS:
+        raise UnknownNameError.among("situation", situation, SITUATIONS)
+    rows = []
+    for loss in losses:
+        gains = gains_of(loss, SITUATIONS[situation])
+        if gains is None:
+            raise ValueError(
+                f"{loss} has not been run in a condition of {situation}; leave it out of the table"
+            )
+        where, least = gains.worst
+        best = max(gains.points.values())
+        cells = [gains.median, gains.mean, best, least]
+        rows.append([f"`{loss}`", *map(points, cells), where, str(len(gains.points)), str(gains.seeds)])
+    head = ["loss", "median", "mean", "best", "worst", "worst where", "conditions", "seeds, at least"]
+    return table(head, rows, "lrrrrlrr")
+
+
+def rates_table(losses: list[str]) -> list[str]:
+    """The lines of a table: how often a loss chose the learning rate that cross-entropy chose.
+
+    Raises:
+        ValueError: if a loss has not been run.
+    """
+    cells = collect()["cells"]
+    reference = {cell["condition"]: cell["lr"] for cell in cells if cell["loss"] == BASELINE}
+    rows = []
+    for loss in losses:
+        own = [(cell["lr"], reference[cell["condition"]]) for cell in cells if cell["loss"] == loss]
+        if not own:
+            raise ValueError(f"{loss} has not been run; leave it out of the table")
+        counts = (sum(a < b for a, b in own), sum(a == b for a, b in own), sum(a > b for a, b in own))
+        rows.append([f"`{loss}`", *map(str, counts)])
+    return table(["loss", "a lower rate", "the same", "a higher rate"], rows, "lrrr")
