@@ -58,6 +58,9 @@ BANNED = {
     "temper": "exponent",
 }
 
+# A run's entry in results files, whose name is promised.
+ENTRIES = {"kept"}
+
 # An entry of the section: a name at its indentation, a colon. Continued lines are indented deeper.
 ENTRY = re.compile(r"^(\w+):", re.M)
 
@@ -148,7 +151,7 @@ def test_names_are_those_of_the_field() -> None:
         f"{path.relative_to(SOURCE)}:{token.start[0]}: {token.string}: {BANNED[word]}"
         for path in FILES
         for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
-        if token.type == tokenize.NAME
+        if token.type == tokenize.NAME and token.string not in ENTRIES
         for word in words(token.string) & set(BANNED)
     }
     assert not found, "\n".join(sorted(found))

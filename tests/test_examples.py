@@ -53,6 +53,7 @@ RESULTS = {
     "evoloss.compare.LossSummary": "evoloss.compare.compare",
     "evoloss.compare.PairedDifference": "evoloss.compare.compare",
     "evoloss.compare.Results": "evoloss.compare.compare",
+    "evoloss.compare.TrainedClassifier": "evoloss.compare.load_classifier",
     "evoloss.diagnostics.Calibration": "evoloss.diagnostics.measure_calibration",
     "evoloss.diagnostics.ClassSum": "evoloss.diagnostics.measure_class_sum",
     "evoloss.diagnostics.Curve": "evoloss.diagnostics.loss_curve",
@@ -67,6 +68,7 @@ RESULTS = {
     "evoloss.pretraining.Checkpoint": "evoloss.pretraining.read_checkpoint",
     "evoloss.pretraining.GenerationRecord": "evoloss.pretrain",
     "evoloss.training.History": "evoloss.training.train",
+    "evoloss.training.Outcome": "evoloss.training.train_and_observe",
     "evoloss.training.RunIdentity": "evoloss.training.identify_run",
     "evoloss.training.RunResult": "evoloss.training.train",
 }

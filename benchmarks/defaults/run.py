@@ -20,7 +20,7 @@ from torch import nn
 from benchmarks.harness import command
 from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import DOCS, Page
-from evoloss.compare.comparison import describe_environment
+from evoloss.compare.record import describe_environment
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import paired_differences
 from evoloss.compare.tuning import best_learning_rate, tuning_seeds

@@ -60,6 +60,8 @@ def compare_command(
     given = ((name, value) for name, value in options.items() if value is not None)
     return [
         *(sys.executable, "-m", "evoloss", "compare", *(["--tune-lr"] if rates else []), "--quiet"),
+        # A study commits its results; weights and predictions are made again by a command.
+        *("--keep", "none"),
         *(word for name, value in given for word in (f"--{name}", str(value))),
         *(["--lr-grid", *rates] if rates else []),
         *("--losses", *losses),

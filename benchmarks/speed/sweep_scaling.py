@@ -28,7 +28,7 @@ from benchmarks.harness import command
 from benchmarks.harness.results import write_results
 from benchmarks.harness.timing import Subject, alternate, print_rows, rows_of, target
 from evoloss.compare import CompareConfig
-from evoloss.compare.comparison import describe_environment
+from evoloss.compare.record import describe_environment
 from evoloss.compare.training_run import Sources, TrainingRuns, train_run
 from evoloss.data import load_dataset
 from evoloss.executors import Executor, make_executor

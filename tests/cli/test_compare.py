@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from evoloss.cli import main
+from evoloss.cli.last_lines import duration
 from tests.data.tables.tables import flowers, write
 
 ARGUMENTS = ["--dataset", "digits", "--model", "cnn", "--epochs", "1", "--train-samples", "200", "--quiet"]
@@ -166,3 +167,53 @@ def test_interrupt_says_how_to_go_on(
 def test_report_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_the_last_lines_name_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = ["compare", "--out", str(out), *ARGUMENTS, "--losses", "cross_entropy", "--seeds", "0", "1"]
+    assert main([*command, "--keep", "none"]) == 0
+    printed = capsys.readouterr().out
+    assert "kept" not in printed
+    assert main(command) == 0
+    assert "1 run of before left no files" in capsys.readouterr().out
+    out = command[2] = str(tmp_path / "other")
+    tuned = ["--tune-lr", "--lr-grid", "1e-6", "2e-6", "--tune-seeds", "1"]
+    assert main([*command, *tuned]) == 0
+    lines = capsys.readouterr().out.splitlines()[-5:]
+    assert lines[0].startswith("warning: the best learning rate is an end of the grid for cross_entropy (the")
+    assert lines[1] == f"written: {out}/results.json"
+    assert lines[2].startswith("kept, of the first seed of each loss, model.safetensors, predictions.csv")
+    assert lines[3] == f"  {out}/kept/cross_entropy/seed-0"
+    assert lines[4] == f"next: evoloss report {out}"
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    losses = ["--losses", "cross_entropy", "gce", "--seeds", "0", "1"]
+    command = ["compare", "--out", str(out), *ARGUMENTS, *losses]
+    more = ["--tune-lr", "--lr-grid", "0.01", "0.1", "--suspects-folds", "3", "--batch-size", "150"]
+    assert main([*command, *more, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "warning: each epoch leaves out 50 of 200 training samples" in printed
+    assert (
+        "plan: 4 reported runs and 8 that choose learning rates, and 6 trainings for held-out folds"
+        in printed
+    )
+    assert "0 of them are done" in printed
+    assert "nothing was written" in printed
+    assert not out.exists()
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "--dry-run"]) == 0
+    assert "plan: 4 reported runs; 4 of them are done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (7500, "2 hours 5 minutes")],
+)
+def test_a_time_in_words(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

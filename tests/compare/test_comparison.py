@@ -19,6 +19,7 @@ from tests.training.blobs import feature_blobs
 
 # The package exports a function of the module's name, which hides the module from `import ... as`.
 module = importlib.import_module("evoloss.compare.comparison")
+training = importlib.import_module("evoloss.compare.training_run")
 
 QUICK: dict[str, Any] = {
     "model": "mlp",
@@ -35,7 +36,7 @@ class Counter:
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.calls: list[tuple[str, float, int, bool]] = []
-        self.stop_after, self.train = stop_after, module.train
+        self.stop_after, self.train = stop_after, training.train
 
     def __call__(self, dataset, model, loss, config, *, loss_name, read_test, on_epoch) -> RunResult:
         if len(self.calls) == self.stop_after:
@@ -78,7 +79,7 @@ def test_the_file_names_no_path_and_no_host(tmp_path: Path) -> None:
 
 def test_tuning_is_alike_for_all_and_apart_from_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Counter()
-    monkeypatch.setattr(module, "train", counter)
+    monkeypatch.setattr(training, "train", counter)
     grid = (1e-4, 0.1)
     results = compare(CompareConfig(**QUICK, tune_lr=True, lr_grid=grid, tune_seeds=1))
     tuning = [call for call in counter.calls if not call[3]]
@@ -98,7 +99,7 @@ def test_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.Monkey
     for stop_after, done in ((3, 3), (2, 5), (None, 8)):
         with monkeypatch.context() as context:
             counter = Counter(stop_after)
-            context.setattr(module, "train", counter)
+            context.setattr(training, "train", counter)
             if stop_after is None:
                 results = compare(config, out=tmp_path)
                 assert len(counter.calls) == 3, "five runs are taken from the file"
@@ -119,7 +120,7 @@ def test_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_second_stop_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Adding a loss puts new runs before old ones; a stop among them must keep the old ones."""
     compare(CompareConfig(**QUICK), out=tmp_path)
-    monkeypatch.setattr(module, "train", Counter(stop_after=1))
+    monkeypatch.setattr(training, "train", Counter(stop_after=1))
     with pytest.raises(KeyboardInterrupt):
         compare(CompareConfig(**{**QUICK, "losses": ("cross_entropy", "mae", "gce")}), out=tmp_path)
     assert len(Results.read(tmp_path).runs) == 5
@@ -128,7 +129,7 @@ def test_a_second_stop_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_may_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(CompareConfig(**QUICK), out=tmp_path)
     counter = Counter()
-    monkeypatch.setattr(module, "train", counter)
+    monkeypatch.setattr(training, "train", counter)
     larger = {**QUICK, "losses": ("cross_entropy", "gce", "mae"), "seeds": (0, 1, 2)}
     results = compare(CompareConfig(**larger), out=tmp_path)
     assert len(results.runs) == 9
@@ -141,7 +142,7 @@ def test_tuning_seeds_may_be_added_and_not_taken_away(
     tuned = {**QUICK, "tune_lr": True, "lr_grid": (0.02, 0.1), "tune_seeds": 1}
     compare(CompareConfig(**tuned), out=tmp_path)
     counter = Counter()
-    monkeypatch.setattr(module, "train", counter)
+    monkeypatch.setattr(training, "train", counter)
     results = compare(CompareConfig(**{**tuned, "tune_seeds": 2}), out=tmp_path)
     assert len(results.tuning) == 8
     # Four new tuning runs, and those at rates that are now another loss's choice.
@@ -189,7 +190,7 @@ def test_a_changed_data_set_is_trained_again(tmp_path: Path, monkeypatch: pytest
 def test_a_partial_file_never_mixes_old_and_new_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(CompareConfig(**QUICK), out=tmp_path)
     monkeypatch.setattr(module, "load_dataset", lambda name, **_: feature_blobs(spread=2.1))
-    monkeypatch.setattr(module, "train", Counter(stop_after=1))
+    monkeypatch.setattr(training, "train", Counter(stop_after=1))
     with pytest.raises(KeyboardInterrupt):
         compare(CompareConfig(**QUICK), out=tmp_path)
     assert len(Results.read(tmp_path).runs) == 1
@@ -201,12 +202,12 @@ def test_a_larger_grid_may_choose_another_rate(tmp_path: Path, monkeypatch: pyte
     assert {run.lr for run in first.runs} == {1e-4}
     larger = CompareConfig(**tuned, lr_grid=(1e-4, 0.1))
     with monkeypatch.context() as context:
-        context.setattr(module, "train", Counter(stop_after=3))
+        context.setattr(training, "train", Counter(stop_after=3))
         with pytest.raises(KeyboardInterrupt):
             compare(larger, out=tmp_path)
     assert {run.lr for run in Results.read(tmp_path).runs} == {0.1}, "no table of two rates, not even partial"
     counter = Counter()
-    monkeypatch.setattr(module, "train", counter)
+    monkeypatch.setattr(training, "train", counter)
     second = compare(larger, out=tmp_path)
     assert {run.lr for run in second.runs} == {0.1}
     assert len(second.runs) == 4
@@ -270,3 +271,51 @@ def test_results_from_before_a_setting_was_known_go_on(tmp_path: Path) -> None:
     assert compare(CompareConfig(**QUICK), out=tmp_path).runs == first.runs
     with pytest.raises(ResultsError, match="validation_noise differ"):
         compare(CompareConfig(**QUICK, validation_noise=True), out=tmp_path)
+
+
+def test_a_grid_is_widened_until_no_rate_is_at_its_end(tmp_path: Path) -> None:
+    tuned: dict[str, Any] = {**QUICK, "tune_lr": True, "lr_grid": (1e-5, 2e-5), "tune_seeds": 1}
+    narrow = compare(CompareConfig(**tuned), out=tmp_path)
+    assert set(narrow.edges.values()) == {"highest"}
+    wide = compare(CompareConfig(**tuned, widen_lr_grid=True), out=tmp_path, progress=True)
+    rates = {name: sorted({run.lr for run in wide.tuning if run.loss == name}) for name in QUICK["losses"]}
+    grid = [1e-5, 2e-5, 4e-5, 8e-5, 16e-5, 32e-5]
+    assert list(rates.values()) == [pytest.approx(grid)] * len(rates), "the same for all, four more at most"
+    assert {(run.loss, run.lr) for run in narrow.tuning} <= {(run.loss, run.lr) for run in wide.tuning}
+    assert min(run.lr for run in wide.runs) > 2e-5
+    assert compare(CompareConfig(**tuned, widen_lr_grid=True), out=tmp_path).runs == wide.runs
+
+
+def test_runs_of_before_keep_their_names(tmp_path: Path) -> None:
+    """What came later is no part of a name at its default, and of one anywhere else."""
+    first = compare(CompareConfig(**QUICK), out=tmp_path)
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    for path in (tmp_path / "runs").iterdir():
+        train = json.loads(path.read_text())["config"]["train"]
+        assert not train.keys() & {"optimizer", "last_batch", "early_stopping", "class_weights"}
+    document = json.loads((tmp_path / "results.json").read_text())
+    for setting in (
+        *("optimizer", "last_batch", "early_stopping", "class_weights"),
+        "keep",
+        "suspects_folds",
+    ):
+        del document["config"][setting]
+    for run in document["runs"]:
+        for name in ("optimizer", "last_batch", "early_stopping", "class_weights", "balanced_accuracy"):
+            del run[name]
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    again = compare(CompareConfig(**QUICK), out=tmp_path)
+    assert again.runs == first.runs
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == names
+    with pytest.raises(ResultsError, match="optimizer differ"):
+        compare(CompareConfig(**QUICK, optimizer="adamw"), out=tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["../x", "kept/../../x/seed-0", "/kept/a/seed-0"])
+def test_a_folder_elsewhere_is_refused(folder: str, tmp_path: Path) -> None:
+    compare(CompareConfig(**QUICK), out=tmp_path)
+    document = json.loads((tmp_path / "results.json").read_text())
+    document["runs"][0]["kept"] = folder
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    with pytest.raises(ResultsError, match=r"runs\[0\]\.kept is .*; expected a folder kept/LOSS/seed-N"):
+        Results.read(tmp_path)

@@ -24,6 +24,7 @@ from tests.losses.evolved_losses import evolved
 from tests.training.blobs import feature_blobs
 
 module = importlib.import_module("evoloss.compare.comparison")
+training = importlib.import_module("evoloss.compare.training_run")
 
 QUICK: dict[str, Any] = {
     "model": "mlp",
@@ -63,13 +64,13 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of losses in the order in which they were trained."""
     monkeypatch.setattr(module, "load_dataset", lambda name, **_: feature_blobs(spread=2.0))
     names: list[str] = []
-    train = module.train
+    train = training.train
 
     def counted(*args: Any, loss_name: str, **options: Any) -> Any:
         names.append(loss_name)
         return train(*args, loss_name=loss_name, **options)
 
-    monkeypatch.setattr(module, "train", counted)
+    monkeypatch.setattr(training, "train", counted)
     return names
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evoloss.compare.tuning import (
     FIRST_TUNING_SEED,
     best_learning_rate,
     rates_at_edges,
+    rates_beyond,
     require_apart,
     tuning_seeds,
 )
@@ -49,3 +52,18 @@ def test_edges_are_those_of_each_loss_own_grid() -> None:
     assert rates_at_edges(tuning, {"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.1}) == {"a": "lowest", "b": "highest"}
     assert rates_at_edges(tuning, {"a": 0.2, "b": 0.05}) == {"b": "lowest"}
     assert rates_at_edges([], {"a": 0.1}) == {}
+
+
+@pytest.mark.parametrize(
+    ("grid", "edges", "expected"),
+    [
+        ((0.1, 0.01, 0.02), ["lowest"], [0.005]),
+        ((0.1, 0.01, 0.02), ["highest", "highest"], [0.5]),
+        ((0.01, 0.03), ["lowest", "highest"], [0.003333, 0.09]),
+        ((0.1, 0.2), [], []),
+    ],
+)
+def test_the_next_rate_is_as_far_as_the_last_step(
+    grid: tuple[float, ...], edges: list[Any], expected: list[float]
+) -> None:
+    assert rates_beyond(grid, edges) == expected

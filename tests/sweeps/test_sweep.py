@@ -263,3 +263,22 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(
 def test_executors_agree(tmp_path: Path, name: Any) -> None:
     with make_executor(name, workers=None if name == "serial" else 2) as executor:
         assert sweep(make_runs(8), square, folder=tmp_path, executor=executor) == EXPECTED
+
+
+def test_what_is_no_json_is_taken_out_before_the_file_of_a_run_is_written(tmp_path: Path) -> None:
+    taken: list[tuple[int, bool]] = []
+
+    def more(config: dict[str, Any]) -> dict[str, Any]:
+        return {**square(config), "bytes": b"\xff"}
+
+    def unpack(run: Run, result: dict[str, Any]) -> dict[str, Any]:
+        assert result.pop("bytes") == b"\xff"
+        taken.append((run.config["number"], run_path(tmp_path, run).exists()))
+        return result
+
+    assert sweep(make_runs(2), more, folder=tmp_path, unpack=unpack) == EXPECTED[:2]
+    assert taken == [(0, False), (1, False)]
+    assert sweep(make_runs(2), more, folder=tmp_path, unpack=unpack) == EXPECTED[:2]
+    assert len(taken) == 2, "what is found was unpacked before"
+    with pytest.raises(EvolossError, match="cannot be written as JSON"):
+        sweep(make_runs(1), more, folder=tmp_path / "without")

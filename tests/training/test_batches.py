@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoloss.training.augment import AugmentPlan
-from evoloss.training.batches import Normaliser, TrainingStream, batch_order
+from evoloss.training.batches import Normaliser, TrainingStream, batch_order, epoch_samples
 
 CPU = torch.device("cpu")
 
@@ -83,3 +85,43 @@ def test_batches_are_cut_to_equal_shares(batch_size: int, world: int, used: int)
     assert len(inputs) == len(labels) == used // world
     assert inputs.shape[1:] == (3, 4, 4)
     assert inputs.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch", "world", "expected"),
+    [
+        (100, 30, 1, {"drop": 90, "keep": 100, "auto": 100}),
+        (91, 30, 1, {"drop": 90, "keep": 90, "auto": 90}),  # one sample would stop batch normalisation
+        (609, 30, 1, {"drop": 600, "keep": 609, "auto": 600}),
+        (20, 30, 1, {"drop": 20, "keep": 20, "auto": 20}),
+        (103, 30, 2, {"drop": 90, "keep": 102, "auto": 102}),
+        (93, 30, 2, {"drop": 90, "keep": 90, "auto": 90}),
+    ],
+)
+def test_the_last_batch_is_left_out_unless_it_is_wanted(
+    n_samples: int, batch: int, world: int, expected: dict[Any, int]
+) -> None:
+    found = {choice: epoch_samples(n_samples, batch, choice, world=world) for choice in expected}
+    assert found == expected
+
+
+def test_a_last_batch_that_is_wanted_has_the_rest() -> None:
+    inputs, labels = torch.randn(52, 3), torch.arange(52)
+    seen = []
+    for rank in range(2):
+        batches = TrainingStream.place(
+            inputs,
+            labels,
+            device=torch.device("cpu"),
+            plan=AugmentPlan(0, False),
+            batch_size=16,
+            seed=0,
+            rank=rank,
+            world=2,
+            last_batch="keep",
+        )
+        assert (batches.steps_per_epoch, batches.samples_per_epoch) == (4, 52)
+        steps = list(batches.epoch(3))
+        assert [len(index) for _, _, index in steps] == [8, 8, 8, 2]
+        seen += [index for _, _, index in steps]
+    assert sorted(torch.cat(seen).tolist()) == list(range(52))

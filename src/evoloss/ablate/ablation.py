@@ -12,7 +12,7 @@ from typing import Any
 from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation, check_run
 from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.variants import Variant, parse_variants
-from evoloss.compare.comparison import describe_environment
+from evoloss.compare.record import describe_environment
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.executors import Executor

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import torch
 
+from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
+from evoloss.compare.estimate import estimate
+from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.report.tables import rich_table
@@ -23,17 +26,23 @@ from evoloss.report.tables import rich_table
 class CompareCommand(CompareConfig, ExecutorConfig):
     """Train classifiers with several losses over several seeds, and compare the losses.
 
-    Writes results.json as runs end; the same command goes on where it was stopped, and may run several times
-    at once on one directory.
+    Writes results.json as runs end, and for each loss's first seed its weights, predictions, confusion matrix
+    and most suspect training labels, in kept/LOSS/seed-N; the same command goes on where it was stopped, and
+    may run several times at once on one directory.
     """
 
     out: Path
-    """Directory of results.json."""
+    """Directory of results.json, and of kept/ with what runs leave beside numbers."""
+    keep: Keep = "first"
+    """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
+    first seed (first), of all reported runs (all), or none."""
     threads: int | None = None
     """Processor threads; small classifiers are fastest with 1. All cores by default; with processes and ray,
     those of each run, by default its share of the cores and 1."""
     quiet: bool = False
     """Show no progress bar."""
+    dry_run: bool = False
+    """Check data, losses and model, time two epochs of each loss, say how long all takes; write nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,6 +60,17 @@ def run(config: CompareCommand) -> int:
     settings = {entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)}
     if config.gpus_per_run and config.accelerator == "auto":
         settings["accelerator"] = "cuda"  # of the workers; this machine may have none
+
+    def say(note: str) -> None:
+        console.say(f"data: {note}")
+
+    def warn(caution: str) -> None:
+        console.say(f"warning: {caution}")
+
+    if config.dry_run:
+        for line in plan_lines(estimate(CompareConfig(**settings), config.out, say=say, warn=warn), config):
+            console.say(line)
+        return 0
     try:
         with terminable(), _executor(config) as executor:
             results = compare(
@@ -58,7 +78,8 @@ def run(config: CompareCommand) -> int:
                 out=config.out,
                 progress=not config.quiet,
                 executor=executor,
-                say=lambda note: console.say(f"data: {note}"),
+                say=say,
+                warn=warn,
             )
     except KeyboardInterrupt:
         console.say(
@@ -66,7 +87,8 @@ def run(config: CompareCommand) -> int:
         )
         return EXIT_INTERRUPTED
     console.print(rich_table(results))
-    console.say(f"written: {config.out / FILE_NAME}")
+    for line in last_lines(results, config.out, keep=config.keep):
+        console.say(line)
     return 0
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig
+from evoloss.compare.keeping.classifier import TrainedClassifier, load_classifier
+from evoloss.compare.keeping.suspects import Suspects
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import LossSummary, PairedDifference
 
-__all__ = ["CompareConfig", "LossSummary", "PairedDifference", "Results", "compare"]
+__all__ = [
+    "CompareConfig",
+    "LossSummary",
+    "PairedDifference",
+    "Results",
+    "Suspects",
+    "TrainedClassifier",
+    "compare",
+    "load_classifier",
+]

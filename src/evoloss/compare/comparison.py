@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from evoloss._version import __version__
+from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.compare.keeping.command import command_of
+from evoloss.compare.keeping.files import FILES, require_own, write_files
 from evoloss.compare.progress import RunProgress
-from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
-from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run
-from evoloss.compare.tuning import best_learning_rate, tuning_seeds
-from evoloss.data import DATASETS, Dataset, load_dataset
+from evoloss.compare.record import Record, describe_environment, settings
+from evoloss.compare.results import OWN_FILES, Results
+from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run, trained
+from evoloss.compare.tuning import (
+    MOST_WIDENED,
+    best_learning_rate,
+    rates_at_edges,
+    rates_beyond,
+    tuning_seeds,
+)
+from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import ConfigError, DataError, ResultsError
+from evoloss.errors import ConfigError, DataError
 from evoloss.executors import Executor
 from evoloss.models import build_model
 from evoloss.own_files import require_replaceable
-from evoloss.sweeps.run_files import Run, save_run
+from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
-from evoloss.training import RunResult, TrainConfig, train
+from evoloss.training import RunResult
 from evoloss.training.criterion import try_criterion
-
-GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
-"""The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
-FOLLOWING = ("baseline", "class_names", "data_notes", "own_data")
-"""Settings that follow from data and other settings; fingerprints of runs tell whether data have changed."""
-_WRITE_SECONDS = 1.0  # at least, between two versions of the results file
+from evoloss.training.stages.class_weights import with_balanced_weights
 
 
 def compare(
@@ -44,11 +46,13 @@ def compare(
     progress: bool = False,
     executor: Executor | None = None,
     say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
-    With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end. Runs
-    found there are not done again, so a comparison that was stopped goes on, losses, seeds, rates and tuning
+    With ``out`` every run leaves a file in ``out/runs``, and ``out/results.json`` follows as runs end; those
+    that ``config.keep`` names leave weights, predictions and suspect labels in ``out/kept`` too. Runs found
+    there are not done again, so a comparison that was stopped goes on, losses, seeds, rates and tuning
     seeds can be added, and processes with the same configuration may work on one comparison at the same time.
 
     Args:
@@ -57,6 +61,7 @@ def compare(
         progress: show a progress bar.
         executor: where runs take place; None is one after the other in this process.
         say: is told what was done to the data, a sentence a call, before the first run.
+        warn: is told of settings that do something else than one may think, likewise.
 
     Raises:
         ConfigError: if an executor gets runs that want more than one device.
@@ -74,8 +79,37 @@ def compare(
     """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
-    if out is not None:
+    if out is None:
+        config = replace(config, keep="none")
+    else:
         require_replaceable(out, OWN_FILES)
+        require_own(out, map(label_loss, config.losses), config.keep_plan)
+    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
+    planned = prepare(
+        config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn
+    )
+    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
+        return _run(Record(planned, out, here), executor, progress)
+
+
+def prepare(
+    config: CompareConfig,
+    *,
+    versions: Mapping[str, str],
+    say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> TrainingRuns:
+    """Load and try all that the runs of a comparison need.
+
+    Args:
+        config: what to compare.
+        versions: of evoloss and torch, where the runs take place.
+        say: see :func:`compare`.
+        warn: likewise.
+
+    Raises:
+        EvolossError: if a loss, the data set or the model cannot be had.
+    """
     losses = {label_loss(spec): build_loss(spec) for spec in config.losses}
     dataset = _load(config)
     if not len(dataset.validation):
@@ -86,17 +120,18 @@ def compare(
     if say is not None:
         for note in dataset.notes:
             say(note)
+    if warn is not None:
+        for caution in cautions(config, dataset):
+            warn(caution)
     _try_model(config.model, dataset)
     for name, loss in losses.items():
+        if config.class_weights == "balanced":
+            loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
         try_criterion(name, loss, n_classes=dataset.n_classes)
-    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
-    versions = {name: here[name] for name in ("evoloss", "torch")}
-    planned = TrainingRuns(config, dataset, losses, versions)
-    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
-        return _run(_Record(planned, out, here), executor, progress)
+    return TrainingRuns(config, dataset, losses, versions)
 
 
-def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
+def _run(record: Record, executor: Executor | None, progress: bool) -> Results:
     """Tune, then train; the directory is held."""
     record.recall()
     config, losses = record.planned.config, record.planned.losses
@@ -114,7 +149,7 @@ def _run(record: _Record, executor: Executor | None, progress: bool) -> Results:
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
     """The identity of a comparison, the same for all that work on one directory: all that its results say."""
-    config = _settings(planned.config, planned.dataset)
+    config = settings(planned.config, planned.dataset)
     identities = {name: asdict(identity) for name, identity in planned.identities.items()}
     return {"config": config, "losses": identities, "versions": dict(planned.versions)}
 
@@ -136,23 +171,32 @@ def _try_model(model: str, dataset: Dataset) -> None:
 
 
 def _tune(runner: _Runner) -> dict[str, float]:
-    config, record = runner.record.planned.config, runner.record
-    seeds = tuning_seeds(config.tune_seeds)
-    cells = [
-        (name, seed, rate) for name in record.planned.losses for rate in config.lr_grid for seed in seeds
-    ]
-    record.tuning = [RunResult.from_dict(found) for found in runner(cells, record.tuning, read_test=False)]
-    return {
-        name: best_learning_rate(run for run in record.tuning if run.loss == name)
-        for name in record.planned.losses
-    }
+    """Choose a rate for each loss; beyond the ends of the grid where that is asked for."""
+    record = runner.record
+    config, losses = record.planned.config, list(record.planned.losses)
+    seeds, grid, rates = tuning_seeds(config.tune_seeds), list(config.lr_grid), list(config.lr_grid)
+    widened = 0
+    while True:
+        cells = [(name, seed, rate) for name in losses for rate in rates for seed in seeds]
+        earlier = list(record.tuning)
+        for found in runner(cells, record.tuning, read_test=False):
+            earlier.append(RunResult.from_dict(found))
+        record.tuning[:] = earlier
+        best = {name: best_learning_rate(run for run in earlier if run.loss == name) for name in losses}
+        edges = rates_at_edges(earlier, best)
+        widened += 1
+        if not (config.widen_lr_grid and edges and widened <= MOST_WIDENED):
+            return best
+        rates = rates_beyond(grid, edges.values())
+        grid += rates
+        runner.bar.expect(len(losses) * len(rates) * len(seeds))
 
 
 @dataclass(frozen=True)
 class _Runner:
     """Runs trainings, and reports them to the record and to the progress bar."""
 
-    record: _Record
+    record: Record
     bar: RunProgress
     executor: Executor | None
 
@@ -163,10 +207,11 @@ class _Runner:
         runs = [planned.make(name, seed=seed, lr=lr, read_test=read_test) for name, seed, lr in cells]
         places = {run.key: place for place, run in enumerate(runs)}
         found: dict[int, RunResult] = {}
+        earlier = list(done)
 
         def on_done(run: Run, result: dict[str, Any]) -> None:
             found[places[run.key]] = RunResult.from_dict(result)
-            done[:] = [found[place] for place in sorted(found)]
+            done[:] = earlier + [found[place] for place in sorted(found)]
             if self.executor is not None:
                 self.bar.start(_describe(run.config))
             self.bar.finish()
@@ -182,137 +227,26 @@ class _Runner:
             executor=self.executor,
             on_done=on_done,
             check=check_training,
+            unpack=self._write_files,
         )
+
+    def _write_files(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:
+        """Write what a run leaves beside its result, which then says where that is."""
+        files, out, config = result.pop(FILES, None), self.record.out, self.record.planned.config
+        if not files or out is None:
+            return result
+        name, seed = result["loss"], result["seed"]
+        command = command_of(config, loss=name, seed=seed, lr=result["lr"])
+        return {**result, "kept": write_files(out, name, seed, files, command)}
 
     def _train_here(self, config: dict[str, Any]) -> dict[str, Any]:
         """Train with what is loaded already, and count epochs."""
         self.bar.start(_describe(config))
-        name, planned = config["loss"]["name"], self.record.planned
-        return train(
-            planned.dataset,
-            config["model"],
-            planned.losses[name],
-            TrainConfig(**config["train"]),
-            loss_name=name,
-            read_test=config["read_test"],
-            on_epoch=self.bar.advance,
-        ).as_dict()
+        planned = self.record.planned
+        loss = planned.losses[config["loss"]["name"]]
+        return trained(planned.config.keep_plan, planned.dataset, loss, config, self.bar.advance)
 
 
 def _describe(config: Mapping[str, Any]) -> str:
     seed, lr = config["train"]["seed"], config["train"]["lr"]
     return f"{config['loss']['name']}, {f'seed {seed}' if config['read_test'] else 'tuning'}, lr {lr:g}"
-
-
-@dataclass
-class _Record:
-    """Runs that are done, kept in step with the results file."""
-
-    planned: TrainingRuns
-    out: Path | None
-    environment: dict[str, str]
-    runs: list[RunResult] = field(default_factory=list)
-    tuning: list[RunResult] = field(default_factory=list)
-    complete: bool = False
-    written: float = -_WRITE_SECONDS
-
-    def recall(self) -> None:
-        """Give earlier runs of the results file a file each, unless they belong to another comparison.
-
-        Runs of a loss or of data that have changed since, or of another device, are left out.
-        """
-        if self.out is None or not (self.out / FILE_NAME).exists():
-            return
-        earlier = Results.read(self.out / FILE_NAME)
-        _require_same(earlier, self._settings(), self.environment, self.out)
-        for result in (*earlier.runs, *earlier.tuning):
-            run = self.planned.remake(result)
-            if run is not None:
-                save_run(self.out, run, result.as_dict())
-
-    def results(self) -> Results:
-        """Return what there is."""
-        return Results(
-            config=self._settings(),
-            created_with=self.environment,
-            baseline=self.planned.config.baseline_label,
-            complete=self.complete,
-            runs=tuple(self.runs),
-            tuning=tuple(self.tuning),
-        )
-
-    def update(self) -> None:
-        """Write the file, if there is a place for it and it was not written just now."""
-        if time.monotonic() - self.written >= _WRITE_SECONDS:
-            self._write()
-
-    @contextmanager
-    def written_at_end(self) -> Iterator[None]:
-        """Write the file at the end, however it comes."""
-        try:
-            yield
-        finally:
-            if self.runs or self.tuning:
-                self._write()
-
-    def _write(self) -> None:
-        if self.out is not None:
-            self.results().write(self.out / FILE_NAME)
-        self.written = time.monotonic()
-
-    def _settings(self) -> dict[str, Any]:
-        return _settings(self.planned.config, self.planned.dataset)
-
-
-def describe_environment() -> dict[str, str]:
-    """Return versions and the kind of machine; no names, no paths."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return {
-        "evoloss": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
-        "threads": str(torch.get_num_threads()),
-    }
-
-
-def _settings(config: CompareConfig, dataset: Dataset) -> dict[str, Any]:
-    """Return the configuration as JSON values, names in place of paths, and what the data set says."""
-    settings = {entry.name: getattr(config, entry.name) for entry in fields(config)}
-    for name in ("data_dir", "download"):
-        del settings[name]
-    if config.train_labels is not None:
-        settings["train_labels"] = config.train_labels.name
-    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-    losses = [label_loss(spec) for spec in config.losses]
-    told = {
-        "class_names": list(dataset.class_names),
-        "data_notes": list(dataset.notes),
-        "own_data": dataset.name not in DATASETS,
-    }
-    names = {"dataset": dataset.name, "losses": losses, "baseline": config.baseline_label}
-    return {**settings, **names, **told}
-
-
-_DEFAULTS = {entry.name: entry.default for entry in fields(CompareConfig)}
-
-
-def _require_same(
-    earlier: Results, config: dict[str, Any], environment: Mapping[str, str], out: Path
-) -> None:
-    differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
-    for name in config.keys() | earlier.config.keys():
-        # What a version before did not know is at its default.
-        before, now = earlier.config.get(name, _DEFAULTS.get(name)), config.get(name)
-        if name in GROWING and isinstance(before, list) and isinstance(now, list):
-            differing += [name] if any(value not in now for value in before) else []
-        elif name in GROWING and isinstance(before, int) and isinstance(now, int):
-            differing += [name] if before > now else []
-        elif name not in FOLLOWING and before != now:
-            differing.append(name)
-    if differing:
-        raise ResultsError(
-            f"{out / FILE_NAME} holds another comparison: {', '.join(sorted(differing))} differ. Only "
-            f"{', '.join(GROWING)} may grow; choose another directory"
-        )

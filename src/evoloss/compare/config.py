@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from evoloss.compare.keeping.plan import Keep, KeepPlan
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
 from evoloss.losses.spec import LossSpec
@@ -47,6 +48,9 @@ class CompareConfig(TrainRecipe):
     """Rates that tune_lr tries, the same for every loss."""
     tune_seeds: int = 2
     """Runs for each rate and loss while tuning."""
+    widen_lr_grid: bool = False
+    """Go on beyond an end of the grid that tune_lr chooses for some loss, up to four rates on each side, for
+    all losses alike."""
     train_samples: int | None = None
     """Train on a class-balanced subset of this size; None trains on all."""
     validation: float = 0.1
@@ -63,6 +67,12 @@ class CompareConfig(TrainRecipe):
     """Folder of known data sets; $EVOLOSS_DATA_DIR by default."""
     download: bool = False
     """Fetch a known data set that is not there."""
+    keep: Keep = "none"
+    """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
+    first seed (first), of all reported runs (all), or none."""
+    suspects_folds: int = 0
+    """Tell suspect labels by classifiers that were not trained on them: so many more trainings for each run
+    that leaves files, at least 2; 0 takes the predictions of the run's own training."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,6 +85,10 @@ class CompareConfig(TrainRecipe):
         for rate in self.lr_grid:
             TrainConfig(lr=rate)
         require_apart(self.seeds)
+        if self.keep not in get_args(Keep):
+            raise ConfigError(f"keep must be one of {', '.join(get_args(Keep))}; got {self.keep!r}")
+        if self.suspects_folds < 0 or self.suspects_folds == 1:
+            raise ConfigError(f"suspects_folds must be 0, or 2 and more; got {self.suspects_folds}")
         if self.tune_seeds < 1:
             raise ConfigError(f"tune_seeds must be at least 1; got {self.tune_seeds}")
         labels = [label_loss(spec) for spec in self.losses]
@@ -93,6 +107,12 @@ class CompareConfig(TrainRecipe):
         if self.baseline is not None:
             return label_loss(self.baseline)
         return "cross_entropy" if "cross_entropy" in labels else labels[0]
+
+    @property
+    def keep_plan(self) -> KeepPlan:
+        """The runs that leave files."""
+        seeds = {"all": self.seeds, "first": self.seeds[:1], "none": ()}[self.keep]
+        return KeepPlan(seeds, self.suspects_folds)
 
     @property
     def data_options(self) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class RunProgress:
         """Count one epoch."""
         self._bar.advance(self._task)
 
+    def expect(self, n_runs: int) -> None:
+        """Plan for more runs."""
+        self._n_runs += n_runs
+        self._bar.update(self._task, total=self._n_runs * self._epochs, of=self._n_runs)
+
     def finish(self) -> None:
         """Count a run, also where it ended early or was not needed."""
         self._done += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evoloss.atomic_files import write_text
+from evoloss.compare.keeping.plan import is_folder
 from evoloss.compare.statistics import (
     Contrast,
     LossSummary,
@@ -104,7 +105,7 @@ class _Document:
     tuning: tuple[RunResult, ...]
 
 
-NOT_WRITTEN = frozenset({"ci_low_holm", "ci_high_holm", "test_sampling_error"})
+NOT_WRITTEN = frozenset({"ci_low_holm", "ci_high_holm", "test_sampling_error", "mean_balanced_accuracy"})
 """Results that follow from the runs and stand in no file; its keys are those of every version."""
 
 
@@ -168,7 +169,10 @@ def _check(document: _Document) -> None:
 
 _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
-        ("test_accuracy", "best_test_accuracy", "validation_accuracy", "best_validation_accuracy"),
+        (
+            *("test_accuracy", "best_test_accuracy", "balanced_accuracy"),
+            *("validation_accuracy", "best_validation_accuracy"),
+        ),
         lambda v: 0 <= v <= 100,
         "in percent, 0 to 100",
     ),
@@ -187,7 +191,9 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 
 
 _ADDED = tuple(
-    entry.name for entry in fields(RunResult) if entry.default is None and entry.name != "noise_rate"
+    entry.name
+    for entry in fields(RunResult)
+    if entry.default is None and entry.name not in ("noise_rate", "early_stopping")
 )
 """Test values that files from before they were measured do not have."""
 
@@ -212,6 +218,8 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
         if not tested and getattr(run, name) is not None:
             raise DecodeError(f"{where}.{name} must be null")
     _check_noise_rate(run.noise_rate, f"{where}.noise_rate")
+    if run.kept is not None and not is_folder(run.kept):
+        raise DecodeError(f"{where}.kept is {quoted(run.kept)}; expected a folder kept/LOSS/seed-N")
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
         raise DecodeError(f"{where}.history does not have one entry for each epoch that was run")

@@ -40,6 +40,7 @@ class LossSummary:
         mean_test_ece_scaled: likewise.
         mean_best_test_nll: at the best validation epoch.
         mean_best_test_ece: likewise.
+        mean_balanced_accuracy: mean recall of the classes. Not in a file.
         test_sampling_error: standard error of ``mean_test_accuracy`` that comes from the finite test set, in
             points; see :func:`~evoloss.compare.inference.sampling_error`. Not in a file.
     """
@@ -61,6 +62,7 @@ class LossSummary:
     mean_test_ece_scaled: float | None = None
     mean_best_test_nll: float | None = None
     mean_best_test_ece: float | None = None
+    mean_balanced_accuracy: float | None = None
     test_sampling_error: float | None = None
 
 
@@ -214,6 +216,7 @@ def _summarise(loss: str, runs: list[RunResult]) -> LossSummary:
         mean_test_ece_scaled=_mean_if_all(run.test_ece_scaled for run in runs),
         mean_best_test_nll=_mean_if_all(run.best_test_nll for run in runs),
         mean_best_test_ece=_mean_if_all(run.best_test_ece for run in runs),
+        mean_balanced_accuracy=_mean_if_all(run.balanced_accuracy for run in runs),
         test_sampling_error=sampling_error(statistics.fmean(last), runs[0].n_test),
     )
 

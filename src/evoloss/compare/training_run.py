@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.compare.keeping.files import FILES, run_files
+from evoloss.compare.keeping.plan import NOTHING, KeepPlan
 from evoloss.compare.results import check_run
 from evoloss.data import DATASETS, Dataset, load_dataset
 from evoloss.default_dtype import float32_by_default
@@ -23,7 +25,8 @@ from evoloss.losses.spec import LossSpec
 from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
-from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train
+from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train, train_and_observe
+from evoloss.training.config import LATER
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
@@ -60,6 +63,7 @@ class TrainingRuns:
         """Return one training, by all that determines its result."""
         config, identity = self.config, self.identities[name]
         recipe = asdict(config.train_config(seed=seed, lr=lr))
+        recipe = {key: value for key, value in recipe.items() if key not in LATER or value != LATER[key]}
         return Run(
             KIND,
             {
@@ -97,6 +101,7 @@ class Sources:
         data_dir: folder of known data sets.
         download: fetch a known data set that is not there.
         train_labels: file of the labels to train with; None for those of the data set.
+        keep: the runs that leave files.
     """
 
     losses: Mapping[str, str]
@@ -104,6 +109,7 @@ class Sources:
     data_dir: Path | None
     download: bool
     train_labels: Path | None = None
+    keep: KeepPlan = NOTHING
 
     @property
     def options(self) -> tuple[tuple[str, Any], ...]:
@@ -124,6 +130,7 @@ class Sources:
             data_dir=None if config.data_dir is None else real_path(expand_user(config.data_dir)),
             download=config.download,
             train_labels=None if config.train_labels is None else real_path(expand_user(config.train_labels)),
+            keep=config.keep_plan,
         )
 
 
@@ -155,7 +162,11 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
         "model": config["model"],
         "device": config["train"]["accelerator"],
         # The result says what was done to the images, not what was asked for.
-        **{name: value for name, value in config["train"].items() if name not in ("accelerator", "augment")},
+        **{
+            name: value
+            for name, value in {**LATER, **config["train"]}.items()
+            if name not in ("accelerator", "augment")
+        },
     }
     for name, value in expected.items():
         if getattr(found, name) != value:
@@ -181,9 +192,28 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
             f"the loss {name!r} that a worker finds at {sources.losses[name]} differs from the one that the "
             "runs were planned with; use the same files and the same evoloss on all machines"
         )
-    recipe, model = TrainConfig(**config["train"]), config["model"]
-    result = train(dataset, model, loss, recipe, loss_name=name, read_test=config["read_test"])
-    return result.as_dict()
+    return trained(sources.keep, dataset, loss, config)
+
+
+def trained(
+    plan: KeepPlan,
+    dataset: Dataset,
+    loss: nn.Module,
+    config: Mapping[str, Any],
+    on_epoch: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Train with what a configuration names, once it is at hand.
+
+    Returns:
+        The result, and under :data:`~evoloss.compare.keeping.files.FILES` the files that the run leaves.
+    """
+    recipe, name = TrainConfig(**config["train"]), config["loss"]["name"]
+    options: dict[str, Any] = {"loss_name": name, "read_test": config["read_test"], "on_epoch": on_epoch}
+    if not plan.wants(config):
+        return train(dataset, config["model"], loss, recipe, **options).as_dict()
+    found = train_and_observe(dataset, config["model"], loss, recipe, **options)
+    files = run_files(plan, dataset, loss, recipe, found)
+    return found[0].as_dict() | ({FILES: files} if files else {})
 
 
 @lru_cache(maxsize=1)

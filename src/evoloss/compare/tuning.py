@@ -55,6 +55,30 @@ def best_learning_rate(runs: Iterable[RunResult]) -> float:
     return min(by_rate, key=rank)
 
 
+MOST_WIDENED = 4
+"""Rates that are added to a grid on one side."""
+
+
+def rates_beyond(grid: Iterable[float], edges: Iterable[Edge]) -> list[float]:
+    """The next rates beyond the ends of a grid that were chosen, as far away as the last step was.
+
+    Args:
+        grid: rates, at least two.
+        edges: ends at which some loss has its rate.
+
+    Example:
+        >>> rates_beyond((0.01, 0.02, 0.1), ["highest", "lowest", "highest"])
+        [0.005, 0.5]
+    """
+    rates, ends = sorted(grid), set(edges)
+    beyond = []
+    if "lowest" in ends:
+        beyond.append(rates[0] * rates[0] / rates[1])
+    if "highest" in ends:
+        beyond.append(rates[-1] * rates[-1] / rates[-2])
+    return [float(f"{rate:.4g}") for rate in beyond]
+
+
 def rates_at_edges(tuning: Iterable[RunResult], rates: Mapping[str, float]) -> dict[str, Edge]:
     """The losses whose learning rate is an end of the grid that it was chosen from.
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from evoloss.data.origin import Origin, SampleDetails
 from evoloss.errors import DataError
 
 
@@ -70,6 +71,7 @@ class Dataset:
         n_classes: number of classes, at least 2.
         class_names: one name a class, in label order.
         notes: what was done to the data as it was found, a sentence each, to be told to the user.
+        origin: where the samples were found; None for a data set that was made in memory.
 
     Example:
         >>> part = Split(torch.zeros(6, 4), torch.tensor([0, 1, 0, 1, 0, 1]))
@@ -84,6 +86,7 @@ class Dataset:
     n_classes: int
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:
@@ -160,6 +163,7 @@ class SourceData:
         notes: what was done to the data, a sentence each, to be told to the user.
         fit: where inputs depend on statistics, which training samples alone may give: makes their encoder
             from the inputs of the training split.
+        details: tells more of the samples of ``train``, such as their files.
     """
 
     name: str
@@ -169,6 +173,7 @@ class SourceData:
     validation: LabelledArrays | None = None
     notes: tuple[str, ...] = ()
     fit: Callable[[npt.NDArray[Any]], InputEncoder] | None = None
+    details: SampleDetails | None = None
 
     def encoded(self, train: Tensor) -> SourceData:
         """Return the source with inputs encoded by what the samples ``train`` of its training part say."""

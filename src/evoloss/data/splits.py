@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evoloss.data.dataset import Dataset, LabelledArrays, SourceData
+from evoloss.data.origin import Origin
 from evoloss.errors import ConfigError, DataError
 from evoloss.random_streams import stream
 
@@ -158,6 +159,12 @@ def divide(
         n_classes=len(source.class_names),
         class_names=source.class_names,
         notes=(*source.notes, *_split_notes(source, train, splits, split_seed)),
+        origin=Origin(
+            train=train,
+            test=torch.arange(len(source.test.labels)) if source.test is not None else splits["test"],
+            reference=None if train_labels is None else labels[train],
+            details=source.details,
+        ),
     )
 
 

@@ -28,6 +28,7 @@ def sweep(
     executor: Executor | None = None,
     on_done: Callable[[Run, dict[str, Any]], None] | None = None,
     check: Check | None = None,
+    unpack: Callable[[Run, dict[str, Any]], dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Do every run that has not been done, and return all results.
 
@@ -44,6 +45,9 @@ def sweep(
             was found in the folder.
         check: called with each run and result that is found in the folder; see
             :data:`~evoloss.sweeps.run_files.Check`.
+        unpack: called in this process with a run and what ``function`` returned, and returns the result: a
+            place to take out, and write, what is no JSON. Before the run's file is written, so that a run
+            that has one has all.
 
     Returns:
         The results in the order of ``runs``.
@@ -57,7 +61,7 @@ def sweep(
         >>> sweep(runs, lambda config: {"square": config["x"] ** 2})
         [{'square': 4}, {'square': 9}]
     """
-    job = _Sweep(function, folder, executor or make_executor(), on_done, check)
+    job = _Sweep(function, folder, executor or make_executor(), on_done, check, unpack)
     keys = [run.key for run in runs]
     try:
         job.locks.tidy()
@@ -81,9 +85,10 @@ class _Sweep:
         executor: Executor,
         on_done: Callable[[Run, dict[str, Any]], None] | None,
         check: Check | None,
+        unpack: Callable[[Run, dict[str, Any]], dict[str, Any]] | None,
     ) -> None:
         self.function, self.folder, self.executor, self.on_done = function, folder, executor, on_done
-        self.check = check
+        self.check, self.unpack = check, unpack
         self.locks = RunLocks(None if folder is None else folder / RUNS_FOLDER)
         self.results: dict[str, dict[str, Any]] = {}
         self.failed: list[tuple[Run, BaseException]] = []
@@ -128,6 +133,8 @@ class _Sweep:
             self.locks.release(key)
 
     def _store(self, key: str, run: Run, result: dict[str, Any]) -> None:
+        if self.unpack is not None:
+            result = self.unpack(run, result)
         # Through JSON in any case, so that a run gives the same whether it is done or read.
         text = dump_run(run, result)
         if self.folder is not None:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from evoloss.training.config import TrainConfig, TrainRecipe
+from evoloss.training.outcome import Outcome
 from evoloss.training.run_result import History, RunIdentity, RunResult
-from evoloss.training.train import identify_run, train
+from evoloss.training.train import identify_run, train, train_and_observe
 
-__all__ = ["History", "RunIdentity", "RunResult", "TrainConfig", "TrainRecipe", "identify_run", "train"]
+__all__ = [
+    "History",
+    "Outcome",
+    "RunIdentity",
+    "RunResult",
+    "TrainConfig",
+    "TrainRecipe",
+    "identify_run",
+    "train",
+    "train_and_observe",
+]

@@ -10,18 +10,47 @@ from torch import Tensor
 
 from evoloss.random_streams import stream
 from evoloss.training.augment import AugmentPlan, crop_and_flip, draw_epoch, pad_images
+from evoloss.training.config import LastBatch
+
+FEW_BATCHES = 20
+"""Complete batches of an epoch below which ``auto`` keeps the incomplete one: up to a twentieth is in it."""
+
+
+def epoch_order(n_samples: int, seed: int, epoch: int) -> Tensor:
+    """Return the order in which an epoch sees the samples, ``(n_samples,)``."""
+    return torch.randperm(n_samples, generator=stream(seed, "batches", epoch))
 
 
 def batch_order(n_samples: int, batch_size: int, seed: int, epoch: int) -> Tensor:
-    """Return the sample indices of every step of an epoch, shape ``(steps, batch)``.
+    """Return the sample indices of the complete batches of an epoch, shape ``(steps, batch)``.
 
-    The incomplete last batch is left out (a batch of one sample would stop batch normalisation); with fewer
-    samples than ``batch_size`` there is one batch of all of them.
+    With fewer samples than ``batch_size`` there is one batch of all of them.
     """
     batch = min(batch_size, n_samples)
     steps = n_samples // batch
-    order = torch.randperm(n_samples, generator=stream(seed, "batches", epoch))
-    return order[: steps * batch].view(steps, batch)
+    return epoch_order(n_samples, seed, epoch)[: steps * batch].view(steps, batch)
+
+
+def epoch_samples(n_samples: int, batch_size: int, last_batch: LastBatch, *, world: int = 1) -> int:
+    """Return how many samples an epoch trains on.
+
+    An incomplete last batch is left out unless it is wanted and has two samples for each process: one would
+    stop batch normalisation.
+
+    Args:
+        n_samples: of the training split.
+        batch_size: of all processes together.
+        last_batch: ``drop``, ``keep``, or ``auto``, which keeps it if there are fewer than
+            :data:`FEW_BATCHES` complete ones.
+        world: how many processes.
+    """
+    batch = min(batch_size, n_samples)
+    if not batch:
+        return 0
+    steps, rest = divmod(n_samples, batch)
+    rest = rest // world * world
+    wanted = last_batch == "keep" or (last_batch == "auto" and steps < FEW_BATCHES)
+    return steps * batch + (rest if wanted and rest >= 2 * world else 0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +112,7 @@ class TrainingStream:
         seed: of order and augmentation.
         rank: this process; takes every ``world``-th sample of a batch.
         world: how many processes.
+        last_batch: what becomes of the incomplete last batch of an epoch.
     """
 
     inputs: Tensor
@@ -93,6 +123,7 @@ class TrainingStream:
     seed: int
     rank: int = 0
     world: int = 1
+    last_batch: LastBatch = "drop"
 
     @classmethod
     def place(
@@ -106,6 +137,7 @@ class TrainingStream:
         seed: int,
         rank: int = 0,
         world: int = 1,
+        last_batch: LastBatch = "drop",
     ) -> TrainingStream:
         """Measure, pad and move a training split."""
         return cls(
@@ -117,21 +149,30 @@ class TrainingStream:
             seed=seed,
             rank=rank,
             world=world,
+            last_batch=last_batch,
         )
+
+    @property
+    def samples_per_epoch(self) -> int:
+        """Samples of one epoch; 0 where there are fewer than processes."""
+        return epoch_samples(len(self.labels), self.batch_size, self.last_batch, world=self.world)
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch; 0 where there are fewer samples than processes."""
-        return len(self.labels) // self.batch_size if self.batch_size else 0
+        return -(-self.samples_per_epoch // self.batch_size) if self.batch_size else 0
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield (normalised inputs, labels, places in the training split) of every step of an epoch."""
-        order = batch_order(len(self.labels), self.batch_size, self.seed, epoch)
-        draws = draw_epoch(self.plan, order.numel(), self.seed, epoch).view(*order.shape, 3)
+        order = epoch_order(len(self.labels), self.seed, epoch)[: self.samples_per_epoch]
+        draws = draw_epoch(self.plan, len(order), self.seed, epoch)
         device = self.labels.device
-        order = order[:, self.rank :: self.world].to(device)
-        draws = draws[:, self.rank :: self.world].to(device)
-        for indices, draw in zip(order, draws, strict=True):
+        for batch, batch_draws in zip(
+            torch.split(order.to(device), self.batch_size),
+            torch.split(draws.to(device), self.batch_size),
+            strict=True,
+        ):
+            indices, draw = batch[self.rank :: self.world], batch_draws[self.rank :: self.world]
             yield self.normalise(self._take(indices, draw)), self.labels[indices], indices
 
     def _take(self, indices: Tensor, draw: Tensor) -> Tensor:

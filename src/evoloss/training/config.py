@@ -14,12 +14,15 @@ Schedule = Literal["one_cycle", "cosine", "constant"]
 Augment = Literal["auto", "none", "standard"]
 NoiseKind = Literal["symmetric", "asymmetric"]
 Precision = Literal["32-true", "bf16-mixed"]
+Optimizer = Literal["sgd", "adamw"]
+ClassWeights = Literal["none", "balanced"]
+LastBatch = Literal["drop", "keep", "auto"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRecipe:
-    """Everything about a training but its seed: SGD with momentum, a schedule, augmentation, label noise.
+    """Everything about a training but its seed: optimizer, schedule, augmentation, label noise.
 
     Raises:
         ConfigError: if a value is outside its range.
@@ -32,15 +35,21 @@ class TrainRecipe:
     epochs: int = 15
     """Passes over the training split; at least 1."""
     batch_size: int = 64
-    """Samples a step, over all devices together; the incomplete last batch of an epoch is left out."""
+    """Samples a step, over all devices together."""
+    last_batch: LastBatch = "drop"
+    """The incomplete last batch of an epoch: drop leaves it out, keep trains on it too (from two samples on),
+    auto keeps it where there are fewer than 20 complete ones, so that small data sets are used whole."""
+    optimizer: Optimizer = "sgd"
+    """sgd, or adamw, which wants rates of 0.0003 to 0.003 in place of the defaults of lr and lr_grid."""
     lr: float = 0.05
     """Highest learning rate of the schedule; above 0."""
     momentum: float = 0.9
-    """Momentum of SGD, in [0, 1)."""
+    """Momentum of SGD, and first beta of AdamW; in [0, 1)."""
     nesterov: bool = True
-    """Nesterov momentum; without effect at momentum 0."""
+    """Nesterov momentum of SGD; without effect at momentum 0."""
     weight_decay: float = 5e-4
-    """L2 penalty on every parameter; at least 0."""
+    """L2 penalty on every parameter (sgd), or decay of every parameter apart from the gradient (adamw); at
+    least 0."""
     schedule: Schedule = "one_cycle"
     """one_cycle (linear warm-up over 30 % of the steps, then a half cosine to 0), cosine, or constant."""
     clip_grad: float | None = 5.0
@@ -57,6 +66,13 @@ class TrainRecipe:
     checked them; without, they are clean."""
     eval_every: int = 1
     """Epochs between two looks at the validation split; the last epoch is always looked at."""
+    early_stopping: int | None = None
+    """Epochs without a better validation accuracy after which a training ends; it is then judged with the
+    weights of its best epoch. None trains all epochs and judges the last. Schedules are planned for all
+    epochs."""
+    class_weights: ClassWeights = "none"
+    """balanced: in the loss a sample of class k weighs n_samples / (n_classes * samples of class k), by the
+    labels that are trained on; validation and test are not weighted."""
     precision: Precision = "32-true"
     """Arithmetic of the classifier; the loss itself is computed in float32 either way."""
     accelerator: Accelerator = "auto"
@@ -99,9 +115,22 @@ class TrainConfig(TrainRecipe):
         _require(_is_int(self.seed) and self.seed >= 0, "seed", self.seed, "a whole number, at least 0")
 
 
+LATER: dict[str, object] = {
+    "last_batch": "drop",
+    "optimizer": "sgd",
+    "early_stopping": None,
+    "class_weights": "none",
+}
+"""Settings that came after runs had been written. At these values, which are what was done before, they are
+no part of a run's name, so that earlier runs are found."""
+
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": get_args(Schedule),
     "augment": get_args(Augment),
+    "optimizer": get_args(Optimizer),
+    "class_weights": get_args(ClassWeights),
+    "last_batch": get_args(LastBatch),
     "noise_kind": get_args(NoiseKind),
     "precision": get_args(Precision),
     "accelerator": get_args(Accelerator),
@@ -127,6 +156,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
         lambda v: _is_int(v) and v >= 1,
         "a whole number, at least 1",
     ),
+    (("early_stopping",), lambda v: v is None or (_is_int(v) and v >= 1), "a whole number from 1, or None"),
     (("lr",), lambda v: _is_number(v) and v > 0, "a finite number above 0"),
     (("momentum", "label_noise"), lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
     (("weight_decay",), lambda v: _is_number(v) and v >= 0, "a finite number, at least 0"),

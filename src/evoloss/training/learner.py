@@ -12,6 +12,7 @@ from evoloss.data import Split
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig
 from evoloss.training.criterion import checked_cost, training_arguments
+from evoloss.training.outcome import StepRecord
 from evoloss.training.schedule import learning_rate
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Learner:
         criterion: the loss, on the device.
         batches: the training split.
         config: how to train.
+        record: where predictions of the steps are added up, if anybody wants them.
     """
 
     fabric: Fabric
@@ -40,6 +42,7 @@ class Learner:
     criterion: nn.Module
     batches: TrainingStream
     config: TrainConfig
+    record: StepRecord | None = None
 
     def train_epoch(self, epoch: int) -> tuple[float, float]:
         """Train one epoch, and return its mean loss and its training accuracy in percent.
@@ -65,12 +68,17 @@ class Learner:
                     self.model, self.optimizer, max_norm=config.clip_grad, error_if_nonfinite=False
                 )
             self.optimizer.step()
-            total += torch.stack((loss.detach(), (logits.detach().argmax(dim=1) == labels).float().mean()))
+            if self.record is not None:
+                self.record.add(index, logits)
+            means = torch.stack((loss.detach(), (logits.detach().argmax(dim=1) == labels).float().mean()))
+            size = len(index) * self.batches.world
+            total += means if size == self.batches.batch_size else means * (size / self.batches.batch_size)
         # The mean over processes, so that all of them stop together.
         mean = self.fabric.all_reduce(total, reduce_op="mean")
         assert isinstance(mean, Tensor), "a tensor goes in"
         loss_sum, accuracy_sum = mean.tolist()
-        return loss_sum / steps, min(100.0, 100 * accuracy_sum / steps)
+        batches = self.batches.samples_per_epoch / self.batches.batch_size
+        return loss_sum / batches, min(100.0, 100 * accuracy_sum / batches)
 
     @torch.no_grad()
     def predict(self, split: Split) -> Tensor:

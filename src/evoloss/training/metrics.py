@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -81,6 +82,26 @@ def _mean_nll(logits: Tensor, labels: Tensor) -> float | None:
         stacklevel=3,
     )
     return None if bool(masked.all()) else float(F.cross_entropy(logits[~masked], labels[~masked]))
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Mean over the classes of the share of their samples that is predicted right, in percent.
+
+    Classes without a sample do not count; on equally large classes it is the accuracy.
+
+    Args:
+        logits: ``(N, C)``, N at least 1.
+        labels: ``(N,)``.
+
+    Example:
+        >>> balanced_accuracy(torch.eye(3)[[0, 0, 0, 0]], torch.tensor([0, 0, 0, 1]))
+        50.0
+    """
+    right = (logits.argmax(dim=1) == labels).double()
+    counts = torch.bincount(labels, minlength=logits.shape[1])
+    hits = torch.bincount(labels, weights=right, minlength=logits.shape[1])
+    present = counts > 0
+    return float(100 * (hits[present] / counts[present]).mean())
 
 
 def chance(n_classes: int) -> Evaluation:

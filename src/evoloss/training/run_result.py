@@ -72,6 +72,10 @@ class RunIdentity:
     n_validation: int
     n_test: int
     validation_noise: bool = False
+    last_batch: str = "drop"
+    optimizer: str = "sgd"
+    early_stopping: int | None = None
+    class_weights: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +84,14 @@ class RunResult(RunIdentity):
 
     The test split is read once, after the last epoch, with two sets of weights: those of the last epoch, and
     those of the epoch with the best validation accuracy (the first one, where several tie). So
-    ``best_test_accuracy`` never picks an epoch by looking at the test split.
+    ``best_test_accuracy`` never picks an epoch by looking at the test split. With early stopping the weights
+    of the best epoch take the place of those of the last everywhere.
 
     Attributes:
         n_parameters: of the classifier.
         test_accuracy: last epoch.
+        balanced_accuracy: last epoch; mean over the classes of the share of their test samples that is
+            predicted right, in percent, over the classes that have any.
         test_nll: last epoch, nats.
         test_ece: last epoch, in ``[0, 1]``.
         temperature: fitted on the validation logits of the last epoch, see
@@ -104,6 +111,8 @@ class RunResult(RunIdentity):
             ``100 / C``, NLL ``log C``).
         noise_rate: share of wrong labels that the loss has sensed, for one that senses it; else None, and
             left out of files.
+        kept: folder of what the run left, relative to that of the results (``"kept/gce/seed-0"``); None, and
+            left out of files, where nothing was kept.
         history: see :class:`History`.
 
     The test values and the temperature are None in runs that only choose a learning rate. Those with a
@@ -115,6 +124,7 @@ class RunResult(RunIdentity):
     best_test_accuracy: float | None
     test_nll: float | None
     test_ece: float | None
+    balanced_accuracy: float | None = None
     temperature: float | None = None
     test_nll_scaled: float | None = None
     test_ece_scaled: float | None = None
@@ -127,13 +137,15 @@ class RunResult(RunIdentity):
     train_seconds: float
     diverged: bool
     noise_rate: NoiseRate | None = None
+    kept: str | None = None
     history: History
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and numbers, ready for JSON."""
         document = asdict(self)
-        if self.noise_rate is None:
-            del document["noise_rate"]
+        for name in ("noise_rate", "kept", "balanced_accuracy"):
+            if document[name] is None:  # as in files from before there was such an entry
+                del document[name]
         document["history"] = {name: list(values) for name, values in document["history"].items()}
         return document
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from evoloss.data import Dataset, Split
 from evoloss.default_dtype import float32_by_default
-from evoloss.errors import ConfigError, DataError, MissingExtraError
+from evoloss.errors import DataError
 from evoloss.models import build_model
 from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
@@ -25,9 +26,13 @@ from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
-from evoloss.training.metrics import Evaluation, chance, evaluate_logits
+from evoloss.training.metrics import chance
+from evoloss.training.outcome import Outcome, StepRecord, is_observable
 from evoloss.training.run_result import History, RunIdentity, RunResult
-from evoloss.training.temperature import fit_temperature
+from evoloss.training.stages.class_weights import with_balanced_weights
+from evoloss.training.stages.devices import find_accelerator, make_fabric, private_rng
+from evoloss.training.stages.judging import UNTESTED, TrainingLog, judge, observe, settle, validate
+from evoloss.training.stages.optimizers import make_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -74,13 +79,46 @@ def train(
         (50, False)
     """
     identity = identify_run(dataset, model, loss, config, loss_name=loss_name)
-    job = _Job(dataset, loss, config, identity, read_test, on_epoch)
-    fabric = _make_fabric(config)
-    if config.devices == 1:
-        return _run(fabric, job)
-    # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
-    values: dict[str, Any] = fabric.launch(partial(_run_launched, replace(job, on_epoch=None)))
-    return RunResult.from_dict(values)
+    return _launch(_Job(dataset, loss, config, identity, read_test, on_epoch))[0]
+
+
+def train_and_observe(
+    dataset: Dataset,
+    model: str,
+    loss: nn.Module,
+    config: TrainConfig,
+    *,
+    loss_name: str | None = None,
+    read_test: bool = True,
+    on_epoch: Callable[[], None] | None = None,
+    watched: Split | None = None,
+) -> tuple[RunResult, Outcome]:
+    """Train as :func:`train` does, to the same bits, and return the classifier and its predictions too.
+
+    Args:
+        dataset: and all that follow are those of :func:`train`.
+        model: see there.
+        loss: see there.
+        config: see there.
+        loss_name: see there.
+        read_test: see there.
+        on_epoch: see there.
+        watched: samples that take no part in the training and are predicted after every epoch, such as a
+            fold that was held out.
+
+    Example:
+        >>> from evoloss import EvolvedLoss
+        >>> from evoloss.data import load_dataset
+        >>> digits = load_dataset("digits", train_samples=50)
+        >>> _, outcome = train_and_observe(digits, "mlp", EvolvedLoss("evolved-base"), TrainConfig(epochs=1))
+        >>> outcome.train_probs.shape, outcome.test_logits.shape
+        (torch.Size([50, 10]), torch.Size([359, 10]))
+    """
+    identity = identify_run(dataset, model, loss, config, loss_name=loss_name)
+    job = _Job(dataset, loss, config, identity, read_test, on_epoch, observe=True, watched=watched)
+    result, outcome = _launch(job)
+    assert outcome is not None, "it was asked for"
+    return result, outcome
 
 
 def identify_run(
@@ -106,7 +144,7 @@ def identify_run(
         data_fingerprint=fingerprint_dataset(dataset),
         model=model,
         seed=config.seed,
-        device=_find_accelerator() if accelerator == "auto" else accelerator,
+        device=find_accelerator() if accelerator == "auto" else accelerator,
         n_classes=dataset.n_classes,
         n_train=len(dataset.train),
         n_validation=len(dataset.validation),
@@ -123,44 +161,50 @@ class _Job:
     identity: RunIdentity
     read_test: bool
     on_epoch: Callable[[], None] | None
+    observe: bool = False
+    watched: Split | None = None
 
 
-@dataclass
-class _TrainingLog:
-    """The record of a training so far: losses, evaluations, the best epoch."""
-
-    train_loss: list[float | None]
-    train_accuracy: list[float | None]
-    validation: list[Evaluation | None]
-    best_epoch: int = 0
-    best_weights: dict[str, Tensor] | None = None
-    validation_logits: Tensor | None = None
-    seconds: float = 0.0
-    diverged: bool = False
-
-    @property
-    def best(self) -> Evaluation | None:
-        return self.validation[self.best_epoch - 1] if self.best_epoch else None
+def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
+    fabric = make_fabric(job.config)
+    if job.config.devices == 1:
+        return _run(fabric, job)
+    with tempfile.TemporaryDirectory() as folder:
+        # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
+        task = partial(_run_launched, replace(job, on_epoch=None), folder)
+        values: dict[str, Any] = fabric.launch(task)
+        # Not in the answer: Fabric waits for the processes before it reads, they until what is long is read.
+        path = Path(folder, _OUTCOME)
+        outcome = Outcome.from_bytes(path.read_bytes()) if job.observe else None
+    return RunResult.from_dict(values), outcome
 
 
-def _run_launched(job: _Job, fabric: Fabric) -> dict[str, Any]:
-    return _run(fabric, job).as_dict()
+_OUTCOME = "outcome.safetensors"
+
+
+def _run_launched(job: _Job, folder: str, fabric: Fabric) -> dict[str, Any]:
+    result, outcome = _run(fabric, job)
+    if outcome is not None and fabric.global_rank == 0:
+        Path(folder, _OUTCOME).write_bytes(outcome.to_bytes())
+    return result.as_dict()
 
 
 @float32_by_default()
-def _run(fabric: Fabric, job: _Job) -> RunResult:
+def _run(fabric: Fabric, job: _Job) -> tuple[RunResult, Outcome | None]:
     if not len(job.dataset.validation):
         raise DataError(
             f"data set {job.dataset.name!r} has no validation split; the best epoch is chosen on it"
         )
     job = replace(job, dataset=with_label_noise(job.dataset, job.config))
-    with _private_rng(fabric.device):
+    with private_rng(fabric.device):
         learner = _set_up(fabric, job)
         log = _fit(learner, job)
-        tested = _test(learner, log, job.dataset) if job.read_test else _UNTESTED
+        validation = settle(learner, log, job.dataset)
+        logits = learner.predict(job.dataset.test) if job.read_test and not log.diverged else None
+        outcome = observe(learner, log, job.dataset.train, job.watched, logits) if job.observe else None
+        tested = judge(learner, log, job.dataset, logits) if job.read_test else UNTESTED
     at_chance = chance(job.dataset.n_classes)
-    validation = at_chance if log.diverged else log.validation[-1] or at_chance
-    return RunResult(
+    result = RunResult(
         **asdict(job.identity),
         **tested,
         n_parameters=sum(parameter.numel() for parameter in learner.model.parameters()),
@@ -177,6 +221,7 @@ def _run(fabric: Fabric, job: _Job) -> RunResult:
             validation_accuracy=tuple(look.accuracy if look else None for look in log.validation),
         ),
     )
+    return result, outcome
 
 
 def _set_up(fabric: Fabric, job: _Job) -> Learner:
@@ -190,6 +235,7 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         seed=config.seed,
         rank=fabric.global_rank,
         world=fabric.world_size,
+        last_batch=config.last_batch,
     )
     if not batches.steps_per_epoch:
         raise DataError(f"{len(dataset.train)} training samples are too few for {fabric.world_size} devices")
@@ -199,111 +245,53 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
         # A fifth faster for convolutions, on the CPU too.
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.manual_seed(derive_seed(config.seed, "dropout", fabric.global_rank))
-    optimizer = torch.optim.SGD(
-        module.parameters(),
-        lr=config.lr,
-        momentum=config.momentum,
-        nesterov=config.nesterov and config.momentum > 0,
-        weight_decay=config.weight_decay,
-        fused=fabric.device.type in ("cpu", "cuda"),
-    )
+    optimizer = make_optimizer(module.parameters(), config, fused=fabric.device.type in ("cpu", "cuda"))
     model, optimizer = fabric.setup(module, optimizer)
+    loss = job.loss
+    if config.class_weights == "balanced":
+        loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
     criterion = prepared_criterion(
-        job.loss,
+        loss,
         fabric.device,
         n_samples=len(dataset.train),
         epochs=config.epochs,
-        samples_per_epoch=batches.steps_per_epoch * batches.batch_size,
+        samples_per_epoch=batches.samples_per_epoch,
         world=fabric.world_size,
     )
-    return Learner(fabric, model, optimizer, criterion, batches, config)
+    observed = job.observe and is_observable(dataset)
+    record = StepRecord(len(dataset.train), dataset.n_classes, fabric.device) if observed else None
+    return Learner(fabric, model, optimizer, criterion, batches, config, record)
 
 
-def _fit(learner: Learner, job: _Job) -> _TrainingLog:
-    log, config = _TrainingLog([], [], []), job.config
+def _fit(learner: Learner, job: _Job) -> TrainingLog:
+    log, config = TrainingLog([], [], []), job.config
     for epoch in range(config.epochs):
         start = time.perf_counter()
         train_loss, train_accuracy = learner.train_epoch(epoch)
         log.seconds += time.perf_counter() - start
         finite = _is_finite(train_loss)
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        validation = _validate(learner, job.dataset.validation, log) if finite and due else None
+        validation = validate(learner, job.dataset.validation, log) if finite and due else None
         log.train_loss.append(train_loss if finite else None)
         log.train_accuracy.append(train_accuracy if finite else None)
         log.validation.append(validation)
         log.diverged = not finite or (due and validation is None)
+        if validation and job.watched is not None:
+            log.watched_probs.append(with_masks(learner.predict(job.watched)).softmax(dim=1))
         if validation and (log.best is None or validation.accuracy > log.best.accuracy):
             log.best_epoch = epoch + 1
             log.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
         if job.on_epoch is not None:
             job.on_epoch()
-        if log.diverged:
+        if log.diverged or (due and _is_stuck(log, config, epoch + 1)):
             break
     return log
 
 
-def _validate(learner: Learner, validation: Split, log: _TrainingLog) -> Evaluation | None:
-    log.validation_logits = learner.predict(validation)
-    return evaluate_logits(log.validation_logits, validation.labels)
-
-
-_UNTESTED: dict[str, Any] = dict.fromkeys(("test_accuracy", "test_nll", "test_ece", "best_test_accuracy"))
-
-
-def _test(learner: Learner, log: _TrainingLog, dataset: Dataset) -> dict[str, Any]:
-    last = best = scaled = chance(dataset.n_classes)
-    temperature = 1.0
-    if not log.diverged and log.validation_logits is not None:
-        logits = with_masks(learner.predict(dataset.test))
-        temperature = fit_temperature(log.validation_logits, dataset.validation.labels)
-        last = evaluate_logits(logits, dataset.test.labels) or last
-        scaled = evaluate_logits(logits.double() / temperature, dataset.test.labels) or scaled
-    if log.best_epoch == len(log.validation):
-        best = last
-    elif log.best_weights is not None:
-        learner.model.load_state_dict(log.best_weights)
-        best = evaluate_logits(learner.predict(dataset.test), dataset.test.labels) or best
-    return {
-        "test_accuracy": last.accuracy,
-        "test_nll": last.nll,
-        "test_ece": last.ece,
-        "temperature": temperature,
-        "test_nll_scaled": scaled.nll,
-        "test_ece_scaled": scaled.ece,
-        "best_test_accuracy": best.accuracy,
-        "best_test_nll": best.nll,
-        "best_test_ece": best.ece,
-    }
+def _is_stuck(log: TrainingLog, config: TrainConfig, epoch: int) -> bool:
+    """Tell whether early stopping ends the training after an epoch, counted from 1."""
+    return config.early_stopping is not None and 0 < log.best_epoch <= epoch - config.early_stopping
 
 
 def _is_finite(value: float) -> bool:
     return abs(value) < float("inf")  # false for nan as well
-
-
-def _make_fabric(config: TrainConfig) -> Fabric:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError.of("lightning-fabric", "experiments", "training a classifier") from error
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(config.accelerator, True):
-        raise ConfigError(f"accelerator {config.accelerator!r} is not available here; use 'auto' or 'cpu'")
-    strategy = "auto" if config.devices == 1 else "ddp_spawn"
-    accelerator = _find_accelerator() if config.accelerator == "auto" else config.accelerator
-    return Fabric(
-        accelerator=accelerator, devices=config.devices, precision=config.precision, strategy=strategy
-    )
-
-
-def _find_accelerator() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-@contextmanager
-def _private_rng(device: torch.device) -> Iterator[None]:
-    # Weights and dropout draw from torch's global generators, which belong to the caller.
-    indices: list[Any] = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=indices):
-        yield

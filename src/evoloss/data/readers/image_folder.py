@@ -12,6 +12,7 @@ import numpy.typing as npt
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.images import SUFFIXES, ImageError, Pixels, read_image
 from evoloss.data.limits import DataLimits
+from evoloss.data.origin import ImageFiles
 from evoloss.data.readers.split_folders import find_splits
 from evoloss.errors import ConfigError, DataError
 from evoloss.safe_text import one_line
@@ -72,6 +73,7 @@ def load_image_folder(
         test=arrays.get("test"),
         validation=arrays.get("validation"),
         class_names=class_names,
+        details=ImageFiles([path.relative_to(folder).as_posix() for path, _ in files["train"]]),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
+from evoloss.data.origin import TableRows
 from evoloss.data.tables.columns import Cells, Column, read_column
 from evoloss.data.tables.features import fit_features, missing_note
 from evoloss.data.tables.target import read_target, require_target
@@ -63,4 +64,5 @@ def table_source(
         class_names=found.class_names,
         notes=(*notes, *missing_note(columns, matrix)),
         fit=partial(fit_features, path, tuple(columns), limits),
+        details=TableRows(found.rows + 1, tuple(columns), matrix),
     )

@@ -1,0 +1,113 @@
+"""The last lines of ``evoloss compare``: what deserves a second look, what was written, what comes next."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from evoloss.compare.estimate import Estimate
+from evoloss.compare.results import FILE_NAME, Results
+from evoloss.executors import ExecutorConfig
+from evoloss.safe_text import one_line
+
+
+def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
+    """Return the lines below the table.
+
+    Args:
+        results: of the comparison.
+        out: its directory.
+        keep: the runs that were to leave files: ``all``, ``first`` or ``none``.
+    """
+    lines = [*_edges(results), f"written: {out / FILE_NAME}"]
+    folders = [run.kept for run in results.runs if run.kept is not None]
+    if folders:
+        lines += [
+            "kept, of "
+            + ("every run" if keep == "all" else "the first seed of each loss")
+            + ", model.safetensors, predictions.csv, evaluation.json, suspects.csv (training labels, most "
+            "suspect first) and command.txt:",
+            *(f"  {out / folder}{_suspects(out / folder)}" for folder in folders),
+        ]
+    lines += _without_files(results, keep)
+    return [*lines, f"next: evoloss report {out}"]
+
+
+def plan_lines(found: Estimate, config: ExecutorConfig) -> list[str]:
+    """Return what a dry run says: the runs, and their time.
+
+    Args:
+        found: the estimate.
+        config: where the runs are to take place.
+    """
+    workers = 1 if config.executor == "serial" else config.workers or os.cpu_count() or 1
+    splits = found.dataset
+    tuning = f" and {found.n_tuning:,} that choose learning rates" if found.n_tuning else ""
+    more = f", and {found.n_more:,} trainings for held-out folds of suspects" if found.n_more else ""
+    epochs = ", ".join(f"{one_line(name)} {value:.2g} s" for name, value in found.epoch_seconds.items())
+    beside = f" ({workers} at a time: about {duration(found.seconds / workers)})" if workers > 1 else ""
+    return [
+        f"plan: {one_line(splits.name)}, {splits.n_classes} classes, {len(splits.train):,} training, "
+        f"{len(splits.validation):,} validation and {len(splits.test):,} test samples",
+        f"plan: {found.n_runs:,} reported runs{tuning}{more}; {found.n_done:,} of them are done",
+        f"plan: an epoch here and now: {epochs}",
+        f"plan: about {duration(found.seconds)} in all{beside}; nothing was written",
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: seconds, minutes, or hours and minutes.
+
+    Example:
+        >>> duration(42), duration(600), duration(7500)
+        ('42 seconds', '10 minutes', '2 hours 5 minutes')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours {minutes % 60} minutes"
+
+
+def _edges(results: Results) -> list[str]:
+    ends = {"lowest": "lowest", "highest": "highest"}
+    found = [f"{one_line(loss)} (the {ends[edge]})" for loss, edge in results.edges.items()]
+    if not found:
+        return []
+    return [
+        f"warning: the best learning rate is an end of the grid for {', '.join(found)}; a better one may lie "
+        "beyond: add rates to --lr-grid, or --widen-lr-grid, and call again: what is done is not done again"
+    ]
+
+
+def _without_files(results: Results, keep: str) -> list[str]:
+    """Say why runs left no files that were to."""
+    first = {run.seed for run in results.runs[:1]}
+    wanted = [run for run in results.runs if keep == "all" or (keep == "first" and run.seed in first)]
+    lacking = [run for run in wanted if run.kept is None]
+    diverged = sum(run.diverged for run in lacking)
+    lines = []
+    if diverged:
+        lines.append(f"{diverged} diverged {_runs(diverged)} left no files")
+    if len(lacking) > diverged:
+        number = len(lacking) - diverged
+        lines.append(
+            f"{number} {_runs(number)} of before left no files, and what is done is not done again; for "
+            "files choose another --out"
+        )
+    return lines
+
+
+def _runs(number: int) -> str:
+    return "run" if number == 1 else "runs"
+
+
+def _suspects(folder: Path) -> str:
+    """The average precision of suspects where the noise is known, as a text to append."""
+    try:
+        found = json.loads((folder / "suspects.json").read_text(encoding="utf-8"))
+        return f" (average precision of the suspects: {found['average_precision']:.2f})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,43 @@
+"""Sentences on settings of a comparison that a user should know before its first run."""
+
+from __future__ import annotations
+
+from evoloss.compare.config import CompareConfig
+from evoloss.data import Dataset
+from evoloss.training.batches import epoch_samples
+
+_LEFT_OUT = 0.05
+"""Share of the training samples above which it is told that an epoch leaves them out."""
+_HIGH_FOR_ADAMW = 0.01
+
+
+def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
+    """Return a sentence for each setting that does something else than one may think.
+
+    Args:
+        config: of the comparison.
+        dataset: as it was loaded.
+    """
+    found = []
+    n_train = len(dataset.train)
+    left_out = n_train - epoch_samples(n_train, config.batch_size, config.last_batch, world=config.devices)
+    if left_out > _LEFT_OUT * n_train:
+        found.append(
+            f"each epoch leaves out {left_out:,} of {n_train:,} training samples, others every time, since "
+            "they fill no batch: --last-batch auto trains on them too, and so does a smaller --batch-size"
+        )
+    if config.optimizer == "adamw":
+        rates = config.lr_grid if config.tune_lr else (config.lr,)
+        if max(rates) > _HIGH_FOR_ADAMW:
+            where = "--lr-grid" if config.tune_lr else "--lr"
+            found.append(
+                f"adamw with a learning rate of {max(rates):g}, which is for sgd; adamw mostly wants 0.0003 "
+                f"to 0.003: set {where}"
+            )
+    if config.early_stopping is not None and config.schedule != "constant":
+        found.append(
+            f"early stopping with the schedule {config.schedule}, which is planned for all "
+            f"{config.epochs} epochs: a run that stops early has not seen its low learning rates; "
+            "--schedule constant has none"
+        )
+    return found

@@ -1,0 +1,103 @@
+"""The time that a comparison takes, from a short training of each loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evoloss.compare.comparison import prepare
+from evoloss.compare.config import CompareConfig
+from evoloss.compare.record import describe_environment
+from evoloss.compare.training_run import TrainingRuns
+from evoloss.compare.tuning import tuning_seeds
+from evoloss.data import Dataset
+from evoloss.sweeps.run_files import run_path
+from evoloss.training import train
+
+_TIMED_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The runs of a comparison, and how long they take.
+
+    Attributes:
+        dataset: as it was loaded.
+        n_runs: reported runs.
+        n_tuning: runs that choose learning rates, without those of a grid that is widened.
+        n_done: runs of both kinds that have a file already.
+        n_more: further trainings that held-out folds of suspects take.
+        epoch_seconds: an epoch of each loss, validation included, measured.
+        seconds: of all trainings that are left, one after the other.
+    """
+
+    dataset: Dataset
+    n_runs: int
+    n_tuning: int
+    n_done: int
+    n_more: int
+    epoch_seconds: Mapping[str, float]
+    seconds: float
+
+
+def estimate(
+    config: CompareConfig,
+    out: Path,
+    *,
+    say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Estimate:
+    """Check all that a comparison needs, and time two epochs of each loss; nothing is written.
+
+    Args:
+        config: of the comparison.
+        out: its directory; runs that lie there count as done.
+        say: see :func:`~evoloss.compare.compare`.
+        warn: likewise.
+
+    Raises:
+        EvolossError: if a loss, the data set or the model cannot be had.
+    """
+    here = describe_environment()
+    versions = {name: here[name] for name in ("evoloss", "torch")}
+    planned = prepare(config, versions=versions, say=say, warn=warn)
+    _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
+    epoch_seconds = {
+        name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
+    }
+    rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())
+    tuning = [
+        (name, planned.make(name, seed=seed, lr=rate, read_test=False))
+        for name in planned.losses
+        for rate in rates
+        for seed in seeds
+    ]
+    # Which rates tuning will choose is not known; runs at the one that is set are those without it.
+    reported = [
+        (name, planned.make(name, seed=seed, lr=config.lr))
+        for name in planned.losses
+        for seed in config.seeds
+    ]
+    left = [(name, run) for name, run in (*tuning, *reported) if not run_path(out, run).exists()]
+    with_files = [name for name, run in left if config.keep_plan.wants(run.config)]
+    more = with_files * config.suspects_folds
+    return Estimate(
+        dataset=planned.dataset,
+        n_runs=len(reported),
+        n_tuning=len(tuning),
+        n_done=len(tuning) + len(reported) - len(left),
+        n_more=len(more),
+        epoch_seconds=epoch_seconds,
+        seconds=config.epochs * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
+    )
+
+
+def _seconds(planned: TrainingRuns, name: str, *, epochs: int) -> float:
+    """Time a training of so many epochs."""
+    config = planned.config
+    recipe = replace(config.train_config(seed=0, lr=config.lr), epochs=epochs, eval_every=1)
+    start = time.perf_counter()
+    train(planned.dataset, config.model, planned.losses[name], recipe, loss_name=name, read_test=False)
+    return time.perf_counter() - start
