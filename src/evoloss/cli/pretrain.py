@@ -24,9 +24,10 @@ from evoloss.losses.artefact.card import SCORE_TITLES
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
-from evoloss.pretraining.config import LEAST_GENERATIONS, read_toml
+from evoloss.pretraining.config import LEAST_GENERATIONS
 from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
+from evoloss.pretraining.toml_files import read_toml
 from evoloss.user_paths import expand_user
 
 
