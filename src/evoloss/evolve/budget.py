@@ -31,7 +31,7 @@ SCALES: tuple[Mapping[str, int], ...] = tuple(
     )
 )
 """Sizes of a search, the largest first."""
-WANTED = 15  # generations that a scale should have room for
+WANTED = 30  # generations that a scale should have room for
 VERDICT_TASKS = 4
 """Tasks of a group of the verdict."""
 LEAST_VERDICT, MOST_VERDICT = 8, 32

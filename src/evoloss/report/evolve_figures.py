@@ -142,7 +142,7 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
         raise MissingExtraError.of("matplotlib", "report", "drawing figures") from error
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    axes.set_title(figure_text(title, 90), fontsize=9, loc="left")
+    figure.suptitle(figure_text(title, 110), fontsize=9, x=0.02, ha="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
