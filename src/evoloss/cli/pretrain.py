@@ -95,8 +95,8 @@ def _require_students(arguments: Sequence[str], config: PretrainConfig) -> None:
         ].fitness
         if named and fitness == "ranking":
             raise ConfigError(
-                f"{named[0].partition('=')[0]} describes the tasks of students, and the ranking fitness trains "
-                "none: add --fitness learnability, or leave it out"
+                f"{named[0].partition('=')[0]} describes the tasks of students, and the ranking fitness "
+                "trains none: add --fitness learnability, or leave it out"
             )
 
 

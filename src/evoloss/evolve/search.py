@@ -103,7 +103,7 @@ def evolve(
         >>> from tempfile import TemporaryDirectory
         >>> config = EvolveConfig(purpose="few-samples", classes="2", samples="8-12", budget="0.01s")
         >>> with TemporaryDirectory() as folder:
-        ...     evolve(config, Path(folder) / "mine")
+        ...     evolve(config, Path(folder) / "mine")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         evoloss.errors.ConfigError: a budget of 0 s is too short for these tasks on this machine: ...
     """

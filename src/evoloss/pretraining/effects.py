@@ -15,11 +15,11 @@ _LAYERS = ("hidden", "activation", "features")
 
 
 def without_effect(config: PretrainConfig) -> list[str]:
-    r"""A sentence for each reason why settings that differ from their defaults have no effect.
+    """A sentence for each reason why settings that differ from their defaults have no effect.
 
     Example:
-        >>> without_effect(PretrainConfig(groups=8, margin=0.2))
-        ['no effect of groups: only the learnability fitness (fitness=\'learnability\') trains students', ...]
+        >>> without_effect(PretrainConfig(margin=0.2))
+        ["no effect of margin: the objective 'sign' has no margin"]
     """
     network = make_network(config)
     reasons = (
