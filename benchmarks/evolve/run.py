@@ -1,4 +1,4 @@
-"""A loss evolved for one's own regime, on real data: wine, and the digits 3, 8 and 9, 40 % of the labels wrong.
+"""A loss evolved for one's own regime, on wine and the digits 3, 8 and 9, with 40 % of the labels wrong.
 
     python -m benchmarks.evolve.run                    # evolve, compare; goes on where it was stopped
     python -m benchmarks.evolve.run --skip-evolve      # compare the losses in results/ again
