@@ -76,9 +76,9 @@ def defaults(arguments: Sequence[str]) -> EvolveCommand:
         config = EvolveConfig.from_toml(known.out / EVOLVE_FILE)
         values = {field.name: getattr(config, field.name) for field in fields(EvolveConfig)}
         return EvolveCommand(**values, out=tyro.MISSING)
-    # The purpose is missing, which no instance may be before it is parsed.
     made = EvolveCommand(purpose="noise", out=tyro.MISSING)
-    object.__setattr__(made, "purpose", tyro.MISSING)
+    if not known.resume:  # else the run in the directory says it, and that there is none is told later
+        object.__setattr__(made, "purpose", tyro.MISSING)  # which no instance may be before it is parsed
     return made
 
 
