@@ -47,7 +47,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "percent": (["--for", "noise", "--noise", "40"], "a share is 0.2, not 20"),
     "budget without a unit": (["--for", "noise", "--budget", "10"], "--budget must be a time such as 10m"),
     "clean and noise": (["--for", "clean", "--noise", "0.2"], "leave --noise out, or say --for noise"),
-    "no such data": (["--for", "noise", "--like", "none.csv"], "does not exist"),
+    "no such data": (["--for", "noise", "--like", "none.csv"], "none.csv is not a file that can be read"),
     "target without data": (["--for", "noise", "--target", "y"], "give --like too"),
     "nothing to resume": (["--for", "noise", "--resume"], "nothing to resume in out"),
     "workers": (["--for", "noise", "--workers", "4"], "the serial executor has one worker"),
@@ -140,7 +140,7 @@ def test_a_line_of_status_says_what_where_and_how_long() -> None:
 def test_a_sparkline_shows_the_latest_and_what_is_below_0() -> None:
     assert sparkline([0.0, 2.0, 4.0]) == "▁▅█"
     assert sparkline([-1.0, 0.0, 1.0]) == "▁▅█"
-    assert sparkline([2.0, 2.0], unicode=False) == "##"
+    assert sparkline([2.0, 2.0], unicode=False) == "@@"
     assert len(sparkline([1.0] * 100)) == 40
 
 

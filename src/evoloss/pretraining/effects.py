@@ -11,7 +11,7 @@ _LEARNABILITY = (
     *("groups", "tasks", "rates", "scoring", "nll_weight", "worst_weight", "clean_weight", "clean_tolerance"),
     *("promote", "ranking_floor", "ranking_weight", "elites", "eval_groups"),
 )
-_LAYERS = ("hidden", "activation", "features")
+_LAYERS = ("hidden", "activation")
 
 
 def without_effect(config: PretrainConfig) -> list[str]:
@@ -39,8 +39,8 @@ def without_effect(config: PretrainConfig) -> list[str]:
         (("step_control",) if config.strategy != "es_comma" else (), "the strategy is not es_comma"),
         (("learning_rate",) if config.strategy != "open_es" else (), "the strategy is not open_es"),
         (
-            tuple(name for name in _LAYERS if not hasattr(network, name)),
-            f"a {config.network} network has no such choice",
+            () if getattr(network, "hidden", ()) else _LAYERS,
+            f"a {config.network} network has no hidden layers",
         ),
     )
     changed = {field.name for field in fields(PretrainConfig) if _is_changed(config, field.name)}
