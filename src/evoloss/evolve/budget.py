@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from evoloss.errors import ConfigError
 from evoloss.evolve.ranges import time_text
@@ -18,7 +19,7 @@ from evoloss.pretraining.components import make_network
 from evoloss.pretraining.evaluation.held_out_tasks import TASKS
 from evoloss.pretraining.start import start_point
 
-SCALES: tuple[Mapping[str, int], ...] = tuple(
+SCALES: tuple[Mapping[str, Any], ...] = tuple(
     dict(zip(("groups", "tasks", "popsize", "eval_groups", "elites"), numbers, strict=True))
     for numbers in (
         (32, 4, 32, 16, 5),

@@ -18,9 +18,10 @@ from torch import Tensor
 from evoloss.evolve.budget import LEAST_VERDICT, MOST_VERDICT, VERDICT_TASKS
 from evoloss.evolve.executor import Runs
 from evoloss.fitness import TaskGroupSpec
-from evoloss.losses import LOSSES
 from evoloss.losses.evolved import EvolvedLoss
-from evoloss.networks import LossNetwork
+from evoloss.losses.known.cross_entropy import CrossEntropyLoss
+from evoloss.losses.known.gce import GceLoss
+from evoloss.networks import LossNetwork, SlopesByCount
 from evoloss.random_streams import stream
 from evoloss.students import SlopeTables, Students, tabulate_functions
 from evoloss.students.joined_tables import join_tables
@@ -28,7 +29,7 @@ from evoloss.students.slope_tables import tabulate_network
 from evoloss.tasks import Prior, draw_group
 from evoloss.zoo import SHIPPED
 
-KNOWN = ("cross_entropy", "gce")
+KNOWN: dict[str, SlopesByCount] = {"cross_entropy": CrossEntropyLoss().slopes, "gce": GceLoss().slopes}
 """Known losses of the verdict, as they are used; cross-entropy first."""
 RIVALS = (*KNOWN, *SHIPPED)
 """All losses that an evolved one is compared with."""
@@ -86,7 +87,7 @@ def _shipped() -> list[tuple[LossNetwork, Tensor]]:
 def _tables(network: LossNetwork, params: Tensor, n_classes: int) -> list[SlopeTables]:
     """Tables of the rivals and then of the evolved loss, in one population where that is possible."""
     like = params.float()
-    known = [LOSSES[name]().slopes(n_classes) for name in KNOWN]  # type: ignore[attr-defined]
+    known = [slopes(n_classes) for slopes in KNOWN.values()]
     rivals = [tabulate_functions(known, n_classes, like=like)]
     rivals += [tabulate_network(kind, row[None].to(like), n_classes) for kind, row in _shipped()]
     own = tabulate_network(network, like[None], n_classes)
@@ -171,12 +172,9 @@ def measure_fresh(
 
 def gather_fresh(names: Sequence[str], results: Sequence[GroupResult], rates: int) -> FreshTasks:
     """Put groups together."""
-    return FreshTasks(
-        tuple(names),
-        torch.stack([result.accuracy.double().mean(dim=1) for result in results], dim=1),
-        *(
-            torch.cat([getattr(result, name).double() for result in results], dim=1)
-            for name in ("nll", "scaled_nll", "temperature")
-        ),
-        rates,
+    nll, scaled_nll, temperature = (
+        torch.cat([getattr(result, name).double() for result in results], dim=1)
+        for name in ("nll", "scaled_nll", "temperature")
     )
+    accuracy = torch.stack([result.accuracy.double().mean(dim=1) for result in results], dim=1)
+    return FreshTasks(tuple(names), accuracy, nll, scaled_nll, temperature, rates)

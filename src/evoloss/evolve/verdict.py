@@ -183,7 +183,7 @@ def t_quantile(freedom: int) -> float:
             (1 + (t * at / steps) ** 2 / freedom) ** (-(freedom + 1) / 2) * (1, 4, 2)[_weight(at, steps)]
             for at in range(steps + 1)
         ]
-        return height * sum(values) * t / (3 * steps)
+        return float(height * sum(values) * t / (3 * steps))
 
     low, high = 1.5, 20.0
     while high - low > 1e-4:

@@ -79,7 +79,7 @@ def search_figure(history: Sequence[GenerationRecord], path: Path, *, title: str
         style: dict[str, Any] = {"color": _OWN, "marker": "o", "markersize": 4, "capsize": 2}
         axes.errorbar(generations, points, errors, label="mean of the search, held-out tasks", **style)
     axes.set(xlabel="generation", ylabel="points over cross-entropy")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     if best or held:
         axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
