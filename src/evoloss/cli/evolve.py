@@ -59,7 +59,7 @@ class EvolveCommand(EvolveConfig, ExecutorConfig):
         require_threads(self.threads)
 
     def settings(self) -> EvolveConfig:
-        """What the loss is for, alone."""
+        """The settings of the search alone."""
         return EvolveConfig(**{field.name: getattr(self, field.name) for field in fields(EvolveConfig)})
 
 

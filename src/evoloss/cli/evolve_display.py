@@ -32,7 +32,7 @@ def sparkline(values: Sequence[float], *, unicode: bool = True) -> str:
 
 
 def status(progress: Progress, *, unicode: bool = True) -> str:
-    """What a person wants to know of a search, in a line."""
+    """The state of a search in a line: gain, rejected candidates, time left."""
     parts = [STAGES[progress.stage]]
     if progress.stage == "searching":
         following = progress.generation + 1

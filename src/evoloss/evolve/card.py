@@ -1,4 +1,4 @@
-"""What the card of an evolved loss says of the regime, the verdict and the calibration."""
+"""Notes for the card of an evolved loss: regime, verdict, calibration."""
 
 from __future__ import annotations
 

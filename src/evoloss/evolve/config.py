@@ -29,7 +29,7 @@ IMAGES = "images"
 
 @dataclass(frozen=True, kw_only=True)
 class EvolveConfig:
-    """What a loss is to be evolved for, and for how long.
+    """The regime that a loss is to be evolved for, as people write it, and the budget.
 
     Raises:
         ConfigError: if a value cannot be read or two contradict each other.

@@ -1,4 +1,4 @@
-"""Where students are trained: here, or where an executor says."""
+"""Calls in this process or by an executor."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _tables(network: LossNetwork, params: Tensor, n_classes: int) -> list[SlopeT
 
 @dataclass(frozen=True)
 class FreshTasks:
-    """What was measured on fresh tasks.
+    """Measurements of several losses on fresh tasks.
 
     Attributes:
         names: of the losses, the evolved one last.

@@ -15,7 +15,7 @@ from evoloss.pretraining import PretrainConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """What is searched for a purpose.
+    """The search for a purpose.
 
     Attributes:
         summary: in a phrase.

@@ -31,7 +31,7 @@ class Gain(NamedTuple):
 
 @dataclass
 class Progress:
-    """Where a search stands.
+    """State of a search under way.
 
     Attributes:
         budget: seconds of the whole.

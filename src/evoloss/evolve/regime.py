@@ -14,7 +14,7 @@ MOST_CLASSES, MOST_SAMPLES, MOST_FEATURES, MOST_NOISE = 1000, 100_000, 4096, 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Regime:
-    """What the tasks of a search look like.
+    """Ranges of the tasks of a search.
 
     Attributes:
         purpose: what the loss is for.

@@ -60,7 +60,7 @@ class EvolveResult:
 
 @dataclass(frozen=True)
 class Begin:
-    """What is known when a search begins.
+    """Facts that are known when a search begins.
 
     Attributes:
         regime: what it is for.
@@ -197,7 +197,9 @@ def _search(
 
 
 class _GenerationPace:
-    """How long the next generation may take: as the last ones, of which some look at held-out tasks.
+    """Estimate of the seconds of the next generation, from the last ones.
+
+    Some of them look at held-out tasks, so the longest lately counts.
 
     Args:
         expected: seconds, before there is one.

@@ -23,7 +23,7 @@ _UNEQUAL = 3.0  # times that the largest class has of the smallest, from which c
 
 @dataclass(frozen=True)
 class DataShape:
-    """What is read of a data set.
+    """Shape of a data set.
 
     Attributes:
         name: of the data set.
@@ -46,7 +46,7 @@ class DataShape:
 
     @property
     def text(self) -> str:
-        """What was read, in a sentence."""
+        """The shape in a sentence."""
         largest, smallest = self.class_sizes[0], self.class_sizes[-1]
         sizes = f"of {smallest:,} to {largest:,}" if smallest < largest else f"of {largest:,} each"
         inputs = (
@@ -96,6 +96,10 @@ def shape_of(data: str, target: str | None = None) -> DataShape:
         UnknownNameError: if there is no such data set.
         DataError: if it cannot be read.
         ConfigError: if ``target`` is missing or out of place.
+
+    Example:
+        >>> shape_of("digits").input_shape
+        (1, 8, 8)
     """
     dataset = load_dataset(data, target=target)
     counts = dataset.train.labels.bincount(minlength=dataset.n_classes).tolist()

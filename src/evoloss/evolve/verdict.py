@@ -59,7 +59,7 @@ class LossRow:
 
 @dataclass(frozen=True)
 class EvolveVerdict:
-    """What came of a search.
+    """Verdict on a search.
 
     Attributes:
         text: the verdict in words.
@@ -199,7 +199,7 @@ def _weight(at: int, steps: int) -> int:
 
 
 def _calibration(own: LossRow, cross_entropy: LossRow) -> str:
-    """What to know of the probabilities of classifiers that were trained with the loss."""
+    """Sentences on the probabilities of classifiers that were trained with the loss."""
     measured = (
         f"The best temperature for its students is {own.temperature:.2g} (median over tasks; "
         f"{cross_entropy.temperature:.2g} for cross-entropy's); their negative log-likelihood is "

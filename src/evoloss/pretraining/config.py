@@ -171,7 +171,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         make_python(self)
         # TOML and the command line give lists.
-        require_types(self)
+        require_types(self, PretrainConfig)
         object.__setattr__(self, "hidden", tuple(self.hidden))
         for name in ("classes", *_RANGES):
             object.__setattr__(self, name, tuple(getattr(self, name)))

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def require_types(config: DataclassInstance) -> None:
-    """Check that every field of a configuration has its type.
+def require_types(config: DataclassInstance, kind: type[DataclassInstance]) -> None:
+    """Check that a configuration has the types of the fields of a class, which may be a base of its own.
 
     Raises:
         ConfigError: if one has not.
     """
-    hints = typing.get_type_hints(type(config))
-    for setting in fields(config):
+    hints = typing.get_type_hints(kind)
+    for setting in fields(kind):
         value = getattr(config, setting.name)
         if not fits(value, hints[setting.name]):
             raise ConfigError(f"{setting.name} must be {type_name(hints[setting.name])}, got {value!r}")
