@@ -25,6 +25,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     scale = {"groups": 2, "tasks": 2, "popsize": 6, "eval_groups": 2, "elites": 2}
     monkeypatch.setattr("evoloss.evolve.budget.SCALES", (scale,))
     monkeypatch.setattr("evoloss.evolve.fresh.MOST_VERDICT", 8)
+    monkeypatch.setattr("evoloss.evolve.fresh.LEAST_VERDICT", 6)
 
 
 class Clock:

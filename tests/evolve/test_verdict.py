@@ -76,8 +76,10 @@ def test_the_quantile_is_that_of_scipy(freedom: int) -> None:
 
 
 def test_an_interval_covers_as_often_as_it_says() -> None:
-    draws = torch.randn(400, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64).tolist()
-    covered = sum(found.low < 0 < found.high for found in map(difference_of, draws))
+    draws = torch.randn(400, 2, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    draws[:, 1] = 10 + 4 * draws[:, 1]
+    found = [difference_of(short, long) for short, long in draws.tolist()]
+    covered = sum(one.low < 5 < one.high for one in found)
     assert 0.92 < covered / 400 < 0.98
 
 

@@ -35,7 +35,7 @@ SCALES: tuple[Mapping[str, Any], ...] = tuple(
 WANTED = 30  # generations that a scale should have room for
 VERDICT_TASKS = 4
 """Tasks of a group of the verdict."""
-LEAST_VERDICT, MOST_VERDICT = 8, 32
+LEAST_VERDICT, MOST_VERDICT = 16, 48
 """Groups of fresh tasks that the verdict is measured on."""
 _SAFETY = 1.2  # the judging may take longer than it is expected to
 _LARGEST_JUDGING = 0.4  # share of the budget
