@@ -45,7 +45,7 @@ def write_evolve_figures(result: EvolveResult, folder: Path, recommended: str) -
     verdict_figure(result.verdict.rows, paths[1], title=result.regime.text)
     classes = result.pretrained.config.classes[-1]
     curves = _curves(result.pretrained.loss, recommended, classes)
-    title = f"{result.regime.text}; drawn at {classes} classes"
+    title = f"evolved for {result.regime.purpose}, {classes} classes"
     # A paced loss has its canonical scale at agreement 0 alone.
     canonical = not result.pretrained.loss.is_paced
     loss_curves_figure(curves, paths[2], title=title, canonical=canonical)
