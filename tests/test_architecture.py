@@ -34,10 +34,11 @@ ROOMS: dict[str, set[str]] = {
     "sweeps": {"executors"},
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
-    "report": {"training", "compare", "ablate", "diagnostics", "pretraining"},
+    "evolve": {"networks", "tasks", "students", "fitness", "losses", "zoo", "pretraining", "data"},
+    "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "evolve"},
     "cli": {
         *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
-        *("compare", "ablate", "sweeps", "report"),
+        *("compare", "ablate", "sweeps", "report", "evolve"),
     },
 }
 GROUND = {

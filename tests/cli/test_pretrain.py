@@ -125,6 +125,14 @@ def test_a_search_that_has_not_settled_says_so(tmp_path: Path, capsys: pytest.Ca
     assert scores["consistency"] < 0.99
 
 
+def test_settings_without_effect_are_told(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = ["--config", str(config_file), "--groups", "9", "--out", str(tmp_path / "run")]
+    assert main(["pretrain", *run]) == 0
+    assert "note: no effect of groups: only the learnability fitness" in capsys.readouterr().out
+
+
 def test_resume_goes_on(config_file: Path, tmp_path: Path):
     out = str(tmp_path / "run")
     assert main(["pretrain", "--out", out, "--config", str(config_file)]) == 0
@@ -137,6 +145,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "not toml": (["--config", "bad.toml"], "the configuration bad.toml is not TOML"),
     "unknown key": (["--config", "key.toml"], "no setting in key.toml, 'popsiz'. Did you mean 'popsize'?"),
     "wrong type": (["--config", "type.toml"], "type.toml: popsize must be of type int, got 'many'"),
+    "a prior without students": (["--prior", "general"], "--prior describes the tasks of students"),
+    "noise without students": (["--prior-noise", "0.1", "0.2"], "add --fitness learnability"),
     "nothing to resume": (["--resume"], "there is nothing to resume; start without --resume"),
     "odd population": (["--strategy", "open_es", "--popsize", "9"], "popsize must be an even integer"),
     "pycma and chaos": (["--strategy", "pycma", "--mutation", "chaotic"], "pycma draws its own"),

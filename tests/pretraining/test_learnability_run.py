@@ -145,3 +145,26 @@ def test_judgements_of_several_are_those_of_each() -> None:
     alone = evaluate_held_out(config(), network, params[1:], "stop")  # type: ignore[arg-type]
     assert both[1].score == pytest.approx(alone[0].score, abs=1e-6)
     assert both[1].short == pytest.approx(alone[0].short, abs=1e-4)
+
+
+def test_a_run_that_is_ended_from_outside_is_that_of_so_many_generations(tmp_path: Path) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def until(generation: int, seconds: float) -> bool:
+        asked.append((generation, seconds > 0))
+        return generation >= 3
+
+    stages: list[str] = []
+    ended = pretrain(config(generations=None), out=tmp_path, until=until, on_stage=stages.append)
+    assert ended.config == config(generations=3)
+    assert stages == ["choosing", "reporting"]
+    assert {generation for generation, _ in asked} == {1, 2, 3}
+    assert same_result(ended, pretrain(config(generations=3)))
+    assert PretrainConfig.from_toml(tmp_path / "pretrain.toml") == config(generations=3)
+
+
+def test_looks_at_held_out_tasks_have_an_error() -> None:
+    result = pretrain(config(eval_groups=4))
+    for record in result.history:
+        assert (record.held_out_error is None) == (record.held_out_advantage is None)
+        assert record.held_out_error is None or record.held_out_error >= 0

@@ -154,6 +154,24 @@ def test_scores_are_accuracy_and_nll_of_the_weights() -> None:
     assert scores.usable.all()
 
 
+def test_the_temperature_is_the_best_of_the_plan() -> None:
+    choices = (0.25, 0.5, 2.0, 4.0, 8.0)
+    scores = Students(CONFIG, TASKS, replace(PLAN, temperatures=choices)).train(TABLES, keep_weights=True)
+    assert scores.weights is not None
+    logits = forward(scores.weights, TASKS.x_test)
+    target = TASKS.y_test.expand(6, 2, -1).flatten()
+    costs = torch.stack(
+        [
+            F.cross_entropy((logits / t).flatten(0, 2), target, reduction="none").view(6, 2, -1).mean(dim=2)
+            for t in (1.0, *choices)
+        ]
+    )
+    least, at = costs.min(dim=0)
+    torch.testing.assert_close(scores.test_scaled_nll[-1], least)
+    torch.testing.assert_close(scores.temperature[-1], least.new_tensor((1.0, *choices))[at])
+    assert (Students(CONFIG, TASKS, PLAN).train(TABLES).temperature == 1).all()
+
+
 def test_evaluations_do_not_change_the_training() -> None:
     often = Students(CONFIG, TASKS, replace(PLAN, evaluate_at=tuple(range(13)))).train(TABLES)
     once = Students(CONFIG, TASKS, PLAN).train(TABLES)

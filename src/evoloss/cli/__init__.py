@@ -22,6 +22,11 @@ from evoloss.safe_text import one_line
 # Name, module, class of the configuration, one line. Modules are imported when their command is called, so
 # that `evoloss losses` needs neither Fabric nor matplotlib, and nothing is imported to print the usage.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "evolve": (
+        "evoloss.cli.evolve",
+        "EvolveCommand",
+        "evolve a loss for your own regime in minutes, with a verdict",
+    ),
     "pretrain": ("evoloss.cli.pretrain", "PretrainCommand", "evolve a loss from synthetic pairs"),
     "compare": ("evoloss.cli.compare", "CompareCommand", "train classifiers with several losses and compare"),
     "ablate": (

@@ -20,8 +20,8 @@ from evoloss.cli.termination import terminable
 from evoloss.executors import ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.config import read_toml
 from evoloss.pretraining.memory import require_memory_for
+from evoloss.pretraining.toml_files import read_toml
 from evoloss.report.ablation_figure import STEMS, write_ablation_figures
 from evoloss.report.ablation_table import rich_ablation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +24,12 @@ from evoloss.losses.artefact.card import SCORE_TITLES
 from evoloss.networks import NETWORKS
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
-from evoloss.pretraining.config import LEAST_GENERATIONS, read_toml
+from evoloss.pretraining.config import LEAST_GENERATIONS
+from evoloss.pretraining.effects import without_effect
+from evoloss.pretraining.loop import Stage
 from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
+from evoloss.pretraining.toml_files import read_toml
 from evoloss.user_paths import expand_user
 
 
@@ -76,8 +79,25 @@ def defaults(arguments: Sequence[str]) -> PretrainCommand:
     if source is None and known.resume and known.out is not None and (known.out / CONFIG_FILE).exists():
         source = known.out / CONFIG_FILE
     config = PretrainConfig() if source is None else PretrainConfig.from_dict(read_toml(source), str(source))
+    _require_students(arguments, config)
     values = {field.name: getattr(config, field.name) for field in fields(PretrainConfig)}
     return PretrainCommand(**values, out=tyro.MISSING, config=source)
+
+
+def _require_students(arguments: Sequence[str], config: PretrainConfig) -> None:
+    """Refuse a prior by name where no student is trained on it, the prior that is the default too."""
+    named = [one for one in arguments if one.startswith("--prior")]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--fitness", default=config.fitness)
+    with suppress(argparse.ArgumentError):
+        fitness = parser.parse_known_args([one for one in arguments if one not in ("-h", "--help")])[
+            0
+        ].fitness
+        if named and fitness == "ranking":
+            raise ConfigError(
+                f"{named[0].partition('=')[0]} describes the tasks of students, and the ranking fitness "
+                "trains none: add --fitness learnability, or leave it out"
+            )
 
 
 def run(command: PretrainCommand) -> int:
@@ -89,11 +109,18 @@ def run(command: PretrainCommand) -> int:
             "an executor trains the students of the learnability fitness; the ranking fitness is one "
             "small product a generation and stays in this process: leave --executor out"
         )
+    for sentence in without_effect(config):
+        console.say(f"note: {sentence}")
     torch.set_num_threads(command.threads)
     try:
         with terminable(), _executor(command) as executor, _progress(console, config) as show:
             result = pretrain(
-                config, out=command.out, resume=command.resume, on_generation=show, executor=executor
+                config,
+                out=command.out,
+                resume=command.resume,
+                on_generation=show,
+                on_stage=show.stage,
+                executor=executor,
             )
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
@@ -176,6 +203,12 @@ def _progress(console: Terminal, config: PretrainConfig) -> Iterator[_Show]:
         yield _Show(progress, config)
 
 
+_STAGES: dict[Stage, str] = {
+    "choosing": "evolved, choosing among the best",
+    "reporting": "evolved, reporting on the chosen one",
+}
+
+
 class _Show:
     """Puts each generation's record on the bar."""
 
@@ -186,11 +219,15 @@ class _Show:
         self.most = config.most_generations
         self.began: tuple[int, float] | None = None
         self.held_out = ""
+        self.task = self.progress.add_task("evolving", total=self.expected, status="")
+
+    def stage(self, stage: Stage) -> None:
+        """Say what is done after the last generation, which may take minutes."""
+        self.progress.update(self.task, description=_STAGES[stage])
 
     def __call__(self, record: GenerationRecord) -> None:
         if self.began is None:  # a resumed run starts in the middle, and its rate is that of this part
             self.began = (record.generation, record.seconds)
-            self.task = self.progress.add_task("evolving", total=self.expected, status="")
         done, seconds = record.generation - self.began[0], record.seconds - self.began[1]
         if record.generation > self.expected:
             self.expected = self.most

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tomli_w
 
@@ -17,7 +16,7 @@ from evoloss.mutation.chaotic import Drives
 from evoloss.mutation.orders import Order
 from evoloss.networks import DEFAULT_GRID, NETWORKS, Features, NetworkOptions
 from evoloss.pairs import DEFAULT_WEIGHTS, ErrorKind, PairsConfig
-from evoloss.pretraining.field_types import fits, type_name
+from evoloss.pretraining.field_types import fits, require_names, require_types, type_name
 from evoloss.pretraining.names import (
     ActivationName,
     MapName,
@@ -28,16 +27,16 @@ from evoloss.pretraining.names import (
     StrategyName,
 )
 from evoloss.pretraining.start import require_start
+from evoloss.pretraining.toml_files import read_toml
 from evoloss.python_settings import make_python
-from evoloss.regular_files import read_regular_text
 from evoloss.safe_text import quoted
 from evoloss.strategies.evolution_strategy import StepControl
 from evoloss.tasks import Prior, named_prior
 
 FitnessName = Literal["ranking", "learnability"]
-MAX_TOML_BYTES = 1 << 20
 LEAST_GENERATIONS, _MOST_UNTIL_SETTLED = 300, 2000  # of a run that is not told how many
 _NO_FILE = "the configuration"
+_RANGES = ("prior_classes", "prior_samples", "prior_noise", "prior_features")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +84,11 @@ class PretrainConfig:
     """Training samples of a task, low and high; empty for the prior's own."""
     prior_noise: tuple[float, ...] = ()
     """Share of wrong training labels, low and high, for every task; empty for the prior's own."""
+    prior_features: tuple[int, ...] = ()
+    """Input features of the tasks (of each patch, where inputs are made of patches), low and high; empty for
+    the prior's own."""
+    prior_imbalanced: float | None = None
+    """Share of tasks with unequal classes; left out, the prior's own."""
     groups: int = 3
     """Groups of tasks a generation, each of one shape."""
     tasks: int = 4
@@ -167,13 +171,14 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         make_python(self)
         # TOML and the command line give lists.
-        self._check_types()
+        require_types(self, PretrainConfig)
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        for name in ("classes", "prior_classes", "prior_samples", "prior_noise"):
+        for name in ("classes", *_RANGES):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        self._check_names()
+        require_names(self)
         self._check_numbers()
         self._check_network()
+        self._check_fitness()
         # They check their own fields.
         self.ranking  # noqa: B018
         self.learnability  # noqa: B018
@@ -193,19 +198,17 @@ class PretrainConfig:
                 f"the error 'dominance' treats classes alike; a {self.network} network does not"
             )
 
-    def _check_types(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for setting in fields(PretrainConfig):
-            value = getattr(self, setting.name)
-            if not fits(value, hints[setting.name]):
-                raise ConfigError(f"{setting.name} must be {type_name(hints[setting.name])}, got {value!r}")
+    def _check_fitness(self) -> None:
+        """Refuse a prior that no student would be trained on: whoever names one expects that it matters."""
+        named = [name for name in ("prior", *_RANGES, "prior_imbalanced") if self._is_changed(name)]
+        if self.fitness == "ranking" and named:
+            raise ConfigError(
+                f"{named[0]} describes the tasks of students, and the ranking fitness trains none: add "
+                f"fitness='learnability' (--fitness learnability), or leave {named[0]} out"
+            )
 
-    def _check_names(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for setting in fields(self):
-            hint = hints[setting.name]
-            if typing.get_origin(hint) is Literal and getattr(self, setting.name) not in get_args(hint):
-                raise UnknownNameError.among(setting.name, str(getattr(self, setting.name)), get_args(hint))
+    def _is_changed(self, name: str) -> bool:
+        return bool(getattr(self, name) != getattr(type(self), name))
 
     def _check_numbers(self) -> None:
         at_least = {"generations": 0, "seed": 0, "popsize": 2, "pairs": 2, "eval_every": 1, "eval_pairs": 2}
@@ -264,7 +267,12 @@ class PretrainConfig:
     def task_prior(self) -> Prior:
         """The distribution of tasks and students."""
         return named_prior(
-            self.prior, classes=self.prior_classes, samples=self.prior_samples, noise=self.prior_noise
+            self.prior,
+            classes=self.prior_classes,
+            samples=self.prior_samples,
+            noise=self.prior_noise,
+            features=self.prior_features,
+            imbalanced=self.prior_imbalanced,
         )
 
     @property
@@ -312,17 +320,3 @@ class PretrainConfig:
     def to_toml(self) -> str:
         """The configuration as TOML: every field written out but those that are None, which TOML has not."""
         return tomli_w.dumps({name: value for name, value in self.to_dict().items() if value is not None})
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file, with or without a byte order mark.
-
-    Raises:
-        ConfigError: if it cannot be read or is not TOML.
-    """
-    try:
-        return tomllib.loads(read_regular_text(Path(path), MAX_TOML_BYTES))
-    except OSError as error:
-        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # broken TOML, broken UTF-8, brackets without end
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from error

@@ -4,7 +4,39 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any, Literal, get_args
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from evoloss.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def require_types(config: DataclassInstance, kind: type[DataclassInstance]) -> None:
+    """Check that a configuration has the types of the fields of a class, which may be a base of its own.
+
+    Raises:
+        ConfigError: if one has not.
+    """
+    hints = typing.get_type_hints(kind)
+    for setting in fields(kind):
+        value = getattr(config, setting.name)
+        if not fits(value, hints[setting.name]):
+            raise ConfigError(f"{setting.name} must be {type_name(hints[setting.name])}, got {value!r}")
+
+
+def require_names(config: DataclassInstance) -> None:
+    """Check that every field that is one of several names is one of them.
+
+    Raises:
+        UnknownNameError: if one is not.
+    """
+    hints = typing.get_type_hints(type(config))
+    for setting in fields(config):
+        hint = hints[setting.name]
+        if typing.get_origin(hint) is Literal and getattr(config, setting.name) not in get_args(hint):
+            raise UnknownNameError.among(setting.name, str(getattr(config, setting.name)), get_args(hint))
 
 
 def fits(value: object, hint: Any) -> bool:

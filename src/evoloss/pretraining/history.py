@@ -36,6 +36,7 @@ class GenerationRecord:
             points, on the tasks of this generation; None without students.
         held_out_advantage: likewise of the search's mean on held-out tasks, where it was measured.
         held_out_score: what the search's mean is chosen by, on the same tasks.
+        held_out_error: standard error of ``held_out_advantage`` over groups of tasks.
         attempt: from which of the run's starts, counted from 1; None in histories of version 0.3 and before.
     """
 
@@ -51,6 +52,7 @@ class GenerationRecord:
     held_out_advantage: float | None = None
     held_out_score: float | None = None
     attempt: int | None = None
+    held_out_error: float | None = None
 
 
 _OPTIONAL = {name for name, hint in GenerationRecord.__annotations__.items() if "None" in hint}

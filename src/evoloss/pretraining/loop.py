@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from torch import Tensor
 from evoloss.atomic_files import write_text
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import CanonicalFormError, CheckpointError
-from evoloss.fitness import Evaluation, LearnabilityFitness, RankingFitness, RankingScores, Submits, trainable
+from evoloss.fitness import LearnabilityFitness, RankingFitness, Submits, trainable
 from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
@@ -32,12 +34,17 @@ from evoloss.pretraining.evaluation.usable import is_usable, no_usable_loss, wit
 from evoloss.pretraining.history import GenerationRecord, HistoryFile
 from evoloss.pretraining.lookahead import Lookahead
 from evoloss.pretraining.memory import require_memory_for
+from evoloss.pretraining.records import record_of
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES, PretrainResult
 from evoloss.pretraining.start import attempt_labels, start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
 
 OnGeneration = Callable[[GenerationRecord], None]
+Until = Callable[[int, float], bool]
+"""Tells whether a search ends with this generation, from the seconds that it has taken."""
+Stage = Literal["choosing", "reporting"]
+OnStage = Callable[[Stage], None]
 
 
 def pretrain(
@@ -46,6 +53,8 @@ def pretrain(
     out: str | Path | None = None,
     resume: bool = False,
     on_generation: OnGeneration | None = None,
+    on_stage: OnStage | None = None,
+    until: Until | None = None,
     executor: Submits | None = None,
 ) -> PretrainResult:
     """Evolve a classification loss from synthetic pairs and tasks; no data set is read.
@@ -55,6 +64,10 @@ def pretrain(
         out: a directory for history, checkpoints, configuration, and the loss with its summary; optional.
         resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
         on_generation: called with each record, for progress.
+        on_stage: called when the generations are over and what they found is judged: ``"choosing"`` among the
+            elites, then ``"reporting"`` on the one that was chosen.
+        until: asked after every generation; where it says True the search ends, and the result, its
+            configuration included, is that of a run that was asked for so many generations.
         executor: where students are trained, such as one of :mod:`evoloss.executors`; in this process if it
             is None. The bits are the same on machines of one kind.
 
@@ -78,19 +91,19 @@ def pretrain(
     require_memory_for(config)
     show = on_generation or (lambda record: None)
     if out is None:
-        return _evolve(_Run(config, None, resume, executor), show)
+        return _evolve(_Run(config, None, resume, executor, until), show, on_stage)
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out} is a file; a run needs a directory, name another")
     # The settings of a run that goes on may have been changed by hand, and its checkpoint is checked.
     require_replaceable(out, OWN_FILES if resume else RUN_FILES)
     with hold_directory(out, "pretrain"):
-        result = _evolve(_Run(config, out, resume, executor), show)
+        result = _evolve(_Run(config, out, resume, executor, until), show, on_stage)
         result.save(out)
     return result
 
 
-def _evolve(run: _Run, on_generation: OnGeneration) -> PretrainResult:
+def _evolve(run: _Run, on_generation: OnGeneration, on_stage: OnStage | None) -> PretrainResult:
     try:
         run.finish(on_generation)
     except KeyboardInterrupt:
@@ -98,7 +111,7 @@ def _evolve(run: _Run, on_generation: OnGeneration) -> PretrainResult:
         raise
     finally:
         run.close()
-    return run.result()
+    return run.result(on_stage or (lambda stage: None))
 
 
 class _Run:
@@ -110,8 +123,9 @@ class _Run:
         out: Path | None,
         resume: bool,
         executor: Submits | None = None,
+        until: Until | None = None,
     ) -> None:
-        self.config, self.out, self.executor = config, out, executor
+        self.config, self.out, self.executor, self.until = config, out, executor, until
         self.network = make_network(config)
         self.strategy = make_strategy(config)
         self.held_out = held_out_pairs(config.classes, config.eval_pairs, config.pairs_mixture)
@@ -153,7 +167,7 @@ class _Run:
 
     def finish(self, on_generation: OnGeneration) -> None:
         """Run the generations that are left."""
-        while not self._is_over(self.checkpoint.generation, self.checkpoint.incumbent):
+        while not self._ends(self.checkpoint.generation, self.checkpoint.incumbent):
             record = self._generation(self.checkpoint.generation + 1)
             on_generation(record)
             late = time.monotonic() - self.saved_at > self.config.checkpoint_seconds
@@ -172,13 +186,14 @@ class _Run:
         state = self.strategy.tell(asked, candidates, evaluation.fitness)
         best, mean = candidates[int(evaluation.fitness.argmin())].clone(), self.strategy.mean(state)
         attempt, incumbent = self.checks.after(generation, attempt, self.checkpoint.incumbent, mean, best)
-        is_due = generation % config.eval_every == 0 or self._is_over(generation, incumbent)
+        is_due = generation % config.eval_every == 0 or self._ends(generation, incumbent)
         advantages = self._evaluate_mean(mean) if is_due and config.fitness == "learnability" else None
         elites = self.checkpoint.elites
         if advantages is not None:
             elites = elites.with_one_more(mean, advantages.score, generation, config.elites)
         scores = score_all(self.network, mean, self.held_out) if is_due else None
-        record = self._record(generation, evaluation, state, scores, advantages)
+        seconds, number = time.monotonic() - self.began, self.checkpoint.attempt.number + 1
+        record = record_of(generation, seconds, number, evaluation, state, scores, advantages)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:
             self.records.append(record)
@@ -187,6 +202,17 @@ class _Run:
         attempt, state = self._go_on(generation, attempt, incumbent, state)
         self.checkpoint = Checkpoint(generation, record.seconds, state, best, elites, attempt, incumbent)
         return record
+
+    def _ends(self, generation: int, incumbent: Incumbent | None) -> bool:
+        """Return whether this generation is the last one, or is made the last one by who watches the run."""
+        if self._is_over(generation, incumbent):
+            return True
+        if not generation or self.until is None:
+            return False
+        if not self.until(generation, time.monotonic() - self.began):
+            return False
+        self.config = replace(self.config, generations=generation)
+        return True
 
     def _is_over(self, generation: int, incumbent: Incumbent | None) -> bool:
         """Return whether this generation is the last one."""
@@ -236,35 +262,6 @@ class _Run:
     def _block(self, block: int, workspaces: Sequence[Workspace]) -> list[RankingFitness]:
         return make_block(self.config, self.network, block, workspaces)
 
-    def _record(
-        self,
-        generation: int,
-        evaluation: Evaluation,
-        state: dict[str, Tensor],
-        scores: Mapping[int, RankingScores] | None,
-        advantages: HeldOutAdvantage | None,
-    ) -> GenerationRecord:
-        accepted = evaluation.fitness.isfinite()
-        fitness = evaluation.fitness[accepted]
-        best = int(evaluation.fitness.argmin()) if len(fitness) else None
-        sigma = state.get("sigma")
-        return GenerationRecord(
-            generation=generation,
-            fitness_best=None if best is None else float(evaluation.fitness[best]),
-            fitness_mean=float(fitness.mean()) if len(fitness) else None,
-            consistency_best=None if best is None else float(evaluation.consistency[best]),
-            rejected=evaluation.rejected,
-            sigma=None if sigma is None else float(sigma.mean()),
-            seconds=time.monotonic() - self.began,
-            held_out_consistency=min(score.consistency for score in scores.values()) if scores else None,
-            advantage_best=None
-            if best is None or evaluation.advantage is None
-            else float(evaluation.advantage[best]),
-            held_out_advantage=None if advantages is None else advantages.accuracy,
-            held_out_score=None if advantages is None else advantages.score,
-            attempt=self.checkpoint.attempt.number + 1,
-        )
-
     def save(self) -> None:
         """Write a checkpoint, unless the one on disk is this one already."""
         if self.out is not None and self.saved_generation != self.checkpoint.generation:
@@ -279,12 +276,14 @@ class _Run:
         if self.history is not None:
             self.history.close()
 
-    def result(self) -> PretrainResult:
+    def result(self, on_stage: OnStage) -> PretrainResult:
         advantage, network = None, self.network
+        on_stage("choosing")
         chosen = self._choose_elite()
         is_judged = chosen is not None or not self.records  # of no search the start is
         chosen = chosen or self._choose()
         if is_judged and self.config.fitness == "learnability":
+            on_stage("reporting")
             rows = chosen.params[None]
             (advantage,) = evaluate_held_out(self.config, network, rows, "report", self.executor)
         params = chosen.params.to(torch.float32)

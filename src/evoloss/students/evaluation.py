@@ -20,11 +20,13 @@ class StudentMetrics(NamedTuple):
         nll: mean negative log-likelihood of the labels.
         scaled_nll: the least of it after dividing the logits by one of the temperatures, which leaves out
             what a temperature can mend; equal to ``nll`` without temperatures.
+        temperature: that temperature; 1 where none of them is better.
     """
 
     accuracy: Tensor
     nll: Tensor
     scaled_nll: Tensor
+    temperature: Tensor
 
 
 def evaluate_students(
@@ -61,11 +63,16 @@ def evaluate_students(
             total -= _label_log_probs(logits / temperature, index)
     nll = (nll / inputs.shape[2]).T
     finite = nll.isfinite()
-    least = torch.stack(scaled).amin(dim=0).T / inputs.shape[2] if scaled else nll
+    least, best = nll, torch.ones_like(nll)
+    if scaled:
+        values, at = torch.stack(scaled).min(dim=0)
+        least = values.T / inputs.shape[2]
+        best = torch.where(least < nll, nll.new_tensor(temperatures)[at.T], best)
     return StudentMetrics(
         torch.where(finite, correct.T / inputs.shape[2], torch.nan),
         torch.where(finite, nll, torch.nan),
         torch.where(finite, torch.minimum(least, nll), torch.nan),
+        torch.where(finite, best, torch.nan),
     )
 
 

@@ -40,6 +40,7 @@ class StudentScores(NamedTuple):
         test_accuracy: shape ``(len(steps), popsize, tasks)``; a tie between k classes counts 1 / k.
         test_nll: mean negative log-likelihood of the test labels, likewise.
         test_scaled_nll: the same with the best of the plan's temperatures, likewise.
+        temperature: the best of the plan's temperatures, or 1, likewise.
         train_accuracy: on the training labels as they are, noise included, likewise; None if not measured.
         diverged: students that were not finite at an evaluation or at the end, ``(popsize, tasks)``.
         usable: candidates with a table; the others were not trained, ``(popsize,)``.
@@ -50,6 +51,7 @@ class StudentScores(NamedTuple):
     test_accuracy: Tensor
     test_nll: Tensor
     test_scaled_nll: Tensor
+    temperature: Tensor
     train_accuracy: Tensor | None
     diverged: Tensor
     usable: Tensor
@@ -133,8 +135,8 @@ class Students:
             )
         like, steps = self._data.like, self._data.evaluate_at
         popsize, n_tasks = len(tables), self.tasks.n_tasks
-        empty = like.new_full((4, len(steps), popsize, n_tasks), torch.nan)
-        accuracy, nll, scaled_nll, train_accuracy = empty.unbind()
+        empty = like.new_full((5, len(steps), popsize, n_tasks), torch.nan)
+        accuracy, nll, scaled_nll, temperature, train_accuracy = empty.unbind()
         diverged = torch.zeros(popsize, n_tasks, dtype=torch.bool, device=like.device)
         final_weights = [
             (weight.new_zeros(popsize, *weight.shape), bias.new_zeros(popsize, *bias.shape))
@@ -146,7 +148,8 @@ class Students:
         for rows in torch.tensor_split(usable, -(-len(usable) // self.chunk)) if len(usable) else ():
             students = StudentChunk(self._data, tables[rows], self._workspace, self._compiled)
             for at, (metrics, on_training) in enumerate(students.train()):
-                accuracy[at, rows], nll[at, rows], scaled_nll[at, rows] = metrics
+                for metric, values in zip(empty, metrics, strict=False):
+                    metric[at, rows] = values
                 train_accuracy[at, rows] = on_training
             diverged[rows] = ~(students.finite() & nll[:, rows].isfinite().all(dim=0))
             if keep_weights:
@@ -158,6 +161,7 @@ class Students:
             accuracy,
             nll,
             scaled_nll,
+            temperature,
             train_accuracy if self.plan.measure_training else None,
             diverged,
             tables.exists,

@@ -188,6 +188,8 @@ def named_prior(
     classes: tuple[int, ...] = (),
     samples: tuple[int, ...] = (),
     noise: tuple[float, ...] = (),
+    features: tuple[int, ...] = (),
+    imbalanced: float | None = None,
 ) -> Prior:
     """A prior of :data:`PRIORS`, narrowed or moved to a regime.
 
@@ -197,6 +199,9 @@ def named_prior(
         samples: training samples ``(low, high)``, of long tasks too; empty for the prior's own.
         noise: share of wrong labels ``(low, high)``; every task has noise then, unless both are 0. Empty for
             the prior's own.
+        features: input features ``(low, high)``, of a patch where inputs are made of patches; empty for the
+            prior's own.
+        imbalanced: share of tasks with unequal classes; None for the prior's own.
 
     Raises:
         UnknownNameError: if there is no such prior.
@@ -210,7 +215,8 @@ def named_prior(
     if name not in PRIORS:
         raise UnknownNameError.among("prior", name, PRIORS)
     prior = PRIORS[name]
-    for label, given in (("classes", classes), ("samples", samples), ("noise", noise)):
+    ranges = {"classes": classes, "samples": samples, "noise": noise, "features": features}
+    for label, given in ranges.items():
         if len(given) not in (0, 2):
             raise ConfigError(f"prior_{label} must be a range of two numbers, low and high; got {given}")
     if classes:
@@ -219,4 +225,8 @@ def named_prior(
         prior = replace(prior, samples=(samples[0], samples[1]), long_samples=(samples[0], samples[1]))
     if noise:
         prior = replace(prior, noise=(noise[0], noise[1]), noisy=1.0 if noise[1] > 0 else 0.0)
+    if features:
+        prior = replace(prior, features=(features[0], features[1]))
+    if imbalanced is not None:
+        prior = replace(prior, imbalanced=imbalanced)
     return prior

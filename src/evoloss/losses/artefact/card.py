@@ -53,7 +53,7 @@ def card_text(
         "loss = criterion(logits, target)  # as nn.CrossEntropyLoss",
         "```",
         "",
-        _origin(record.get("pretraining")),
+        _origin(record.get("pretraining"), record.get("evolve")),
     ]
     if record.get("notes"):
         lines += ["", paragraphs(record["notes"]).strip()]
@@ -64,8 +64,13 @@ def card_text(
     return "\n".join(lines) + "\n"
 
 
-def _origin(pretraining: Any) -> str:
+def _origin(pretraining: Any, evolve: Any = None) -> str:
     """The sentence that says where the parameters are from."""
+    if isinstance(evolve, Mapping) and evolve.get("data_shape") is not None:
+        return (
+            "It was learned from synthetic prediction-label pairs and tasks; of a data set only the shape "
+            "was read, which is below."
+        )
     if not isinstance(pretraining, Mapping) or pretraining.get("generations") != 0:
         return "It was learned from synthetic prediction-label pairs alone; no data set was read."
     if pretraining.get("start") == "set_by_hand":

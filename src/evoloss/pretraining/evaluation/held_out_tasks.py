@@ -8,6 +8,8 @@ early and lose late.
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +71,7 @@ class HeldOutAdvantage:
         long: likewise on long tasks.
         stretched: likewise on tasks trained ``stretch`` times longer.
         nll: calibrated negative log-likelihood less cross-entropy's, all tasks.
+        groups: the mean difference in accuracy of each group of tasks, which share a shape, in points.
     """
 
     score: float
@@ -76,12 +79,18 @@ class HeldOutAdvantage:
     long: list[float]
     stretched: list[float]
     nll: list[float]
+    groups: list[float]
 
     @property
     def accuracy(self) -> float:
         """Mean difference in accuracy over all tasks, in points."""
         every = self.short + self.long + self.stretched
         return sum(every) / len(every)
+
+    @property
+    def error(self) -> float:
+        """Standard error of that mean, in points; groups are what is independent, not the tasks in them."""
+        return statistics.stdev(self.groups) / math.sqrt(len(self.groups))
 
 
 def evaluate_held_out(
@@ -100,12 +109,15 @@ def evaluate_held_out(
     for row in range(len(params)):
         by_kind: dict[str, list[float]] = {"short": [], "long": [], "stretched": []}
         nll: list[float] = []
+        groups: list[float] = []
         for spec, result in zip(specs, results, strict=True):
             longer = spec.group >= config.eval_groups
             kind = "stretched" if longer else "long" if spec.long else "short"
-            by_kind[kind] += (result.accuracy[-1, 1 + row] - result.accuracy[-1, 0]).tolist()
+            gains = result.accuracy[-1, 1 + row] - result.accuracy[-1, 0]
+            by_kind[kind] += gains.tolist()
+            groups.append(float(gains.mean()))
             nll += (result.nll[-1, 1 + row] - result.nll[-1, 0]).tolist()
         own = [robust_mean(group[row : row + 1], config.worst_weight) for group in scores]
         score = float(sum(float(mean) for mean in own) / len(own)) - float(penalty[row])
-        advantages.append(HeldOutAdvantage(score, nll=nll, **by_kind))
+        advantages.append(HeldOutAdvantage(score, nll=nll, groups=groups, **by_kind))
     return advantages

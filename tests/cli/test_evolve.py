@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from evoloss import EvolvedLoss
+from evoloss.cli import main
+from evoloss.cli.evolve import EvolveCommand
+from evoloss.cli.evolve_display import _Lines, _Live, display, sparkline, status
+from evoloss.cli.terminal import Terminal
+from evoloss.evolve.progress import Gain, Progress
+from tests.evolve.small import small_priors
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_priors(monkeypatch)
+    scale = {"groups": 2, "tasks": 1, "popsize": 6, "eval_groups": 2, "elites": 1}
+    monkeypatch.setattr("evoloss.evolve.budget.SCALES", (scale,))
+    monkeypatch.setattr("evoloss.evolve.fresh.MOST_VERDICT", 8)
+    monkeypatch.setattr("evoloss.evolve.fresh.LEAST_VERDICT", 6)
+
+
+def test_help_lists_every_setting_and_purpose(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evolve", "--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    for field in fields(EvolveCommand):
+        assert f"--{'for' if field.name == 'purpose' else field.name.replace('_', '-')}" in printed
+    assert "{noise,clean,few-samples,memorisation}" in printed
+
+
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    "no purpose": ([], "--for"),
+    "unknown purpose": (["--for", "nois"], "noise"),
+    "percent": (["--for", "noise", "--noise", "40"], "a share is 0.2, not 20"),
+    "budget without a unit": (["--for", "noise", "--budget", "10"], "--budget must be a time such as 10m"),
+    "clean and noise": (["--for", "clean", "--noise", "0.2"], "leave --noise out, or say --for noise"),
+    "no such data": (["--for", "noise", "--like", "none.csv"], "none.csv is not a file that can be read"),
+    "target without data": (["--for", "noise", "--target", "y"], "give --like too"),
+    "nothing to resume": (["--for", "noise", "--resume"], "nothing to resume in out"),
+    "workers": (["--for", "noise", "--workers", "4"], "the serial executor has one worker"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_explained_in_a_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, text = MISTAKES[name]
+    try:
+        code: Any = main(["evolve", "--out", "out", *arguments])
+    except SystemExit as stopped:  # mistakes that the parser of the command line finds
+        code = stopped.code
+    printed = capsys.readouterr()
+    assert code == 2
+    assert text in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_like_a_data_set_from_the_first_line_to_the_verdict(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "wines.csv"
+    rows = [f"{n % 7},{n * 31 % 17},{('red', 'white', 'rose')[n % 3]}" for n in range(60)]
+    table.write_text("a,b,kind\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "mine"
+    like = ["--like", str(table), "--target", "kind", "--samples", "20-30"]
+    assert main(["evolve", "--for", "noise", *like, "--budget", "8s", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "Read of wines.csv: 43 training samples in 3 classes" in printed
+    assert "--samples is given and wins over what was read." in printed
+    assert "No --noise: 15 to 75 % of the labels are wrong in the tasks." in printed
+    assert "points over cross-entropy on held-out tasks" in printed
+    assert " left" in printed
+    assert "orth it" in printed
+    assert "The best temperature" in printed
+    for picture in ("evolution", "verdict", "loss_curve", "gradient_profile"):
+        assert (out / f"{picture}.png").stat().st_size > 5000
+    card = (out / "README.md").read_text()
+    assert "Of the data set wines.csv its shape was read" in card
+    assert "of a data set only the shape was read" in card
+    for word in ("red", "white", "rose"):
+        assert f" {word} " not in card
+    assert EvolvedLoss.from_pretrained(out)(torch.zeros(2, 3), torch.tensor([0, 2])).isfinite()
+    again = next(line for line in printed.splitlines() if "evoloss pretrain --config" in line)
+    assert shlex.quote(str(out / "pretrain.toml")) in again
+
+
+def test_stopped_it_says_how_to_go_on_and_does(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine"
+    shown = _Lines.__call__
+
+    def stop(lines: _Lines, progress: Progress) -> None:
+        shown(lines, progress)
+        if progress.generation == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Lines, "__call__", stop)
+    arguments = ["--for", "noise", "--classes", "3", "--budget", "8s", "--seed", "3"]
+    assert main(["evolve", *arguments, "--out", str(out)]) == 130
+    printed = capsys.readouterr().out
+    hint = f"evoloss evolve --out {shlex.quote(str(out))} --resume"
+    assert hint in printed
+    assert main(["evolve", *arguments, "--out", str(out)]) == 2
+    assert "go on with it (--resume)" in capsys.readouterr().err
+    monkeypatch.setattr(_Lines, "__call__", shown)
+    assert main(shlex.split(hint)[1:]) == 0
+    assert "orth it" in capsys.readouterr().out
+
+
+def test_a_line_of_status_says_what_where_and_how_long() -> None:
+    progress = Progress(600.0, stage="searching", generation_seconds=14.0)
+    first = status(progress)
+    assert "generation 1 (about 14 s each)" in first
+    assert "10 min left" in first
+    progress.generation, progress.candidates, progress.rejected = 4, 96, 12
+    progress.gains = [Gain(2, 3.0, 1.0), Gain(4, 6.0, 0.8)]
+    later = status(progress, unicode=False)
+    assert "+6.0 ± 0.8 points over cross-entropy on held-out tasks" in later
+    assert "12 % of candidates rejected" in later
+    progress.began -= 700
+    assert "1 min 40 s over the budget" in status(progress)
+
+
+def test_a_sparkline_shows_the_latest_and_what_is_below_0() -> None:
+    assert sparkline([0.0, 2.0, 4.0]) == "▁▅█"
+    assert sparkline([-1.0, 0.0, 1.0]) == "▁▅█"
+    assert sparkline([2.0, 2.0], unicode=False) == "@@"
+    assert len(sparkline([1.0] * 100)) == 40
+
+
+def test_a_terminal_is_drawn_again_as_the_clock_goes_on() -> None:
+    console = Terminal(file=io.StringIO(), force_terminal=True, width=100)
+    progress = Progress(600.0, stage="judging", groups=(8, 32))
+    live = _Live(console)
+    live.update(progress)
+    before = [str(cell) for cell in live.renderable().columns[0].cells]
+    progress.began -= 60
+    after = [str(cell) for cell in live.renderable().columns[0].cells]
+    assert before[-1] == "10 min left"
+    assert after[-1] == "9 min left"
+    assert "8 groups done" in after[0]
+    with display(console) as show:
+        show(progress)
+    assert "fresh tasks" in console.file.getvalue()  # type: ignore[attr-defined]

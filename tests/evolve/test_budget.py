@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from evoloss.errors import ConfigError
+from evoloss.evolve.budget import SCALES, WANTED, Pace, measure_pace, plan_search
+from evoloss.evolve.presets import config_of
+from evoloss.evolve.regime import Regime
+from tests.evolve.small import small_priors
+
+CONFIG = config_of(Regime(purpose="noise", classes=(3, 3)), {}, seed=0)
+PACE = Pace(0.007, 0.037)
+
+
+def test_a_larger_budget_has_a_larger_search() -> None:
+    plans = [plan_search(CONFIG, seconds, PACE, 9) for seconds in (60, 120, 600, 3600, 36_000)]
+    sizes = [plan.config.popsize * plan.config.groups * plan.config.tasks for plan in plans]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1] == 32 * 32 * 4
+
+
+@pytest.mark.parametrize("seconds", [120, 600, 3600])
+@pytest.mark.parametrize("factor", [0.3, 1.0, 3.0])
+def test_the_largest_scale_that_has_room_is_chosen(seconds: float, factor: float) -> None:
+    pace = Pace(factor * PACE.short, factor * PACE.long)
+    plan = plan_search(CONFIG, seconds, pace, 9)
+    if plan.config.groups > SCALES[-1]["groups"]:
+        assert WANTED * plan.generation + plan.judging <= seconds
+    assert plan.generation + plan.judging <= seconds
+
+
+def test_several_workers_have_room_for_more() -> None:
+    one, many = (plan_search(CONFIG, 120, PACE, 9, workers) for workers in (1, 8))
+    assert many.config.groups > one.config.groups
+
+
+def test_a_budget_that_is_too_short_says_what_is_needed() -> None:
+    with pytest.raises(ConfigError, match=r"too short .* give --budget \d+s or more"):
+        plan_search(CONFIG, 5, PACE, 9)
+
+
+def test_long_groups_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_priors(monkeypatch)
+    pace = measure_pace(config_of(Regime(purpose="noise", classes=(3, 3)), {}, seed=0))
+    assert pace.short > 0
+    assert pace.long > 0
