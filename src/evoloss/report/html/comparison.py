@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -14,7 +13,7 @@ from evoloss.compare.results import Results
 from evoloss.report.html.again import command_of, needs_paths
 from evoloss.report.html.cautions import cautions_of, has_noisy_validation
 from evoloss.report.html.columns import Cell, Numbers, numbers
-from evoloss.report.html.kept import Kept, read_kept
+from evoloss.report.html.kept import Kept
 from evoloss.report.html.shapes import shapes_of
 from evoloss.report.html.verdict import is_better, is_worse, verdict_of
 from evoloss.report.tables import class_names
@@ -30,7 +29,7 @@ def comparison_section(
     results: Results,
     *,
     name: str,
-    directory: Path | None = None,
+    kept: Sequence[Kept] = (),
     written: str = "",
     given: Mapping[str, nn.Module] | None = None,
     longest_course: int = _LONGEST_COURSE,
@@ -40,15 +39,11 @@ def comparison_section(
     Args:
         results: complete or not.
         name: of its directory.
-        directory: where ``results.json`` lies, for what was kept beside it.
+        kept: what was kept of its runs.
         written: the date of the file, for people.
         given: losses of the reader's own whose shape is drawn; see :func:`~evoloss.report.html.shapes.shapes_of`.
         longest_course: epochs of a curve at most; longer ones are thinned.
-
-    Raises:
-        ResultsError: if what was kept cannot be read.
     """
-    kept = read_kept(results, directory)
     losses = list(dict.fromkeys(run.loss for run in results.runs))
     classes = next((item.evaluation["classes"] for item in kept if item.evaluation), class_names(results))
     section: dict[str, Any] = {
