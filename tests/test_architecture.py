@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "sweeps": {"executors"},
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
-    "report": {"training", "compare", "ablate", "diagnostics", "pretraining"},
+    "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "zoo"},
     "cli": {
         *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
         *("compare", "ablate", "sweeps", "report"),

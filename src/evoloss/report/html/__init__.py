@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from torch import nn
+from typing import Any
 
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.report.html.comparison import comparison_section
@@ -18,17 +17,19 @@ from evoloss.user_paths import real_path
 __all__ = ["require_page", "twin_path", "write_report"]
 
 
-def write_report(paths: Sequence[Path], page: Path, shapes: Mapping[str, nn.Module] | None = None) -> list[Path]:
+def write_report(
+    paths: Sequence[Path], page: Path, shapes: Mapping[str, str] | None = None
+) -> tuple[list[Mapping[str, Any]], list[Path]]:
     """Write the page of comparisons and searches, and its JSON twin.
 
     Args:
         paths: directories that ``evoloss compare`` or ``evoloss pretrain`` wrote, or results files.
         page: the HTML file; the JSON file beside it has the same stem.
-        shapes: losses whose shape is drawn although results hold their names alone, by name; built with
-            ``reduction="none"``.
+        shapes: losses whose shape is drawn although results hold their names alone: by that name, what
+            :func:`~evoloss.make_loss` takes.
 
     Returns:
-        The two files.
+        What each part of the page says, as in the JSON file, and the two files.
 
     Raises:
         ConfigError: if the page has another ending or would be too large.
@@ -37,11 +38,12 @@ def write_report(paths: Sequence[Path], page: Path, shapes: Mapping[str, nn.Modu
         EvolossError: if a directory cannot be read.
     """
     require_page(page)
-    write_page([_section(path, shapes or {}) for path in paths], page)
-    return [page, twin_path(page)]
+    sections = [_section(path, shapes or {}) for path in paths]
+    write_page(sections, page)
+    return [section.numbers for section in sections], [page, twin_path(page)]
 
 
-def _section(path: Path, shapes: Mapping[str, nn.Module]) -> Section:
+def _section(path: Path, shapes: Mapping[str, str]) -> Section:
     name = real_path(path.parent if path.name == FILE_NAME else path).name
     if path.is_dir() and not (path / FILE_NAME).exists() and is_search(path):
         return Section(numbers=search_section(path, name=name, written=_date(path / "history.jsonl")))

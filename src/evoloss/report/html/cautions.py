@@ -45,7 +45,9 @@ def _few_seeds(results: Results) -> list[str]:
         fewest = min(row.n_seeds for row in results.losses)
     if fewest >= MIN_SEEDS:
         return []
-    return [f"Only {seeds(fewest)}: no test and no interval below {MIN_SEEDS}, and any difference may be chance."]
+    return [
+        f"Only {seeds(fewest)}: no test and no interval below {MIN_SEEDS}, and any difference may be chance."
+    ]
 
 
 def _edges(results: Results) -> list[str]:
@@ -65,9 +67,7 @@ def _noisy_validation(results: Results) -> list[str]:
     told = "Validation labels may be as wrong as the training labels"
     if results.config.get("own_data") is not True:
         told = "Validation labels are as wrong as the training labels"
-    chosen = "the best epoch and the temperature" + (
-        ", and the learning rate," if results.tuning else ""
-    )
+    chosen = "the best epoch and the temperature" + (", and the learning rate," if results.tuning else "")
     return [f"{told}: {chosen} are chosen on them."]
 
 
@@ -100,6 +100,8 @@ def _one_rate(results: Results) -> list[str]:
 
 def _diverged(results: Results) -> list[str]:
     told = [
-        f"{one_line(row.loss)} ({row.n_diverged} of {row.n_seeds})" for row in results.losses if row.n_diverged
+        f"{one_line(row.loss)} ({row.n_diverged} of {row.n_seeds})"
+        for row in results.losses
+        if row.n_diverged
     ]
     return [f"Diverged runs, which count as predictions at chance: {', '.join(told)}."] if told else []

@@ -88,7 +88,12 @@ def by_loss(losses: Sequence[str]) -> dict[str, Any]:
     colours = [f"theme:series{index % COLOURS}" for index in range(len(losses))]
     dashes = [DASHES[index // COLOURS % len(DASHES)] for index in range(len(losses))]
     return {
-        "color": {"field": "loss", "type": "nominal", "scale": {"domain": domain, "range": colours}, "legend": None},
+        "color": {
+            "field": "loss",
+            "type": "nominal",
+            "scale": {"domain": domain, "range": colours},
+            "legend": None,
+        },
         "strokeDash": {
             "field": "loss",
             "type": "nominal",
@@ -128,15 +133,21 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
     ink = {
         "field": "finding",
         "type": "nominal",
-        "scale": {"domain": findings, "range": ["theme:accent", "theme:accent", "theme:muted", "theme:muted"]},
+        "scale": {
+            "domain": findings,
+            "range": ["theme:accent", "theme:accent", "theme:muted", "theme:muted"],
+        },
         "legend": None,
     }
     y = {"field": "loss", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 130}}
-    told = tooltip({"loss": "loss", "difference": "points", "low": "interval from", "high": "to", "finding": ""})
+    told = tooltip(
+        {"loss": "loss", "difference": "points", "low": "interval from", "high": "to", "finding": ""}
+    )
     x = {
         "field": "difference",
         "type": "quantitative",
-        "title": f"test accuracy minus that of {one_line(section['baseline'], _LETTERS)}, points",
+        "title": "difference, points of test accuracy",
+        "axis": {"tickCount": 7},
     }
     is_mean, is_seed = {"filter": "datum.part == 'mean'"}, {"filter": "datum.part == 'seed'"}
     spec = {
@@ -147,12 +158,20 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
             {
                 "transform": [is_seed],
                 "mark": {"type": "tick", "yOffset": 13, "size": 11, "thickness": 2, "color": "theme:muted"},
-                "encoding": {"x": x, "tooltip": tooltip({"loss": "loss", "seed": "seed", "difference": "points"})},
+                "encoding": {
+                    "x": x,
+                    "tooltip": tooltip({"loss": "loss", "seed": "seed", "difference": "points"}),
+                },
             },
             {
                 "transform": [is_mean, {"filter": "isValid(datum.low)"}],
                 "mark": {"type": "rule", "strokeWidth": 3},
-                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": ink, "tooltip": told},
+                "encoding": {
+                    "x": {**x, "field": "low"},
+                    "x2": {"field": "high"},
+                    "color": ink,
+                    "tooltip": told,
+                },
             },
             {
                 "transform": [is_mean],
@@ -166,14 +185,18 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
             },
         ],
     }
-    bar = "line: 95 % interval, corrected for the number of losses; " if tested else "no interval below 3 seeds; "
+    bar = (
+        "line: 95 % interval, corrected for the number of losses; "
+        if tested
+        else "no interval below 3 seeds; "
+    )
     return chart(
         "differences",
         ["differences"],
         spec,
         title="Paired differences",
-        caption=f"Dot: mean over seeds; {bar}small marks: the single seeds. Only what is distinguishable from 0 "
-        "has a colour.",
+        caption=f"Test accuracy less that of {one_line(section['baseline'], _LETTERS)}, seed by seed. Dot: mean; "
+        f"{bar}small marks: single seeds. Only what is distinguishable from 0 has a colour.",
         controls=[select("seed", "Seeds shown", {"": "all", **{seed: f"seed {seed}" for seed in seeds}}, "")],
     )
 
@@ -185,7 +208,13 @@ def _curves(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
     seeds = sorted({row[1] for row in rows})
     splits = {"validation": "validation split", "training": "training labels as given"}
     splits = {key: text for key, text in splits.items() if any(row[2] == key for row in rows)}
-    x = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": {"tickMinStep": 1}, "scale": {"nice": False}}
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": "epoch",
+        "axis": {"tickMinStep": 1},
+        "scale": {"nice": False},
+    }
     y = {"field": "accuracy", "type": "quantitative", "title": "accuracy, %", "scale": {"zero": False}}
     told = tooltip({"loss": "loss", "seed": "seed", "epoch": "epoch", "accuracy": "accuracy, %"})
     spec = {
@@ -202,7 +231,13 @@ def _curves(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
             },
             {
                 "transform": [{"filter": "datum.split == 'validation' && datum.epoch == datum.best_epoch"}],
-                "mark": {"type": "point", "shape": "diamond", "size": 80, "strokeWidth": 1.5, "strokeDash": [1, 0]},
+                "mark": {
+                    "type": "point",
+                    "shape": "diamond",
+                    "size": 80,
+                    "strokeWidth": 1.5,
+                    "strokeDash": [1, 0],
+                },
                 "encoding": {"y": y, "tooltip": told},
             },
             {
@@ -240,7 +275,12 @@ def _rates(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
         "axis": {"values": rates, "format": "~g", "labelOverlap": True},
         "title": "learning rate",
     }
-    y = {"field": "accuracy", "type": "quantitative", "title": "validation accuracy, %", "scale": {"zero": False}}
+    y = {
+        "field": "accuracy",
+        "type": "quantitative",
+        "title": "validation accuracy, %",
+        "scale": {"zero": False},
+    }
     mean = {**y, "aggregate": "mean"}
     spec = {
         "height": 280,
@@ -251,7 +291,9 @@ def _rates(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
                 "mark": {"type": "circle", "size": 24, "opacity": 0.6},
                 "encoding": {
                     "y": y,
-                    "tooltip": tooltip({"loss": "loss", "lr": "rate", "seed": "seed", "accuracy": "accuracy, %"}),
+                    "tooltip": tooltip(
+                        {"loss": "loss", "lr": "rate", "seed": "seed", "accuracy": "accuracy, %"}
+                    ),
                 },
             },
             {
@@ -277,7 +319,13 @@ def _confusion(section: Mapping[str, Any]) -> Chart | None:
     if not rows or len(classes) > _MOST_CLASSES:
         return None
     label = {"labelLimit": 90, "labelOverlap": False}
-    x = {"field": "predicted", "type": "nominal", "sort": classes, "title": "predicted", "axis": {**label, "labelAngle": -45}}
+    x = {
+        "field": "predicted",
+        "type": "nominal",
+        "sort": classes,
+        "title": "predicted",
+        "axis": {**label, "labelAngle": -45},
+    }
     y = {"field": "label", "type": "nominal", "sort": classes, "title": "label", "axis": label}
     layers: list[dict[str, Any]] = [
         {
@@ -289,7 +337,9 @@ def _confusion(section: Mapping[str, Any]) -> Chart | None:
                     "scale": {"domain": [0, 1], "range": ["theme:low", "theme:high"]},
                     "legend": None,
                 },
-                "tooltip": tooltip({"label": "label", "predicted": "predicted", "count": "samples", "share": "share"}),
+                "tooltip": tooltip(
+                    {"label": "label", "predicted": "predicted", "count": "samples", "share": "share"}
+                ),
             },
         }
     ]
@@ -298,7 +348,10 @@ def _confusion(section: Mapping[str, Any]) -> Chart | None:
         layers.append(
             {
                 "mark": {"type": "text", "fontSize": 11},
-                "encoding": {"text": {"field": "count"}, "color": {"condition": light, "value": "theme:text"}},
+                "encoding": {
+                    "text": {"field": "count"},
+                    "color": {"condition": light, "value": "theme:text"},
+                },
             }
         )
     return chart(
@@ -315,8 +368,20 @@ def _recall(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
     rows = section["recall"]["rows"]
     if not rows or len(section["classes"]) > 2 * _MOST_CLASSES:
         return None
-    y = {"field": "label", "type": "nominal", "sort": section["classes"], "title": None, "axis": {"labelLimit": 120}}
-    x = {"field": "recall", "type": "quantitative", "title": "recall", "axis": {"format": "%"}, "scale": {"zero": False}}
+    y = {
+        "field": "label",
+        "type": "nominal",
+        "sort": section["classes"],
+        "title": None,
+        "axis": {"labelLimit": 120},
+    }
+    x = {
+        "field": "recall",
+        "type": "quantitative",
+        "title": "recall",
+        "axis": {"format": "%"},
+        "scale": {"zero": False},
+    }
     told = tooltip({"loss": "loss", "label": "class", "recall": "recall", "samples": "samples"})
     spec = {
         "height": {"step": 22},
@@ -330,7 +395,9 @@ def _recall(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
         spec,
         title="Recall by class",
         caption="Share of a class's test samples that are predicted right.",
-        controls=[checkboxes("loss", "Losses", kept, _within(shown_losses(section), kept), losses, swatches=True)],
+        controls=[
+            checkboxes("loss", "Losses", kept, _within(shown_losses(section), kept), losses, swatches=True)
+        ],
     )
 
 
@@ -339,8 +406,20 @@ def _reliability(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
     if not rows:
         return None
     unit = {"domain": [0, 1]}
-    x = {"field": "confidence", "type": "quantitative", "title": "confidence", "scale": unit, "axis": {"format": "%"}}
-    y = {"field": "accuracy", "type": "quantitative", "title": "accuracy", "scale": unit, "axis": {"format": "%"}}
+    x = {
+        "field": "confidence",
+        "type": "quantitative",
+        "title": "confidence",
+        "scale": unit,
+        "axis": {"format": "%"},
+    }
+    y = {
+        "field": "accuracy",
+        "type": "quantitative",
+        "title": "accuracy",
+        "scale": unit,
+        "axis": {"format": "%"},
+    }
     told = tooltip({"loss": "loss", "confidence": "confidence", "accuracy": "accuracy", "count": "samples"})
     diagonal = {"x": {"datum": 0}, "y": {"datum": 0}, "x2": {"datum": 1}, "y2": {"datum": 1}}
     spec = {
@@ -354,7 +433,12 @@ def _reliability(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
                     "x": x,
                     "y": y,
                     "color": by_loss(losses)["color"],
-                    "size": {"field": "count", "type": "quantitative", "scale": {"range": [15, 240]}, "legend": None},
+                    "size": {
+                        "field": "count",
+                        "type": "quantitative",
+                        "scale": {"range": [15, 240]},
+                        "legend": None,
+                    },
                     "tooltip": told,
                 },
             },
@@ -368,7 +452,9 @@ def _reliability(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         title="Reliability",
         caption="Accuracy of test predictions against their confidence, before temperature scaling; on the dashed "
         "line both agree. Larger dots hold more samples.",
-        controls=[checkboxes("loss", "Losses", kept, _within(shown_losses(section), kept), losses, swatches=True)],
+        controls=[
+            checkboxes("loss", "Losses", kept, _within(shown_losses(section), kept), losses, swatches=True)
+        ],
     )
 
 
@@ -389,7 +475,9 @@ def shapes_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         select("rest", "Other classes share 1 − p", {"uniform": "evenly", "rival": "one has all"}, "uniform"),
     ]
     if agreements:
-        controls.append(slider("agreement", "Agreement of the batch (0: chance, 1: learned)", agreements, 1.0))
+        controls.append(
+            slider("agreement", "Agreement of the batch (0: chance, 1: learned)", agreements, 1.0)
+        )
     if sensed:
         controls.append(
             slider("sensed", "Sensed: wrong labels being memorised (0: none, 1: certain)", sensed, 0.0)
@@ -399,7 +487,12 @@ def shapes_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         "height": 300,
         "mark": {"type": "line", "strokeWidth": 2.2, "clip": True},
         "encoding": {
-            "x": {"field": "p", "type": "quantitative", "title": "probability p of the label", "scale": {"domain": [0, 1]}},
+            "x": {
+                "field": "p",
+                "type": "quantitative",
+                "title": "probability p of the label",
+                "scale": {"domain": [0, 1]},
+            },
             "y": {"field": "pull", "type": "quantitative", "title": "pull on the label's logit, −∂L/∂z"},
             **by_loss(losses),
             "tooltip": told,

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from torch import nn
-
 from evoloss.compare.results import Results
 from evoloss.report.html.again import command_of, needs_paths
 from evoloss.report.html.cautions import cautions_of, has_noisy_validation
@@ -31,7 +29,7 @@ def comparison_section(
     name: str,
     kept: Sequence[Kept] = (),
     written: str = "",
-    given: Mapping[str, nn.Module] | None = None,
+    given: Mapping[str, str] | None = None,
     longest_course: int = _LONGEST_COURSE,
 ) -> dict[str, Any]:
     """Return what a page says of a comparison, as JSON values.
@@ -219,7 +217,14 @@ def _rates(results: Results) -> Numbers:
     """Validation accuracy of the trainings that chose a learning rate."""
     chosen = {run.loss: run.lr for run in results.runs}
     rows: list[list[Cell]] = [
-        [run.loss, run.lr, run.seed, run.validation_accuracy, run.validation_nll, chosen.get(run.loss) == run.lr]
+        [
+            run.loss,
+            run.lr,
+            run.seed,
+            run.validation_accuracy,
+            run.validation_nll,
+            chosen.get(run.loss) == run.lr,
+        ]
         for run in results.tuning
     ]
     return numbers(["loss", "lr", "seed", "accuracy", "nll", "chosen"], rows)
@@ -269,7 +274,9 @@ def _evaluations(kept: Sequence[Kept]) -> dict[str, Any]:
         bins = item.evaluation.get("reliability") or {}
         reliability += [
             [item.loss, *values]
-            for values in zip(*(bins.get(name, []) for name in ("confidence", "accuracy", "counts")), strict=True)
+            for values in zip(
+                *(bins.get(name, []) for name in ("confidence", "accuracy", "counts")), strict=True
+            )
             if values[2]
         ]
     return {

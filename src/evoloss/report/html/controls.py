@@ -67,7 +67,9 @@ def checkboxes(
 def select(field: str, label: str, texts: Mapping[Any, str], chosen: Any) -> Control:
     """One value of a list, with its text."""
     options = [Option(value=value, text=text, series=None) for value, text in texts.items()]
-    return Control(kind="select", field=field, label=label, options=options, chosen=[list(texts).index(chosen)])
+    return Control(
+        kind="select", field=field, label=label, options=options, chosen=[list(texts).index(chosen)]
+    )
 
 
 def slider(field: str, label: str, values: Sequence[float], chosen: float) -> Control:

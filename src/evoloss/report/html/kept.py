@@ -85,7 +85,9 @@ def _folder(run: RunResult, directory: Path) -> str | None:
         return place if (directory / path).is_dir() else None
     if named is None:
         return None  # a name that is no file name
-    raise ResultsError(f"{directory}: a run names {one_line(place)} as what was kept of it, which is not inside")
+    raise ResultsError(
+        f"{directory}: a run names {one_line(place)} as what was kept of it, which is not inside"
+    )
 
 
 def _read(run: RunResult, directory: Path, folder: str) -> Kept:

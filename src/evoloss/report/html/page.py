@@ -25,7 +25,7 @@ from evoloss.report.html.charts import COLOURS, DASHES, comparison_charts
 from evoloss.report.html.columns import as_csv
 from evoloss.report.html.kept import Kept
 from evoloss.report.html.search import search_charts
-from evoloss.report.html.view import HEADS, comparison_view, losses_csv, number, settings_of
+from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
 
 SCHEMA = 1
 """Version of the layout of the JSON twin."""
@@ -113,21 +113,24 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
             reports.append(comparison_view(section.numbers, section.kept))
             csv_files[f"{prefix}-csv"] = as_csv(losses_csv(section.numbers))  # type: ignore[arg-type]
     script = _part("page.js")
-    text: str = _environment().get_template("page.html.jinja").render(
-        version=__version__,
-        title=reports[0]["title"] if len(reports) == 1 else f"{len(reports)} reports",
-        css=_part("page.css"),
-        script=script,
-        library=library(),
-        script_sources=" ".join(_source(text) for text in (library(), script)),
-        numbers=_for_html(_twin(sections)),
-        charts=_for_html({"charts": charts, "files": csv_files}),
-        reports=reports,
-        charts_of=by_name,
-        heads=HEADS,
-        stem=stem,
-        colours=COLOURS,
-        dashes=len(DASHES),
+    text: str = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            version=__version__,
+            title=reports[0]["title"] if len(reports) == 1 else f"{len(reports)} reports",
+            css=_part("page.css"),
+            script=script,
+            library=library(),
+            script_sources=" ".join(_source(text) for text in (library(), script)),
+            numbers=_for_html(_twin(sections)),
+            charts=_for_html({"charts": charts, "files": csv_files}),
+            reports=reports,
+            charts_of=by_name,
+            stem=stem,
+            colours=COLOURS,
+            dashes=len(DASHES),
+        )
     )
     return text
 

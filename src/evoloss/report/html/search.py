@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from evoloss.errors import ArtefactError, EvolossError, ResultsError
 from evoloss.losses import EvolvedLoss
 from evoloss.pretraining.config import PretrainConfig
@@ -23,6 +21,7 @@ from evoloss.report.html.controls import checkboxes, select
 from evoloss.report.html.shapes import shapes_of
 from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
+from evoloss.user_paths import real_path
 
 KNOWN = ("cross_entropy", "gce", "sce", "evolved-base", "evolved-noise")
 """Losses that the shape is drawn against."""
@@ -54,20 +53,20 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
     """
     history = read_history(directory)
     summary = _summary(directory)
-    config = PretrainConfig.from_toml(directory / CONFIG_FILE) if (directory / CONFIG_FILE).is_file() else None
+    config = (
+        PretrainConfig.from_toml(directory / CONFIG_FILE) if (directory / CONFIG_FILE).is_file() else None
+    )
     verdict = _verdict(config, summary, directory)
     own = _own_loss(directory)
     known = {loss: None for loss in KNOWN if loss != name}
-    given: dict[str, nn.Module] = {} if own is None else {name: own}
+    given = {} if own is None else {name: f"{real_path(directory)}/"}
     counts = own.network.class_counts if own is not None else None
     return {
         "kind": "search",
         "name": name,
         "title": f"Search for a loss: {name}",
         "written": written,
-        "command": shlex.join(
-            ["evoloss", "pretrain", "--config", f"{name}/{CONFIG_FILE}", "--out", "DIR"]
-        ),
+        "command": shlex.join(["evoloss", "pretrain", "--config", f"{name}/{CONFIG_FILE}", "--out", "DIR"]),
         "needs_paths": False,
         "verdict": verdict,
         "warnings": _cautions(history, summary),
@@ -116,7 +115,7 @@ def _summary(directory: Path) -> dict[str, Any]:
 
 def _own_loss(directory: Path) -> EvolvedLoss | None:
     try:
-        return EvolvedLoss.from_pretrained(f"{directory.resolve()}/", reduction="none")
+        return EvolvedLoss.from_pretrained(real_path(directory))
     except ArtefactError:
         return None  # a run that is not finished has none
 
@@ -124,7 +123,12 @@ def _own_loss(directory: Path) -> EvolvedLoss | None:
 def _verdict(config: PretrainConfig | None, summary: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     if not summary or config is None:
         text = "The search is not finished." if not summary else "There is no verdict without the settings."
-        return {"kind": "empty", "text": text, "advice": f"Go on with --resume in {directory.name}.", "loss": ""}
+        return {
+            "kind": "empty",
+            "text": text,
+            "advice": f"Go on with --resume in {directory.name}.",
+            "loss": "",
+        }
     try:
         found = verdict_of(config, summary)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -275,7 +279,12 @@ def _course(
         "scale": {"domain": list(_SERIES), "range": ["theme:series5", "theme:series1"]},
         "legend": None,
     }
-    x = {"field": "generation", "type": "quantitative", "axis": {"tickMinStep": 1}, "scale": {"nice": False, "zero": False}}
+    x = {
+        "field": "generation",
+        "type": "quantitative",
+        "axis": {"tickMinStep": 1},
+        "scale": {"nice": False, "zero": False},
+    }
     y = {"field": "value", "type": "quantitative", "title": label, "scale": dict(scale)}
     told = tooltip({"series": "of", "generation": "generation", "attempt": "start", "value": label})
     layers: list[dict[str, Any]] = [
@@ -287,14 +296,21 @@ def _course(
     kept, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
     if isinstance(kept, int) and 1 <= kept <= last:
         layers.append(
-            {"mark": {"type": "rule", "color": "theme:muted", "strokeDash": [4, 4]}, "encoding": {"x": {"datum": kept}}}
+            {
+                "mark": {"type": "rule", "color": "theme:muted", "strokeDash": [4, 4]},
+                "encoding": {"x": {"datum": kept}},
+            }
         )
     base = {"transform": [{"filter": f"datum.measure == '{measure}'"}], "height": 260, "encoding": {"x": x}}
-    caption = "Dashed: the generation whose loss was kept." if len(layers) > 1 else "Each point is a generation."
+    caption = (
+        "Dashed: the generation whose loss was kept." if len(layers) > 1 else "Each point is a generation."
+    )
     control = checkboxes("series", "Shown", list(series), list(series), list(_SERIES))
     for option in control["options"]:
         option["text"], option["series"] = _SERIES[option["value"]], 5 if option["value"] == "best" else 1
-    return chart(measure, ["convergence"], {**base, "layer": layers}, title=title, caption=caption, controls=[control])
+    return chart(
+        measure, ["convergence"], {**base, "layer": layers}, title=title, caption=caption, controls=[control]
+    )
 
 
 def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
@@ -313,7 +329,10 @@ def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
                 "mark": {"type": "rule", "strokeWidth": 3, "color": "theme:text"},
                 "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
             },
-            {"mark": {"type": "point", "filled": True, "size": 90, "color": "theme:text", "opacity": 1}, "encoding": {"x": x}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "color": "theme:text", "opacity": 1},
+                "encoding": {"x": x},
+            },
             {
                 "mark": {"type": "text", "dy": -13, "fontSize": 12, "color": "theme:text"},
                 "encoding": {"x": x, "text": {"field": "mean", "format": "+.2f"}},

@@ -20,15 +20,16 @@ from torch import nn
 from evoloss.diagnostics import LossFunction, NotApplicableError
 from evoloss.diagnostics.criterion import label_gradients
 from evoloss.diagnostics.curves import Rest, predictions_on_curve
-from evoloss.errors import EvolossError
+from evoloss.errors import ConfigError, EvolossError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.spec import LossSpec
 from evoloss.report.html.columns import Cell, Numbers, numbers
+from evoloss.safe_text import one_line
 from evoloss.training.fingerprints import fingerprint_loss
 from evoloss.zoo import is_shipped
 
-CLASS_COUNTS = (2, 3, 5, 10, 20, 50, 100)
+CLASS_COUNTS = (2, 3, 10, 30, 100)
 AGREEMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SENSED = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Signs that wrong labels are being memorised, from 0, nothing is memorised, to 1, it is certain."""
@@ -56,34 +57,38 @@ class Shapes(TypedDict):
 
 
 def shapes_of(
-    losses: Mapping[str, str | None], n_classes: int | None, given: Mapping[str, nn.Module] | None = None
+    losses: Mapping[str, str | None], n_classes: int | None, given: Mapping[str, str] | None = None
 ) -> Shapes:
     """Compute the curves of losses.
 
     Args:
         losses: names, as results have them, each with the fingerprint of the loss that was run, or None.
         n_classes: class count of the data, which is on the grid too.
-        given: losses that the reader named and that are trusted, by the name that results have.
+        given: what the reader named and trusts, by the name that results have, as
+            :func:`~evoloss.make_loss` takes it: a directory, or ``package.module:callable``.
     """
     rows: list[list[Cell]] = []
     notes: list[str] = []
     for name, fingerprint in losses.items():
-        try:
-            loss = (given or {}).get(name) or _known(name)
-        except EvolossError as error:
-            notes.append(f"{name} is not drawn: {error}")
-            continue
-        if loss is None:
+        spec = (given or {}).get(name) or _known(name)
+        if spec is None:
             notes.append(
-                f"{name} is not drawn, since results hold its name alone: give its directory with --shapes"
+                f"{one_line(name)} is not drawn: results hold its name alone. Give the loss with --shapes."
             )
+            continue
+        try:
+            loss = make_loss(spec, reduction="none")
+        except EvolossError as error:
+            notes.append(f"{one_line(name)} is not drawn: {one_line(error, 300)}")
             continue
         curves = list(_curves(name, loss, class_counts(n_classes)))
         rows += curves
         if not curves:
-            notes.append(f"{name} is not drawn: it has no gradient for a single prediction")
-        elif fingerprint is not None and fingerprint_loss(_as_run(name, loss)) != fingerprint:
-            notes.append(f"{name} is drawn as this version of evoloss has it; the one that was run differs")
+            notes.append(f"{one_line(name)} is not drawn: it has no gradient for a single prediction.")
+        elif fingerprint is not None and fingerprint_loss(make_loss(spec)) != fingerprint:
+            notes.append(
+                f"{one_line(name)} is drawn as this version of evoloss has it; the one that was run differs."
+            )
     return {"p": list(P_GRID), "curves": numbers(COLUMNS, rows, _DIGITS), "notes": notes}
 
 
@@ -93,16 +98,13 @@ def class_counts(n_classes: int | None) -> list[int]:
     return sorted({*CLASS_COUNTS, *extra})
 
 
-def _known(name: str) -> nn.Module | None:
-    """A known or a shipped loss, and nothing else."""
-    base = LossSpec.parse(name).base
-    return make_loss(name, reduction="none") if base in LOSSES or is_shipped(base) else None
-
-
-def _as_run(name: str, loss: nn.Module) -> nn.Module:
-    """The loss as a training makes it, which its fingerprint is of."""
-    base = LossSpec.parse(name).base
-    return make_loss(name) if base in LOSSES or is_shipped(base) else loss
+def _known(name: str) -> str | None:
+    """The name if it is that of a known or of a shipped loss; None for anything else, whatever it may be."""
+    try:
+        base = LossSpec.parse(name).base
+    except ConfigError:
+        return None
+    return name if base in LOSSES or is_shipped(base) else None
 
 
 def _curves(name: str, loss: nn.Module, counts: Iterable[int]) -> Iterator[list[Cell]]:

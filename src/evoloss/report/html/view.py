@@ -61,9 +61,13 @@ HEADS = (
 
 def comparison_view(section: Mapping[str, Any], kept: Sequence[Kept]) -> dict[str, Any]:
     """The words and cells of a comparison, beside its numbers."""
+    rows = [_row(record, section["baseline"]) for record in section["losses"]]
+    # A column in which nothing is known says so below the table.
+    known = [place for place, _ in enumerate(HEADS) if any(row[place].value for row in rows)]
     return {
         **section,
-        "table": [_row(record, section["baseline"]) for record in section["losses"]],
+        "heads": [HEADS[place] for place in known],
+        "table": [[row[place] for place in known] for row in rows],
         "balanced_note": _balanced_note(section),
         "difference_rows": [
             [row[0], "mean" if row[1] == "mean" else f"seed {row[2]}", *row[3:]]
@@ -123,7 +127,7 @@ def _row(record: Mapping[str, Any], baseline: str) -> list[TableCell]:
         _cell(record["balanced_accuracy"], ".2f"),
         _cell(record["mean_test_nll"], ".3f"),
         _cell(record["mean_test_ece"], ".3f"),
-        _cell(seconds, ".2g" if seconds < 10 else ".0f"),
+        _cell(seconds, ".1f" if seconds < 10 else ".0f"),
         _cell(record["lr"], "g", edge[record["rate_at_edge"]]),
     ]
 
@@ -207,8 +211,10 @@ def _suspects(section: Mapping[str, Any], kept: Sequence[Kept]) -> list[dict[str
 
 
 def _suspects_sentence(method: Mapping[str, Any]) -> str:
-    where = "predictions of models that were not trained on them" if method.get("out_of_sample") is True else (
-        "predictions of the model that was trained on them, which knows some wrong labels by heart"
+    where = (
+        "predictions of models that were not trained on them"
+        if method.get("out_of_sample") is True
+        else ("predictions of the model that was trained on them, which knows some wrong labels by heart")
     )
     text = f"Training labels that disagree most with {where}. A high score is a reason to look, not a proof."
     if isinstance(method.get("method"), str):
