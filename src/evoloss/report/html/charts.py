@@ -139,7 +139,7 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
         },
         "legend": None,
     }
-    y = {"field": "loss", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 130}}
+    y = {"field": "loss", "type": "nominal", "scale": {"domain": order}, "title": None, "axis": {"labelLimit": 130}}
     told = tooltip(
         {"loss": "loss", "difference": "points", "low": "interval from", "high": "to", "finding": ""}
     )
@@ -151,7 +151,7 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
     }
     is_mean, is_seed = {"filter": "datum.part == 'mean'"}, {"filter": "datum.part == 'seed'"}
     spec = {
-        "height": {"step": 46},
+        "height": 46 * len(order),
         "encoding": {"y": y},
         "layer": [
             {"mark": {"type": "rule", "color": "theme:muted"}, "encoding": {"x": {"datum": 0}, "y": None}},
@@ -322,11 +322,11 @@ def _confusion(section: Mapping[str, Any]) -> Chart | None:
     x = {
         "field": "predicted",
         "type": "nominal",
-        "sort": classes,
+        "scale": {"domain": classes},
         "title": "predicted",
         "axis": {**label, "labelAngle": -45},
     }
-    y = {"field": "label", "type": "nominal", "sort": classes, "title": "label", "axis": label}
+    y = {"field": "label", "type": "nominal", "scale": {"domain": classes}, "title": "label", "axis": label}
     layers: list[dict[str, Any]] = [
         {
             "mark": {"type": "rect", "stroke": "theme:surface", "strokeWidth": 1},
@@ -357,7 +357,7 @@ def _confusion(section: Mapping[str, Any]) -> Chart | None:
     return chart(
         "confusion",
         ["confusion"],
-        {"height": {"step": 26}, "encoding": {"x": x, "y": y}, "layer": layers},
+        {"height": 26 * len(classes), "encoding": {"x": x, "y": y}, "layer": layers},
         title="Confusion on the test split",
         caption="Counts; the darker, the larger the share of the label's samples.",
         controls=[select("loss", "Loss", {loss: loss for loss in kept}, _first_shown(section, kept))],
@@ -371,7 +371,7 @@ def _recall(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
     y = {
         "field": "label",
         "type": "nominal",
-        "sort": section["classes"],
+        "scale": {"domain": section["classes"]},
         "title": None,
         "axis": {"labelLimit": 120},
     }
@@ -384,7 +384,7 @@ def _recall(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
     }
     told = tooltip({"loss": "loss", "label": "class", "recall": "recall", "samples": "samples"})
     spec = {
-        "height": {"step": 22},
+        "height": 22 * len(section["classes"]),
         "mark": {"type": "point", "size": 60, "strokeWidth": 2, "strokeDash": [1, 0]},
         "encoding": {"x": x, "y": y, "color": by_loss(losses)["color"], "tooltip": told},
     }

@@ -255,7 +255,8 @@ def _convergence_charts(section: Mapping[str, Any]) -> list[Chart]:
         "advantage": ("Points over cross-entropy", "accuracy over cross-entropy, points", {"zero": True}),
         "disorder": ("Couples of predictions in the wrong order", "share of couples", {"type": "log"}),
     }
-    found = [measure for measure in measures if any(row[0] == measure for row in rows)]
+    # Where all couples are in the right order throughout, there is no course to draw.
+    found = [measure for measure in measures if any(row[0] == measure and row[4] != _FLOOR for row in rows)]
     if not found:
         return []
     charts = []
@@ -317,11 +318,11 @@ def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
     rows = section["held_out"]["rows"]
     if not rows:
         return None
-    y = {"field": "training", "type": "nominal", "sort": [row[1] for row in rows], "title": "training"}
+    y = {"field": "training", "type": "nominal", "scale": {"domain": [row[1] for row in rows]}, "title": None}
     x = {"field": "mean", "type": "quantitative", "title": "accuracy over cross-entropy, points"}
     told = tooltip({"training": "training", "mean": "points", "se": "standard error", "tasks": "tasks"})
     spec = {
-        "height": {"step": 40},
+        "height": 40 * len(rows),
         "encoding": {"y": y, "tooltip": told},
         "layer": [
             {"mark": {"type": "rule", "color": "theme:muted"}, "encoding": {"x": {"datum": 0}, "y": None}},
