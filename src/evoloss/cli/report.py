@@ -20,13 +20,17 @@ from evoloss.user_paths import real_path
 
 @dataclass(frozen=True, kw_only=True)
 class ReportCommand:
-    """Draw figures and write table.md from the results.json of one comparison or several; with --html write
-    one page instead, which can be sent to others and needs no network."""
+    """Draw figures and write table.md from the results.json of one comparison or several.
+
+    With --html it writes one page instead, a single file that can be sent to others and needs no network.
+    """
 
     directories: tyro.conf.Positional[tuple[Path, ...]]
-    """Directories that `evoloss compare` wrote, or results files; with --html also those of `evoloss pretrain`."""
+    """Directories that `evoloss compare` wrote, or results files; with --html also those of
+    `evoloss pretrain`."""
     html: Path | None = None
-    """Write this page (.html, a single file) and beside it a .json of the same numbers, in place of figures."""
+    """Write this page (.html, a single file) and beside it a .json of the same numbers, in place of
+    figures."""
     shapes: tuple[str, ...] = ()
     """Losses of your own whose shape the page draws, as `evoloss compare --losses` takes them: results hold
     their names alone."""

@@ -19,7 +19,7 @@ from evoloss.training import History
 from tests.compare.runs import make_run, make_tuning_run
 
 NASTY = "<script>alert(1)</script>"
-CLASSES = (NASTY, "it's \"b\"", "c & d", "</script><img src=x onerror=alert(2)>")
+CLASSES = (NASTY, 'it\'s "b"', "c & d", "</script><img src=x onerror=alert(2)>")
 CONFIG: dict[str, Any] = {
     "dataset": "photos.npz",
     "model": "mlp",
@@ -40,7 +40,8 @@ ACCURACIES = {"cross_entropy": (70.0, 71.0, 72.0), "gce": (88.0, 90.5, 92.0), "a
 
 
 def comparison(**changes: Any) -> Results:
-    """Three losses and seeds, tuned rates, an estimate of the noise, curves; ``changes`` are of the results."""
+    """Three losses and seeds, tuned rates, an estimate of the noise, curves; ``changes`` are of the "
+    "results."""
     rng = np.random.default_rng(0)
     runs, tuning = [], []
     for loss, accuracies in ACCURACIES.items():
@@ -67,7 +68,9 @@ def comparison(**changes: Any) -> Results:
     return Results(**{**values, **changes})
 
 
-def keep(folder: Path, classes: Sequence[str] = CLASSES, *, pictures: bool = True, known: bool = False) -> None:
+def keep(
+    folder: Path, classes: Sequence[str] = CLASSES, *, pictures: bool = True, known: bool = False
+) -> None:
     """What `evoloss compare --keep first` leaves of a run."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
@@ -91,7 +94,9 @@ def keep(folder: Path, classes: Sequence[str] = CLASSES, *, pictures: bool = Tru
     }
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     method = {"method": "self-confidence", "out_of_sample": False, "n_train": 1294}
-    (folder / "suspects.json").write_text(json.dumps({**method, **({"average_precision": 0.82} if known else {})}))
+    (folder / "suspects.json").write_text(
+        json.dumps({**method, **({"average_precision": 0.82} if known else {})})
+    )
     (folder / "command.txt").write_text(f"evoloss compare --out DIR --dataset '{NASTY}.npz' --seeds 0\n")
     names = ["rank", "index", "label", "suggested", "score", "p_label", "p_suggested"]
     names += [] if pictures else ["feature_site", "feature_weight"]

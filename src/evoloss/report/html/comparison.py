@@ -39,7 +39,8 @@ def comparison_section(
         name: of its directory.
         kept: what was kept of its runs.
         written: the date of the file, for people.
-        given: losses of the reader's own whose shape is drawn; see :func:`~evoloss.report.html.shapes.shapes_of`.
+        given: losses of the reader's own whose shape is drawn; see
+            :func:`~evoloss.report.html.shapes.shapes_of`.
         longest_course: epochs of a curve at most; longer ones are thinned.
     """
     losses = list(dict.fromkeys(run.loss for run in results.runs))
@@ -89,7 +90,8 @@ def labels_sentence(results: Results) -> str:
         given = "Labels as the data set has them."
     if run.label_noise:
         given += (
-            f" {one_line(run.noise_kind).capitalize()} noise was added by this run: {run.label_noise:.0%} of the "
+            f" {one_line(run.noise_kind).capitalize()} noise was added by this run: "
+            f"{100 * run.label_noise:.0f} % of the "
             "training labels were made wrong; test labels were not."
         )
     if has_noisy_validation(results) and results.config.get("own_data") is not True:
@@ -123,7 +125,8 @@ def _data(results: Results) -> list[list[str]]:
         ("Baseline", one_line(results.baseline, 400)),
         (
             "Test",
-            "read once, after the last epoch; differences are paired by seed, intervals and p-values corrected "
+            "read once, after the last epoch; differences are paired by seed, intervals and p-values "
+            "corrected "
             "for the number of losses (Holm)",
         ),
     ]

@@ -1,8 +1,8 @@
 """What a comparison kept of its runs: evaluation on the test split, and suspect training labels.
 
 ``DIR/kept/LOSS/seed-N/`` holds ``evaluation.json``, ``suspects.csv``, ``suspects.json``, thumbnails and
-``command.txt``. Any of them may be missing; one that is there and cannot be read is an error. The files may be
-anybody's, so nothing outside of the comparison's directory is opened.
+``command.txt``. Any of them may be missing; one that is there and cannot be read is an error. The files may
+be anybody's, so nothing outside of the comparison's directory is opened.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ def _thumbnails(folder: Path, count: int) -> dict[int, str]:
 
 def _check_evaluation(found: Mapping[str, Any], path: Path) -> None:
     """Raise unless the evaluation has the layout that the page reads."""
-    classes, confusion, recall = (found.get(name) for name in ("classes", "confusion", "recall"))
+    lists: list[Any] = [found.get(name) for name in ("classes", "confusion", "recall")]
+    classes, confusion, recall = lists
     holds = _is_list(classes, str) and len(classes) >= 1
     holds = holds and _is_list(confusion, list) and len(confusion) == len(classes)
     holds = holds and all(_is_list(row, int) and len(row) == len(classes) for row in confusion)
@@ -176,8 +177,8 @@ def _check_evaluation(found: Mapping[str, Any], path: Path) -> None:
         holds = holds and len({len(values) for values in lists}) == 1
     if not holds or found.get("schema") != 1:
         raise ResultsError(
-            f"{path} is not an evaluation as `evoloss compare` writes it (schema 1: classes, confusion, recall, "
-            "reliability, of equal lengths); a newer evoloss may have written it"
+            f"{path} is not an evaluation as `evoloss compare` writes it (schema 1: classes, "
+            "confusion, recall, reliability, of equal lengths); a newer evoloss may have written it"
         )
 
 

@@ -21,10 +21,11 @@ from evoloss._version import __version__
 from evoloss.atomic_files import write_text
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.own_files import holds_json, holds_line, require_replaceable
-from evoloss.report.html.charts import COLOURS, DASHES, comparison_charts
+from evoloss.report.html.chart_parts import COLOURS, DASHES
 from evoloss.report.html.columns import as_csv
+from evoloss.report.html.comparison_charts import comparison_charts
 from evoloss.report.html.kept import Kept
-from evoloss.report.html.search import search_charts
+from evoloss.report.html.search_charts import search_charts
 from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
 
 SCHEMA = 1
@@ -77,7 +78,8 @@ def write_page(sections: Sequence[Section], path: Path) -> None:
     page = render(sections, stem=path.stem)
     if len(page.encode()) > MAX_PAGE_BYTES:
         raise ConfigError(
-            f"the page would have {len(page.encode()) / 1e6:.1f} MB, more than {MAX_PAGE_BYTES / 1e6:.0f}; name "
+            f"the page would have {len(page.encode()) / 1e6:.1f} MB, more than "
+            f"{MAX_PAGE_BYTES / 1e6:.0f}; name "
             "fewer directories for one page"
         )
     write_text(twin_path(path), twin_text(sections))
@@ -146,7 +148,8 @@ def library() -> str:
         import vl_convert
     except ImportError as error:
         raise MissingExtraError.of("vl-convert-python", "html", "a report page") from error
-    text: str = vl_convert.javascript_bundle()
+    bundle: Any = vl_convert.javascript_bundle  # its stub wants a snippet, which it does not
+    text: str = bundle()
     if "</script" in text.lower() or "<!--" in text or "\r" in text:
         raise ConfigError("this version of vl-convert-python cannot be put into a page; install another")
     return text

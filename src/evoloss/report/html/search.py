@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evoloss.errors import ArtefactError, EvolossError, ResultsError
+from evoloss.errors import ArtefactError, ResultsError
 from evoloss.losses import EvolvedLoss
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.evaluation.verdict import verdict_of
 from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, read_history
 from evoloss.pretraining.result import CONFIG_FILE, SUMMARY_FILE
 from evoloss.regular_files import read_regular_text
-from evoloss.report.html.charts import Chart, chart, shapes_chart, tooltip
 from evoloss.report.html.columns import Cell, Numbers, numbers
-from evoloss.report.html.controls import checkboxes, select
 from evoloss.report.html.shapes import shapes_of
 from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
@@ -28,11 +26,8 @@ KNOWN = ("cross_entropy", "gce", "sce", "evolved-base", "evolved-noise")
 _MAX_BYTES = 1 << 26
 _MOST_GENERATIONS = 600
 _DIGITS = 6
-_FLOOR = 1e-6
-_SERIES = {
-    "best": "best candidate, on what its generation saw",
-    "mean": "mean of the search, held out",
-}
+FLOOR = 1e-6
+"""A share of couples below this is drawn here, since the axis is logarithmic."""
 
 
 def is_search(directory: Path) -> bool:
@@ -90,13 +85,6 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
     }
 
 
-def search_charts(section: Mapping[str, Any]) -> list[Chart]:
-    """Return the charts that the numbers of a search allow."""
-    losses = [record["loss"] for record in section["losses"]]
-    charts = [*_convergence_charts(section), _held_out_chart(section), shapes_chart(section, losses)]
-    return [found for found in charts if found is not None]
-
-
 def _summary(directory: Path) -> dict[str, Any]:
     path = directory / SUMMARY_FILE
     try:
@@ -110,7 +98,8 @@ def _summary(directory: Path) -> dict[str, Any]:
     holds = isinstance(found, dict) and isinstance(found.get("generations"), int)
     if not holds or not isinstance(found.get("scores"), dict):
         raise ResultsError(f"{path} is not the summary of a search; `evoloss pretrain --out DIR` writes one")
-    return found
+    summary: dict[str, Any] = found
+    return summary
 
 
 def _own_loss(directory: Path) -> EvolvedLoss | None:
@@ -182,7 +171,7 @@ def _duration(seconds: float) -> str:
 
 
 def _convergence(history: Sequence[GenerationRecord]) -> Numbers:
-    """Course of the search: points over cross-entropy where students are trained, and couples in the wrong order."""
+    """Course of the search: points over cross-entropy, where known, and couples in the wrong order."""
     rows: list[list[Cell]] = []
     for row in _thinned(history):
         values = {
@@ -200,7 +189,7 @@ def _convergence(history: Sequence[GenerationRecord]) -> Numbers:
 
 
 def _disorder(consistency: float | None) -> float | None:
-    return None if consistency is None else max(1 - consistency, _FLOOR)
+    return None if consistency is None else max(1 - consistency, FLOOR)
 
 
 def _thinned(history: Sequence[GenerationRecord]) -> list[GenerationRecord]:
@@ -247,105 +236,3 @@ def _scores(summary: Mapping[str, Any]) -> Numbers:
         if isinstance(row, dict) and str(count).isdecimal()
     ]
     return numbers(["classes", *names], rows)
-
-
-def _convergence_charts(section: Mapping[str, Any]) -> list[Chart]:
-    rows = section["convergence"]["rows"]
-    measures = {
-        "advantage": ("Points over cross-entropy", "accuracy over cross-entropy, points", {"zero": True}),
-        "disorder": ("Couples of predictions in the wrong order", "share of couples", {"type": "log"}),
-    }
-    # Where all couples are in the right order throughout, there is no course to draw.
-    found = [measure for measure in measures if any(row[0] == measure and row[4] != _FLOOR for row in rows)]
-    if not found:
-        return []
-    charts = []
-    for measure in found:
-        title, label, scale = measures[measure]
-        charts.append(_course(section, measure, title, label, scale))
-    return charts
-
-
-def _course(
-    section: Mapping[str, Any], measure: str, title: str, label: str, scale: Mapping[str, Any]
-) -> Chart:
-    series = {
-        key: text
-        for key, text in _SERIES.items()
-        if any(row[:2] == [measure, key] for row in section["convergence"]["rows"])
-    }
-    colour = {
-        "field": "series",
-        "type": "nominal",
-        "scale": {"domain": list(_SERIES), "range": ["theme:series5", "theme:series1"]},
-        "legend": None,
-    }
-    x = {
-        "field": "generation",
-        "type": "quantitative",
-        "axis": {"tickMinStep": 1},
-        "scale": {"nice": False, "zero": False},
-    }
-    y = {"field": "value", "type": "quantitative", "title": label, "scale": dict(scale)}
-    told = tooltip({"series": "of", "generation": "generation", "attempt": "start", "value": label})
-    layers: list[dict[str, Any]] = [
-        {
-            "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 22}},
-            "encoding": {"y": y, "color": colour, "detail": {"field": "attempt"}, "tooltip": told},
-        }
-    ]
-    kept, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
-    if isinstance(kept, int) and 1 <= kept <= last:
-        layers.append(
-            {
-                "mark": {"type": "rule", "color": "theme:muted", "strokeDash": [4, 4]},
-                "encoding": {"x": {"datum": kept}},
-            }
-        )
-    base = {"transform": [{"filter": f"datum.measure == '{measure}'"}], "height": 260, "encoding": {"x": x}}
-    caption = (
-        "Dashed: the generation whose loss was kept." if len(layers) > 1 else "Each point is a generation."
-    )
-    control = checkboxes("series", "Shown", list(series), list(series), list(_SERIES))
-    for option in control["options"]:
-        option["text"], option["series"] = _SERIES[option["value"]], 5 if option["value"] == "best" else 1
-    return chart(
-        measure, ["convergence"], {**base, "layer": layers}, title=title, caption=caption, controls=[control]
-    )
-
-
-def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
-    rows = section["held_out"]["rows"]
-    if not rows:
-        return None
-    y = {"field": "training", "type": "nominal", "scale": {"domain": [row[1] for row in rows]}, "title": None}
-    x = {"field": "mean", "type": "quantitative", "title": "accuracy over cross-entropy, points"}
-    told = tooltip({"training": "training", "mean": "points", "se": "standard error", "tasks": "tasks"})
-    spec = {
-        "height": 40 * len(rows),
-        "encoding": {"y": y, "tooltip": told},
-        "layer": [
-            {"mark": {"type": "rule", "color": "theme:muted"}, "encoding": {"x": {"datum": 0}, "y": None}},
-            {
-                "mark": {"type": "rule", "strokeWidth": 3, "color": "theme:text"},
-                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 90, "color": "theme:text", "opacity": 1},
-                "encoding": {"x": x},
-            },
-            {
-                "mark": {"type": "text", "dy": -13, "fontSize": 12, "color": "theme:text"},
-                "encoding": {"x": x, "text": {"field": "mean", "format": "+.2f"}},
-            },
-        ],
-    }
-    return chart(
-        "held_out",
-        ["held_out"],
-        spec,
-        title="Held-out tasks",
-        caption="Points of accuracy over cross-entropy on tasks that no generation trained on; line: 1.96 standard "
-        "errors to each side.",
-        controls=[select("kind", "Tasks", {"": "all", **{row[0]: row[1] for row in rows}}, "")],
-    )

@@ -1,8 +1,8 @@
 r"""Shape of losses: the pull on the label's logit against p, on a grid of what it depends on.
 
 The pull is :math:`-\partial L / \partial z_y`, cross-entropy's is 1 - p. It may depend on the class count, on
-how the rest 1 - p is spread, on the agreement of the batch (paced losses), and on what a loss has sensed of its
-training. All combinations are computed here, so that the sliders of a page only choose among them.
+how the rest 1 - p is spread, on the agreement of the batch (paced losses), and on what a loss has sensed of
+its training. All combinations are computed here, so that the sliders of a page only choose among them.
 
 What results name is resolved among known and shipped losses alone: the name in a file may be anybody's, and
 neither imports code nor opens a folder.
@@ -46,8 +46,8 @@ class Shapes(TypedDict):
 
     Attributes:
         p: probabilities of the label.
-        curves: rows of :data:`COLUMNS`, with a list of pulls, one for each p; agreement and sensed are None where
-            a loss does not depend on them, and the rest where there is one rival.
+        curves: rows of :data:`COLUMNS`, with a list of pulls, one for each p; agreement and sensed are None
+            where a loss does not depend on them, and the rest where there is one rival.
         notes: a sentence on each loss that is not drawn, or not as it was run.
     """
 
@@ -142,7 +142,7 @@ def _conditions(loss: nn.Module, n_classes: int) -> Iterator[tuple[float | None,
 
 
 def _sensing(loss: EvolvedLoss, n_classes: int, agreement: float, sensed: float) -> EvolvedLoss:
-    """A copy of a sensing loss that has sensed something: how far wrong labels are memorised, and an agreement."""
+    """A copy of a sensing loss that has sensed an agreement, and how far wrong labels are memorised."""
     held = copy.deepcopy(loss)
     found = {
         "n_samples": _ANY_SIZE,

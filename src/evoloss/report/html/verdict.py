@@ -103,7 +103,8 @@ def _better(results: Results, better: Sequence[PairedDifference], baseline: str)
     n_test, error = results.runs[0].n_test, best.test_sampling_error or 0.0
     if is_within_test_error(best):
         advice = (
-            f"That is on these {n_test:,} test samples, which alone may move a difference by {error:.1f} points "
+            f"That is on these {n_test:,} test samples, which alone may move a difference by "
+            f"{error:.1f} points "
             "(standard error): check it on more test data before you use it."
         )
     elif best.loss in results.edges or results.baseline in results.edges:
@@ -129,7 +130,8 @@ def _none(tested: Sequence[PairedDifference], baseline: str) -> Verdict:
     else:
         text = (
             f"No loss is distinguishable from {baseline}: the largest difference is that of "
-            f"{_name(largest.loss)}, {signed(largest.mean_difference)} points ({interval(largest)}, corrected "
+            f"{_name(largest.loss)}, {signed(largest.mean_difference)} points ({interval(largest)}, "
+            "corrected "
             f"for {len(tested)} comparisons, {seeds(largest.n_seeds)})."
         )
     return _about(largest, kind="none", text=text, advice=f"Keep {baseline}.")
@@ -142,7 +144,10 @@ def _untested(rows: Sequence[PairedDifference], baseline: str) -> Verdict:
         text = f"With {seeds(largest.n_seeds)} no difference can be told from chance; the highest is {told}."
         advice = f"Run at least {MIN_SEEDS} seeds, better 5, before you choose: --seeds 0 1 2 3 4."
     else:
-        text = f"No difference could be tested, since it is the same with all {largest.n_seeds} seeds; the highest is {told}."
+        text = (
+            f"No difference could be tested, since it is the same with all {largest.n_seeds} seeds; the "
+            f"highest is {told}."
+        )
         advice = "Compare on more test samples, or with more seeds."
     return _about(largest, kind="untested", text=text, advice=advice)
 

@@ -103,6 +103,11 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}".replace("-", "−")
 
 
+def percent(share: float) -> str:
+    """A share in percent."""
+    return f"{100 * share:.0f} %"
+
+
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
@@ -162,16 +167,26 @@ def _largest_confusions(section: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def _noise_sentences(rates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The estimate of each loss that senses: that of its median run, and those of the others."""
     sentences = []
-    for rate in rates:
-        who = f"{one_line(rate['loss'], _LONGEST_NAME)}, seed {rate['seed']}"
-        if rate["estimate"] is None:
-            sentences.append(f"{who}: it cannot tell, {one_line(rate['reason'], 240)}.")
-        else:
-            sentences.append(
-                f"{who}: about {rate['estimate']:.0%} of the training labels are wrong "
-                f"({rate['low']:.0%} to {rate['high']:.0%})."
-            )
+    for loss in dict.fromkeys(rate["loss"] for rate in rates):
+        own = [rate for rate in rates if rate["loss"] == loss]
+        told = sorted(
+            (rate for rate in own if rate["estimate"] is not None), key=lambda rate: rate["estimate"]
+        )
+        name = one_line(loss, _LONGEST_NAME)
+        if not told:
+            sentences.append(f"{name} cannot tell: {one_line(own[0]['reason'], 240)}.")
+            continue
+        middle = told[len(told) // 2]
+        text = (
+            f"{name}: about {percent(middle['estimate'])} of the training labels are wrong "
+            f"({percent(middle['low'])} to {percent(middle['high'])})"
+        )
+        if len(own) > 1:
+            single = ", ".join(percent(rate["estimate"]) for rate in told)
+            text += f"; median of {len(told)} of {len(own)} runs, which say {single}"
+        sentences.append(f"{text}.")
     return sentences
 
 

@@ -145,7 +145,7 @@
           return sign * (head.dataset.kind === "word" ? x.localeCompare(y) : Number(x) - Number(y));
         };
         table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
-        table.parentElement.querySelector("[role=status]").textContent = `Sorted by ${button.textContent}, ${order}.`;
+        table.closest("section").querySelector("[role=status]").textContent = `Sorted by ${button.textContent}, ${order}.`;
       });
     });
   }
