@@ -126,8 +126,7 @@ def _data(results: Results) -> list[list[str]]:
         (
             "Test",
             "read once, after the last epoch; differences are paired by seed, intervals and p-values "
-            "corrected "
-            "for the number of losses (Holm)",
+            "corrected for the number of losses (Holm)",
         ),
     ]
     facts += [("Note on the data", one_line(note, 600)) for note in notes or [] if isinstance(note, str)]

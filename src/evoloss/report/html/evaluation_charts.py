@@ -152,9 +152,8 @@ def reliability_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Char
         ["reliability"],
         spec,
         title="Reliability",
-        caption="Accuracy of test predictions against their confidence, before temperature scaling; "
-        "on the dashed "
-        "line both agree. Larger dots hold more samples.",
+        caption="Accuracy of test predictions against their confidence, before temperature scaling; on the "
+        "dashed line both agree. Larger dots hold more samples.",
         controls=[
             checkboxes("loss", "Losses", kept, within(shown_losses(section), kept), losses, swatches=True)
         ],

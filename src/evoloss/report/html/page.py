@@ -27,6 +27,7 @@ from evoloss.report.html.comparison_charts import comparison_charts
 from evoloss.report.html.kept import Kept
 from evoloss.report.html.search_charts import search_charts
 from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
+from evoloss.safe_text import paragraphs
 
 SCHEMA = 1
 """Version of the layout of the JSON twin."""
@@ -166,9 +167,15 @@ def _environment() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     made.filters["number"] = number
     return made
+
+
+def _shown(value: object) -> object:
+    """Text of files without what cannot be printed, such as marks that turn the direction of writing."""
+    return paragraphs(value) if type(value) is str else value
 
 
 def _twin(sections: Sequence[Section]) -> dict[str, Any]:

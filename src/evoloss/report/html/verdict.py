@@ -131,8 +131,7 @@ def _none(tested: Sequence[PairedDifference], baseline: str) -> Verdict:
         text = (
             f"No loss is distinguishable from {baseline}: the largest difference is that of "
             f"{_name(largest.loss)}, {signed(largest.mean_difference)} points ({interval(largest)}, "
-            "corrected "
-            f"for {len(tested)} comparisons, {seeds(largest.n_seeds)})."
+            f"corrected for {len(tested)} comparisons, {seeds(largest.n_seeds)})."
         )
     return _about(largest, kind="none", text=text, advice=f"Keep {baseline}.")
 
