@@ -143,7 +143,7 @@ def _curves(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
                 "encoding": {"y": {**y, "aggregate": "mean"}},
             },
             {
-                "transform": [{"filter": "datum.split == 'validation' && datum.epoch == datum.best_epoch"}],
+                "transform": [{"filter": "datum.epoch == datum.best_epoch"}],
                 "mark": {
                     "type": "point",
                     "shape": "diamond",

@@ -27,6 +27,7 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
         "axis": {**label, "labelAngle": -45},
     }
     y = {"field": "label", "type": "nominal", "scale": {"domain": classes}, "title": "label", "axis": label}
+    told = tooltip({"label": "label", "predicted": "predicted", "count": "samples", "share": "share"})
     layers: list[dict[str, Any]] = [
         {
             "mark": {"type": "rect", "stroke": "theme:surface", "strokeWidth": 1},
@@ -37,9 +38,6 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
                     "scale": {"domain": [0, 1], "range": ["theme:low", "theme:high"]},
                     "legend": None,
                 },
-                "tooltip": tooltip(
-                    {"label": "label", "predicted": "predicted", "count": "samples", "share": "share"}
-                ),
             },
         }
     ]
@@ -57,7 +55,7 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
     return chart(
         "confusion",
         ["confusion"],
-        {"height": 26 * len(classes), "encoding": {"x": x, "y": y}, "layer": layers},
+        {"height": 26 * len(classes), "encoding": {"x": x, "y": y, "tooltip": told}, "layer": layers},
         title="Confusion on the test split",
         caption="Counts; the darker, the larger the share of the label's samples.",
         controls=[select("loss", "Loss", {loss: loss for loss in kept}, _first_shown(section, kept))],

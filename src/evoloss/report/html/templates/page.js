@@ -85,7 +85,8 @@
     // The size may have changed since the last time.
     if (chart.result) chart.result.finalize();
     chart.result = await window.vegaEmbed(chart.element, spec, {
-      actions: false, ast: true, renderer: "svg", config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
+      // An empty chart, where nothing is chosen, is no reason to warn.
+      actions: false, ast: true, renderer: "svg", logLevel: window.vega.Error, config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
     });
     chart.element.querySelector("svg").setAttribute("aria-label", chart.spec.description);
   }
