@@ -114,3 +114,21 @@ def test_a_damaged_history_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").write_text("no\n")
     with pytest.raises(CheckpointError, match="damaged"):
         search_section(tmp_path, name="x")
+
+
+def test_a_search_by_preset_has_its_verdict_on_fresh_tasks(run: Path, tmp_path: Path) -> None:
+    for path in run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    summary = json.loads((run / "summary.json").read_text())
+    row = {"loss": "<b>gce", "accuracy": 71.5, "temperature": 1.5}
+    over = {"mean": 2.5, "low": -0.5, "high": 5.5}
+    rows = [{"loss": "cross_entropy", "over_cross_entropy": None}, {**row, "over_cross_entropy": over}, 7]
+    verdict = {"text": "Not worth it: <b>nothing</b>", "calibration": "Too sure.", "rows": rows}
+    (tmp_path / "summary.json").write_text(json.dumps({**summary, "evolve": {"verdict": verdict}}))
+    section = search_section(tmp_path, name="x")
+    assert section["verdict"]["text"] == "Not worth it: <b>nothing</b>"
+    assert section["verdict"]["advice"] == "Too sure."
+    assert section["fresh"]["rows"] == [["<b>gce", 2.5, -0.5, 5.5, 71.5, 1.5]]
+    (chart,) = [chart for chart in search_charts(section) if chart["name"] == "fresh"]
+    vl_convert.vegalite_to_vega({**chart["spec"], "width": 400})
+    assert "<b>" not in render([Section(numbers=section)])

@@ -77,6 +77,7 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
         "kept_generation": summary.get("kept_generation"),
         "attempts": _attempts(history),
         "held_out": _held_out(summary),
+        "fresh": _fresh(summary),
         "scores": _scores(summary),
         "shapes": shapes_of({**dict.fromkeys(given), **known}, None, given),
         "config": None if config is None else config.to_dict(),
@@ -118,6 +119,11 @@ def _verdict(config: PretrainConfig | None, summary: Mapping[str, Any], director
             "advice": f"Go on with --resume in {directory.name}.",
             "loss": "",
         }
+    evolved = _evolved(summary).get("verdict")
+    if isinstance(evolved, dict) and isinstance(evolved.get("text"), str):
+        # Of `evoloss evolve`, which has judged the loss against others on fresh tasks.
+        text, advice = one_line(evolved["text"], 1000), one_line(evolved.get("calibration") or "", 1000)
+        return {"kind": "search", "text": text, "advice": advice, "loss": ""}
     try:
         found = verdict_of(config, summary)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -222,6 +228,26 @@ def _held_out(summary: Mapping[str, Any]) -> Numbers:
             if mean is not None and error is not None:
                 rows.append([key, text, mean, error, mean - 1.96 * error, mean + 1.96 * error, tasks])
     return numbers(["kind", "training", "mean", "se", "low", "high", "tasks"], rows)
+
+
+def _evolved(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a summary that `evoloss evolve` adds; empty for other searches."""
+    found = summary.get("evolve")
+    return found if isinstance(found, dict) else {}
+
+
+def _fresh(summary: Mapping[str, Any]) -> Numbers:
+    """Losses on fresh tasks, as `evoloss evolve` judges at its end: points over cross-entropy."""
+    verdict = _evolved(summary).get("verdict")
+    found = verdict.get("rows") if isinstance(verdict, dict) else None
+    rows: list[list[Cell]] = []
+    for row in found if isinstance(found, list) else []:
+        over = row.get("over_cross_entropy") if isinstance(row, dict) else None
+        if isinstance(over, dict) and isinstance(row.get("loss"), str):
+            ends = [_number(over.get(name)) for name in ("mean", "low", "high")]
+            rest = [_number(row.get(name)) for name in ("accuracy", "temperature")]
+            rows += [[one_line(row["loss"]), *ends, *rest]] if None not in ends else []
+    return numbers(["loss", "mean", "low", "high", "accuracy", "temperature"], rows)
 
 
 def _number(value: object) -> float | int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evoloss.report.html.chart_parts import Chart, chart, shapes_chart, tooltip
@@ -19,7 +19,12 @@ _PLACES = {"best": 5, "mean": 1}  # among the colours
 def search_charts(section: Mapping[str, Any]) -> list[Chart]:
     """Return the charts that the numbers of a search allow."""
     losses = [record["loss"] for record in section["losses"]]
-    charts = [*_convergence_charts(section), _held_out_chart(section), shapes_chart(section, losses)]
+    charts = [
+        *_convergence_charts(section),
+        _held_out_chart(section),
+        _fresh_chart(section),
+        shapes_chart(section, losses),
+    ]
     return [found for found in charts if found is not None]
 
 
@@ -92,35 +97,54 @@ def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
     rows = section["held_out"]["rows"]
     if not rows:
         return None
-    y = {"field": "training", "type": "nominal", "scale": {"domain": [row[1] for row in rows]}, "title": None}
+    return chart(
+        "held_out",
+        ["held_out"],
+        _intervals("training", [row[1] for row in rows], {"se": "standard error", "tasks": "tasks"}),
+        title="Held-out tasks",
+        caption="Points of accuracy over cross-entropy on tasks that no generation trained on; line: 1.96 "
+        "standard errors to each side.",
+        controls=[select("kind", "Tasks", {"": "all", **{row[0]: row[1] for row in rows}}, "")],
+    )
+
+
+def _fresh_chart(section: Mapping[str, Any]) -> Chart | None:
+    names = [row[0] for row in section["fresh"]["rows"]]
+    if not names:
+        return None
+    return chart(
+        "fresh",
+        ["fresh"],
+        _intervals("loss", names, {"accuracy": "accuracy, %", "temperature": "temperature"}),
+        title="Fresh tasks, beside other losses",
+        caption="Points of accuracy over cross-entropy, each loss at its best rate; line: 95 % interval.",
+        controls=[checkboxes("loss", "Losses", names, names)],
+    )
+
+
+def _intervals(field: str, names: Sequence[str], more: Mapping[str, str]) -> dict[str, Any]:
+    """Means with their intervals, one a row, and a line at cross-entropy."""
+    y = {"field": field, "type": "nominal", "scale": {"domain": list(names)}, "title": None}
     x = {"field": "mean", "type": "quantitative", "title": "accuracy over cross-entropy, points"}
-    told = tooltip({"training": "training", "mean": "points", "se": "standard error", "tasks": "tasks"})
-    spec = {
-        "height": 40 * len(rows),
-        "encoding": {"y": y, "tooltip": told},
+    x |= {"axis": {"tickCount": 7}}
+    told = tooltip({field: field, "mean": "points", "low": "from", "high": "to", **more})
+    ink = "theme:text"
+    return {
+        "height": 40 * len(names),
+        "encoding": {"y": {**y, "axis": {"labelLimit": 130}}, "tooltip": told},
         "layer": [
             {"mark": {"type": "rule", "color": "theme:muted"}, "encoding": {"x": {"datum": 0}, "y": None}},
             {
-                "mark": {"type": "rule", "strokeWidth": 3, "color": "theme:text"},
+                "mark": {"type": "rule", "strokeWidth": 3, "color": ink},
                 "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 90, "color": "theme:text", "opacity": 1},
+                "mark": {"type": "point", "filled": True, "size": 90, "color": ink, "opacity": 1},
                 "encoding": {"x": x},
             },
             {
-                "mark": {"type": "text", "dy": -13, "fontSize": 12, "color": "theme:text"},
+                "mark": {"type": "text", "dy": -13, "fontSize": 12, "color": ink},
                 "encoding": {"x": x, "text": {"field": "mean", "format": "+.2f"}},
             },
         ],
     }
-    return chart(
-        "held_out",
-        ["held_out"],
-        spec,
-        title="Held-out tasks",
-        caption="Points of accuracy over cross-entropy on tasks that no generation trained on; line: "
-        "1.96 standard "
-        "errors to each side.",
-        controls=[select("kind", "Tasks", {"": "all", **{row[0]: row[1] for row in rows}}, "")],
-    )

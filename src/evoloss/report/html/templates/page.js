@@ -77,6 +77,7 @@
     };
   }
 
+  const ERRORS = 1; // vega.Error
   const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
 
   async function draw(chart) {
@@ -86,7 +87,7 @@
     if (chart.result) chart.result.finalize();
     chart.result = await window.vegaEmbed(chart.element, spec, {
       // An empty chart, where nothing is chosen, is no reason to warn.
-      actions: false, ast: true, renderer: "svg", logLevel: window.vega.Error, config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
+      actions: false, ast: true, renderer: "svg", logLevel: ERRORS, config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
     });
     chart.element.querySelector("svg").setAttribute("aria-label", chart.spec.description);
   }
