@@ -170,7 +170,7 @@ def test_every_control_changes_its_chart(visit: Visit) -> None:
                 assert slider.get_attribute("aria-valuetext") == control.locator("output").inner_text()
                 assert slider.input_value() != now
             tried += 1
-    assert tried == 15
+    assert tried == 13
     assert visit.said == []
 
 
@@ -267,7 +267,7 @@ def test_dark_and_light_can_be_chosen(visit: Visit) -> None:
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(visit: Visit) -> None:
     reachable = visit.evaluate(
         """() => [...document.querySelectorAll("button, select, input, summary, a[href], [tabindex='0']")]
-        .filter((element) => element.getClientRects().length).length"""
+        .filter((element) => element.checkVisibility()).length"""
     )
     visit.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     visit.page.locator("body").click(position={"x": 1, "y": 1})

@@ -185,7 +185,8 @@ def _noise_sentences(rates: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         if len(own) > 1:
             single = ", ".join(percent(rate["estimate"]) for rate in told)
-            text += f"; median of {len(told)} of {len(own)} runs, which say {single}"
+            runs = f"{len(own)} runs" if len(told) == len(own) else f"{len(told)} of {len(own)} runs"
+            text += f"; median of {runs}, which say {single}"
         sentences.append(f"{text}.")
     return sentences
 
