@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
     "evolve": {"networks", "tasks", "students", "fitness", "losses", "zoo", "pretraining", "data"},
-    "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "evolve"},
+    "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "zoo", "evolve"},
     "cli": {
         *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
         *("compare", "ablate", "sweeps", "report", "evolve"),

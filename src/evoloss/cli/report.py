@@ -1,4 +1,4 @@
-"""``evoloss report``: tables and figures from results files."""
+"""``evoloss report``: tables and figures from results files, or one page of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tyro
 
 from evoloss.atomic_files import write_text
 from evoloss.cli.terminal import Terminal
+from evoloss.compare.config import label_loss
 from evoloss.compare.results import FILE_NAME, OWN_FILES, Results
 from evoloss.errors import ConfigError
 from evoloss.own_files import require_replaceable
@@ -19,10 +20,20 @@ from evoloss.user_paths import real_path
 
 @dataclass(frozen=True, kw_only=True)
 class ReportCommand:
-    """Draw figures and write table.md from the results.json of one comparison or several."""
+    """Draw figures and write table.md from the results.json of one comparison or several.
+
+    With --html it writes one page instead, a single file that can be sent to others and needs no network.
+    """
 
     directories: tyro.conf.Positional[tuple[Path, ...]]
-    """Directories that `evoloss compare` wrote, or results files."""
+    """Directories that `evoloss compare` wrote, or results files; with --html also those of
+    `evoloss pretrain`."""
+    html: Path | None = None
+    """Write this page (.html, a single file) and beside it a .json of the same numbers, in place of
+    figures."""
+    shapes: tuple[str, ...] = ()
+    """Losses of your own whose shape the page draws, as `evoloss compare --losses` takes them: results hold
+    their names alone."""
     out: Path | None = None
     """The folder to write to, with one folder for each comparison; beside each results.json by default."""
     formats: tuple[str, ...] = ("png",)
@@ -31,14 +42,18 @@ class ReportCommand:
     def __post_init__(self) -> None:
         if not self.directories:
             raise ConfigError("name at least one directory with a results.json")
+        if self.shapes and self.html is None:
+            raise ConfigError("--shapes is for a page: give --html FILE.html too")
         names = [_name(path) for path in self.directories]
         if self.out is not None and len(set(names)) < len(names):
             raise ConfigError(f"two of {', '.join(names)} would share a folder of {self.out}")
 
 
 def run(config: ReportCommand) -> int:
-    """Write tables and figures, and print the tables."""
+    """Write tables and figures, or a page, and print the tables."""
     console = Terminal()
+    if config.html is not None:
+        return _write_page(config, config.html, console)
     read = [(path, Results.read(path)) for path in config.directories]
     drawn = [f"{stem}.{kind}" for stem in STEMS for kind in config.formats]
     for path, _ in read:
@@ -56,6 +71,21 @@ def run(config: ReportCommand) -> int:
         console.print(rich_table(results))
         for file in (target / TABLE_FILE, *figures):
             console.say(f"written: {file}")
+    return 0
+
+
+def _write_page(config: ReportCommand, page: Path, console: Terminal) -> int:
+    from evoloss.report.html import write_report
+
+    shapes = {label_loss(spec): spec for spec in config.shapes}
+    sections, files = write_report(config.directories, page, shapes)
+    for section in sections:
+        console.say(section["title"])
+        console.say(f"  {section['verdict']['text']} {section['verdict']['advice']}")
+        for warning in section["warnings"]:
+            console.say(f"  warning: {warning}")
+    for file in files:
+        console.say(f"written: {file}")
     return 0
 
 

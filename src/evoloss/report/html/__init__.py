@@ -1,0 +1,60 @@
+"""Report page: one offline HTML file with a JSON twin, of comparisons and of searches."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evoloss.compare.results import FILE_NAME, Results
+from evoloss.report.html.comparison import comparison_section
+from evoloss.report.html.kept import read_kept
+from evoloss.report.html.page import Section, require_page, twin_path, write_page
+from evoloss.report.html.search import is_search, search_section
+from evoloss.user_paths import real_path
+
+__all__ = ["require_page", "twin_path", "write_report"]
+
+
+def write_report(
+    paths: Sequence[Path], page: Path, shapes: Mapping[str, str] | None = None
+) -> tuple[list[Mapping[str, Any]], list[Path]]:
+    """Write the page of comparisons and searches, and its JSON twin.
+
+    Args:
+        paths: directories that ``evoloss compare`` or ``evoloss pretrain`` wrote, or results files.
+        page: the HTML file; the JSON file beside it has the same stem.
+        shapes: losses whose shape is drawn although results hold their names alone: by that name, what
+            :func:`~evoloss.make_loss` takes.
+
+    Returns:
+        What each part of the page says, as in the JSON file, and the two files.
+
+    Raises:
+        ConfigError: if the page has another ending or would be too large.
+        OutputError: if a file of somebody else's would be replaced.
+        MissingExtraError: if a package of the extra ``html`` is not installed.
+        EvolossError: if a directory cannot be read.
+    """
+    require_page(page)
+    sections = [_section(path, shapes or {}) for path in paths]
+    write_page(sections, page)
+    return [section.numbers for section in sections], [page, twin_path(page)]
+
+
+def _section(path: Path, shapes: Mapping[str, str]) -> Section:
+    name = real_path(path.parent if path.name == FILE_NAME else path).name
+    if path.is_dir() and not (path / FILE_NAME).exists() and is_search(path):
+        return Section(numbers=search_section(path, name=name, written=_date(path / "history.jsonl")))
+    results = Results.read(path)
+    file = path / FILE_NAME if path.is_dir() else path
+    directory = file.parent if file.name == FILE_NAME else None
+    kept = read_kept(results, directory)
+    section = comparison_section(results, name=name, kept=kept, written=_date(file), given=shapes)
+    return Section(numbers=section, kept=kept)
+
+
+def _date(path: Path) -> str:
+    moment = datetime.datetime.fromtimestamp(path.stat().st_mtime, tz=datetime.UTC)
+    return f"{moment:%Y-%m-%d}"
