@@ -16,7 +16,7 @@ from evoloss.cli.process import (
     as_program,
     is_output_gone,
 )
-from evoloss.errors import EvolossError, MissingExtraError, UnknownNameError
+from evoloss.errors import ConfigError, EvolossError, MissingExtraError, UnknownNameError
 from evoloss.safe_text import one_line
 
 # Name, module, class of the configuration, one line. Modules are imported when their command is called, so
@@ -76,6 +76,9 @@ def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
         print(f"evoloss {__version__}")
         return 0
     try:
+        if arguments[0].split("=")[0] == "--completion":
+            print(_completion(arguments), end="")
+            return 0
         return _dispatch(arguments[0], arguments[1:], begin_work)
     except EvolossError as error:
         return _fail(str(error))
@@ -102,8 +105,13 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
     if name not in COMMANDS:
         raise UnknownNameError.among("command", name, COMMANDS)
     from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
+    from evoloss.cli.help_pages import is_help, page, require_options
 
     require_text(arguments)
+    if is_help(name, arguments):
+        print(page(name))
+        raise SystemExit(0)
+    require_options(name, arguments)
     module_name, class_name, summary = COMMANDS[name]
     try:
         module = importlib.import_module(module_name)
@@ -127,9 +135,24 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
     return int(module.run(config))
 
 
+def _completion(arguments: Sequence[str]) -> str:
+    from evoloss.cli.help_pages import SHELLS, completion
+
+    shell = " ".join(arguments).removeprefix("--completion").lstrip(" =")
+    if not shell:
+        raise ConfigError(f"--completion: for which shell? Known: {', '.join(SHELLS)}")
+    return completion(shell)
+
+
 def _usage() -> str:
+    from evoloss.cli.help_groups import EXAMPLES
+
     width = max(map(len, COMMANDS))
-    rows = [f"  {name:{width}}  {summary}" for name, (_, _, summary) in COMMANDS.items()]
-    return "\n".join(
-        ["usage: evoloss COMMAND [--help] ...", "", *rows, "", "evoloss --version prints the version."]
-    )
+    rows = []
+    for name, (_, _, summary) in COMMANDS.items():
+        rows += [f"  {name:{width}}  {summary}", f"  {'':{width}}  $ {EXAMPLES[name][0][0]}"]
+    told = [
+        "evoloss COMMAND --help says more of each; evoloss --version prints the version;",
+        "evoloss --completion bash (zsh, tcsh) prints a script that completes for that shell.",
+    ]
+    return "\n".join(["usage: evoloss COMMAND [--help] ...", "", *rows, "", *told])

@@ -74,6 +74,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
                 "prior-classes",
                 "prior-samples",
                 "prior-noise",
+                "prior-features",
+                "prior-imbalanced",
                 "groups",
                 "tasks",
                 "rates",

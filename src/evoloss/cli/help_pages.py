@@ -17,6 +17,8 @@ from typing import Any
 from evoloss.errors import UnknownNameError
 
 FILE_NAME = "help.json"
+SHELLS = {"bash": "evoloss.bash", "zsh": "_evoloss", "tcsh": "evoloss.csh"}
+"""Shells for which there is a completion, and the files that have it."""
 _WIDEST = 110  # characters of a line
 _NARROWEST = 40
 _OWN_WAY = ("--config", "--resume")  # options whose files change the defaults, which the help then shows
@@ -28,6 +30,18 @@ def pages() -> dict[str, Any]:
     text = resources.files("evoloss.cli").joinpath(FILE_NAME).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def completion(shell: str) -> str:
+    """The script that lets a shell complete commands, options and their choices.
+
+    Raises:
+        UnknownNameError: if there is none for the shell.
+    """
+    if shell not in SHELLS:
+        raise UnknownNameError.among("shell", shell, SHELLS)
+    place = resources.files("evoloss.cli").joinpath("completion", SHELLS[shell])
+    return place.read_text(encoding="utf-8")
 
 
 def is_help(name: str, arguments: Sequence[str]) -> bool:
@@ -64,8 +78,10 @@ def require_options(name: str, arguments: Sequence[str]) -> None:
     for argument in arguments:
         if argument == "--":
             return
-        # Another option of the parser's own, and a number below 0, are its business.
-        if argument.startswith("--") and not argument.startswith("--tyro-") and _name(argument) not in known:
+        # Help, options that are the parser's own, and numbers below 0 are its business.
+        if not argument.startswith("--") or argument == "--help" or argument.startswith("--tyro-"):
+            continue
+        if _name(argument) not in known:
             raise UnknownNameError.among(f"option of evoloss {name}", _name(argument), known)
 
 

@@ -1,6 +1,7 @@
 """Where the help of commands comes from: their configurations, the groups of their options, examples.
 
-``python -m evoloss.cli.help_source`` writes ``help.json`` again; a test says when that is due.
+``python -m evoloss.cli.help_source`` writes ``help.json`` and the completions of shells again, with shtab; a
+test says when that is due.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any
 from evoloss.atomic_files import write_text
 from evoloss.cli import COMMANDS
 from evoloss.cli.help_groups import EXAMPLES, GROUPS
-from evoloss.cli.help_pages import FILE_NAME
+from evoloss.cli.help_pages import FILE_NAME, SHELLS
 
 PATH = Path(__file__).parent / FILE_NAME
+_PATHS = ("dataset", "like", "loss", "losses")  # options that may be paths
+_FIRST_SENTENCE = re.compile(r"[^.;]*")
 _DEFAULT = re.compile(r"\s*\((?:default: (?P<default>.*)|required)\)$", re.DOTALL)
 
 
@@ -39,10 +42,9 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     module, kind, _ = COMMANDS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the one way to the options of a configuration
-        parser: argparse.ArgumentParser = tyro.extras.get_parser(
-            getattr(importlib.import_module(module), kind)
-        )
-    return parser
+        parser: Any = tyro.extras.get_parser(getattr(importlib.import_module(module), kind))
+    found: argparse.ArgumentParser = parser
+    return found
 
 
 def _page(name: str) -> dict[str, Any]:
@@ -92,5 +94,41 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[dict[str, Any]]:
         }
 
 
-if __name__ == "__main__":
+def completion_text(shell: str) -> str:
+    """The content of a completion."""
+    import shtab
+
+    parser = argparse.ArgumentParser(prog="evoloss")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--completion", choices=[*SHELLS], help="print a script that completes for a shell")
+    commands = parser.add_subparsers()
+    for name, found in json.loads(help_text()).items():
+        command = commands.add_parser(name, help=found["summary"])
+        for option in (one for group in found["groups"] for one in group["options"]):
+            added = command.add_argument(*(option["flags"] or [option["name"]]), **_argument(option))
+            if "PATH" in option["value"] or option["name"] in _PATHS:
+                added.complete = shtab.FILE  # type: ignore[attr-defined]
+    text: str = shtab.complete(parser, shell)
+    return text
+
+
+def _argument(option: Mapping[str, Any]) -> dict[str, Any]:
+    """What argparse has to know of an option to complete it."""
+    told = _FIRST_SENTENCE.match(option["help"])
+    known: dict[str, Any] = {"help": (told[0] if told else option["help"]).replace("%", "%%")}
+    if not option["value"]:
+        return known | ({"action": "store_true"} if option["flags"] else {})
+    if option["choices"]:
+        known["choices"] = option["choices"]
+    return known | ({"nargs": "*"} if option["value"].startswith("[") else {})
+
+
+def write() -> None:
+    """Write all files."""
     write_text(PATH, help_text())
+    for shell, name in SHELLS.items():
+        write_text(PATH.parent / "completion" / name, completion_text(shell))
+
+
+if __name__ == "__main__":
+    write()
