@@ -27,7 +27,7 @@ from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES
 
-_MOST_KEPT = 0.5  # share of the budget for the judging, where the machine turns out slower
+_MOST_JUDGING = 0.5  # share of the budget for the judging, where the machine turns out slower
 FINISHING = 4.0
 """Seconds that are kept for files and figures."""
 
@@ -179,7 +179,7 @@ def _search(
         following = pace.next_one(generation, seconds)
         # A machine that is busier than it was when it was timed is so for the judging too.
         slower = max(1.0, following / plan.generation)
-        judging = max(plan.judging, min(plan.judging * slower, _MOST_KEPT * budget))
+        judging = max(plan.judging, min(plan.judging * slower, _MOST_JUDGING * budget))
         return spent + seconds + following + judging > budget - FINISHING
 
     def on_generation(record: GenerationRecord) -> None:
