@@ -48,7 +48,7 @@ def test_a_large_data_set_is_stood_for_by_a_smaller_one() -> None:
 
 
 def test_mistakes_are_those_of_data_sets(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match="is not a file that can be read"):
         shape_of(str(tmp_path / "none.npz"))
     with pytest.raises(ConfigError, match="no table"):
         shape_of("digits", "label")

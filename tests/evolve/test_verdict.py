@@ -76,11 +76,11 @@ def test_the_quantile_is_that_of_scipy(freedom: int) -> None:
 
 
 def test_an_interval_covers_as_often_as_it_says() -> None:
-    draws = torch.randn(400, 2, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    draws = torch.randn(300, 2, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     draws[:, 1] = 10 + 4 * draws[:, 1]
     found = [difference_of(short, long) for short, long in draws.tolist()]
     covered = sum(one.low < 5 < one.high for one in found)
-    assert 0.92 < covered / 400 < 0.98
+    assert 0.92 < covered / 300 < 0.98
 
 
 def test_a_card_has_shape_verdict_and_calibration() -> None:
@@ -92,5 +92,5 @@ def test_a_card_has_shape_verdict_and_calibration() -> None:
     assert found.text in text
     assert "## Calibration" in text
     assert found.calibration in text
-    assert text.count("\n| ") == 2 + len(RIVALS) + 1 - 1
+    assert text.count("\n| ") == 2 + len(RIVALS) + 1  # two lines of head, a line a loss
     json.dumps(found.to_dict(), allow_nan=False)

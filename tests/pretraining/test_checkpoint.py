@@ -115,6 +115,8 @@ CHANGED: dict[str, Any] = {
     "prior_classes": (2, 4),
     "prior_samples": (20, 40),
     "prior_noise": (0.1, 0.2),
+    "prior_features": (4, 8),
+    "prior_imbalanced": 0.5,
     "groups": 2,
     "tasks": 3,
     "rates": 2,
@@ -138,7 +140,9 @@ def test_what_does_not_change_the_search_may_differ(tmp_path: Path, key: str):
 @pytest.mark.parametrize("key", CHANGED)
 def test_another_configuration_is_refused_with_what_changed(tmp_path: Path, key: str):
     written(tmp_path)
-    values = {key: CHANGED[key]} | ({"network": "balanced"} if key == "start" else {})
+    values: dict[str, object] = {key: CHANGED[key]} | ({"network": "balanced"} if key == "start" else {})
+    if key.startswith("prior"):  # which is of no other fitness
+        values["fitness"] = "learnability"
     changed = replace(CONFIG, **values)
     with pytest.raises(CheckpointError, match=f"belongs to another configuration .*\\b{key}: .* -> "):
         read_checkpoint(tmp_path, changed)

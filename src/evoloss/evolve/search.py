@@ -27,6 +27,7 @@ from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES
 
+_MOST_JUDGING = 0.5  # share of the budget for the judging, where the machine turns out slower
 FINISHING = 4.0
 """Seconds that are kept for files and figures."""
 
@@ -177,7 +178,8 @@ def _search(
         progress.began = time.monotonic() - seconds - spent  # what an earlier part took is counted
         following = pace.next_one(generation, seconds)
         # A machine that is busier than it was when it was timed is so for the judging too.
-        judging = plan.judging * max(1.0, seconds / (max(1, generation) * plan.generation))
+        slower = max(1.0, following / plan.generation)
+        judging = max(plan.judging, min(plan.judging * slower, _MOST_JUDGING * budget))
         return spent + seconds + following + judging > budget - FINISHING
 
     def on_generation(record: GenerationRecord) -> None:

@@ -181,7 +181,7 @@ def t_quantile(freedom: float) -> float:
         >>> [round(t_quantile(freedom), 2) for freedom in (2, 7, 15)]
         [4.3, 2.36, 2.13]
     """
-    steps, scale = 2000, math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    steps, scale = 400, math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
     height = math.exp(scale) / math.sqrt(freedom * math.pi)
 
     def above_zero(t: float) -> float:
