@@ -73,12 +73,12 @@ def _course(
             "encoding": {"y": y, "color": colour, "detail": {"field": "attempt"}, "tooltip": told},
         }
     ]
-    kept, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
-    if isinstance(kept, int) and 1 <= kept <= last:
+    stored, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
+    if isinstance(stored, int) and 1 <= stored <= last:
         layers.append(
             {
                 "mark": {"type": "rule", "color": "theme:muted", "strokeDash": [4, 4]},
-                "encoding": {"x": {"datum": kept}},
+                "encoding": {"x": {"datum": stored}},
             }
         )
     base = {"transform": [{"filter": f"datum.measure == '{measure}'"}], "height": 260, "encoding": {"x": x}}
