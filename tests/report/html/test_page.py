@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import re
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import pytest
 import vl_convert
 
-from evoloss.errors import ConfigError, OutputError
+from evoloss.errors import ConfigError, MissingExtraError, OutputError
 from evoloss.report.html import write_report
 from evoloss.report.html.columns import as_csv, numbers
 from evoloss.report.html.comparison import comparison_section, labels_sentence
 from evoloss.report.html.comparison_charts import comparison_charts
-from evoloss.report.html.page import MAX_PAGE_BYTES, Section, render, twin_text, write_page
+from evoloss.report.html.page import MAX_PAGE_BYTES, Section, library, render, twin_text, write_page
 from evoloss.training import History
 from tests.compare.runs import make_results, make_run
 from tests.report.html.document import Document
@@ -234,6 +235,16 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
         write_report([], tmp_path / "other.html")
     with pytest.raises(ConfigError, match=r"ends with \.html"):
         write_report([], tmp_path / "report.htm")
+
+
+@pytest.mark.parametrize("package", ["vl_convert", "jinja2"])
+def test_a_missing_package_is_named_with_its_extra(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    library.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"pip install 'evoloss\[html\]'"):
+        write_report([], tmp_path / "report.html")
 
 
 def test_a_page_replaces_an_earlier_one(page: Path) -> None:
