@@ -7,7 +7,7 @@ from evoloss.cli.arguments import parse
 from evoloss.cli.compare import CompareCommand
 from evoloss.compare.config import CompareConfig
 from evoloss.report.html.again import command_of, needs_paths
-from tests.compare.runs import make_results
+from tests.compare.runs import make_results, make_run
 from tests.report.html.made_up import CONFIG
 
 
@@ -42,13 +42,17 @@ def test_the_command_makes_the_same_comparison() -> None:
     }
 
 
-def test_defaults_are_left_out() -> None:
+def test_other_defaults_are_left_out() -> None:
     settings = _settings(CompareConfig())
     settings["baseline"] = "cross_entropy"
-    assert command_of(make_results(config=settings)) == "evoloss compare --out DIR"
+    assert command_of(make_results(config=settings)) == (
+        "evoloss compare --out DIR --dataset digits --model cnn --losses cross_entropy evolved-base "
+        "--seeds 0 1 2"
+    )
 
 
 def test_paths_have_to_be_put_in_for_data_of_ones_own() -> None:
     assert needs_paths(make_results(config=CONFIG))
     assert not needs_paths(make_results())
     assert needs_paths(make_results(config={"train_labels": "annotators.npz"}))
+    assert needs_paths(make_results(runs=(make_run("cross_entropy"), make_run("saved-loss"))))

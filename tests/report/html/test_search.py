@@ -123,11 +123,16 @@ def test_a_search_by_preset_has_its_verdict_on_fresh_tasks(run: Path, tmp_path: 
     row = {"loss": "<b>gce", "accuracy": 71.5, "temperature": 1.5}
     over = {"mean": 2.5, "low": -0.5, "high": 5.5}
     rows = [{"loss": "cross_entropy", "over_cross_entropy": None}, {**row, "over_cross_entropy": over}, 7]
+    regime = {"purpose": "noise", "classes": [3, 3], "noise": [0.2, 0.5], "images": False, "imbalanced": None}
     verdict = {"text": "Not worth it: <b>nothing</b>", "calibration": "Too sure.", "rows": rows}
-    (tmp_path / "summary.json").write_text(json.dumps({**summary, "evolve": {"verdict": verdict}}))
+    (tmp_path / "summary.json").write_text(
+        json.dumps({**summary, "evolve": {"regime": regime, "verdict": verdict}})
+    )
     section = search_section(tmp_path, name="x")
     assert section["verdict"]["text"] == "Not worth it: <b>nothing</b>"
     assert section["verdict"]["advice"] == "Too sure."
+    evolved_for = dict(section["facts"])["Evolved for"]
+    assert evolved_for == "purpose: noise; classes: 3; noise: 0.2 to 0.5; images: no"
     assert section["fresh"]["rows"] == [["<b>gce", 2.5, -0.5, 5.5, 71.5, 1.5]]
     (chart,) = [chart for chart in search_charts(section) if chart["name"] == "fresh"]
     vl_convert.vegalite_to_vega({**chart["spec"], "width": 400})

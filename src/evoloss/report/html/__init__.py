@@ -9,9 +9,9 @@ from typing import Any
 
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.report.html.comparison import comparison_section
-from evoloss.report.html.kept import read_kept
 from evoloss.report.html.page import Section, require_page, twin_path, write_page
 from evoloss.report.html.search import is_search, search_section
+from evoloss.report.html.stored import read_stored
 from evoloss.user_paths import real_path
 
 __all__ = ["require_page", "twin_path", "write_report"]
@@ -50,9 +50,9 @@ def _section(path: Path, shapes: Mapping[str, str]) -> Section:
     results = Results.read(path)
     file = path / FILE_NAME if path.is_dir() else path
     directory = file.parent if file.name == FILE_NAME else None
-    kept = read_kept(results, directory)
-    section = comparison_section(results, name=name, kept=kept, written=_date(file), given=shapes)
-    return Section(numbers=section, kept=kept)
+    stored = read_stored(results, directory)
+    section = comparison_section(results, name=name, stored=stored, written=_date(file), given=shapes)
+    return Section(numbers=section, stored=stored)
 
 
 def _date(path: Path) -> str:

@@ -8,13 +8,15 @@ from typing import Any
 
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.results import Results
+from evoloss.report.html.shapes import known_name
 from evoloss.safe_text import one_line
 
 _NOT_GIVEN = {"data_dir", "download"}
+_ALWAYS = ("dataset", "target", "model", "losses", "seeds")
 
 
 def command_of(results: Results) -> str:
-    """Return the ``evoloss compare`` command of a comparison; settings at their defaults are left out.
+    """Return the ``evoloss compare`` command of a comparison; other settings at their defaults are left out.
 
     Results hold names and no paths: of a data set, a loss or a model of the user's own the command has the
     name alone, and the place is for the reader to put in.
@@ -24,13 +26,13 @@ def command_of(results: Results) -> str:
 
     Example:
         >>> from evoloss.compare import CompareConfig, compare
-        >>> config = CompareConfig(model="mlp", epochs=1, train_samples=50, losses=("cross_entropy",))
-        >>> command_of(compare(config))
-        'evoloss compare --out DIR --model mlp --losses cross_entropy --epochs 1 --train-samples 50'
+        >>> config = CompareConfig(model="mlp", epochs=1, train_samples=50, losses=("gce",), seeds=(0,))
+        >>> command_of(compare(config)).partition(" --epochs ")[0]
+        'evoloss compare --out DIR --dataset digits --model mlp --losses gce --seeds 0'
     """
     words = ["evoloss", "compare", "--out", "DIR"]
     settings = {**results.config}
-    first = [name for name in ("dataset", "target", "model", "losses", "seeds") if name in settings]
+    first = [name for name in _ALWAYS if name in settings]
     known = {entry.name: entry for entry in fields(CompareConfig)}
     for name in (*first, *(name for name in known if name not in first)):
         if name in known and name not in _NOT_GIVEN and name in settings:
@@ -41,7 +43,9 @@ def command_of(results: Results) -> str:
 
 def needs_paths(results: Results) -> bool:
     """Test whether the command has names that the reader has to replace by paths."""
-    return results.config.get("own_data") is True or bool(results.config.get("train_labels"))
+    config = results.config
+    has_own_files = config.get("own_data") is True or bool(config.get("train_labels"))
+    return has_own_files or any(known_name(run.loss) is None for run in results.runs)
 
 
 def _option(name: str, value: Any, default: Any, results: Results) -> list[str]:
@@ -49,7 +53,7 @@ def _option(name: str, value: Any, default: Any, results: Results) -> list[str]:
     if name == "baseline":
         losses = results.config.get("losses")
         default = "cross_entropy" if isinstance(losses, list) and "cross_entropy" in losses else None
-    if value == default or value is None:
+    if (value == default and name not in _ALWAYS) or value is None:
         return []
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):

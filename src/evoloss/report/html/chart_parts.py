@@ -87,7 +87,7 @@ def by_loss(losses: Sequence[str]) -> dict[str, Any]:
 
 
 def tooltip(fields: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What is told of a mark: fields with their names; numbers with four digits."""
+    """Tooltip of a mark: fields with their names."""
     return [{"field": field, "title": title} for field, title in fields.items()]
 
 

@@ -40,7 +40,7 @@ def as_csv(table: Numbers) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table["columns"])
-    writer.writerows([_plain(cell) for cell in row] for row in table["rows"])
+    writer.writerows([_harmless(cell) for cell in row] for row in table["rows"])
     return text.getvalue()
 
 
@@ -56,6 +56,6 @@ def _number(value: float, digits: int | None) -> float | None:
     return value if digits is None else float(f"{value:.{digits}g}")
 
 
-def _plain(cell: Cell) -> Cell:
+def _harmless(cell: Cell) -> Cell:
     # A text that begins like a formula would be run by a spreadsheet.
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

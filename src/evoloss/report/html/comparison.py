@@ -11,8 +11,8 @@ from evoloss.compare.results import Results
 from evoloss.report.html.again import command_of, needs_paths
 from evoloss.report.html.cautions import cautions_of, has_noisy_validation
 from evoloss.report.html.columns import Cell, Numbers, numbers
-from evoloss.report.html.kept import Kept
 from evoloss.report.html.shapes import shapes_of
+from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.verdict import is_better, is_worse, verdict_of
 from evoloss.report.tables import class_names
 from evoloss.safe_text import one_line
@@ -27,7 +27,7 @@ def comparison_section(
     results: Results,
     *,
     name: str,
-    kept: Sequence[Kept] = (),
+    stored: Sequence[StoredRun] = (),
     written: str = "",
     given: Mapping[str, str] | None = None,
     longest_course: int = _LONGEST_COURSE,
@@ -37,14 +37,14 @@ def comparison_section(
     Args:
         results: complete or not.
         name: of its directory.
-        kept: what was kept of its runs.
+        stored: what was kept of its runs.
         written: the date of the file, for people.
         given: losses of the reader's own whose shape is drawn; see
             :func:`~evoloss.report.html.shapes.shapes_of`.
         longest_course: epochs of a curve at most; longer ones are thinned.
     """
     losses = list(dict.fromkeys(run.loss for run in results.runs))
-    classes = next((item.evaluation["classes"] for item in kept if item.evaluation), class_names(results))
+    classes = next((item.evaluation["classes"] for item in stored if item.evaluation), class_names(results))
     section: dict[str, Any] = {
         "kind": "comparison",
         "name": name,
@@ -59,13 +59,13 @@ def comparison_section(
         "baseline": results.baseline,
         "complete": results.complete,
         "classes": classes,
-        "losses": _losses(results, kept),
+        "losses": _losses(results, stored),
         "differences": _differences(results),
         "curves": _curves(results, longest_course),
         "rates": _rates(results),
         "noise_rates": _noise_rates(results),
-        "kept": [_kept(item) for item in kept],
-        **_evaluations(kept),
+        "kept": [_stored(item) for item in stored],
+        **_evaluations(stored),
         "shapes": shapes_of(
             {loss: _fingerprint(results, loss) for loss in losses},
             results.runs[0].n_classes if results.runs else None,
@@ -141,10 +141,10 @@ def _rate_sentence(results: Results) -> str:
     return f"chosen for each loss among {grid}, on the validation split, with seeds of its own"
 
 
-def _losses(results: Results, kept: Sequence[Kept]) -> list[dict[str, Any]]:
+def _losses(results: Results, stored: Sequence[StoredRun]) -> list[dict[str, Any]]:
     """One record a loss: its means, its difference to the baseline, and what the table shows of both."""
     differences, edges = {row.loss: row for row in results.summary}, results.edges
-    balanced = {item.loss: item.evaluation.get("balanced_accuracy") for item in kept if item.evaluation}
+    balanced = {item.loss: item.evaluation.get("balanced_accuracy") for item in stored if item.evaluation}
     records = []
     for row in results.losses:
         found = differences.get(row.loss)
@@ -241,7 +241,7 @@ def _noise_rates(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _kept(item: Kept) -> dict[str, Any]:
+def _stored(item: StoredRun) -> dict[str, Any]:
     return {
         "loss": item.loss,
         "seed": item.seed,
@@ -254,12 +254,12 @@ def _kept(item: Kept) -> dict[str, Any]:
     }
 
 
-def _evaluations(kept: Sequence[Kept]) -> dict[str, Any]:
+def _evaluations(stored: Sequence[StoredRun]) -> dict[str, Any]:
     """Confusion, recall and reliability of the runs that were kept, on the test split."""
     confusion: list[list[Cell]] = []
     recall: list[list[Cell]] = []
     reliability: list[list[Cell]] = []
-    for item in kept:
+    for item in stored:
         if item.evaluation is None:
             continue
         classes = item.evaluation["classes"]

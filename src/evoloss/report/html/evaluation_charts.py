@@ -15,7 +15,7 @@ _MOST_COUNTS = 12  # classes of a confusion matrix with the counts in its cells
 def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
     """The confusion of one loss; None without any, and for many classes."""
     rows, classes = section["confusion"]["rows"], section["classes"]
-    kept = list(dict.fromkeys(row[0] for row in rows))
+    stored = list(dict.fromkeys(row[0] for row in rows))
     if not rows or len(classes) > _MOST_CLASSES:
         return None
     label = {"labelLimit": 90, "labelOverlap": False}
@@ -58,7 +58,7 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
         {"height": 26 * len(classes), "encoding": {"x": x, "y": y, "tooltip": told}, "layer": layers},
         title="Confusion on the test split",
         caption="Counts; the darker, the larger the share of the label's samples.",
-        controls=[select("loss", "Loss", {loss: loss for loss in kept}, _first_shown(section, kept))],
+        controls=[select("loss", "Loss", {loss: loss for loss in stored}, _first_shown(section, stored))],
     )
 
 
@@ -87,7 +87,7 @@ def recall_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         "mark": {"type": "point", "size": 60, "strokeWidth": 2, "strokeDash": [1, 0]},
         "encoding": {"x": x, "y": y, "color": by_loss(losses)["color"], "tooltip": told},
     }
-    kept = [loss for loss in losses if any(row[0] == loss for row in rows)]
+    stored = [loss for loss in losses if any(row[0] == loss for row in rows)]
     return chart(
         "recall",
         ["recall"],
@@ -95,7 +95,7 @@ def recall_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         title="Recall by class",
         caption="Share of a class's test samples that are predicted right.",
         controls=[
-            checkboxes("loss", "Losses", kept, within(shown_losses(section), kept), losses, swatches=True)
+            checkboxes("loss", "Losses", stored, within(shown_losses(section), stored), losses, swatches=True)
         ],
     )
 
@@ -144,7 +144,7 @@ def reliability_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Char
             },
         ],
     }
-    kept = [loss for loss in losses if any(row[0] == loss for row in rows)]
+    stored = [loss for loss in losses if any(row[0] == loss for row in rows)]
     return chart(
         "reliability",
         ["reliability"],
@@ -153,12 +153,12 @@ def reliability_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Char
         caption="Accuracy of test predictions against their confidence, before temperature scaling; on the "
         "dashed line both agree. Larger dots hold more samples.",
         controls=[
-            checkboxes("loss", "Losses", kept, within(shown_losses(section), kept), losses, swatches=True)
+            checkboxes("loss", "Losses", stored, within(shown_losses(section), stored), losses, swatches=True)
         ],
     )
 
 
-def _first_shown(section: Mapping[str, Any], kept: Sequence[str]) -> str:
+def _first_shown(section: Mapping[str, Any], stored: Sequence[str]) -> str:
     """The loss that is looked at first: that of the verdict, else the first."""
     loss = section["verdict"]["loss"]
-    return loss if loss in kept else kept[0]
+    return loss if loss in stored else stored[0]

@@ -24,8 +24,8 @@ from evoloss.own_files import holds_json, holds_line, require_replaceable
 from evoloss.report.html.chart_parts import COLOURS, DASHES
 from evoloss.report.html.columns import as_csv
 from evoloss.report.html.comparison_charts import comparison_charts
-from evoloss.report.html.kept import Kept
 from evoloss.report.html.search_charts import search_charts
+from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
 from evoloss.safe_text import paragraphs
 
@@ -43,11 +43,11 @@ class Section:
 
     Attributes:
         numbers: JSON values, by ``comparison_section`` or ``search_section``.
-        kept: what a comparison kept, for thumbnails.
+        stored: what a comparison kept, for thumbnails.
     """
 
     numbers: Mapping[str, Any]
-    kept: Sequence[Kept] = ()
+    stored: Sequence[StoredRun] = ()
 
 
 def require_page(path: Path) -> None:
@@ -113,7 +113,7 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
             reports.append({**section.numbers, "settings": settings_of(section.numbers["config"])})
             csv_files[f"{prefix}-csv"] = as_csv(section.numbers["convergence"])
         else:
-            reports.append(comparison_view(section.numbers, section.kept))
+            reports.append(comparison_view(section.numbers, section.stored))
             csv_files[f"{prefix}-csv"] = as_csv(losses_csv(section.numbers))  # type: ignore[arg-type]
     script = _part("page.js")
     text: str = (

@@ -157,6 +157,10 @@ def _facts(
             ["Strategy", f"{config.strategy}, {config.mutation} mutation, population {config.popsize}"],
             ["Seed", str(config.seed)],
         ]
+    regime = _evolved(summary).get("regime")
+    if isinstance(regime, dict):
+        known = [f"{name}: {_range(value)}" for name, value in regime.items() if value is not None]
+        facts.append(["Evolved for", "; ".join(known)])
     attempts = len({row.attempt for row in history if row.attempt is not None}) or 1
     facts += [
         ["Generations", f"{len(history):,}, from {attempts} start{'' if attempts == 1 else 's'}"],
@@ -168,6 +172,13 @@ def _facts(
     if isinstance(summary.get("kept_generation"), int):
         facts.append(["Loss kept", f"that of generation {summary['kept_generation']:,}"])
     return [[one_line(cell, 400) for cell in fact] for fact in facts]
+
+
+def _range(value: object) -> str:
+    """A value in words: one number for a range of one."""
+    if isinstance(value, list):
+        return " to ".join(dict.fromkeys(map(str, value)))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _duration(seconds: float) -> str:

@@ -73,12 +73,12 @@ def _course(
             "encoding": {"y": y, "color": colour, "detail": {"field": "attempt"}, "tooltip": told},
         }
     ]
-    kept, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
-    if isinstance(kept, int) and 1 <= kept <= last:
+    stored, last = section["kept_generation"], max(row[2] for row in section["convergence"]["rows"])
+    if isinstance(stored, int) and 1 <= stored <= last:
         layers.append(
             {
                 "mark": {"type": "rule", "color": "theme:muted", "strokeDash": [4, 4]},
-                "encoding": {"x": {"datum": kept}},
+                "encoding": {"x": {"datum": stored}},
             }
         )
     base = {"transform": [{"filter": f"datum.measure == '{measure}'"}], "height": 260, "encoding": {"x": x}}
@@ -125,8 +125,8 @@ def _fresh_chart(section: Mapping[str, Any]) -> Chart | None:
 def _intervals(field: str, names: Sequence[str], more: Mapping[str, str]) -> dict[str, Any]:
     """Means with their intervals, one a row, and a line at cross-entropy."""
     y = {"field": field, "type": "nominal", "scale": {"domain": list(names)}, "title": None}
-    x = {"field": "mean", "type": "quantitative", "title": "accuracy over cross-entropy, points"}
-    x |= {"axis": {"tickCount": 7}}
+    title = "accuracy over cross-entropy, points"
+    x = {"field": "mean", "type": "quantitative", "title": title, "axis": {"tickCount": 7}}
     told = tooltip({field: field, "mean": "points", "low": "from", "high": "to", **more})
     ink = "theme:text"
     return {

@@ -70,7 +70,7 @@ def shapes_of(
     rows: list[list[Cell]] = []
     notes: list[str] = []
     for name, fingerprint in losses.items():
-        spec = (given or {}).get(name) or _known(name)
+        spec = (given or {}).get(name) or known_name(name)
         if spec is None:
             notes.append(
                 f"{one_line(name)} is not drawn: results hold its name alone. Give the loss with --shapes."
@@ -98,7 +98,7 @@ def class_counts(n_classes: int | None) -> list[int]:
     return sorted({*CLASS_COUNTS, *extra})
 
 
-def _known(name: str) -> str | None:
+def known_name(name: str) -> str | None:
     """The name if it is that of a known or of a shipped loss; None for anything else, whatever it may be."""
     try:
         base = LossSpec.parse(name).base

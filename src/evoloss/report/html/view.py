@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evoloss.report.html.columns import Cell, numbers
-from evoloss.report.html.kept import Kept
+from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.verdict import signed
 from evoloss.safe_text import one_line
 
@@ -59,7 +59,7 @@ HEADS = (
 )
 
 
-def comparison_view(section: Mapping[str, Any], kept: Sequence[Kept]) -> dict[str, Any]:
+def comparison_view(section: Mapping[str, Any], stored: Sequence[StoredRun]) -> dict[str, Any]:
     """The words and cells of a comparison, beside its numbers."""
     rows = [_row(record, section["baseline"]) for record in section["losses"]]
     # A column in which nothing is known says so below the table.
@@ -76,7 +76,7 @@ def comparison_view(section: Mapping[str, Any], kept: Sequence[Kept]) -> dict[st
         "rate_rows": [[*row[:5], "chosen" if row[5] else ""] for row in section["rates"]["rows"]],
         "confusion_rows": _largest_confusions(section),
         "noise_sentences": _noise_sentences(section["noise_rates"]),
-        "suspects": _suspects(section, kept),
+        "suspects": _suspects(section, stored),
         "settings": settings_of(section["config"]),
     }
 
@@ -191,9 +191,9 @@ def _noise_sentences(rates: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
-def _suspects(section: Mapping[str, Any], kept: Sequence[Kept]) -> list[dict[str, Any]]:
+def _suspects(section: Mapping[str, Any], stored: Sequence[StoredRun]) -> list[dict[str, Any]]:
     parts = []
-    for item in kept:
+    for item in stored:
         if not item.suspects:
             continue
         features = [name for name in item.suspects[0] if name.startswith("feature_")][:_SHOWN_FEATURES]

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from evoloss.errors import ResultsError
-from evoloss.report.html.kept import SHOWN_SUSPECTS, read_kept
+from evoloss.report.html.stored import SHOWN_SUSPECTS, read_stored
 from tests.report.html.made_up import CLASSES, comparison, keep, write_comparison
 
 
 def test_what_was_kept_is_read(tmp_path: Path) -> None:
-    kept = {item.loss: item for item in read_kept(comparison(), write_comparison(tmp_path))}
-    assert list(kept) == ["cross_entropy", "gce", "adaptive"]
-    first = kept["cross_entropy"]
+    stored = {item.loss: item for item in read_stored(comparison(), write_comparison(tmp_path))}
+    assert list(stored) == ["cross_entropy", "gce", "adaptive"]
+    first = stored["cross_entropy"]
     assert (first.seed, first.folder) == (0, "kept/cross_entropy/seed-0")
     assert first.evaluation is not None
     assert first.evaluation["classes"] == list(CLASSES)
@@ -22,15 +22,15 @@ def test_what_was_kept_is_read(tmp_path: Path) -> None:
     assert first.suspects[0]["index"] == "999"
     assert sorted(first.thumbnails) == list(range(1, 25))
     assert first.thumbnails[1].startswith("data:image/png;base64,iVBOR")
-    assert kept["gce"].thumbnails == {}
-    assert kept["gce"].method["average_precision"] == 0.82
+    assert stored["gce"].thumbnails == {}
+    assert stored["gce"].method["average_precision"] == 0.82
 
 
 def test_nothing_kept_is_no_error(tmp_path: Path) -> None:
-    assert read_kept(comparison(), tmp_path) == []
-    assert read_kept(comparison(), None) == []
+    assert read_stored(comparison(), tmp_path) == []
+    assert read_stored(comparison(), None) == []
     (tmp_path / "kept" / "gce" / "seed-0").mkdir(parents=True)
-    assert [(item.loss, item.evaluation, item.suspects) for item in read_kept(comparison(), tmp_path)] == [
+    assert [(item.loss, item.evaluation, item.suspects) for item in read_stored(comparison(), tmp_path)] == [
         ("gce", None, [])
     ]
 
@@ -40,7 +40,7 @@ def test_a_picture_that_is_none_is_left_out(tmp_path: Path) -> None:
     pictures = tmp_path / "kept" / "gce" / "seed-0" / "suspects"
     (pictures / "0002.png").write_bytes(b"<svg onload=alert(1)>")
     (pictures / "0003.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(1 << 20))
-    (item,) = read_kept(comparison(), tmp_path)
+    (item,) = read_stored(comparison(), tmp_path)
     assert set(range(1, 25)) - set(item.thumbnails) == {2, 3}
 
 
@@ -54,14 +54,14 @@ def test_a_place_outside_of_the_directory_is_refused(tmp_path: Path, place: str)
 
     results: Any = Run()
     with pytest.raises(ResultsError, match="not inside"):
-        read_kept(results, tmp_path)
+        read_stored(results, tmp_path)
 
 
 def test_a_link_out_of_the_directory_is_not_followed(tmp_path: Path) -> None:
     keep(tmp_path / "elsewhere")
     (tmp_path / "run" / "kept" / "gce").mkdir(parents=True)
     (tmp_path / "run" / "kept" / "gce" / "seed-0").symlink_to(tmp_path / "elsewhere")
-    assert read_kept(comparison(), tmp_path / "run") == []
+    assert read_stored(comparison(), tmp_path / "run") == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_damaged_evaluation_is_an_error_with_its_place(tmp_path: Path, change:
     found = json.loads((folder / "evaluation.json").read_text())
     (folder / "evaluation.json").write_text(json.dumps({**found, change: value}))
     with pytest.raises(ResultsError, match=r"evaluation\.json is not an evaluation"):
-        read_kept(comparison(), tmp_path)
+        read_stored(comparison(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_damage_is_an_error_with_its_place(tmp_path: Path, name: str, content: b
     keep(folder)
     (folder / name).write_bytes(content)
     with pytest.raises(ResultsError, match=said):
-        read_kept(comparison(), tmp_path)
+        read_stored(comparison(), tmp_path)

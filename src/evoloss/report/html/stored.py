@@ -1,4 +1,4 @@
-"""What a comparison kept of its runs: evaluation on the test split, and suspect training labels.
+"""Files that a comparison kept of its runs: evaluation on the test split, suspect training labels.
 
 ``DIR/kept/LOSS/seed-N/`` holds ``evaluation.json``, ``suspects.csv``, ``suspects.json``, thumbnails and
 ``command.txt``. Any of them may be missing; one that is there and cannot be read is an error. The files may
@@ -31,8 +31,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What was kept of one run.
+class StoredRun:
+    """Files of one run, as they were read.
 
     Attributes:
         loss: name of the loss.
@@ -55,7 +55,7 @@ class Kept:
     command: str
 
 
-def read_kept(results: Results, directory: Path | None) -> list[Kept]:
+def read_stored(results: Results, directory: Path | None) -> list[StoredRun]:
     """Read what was kept, of each loss the first run that has anything.
 
     Args:
@@ -67,7 +67,7 @@ def read_kept(results: Results, directory: Path | None) -> list[Kept]:
     """
     if directory is None:
         return []
-    found: dict[str, Kept] = {}
+    found: dict[str, StoredRun] = {}
     for run in results.runs:
         folder = _folder(run, directory)
         if run.loss not in found and folder is not None:
@@ -90,13 +90,13 @@ def _folder(run: RunResult, directory: Path) -> str | None:
     )
 
 
-def _read(run: RunResult, directory: Path, folder: str) -> Kept:
+def _read(run: RunResult, directory: Path, folder: str) -> StoredRun:
     place = directory / folder
     evaluation = _json(place / "evaluation.json")
     if evaluation is not None:
         _check_evaluation(evaluation, place / "evaluation.json")
     suspects = _suspects(place / "suspects.csv")
-    return Kept(
+    return StoredRun(
         loss=run.loss,
         seed=run.seed,
         folder=folder,
