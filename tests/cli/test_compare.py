@@ -185,7 +185,7 @@ def test_the_last_lines_name_the_files(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines[1] == f"written: {out}/results.json"
     assert lines[2].startswith("kept, of the first seed of each loss, model.safetensors, predictions.csv")
     assert lines[3] == f"  {out}/kept/cross_entropy/seed-0"
-    assert lines[4] == f"next: evoloss report {out}"
+    assert lines[4] == f"next: evoloss report {out} --html report.html"
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(

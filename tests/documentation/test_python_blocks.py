@@ -66,7 +66,7 @@ def is_slow(code: str) -> bool:
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     quick = [code for code in blocks(README, "python") if not is_slow(code)]
-    assert len(quick) >= 2
+    assert len(quick) >= 1
     scope = run_blocks(quick)
     scope["loss"].backward()
     assert scope["logits"].grad.isfinite().all()

@@ -31,7 +31,7 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
             *(f"  {out / folder}{_suspects(out / folder)}" for folder in folders),
         ]
     lines += _without_files(results, keep)
-    return [*lines, f"next: evoloss report {out}"]
+    return [*lines, f"next: evoloss report {out} --html report.html"]
 
 
 def plan_lines(found: Estimate, config: ExecutorConfig) -> list[str]:
