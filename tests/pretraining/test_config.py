@@ -26,8 +26,16 @@ POSITIVE = st.floats(1e-6, 1e6)
 WEIGHTS = st.dictionaries(st.sampled_from(sorted(REGIMES)), st.floats(0.1, 10), min_size=1)
 HINTS = get_type_hints(PretrainConfig)
 NAMES = {name: st.sampled_from(get_args(hint)) for name, hint in HINTS.items() if get_origin(hint) is Literal}
+
+
+def configuration(prior: str, **values: Any) -> PretrainConfig:
+    """With a prior only where students are trained."""
+    named = {"prior": prior} if values["fitness"] == "learnability" else {}
+    return PretrainConfig(**named, **values)
+
+
 CONFIGS = st.builds(
-    PretrainConfig,
+    configuration,
     **NAMES
     | {
         "network": st.sampled_from(["classwise", "balanced", "basis"]),
