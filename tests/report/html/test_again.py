@@ -45,6 +45,7 @@ def test_the_command_makes_the_same_comparison() -> None:
 def test_other_defaults_are_left_out() -> None:
     settings = _settings(CompareConfig())
     settings["baseline"] = "cross_entropy"
+    settings.pop("keep", None)  # told, since its default on the command line is another
     assert command_of(make_results(config=settings)) == (
         "evoloss compare --out DIR --dataset digits --model cnn --losses cross_entropy evolved-base "
         "--seeds 0 1 2"

@@ -84,7 +84,7 @@ def test_held_out_tasks_have_intervals_and_a_verdict(run: Path, tmp_path: Path) 
     section = search_section(copy, name="taught")
     assert section["held_out"]["rows"][0][:7] == [
         "short",
-        "as long as in the search",
+        "as in the search",
         2.0,
         0.5,
         pytest.approx(1.02),

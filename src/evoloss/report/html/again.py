@@ -13,6 +13,7 @@ from evoloss.safe_text import one_line
 
 _NOT_GIVEN = {"data_dir", "download"}
 _ALWAYS = ("dataset", "target", "model", "losses", "seeds")
+_OTHER_DEFAULT = {"keep"}  # on the command line
 
 
 def command_of(results: Results) -> str:
@@ -53,7 +54,8 @@ def _option(name: str, value: Any, default: Any, results: Results) -> list[str]:
     if name == "baseline":
         losses = results.config.get("losses")
         default = "cross_entropy" if isinstance(losses, list) and "cross_entropy" in losses else None
-    if (value == default and name not in _ALWAYS) or value is None:
+    is_told = name in _ALWAYS or name in _OTHER_DEFAULT
+    if value is None or (value == default and not is_told):
         return []
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):

@@ -230,7 +230,7 @@ def _attempts(history: Sequence[GenerationRecord]) -> list[list[int]]:
 def _held_out(summary: Mapping[str, Any]) -> Numbers:
     """Points of accuracy over cross-entropy on tasks that no generation trained on, with standard errors."""
     found = summary.get("learnability")
-    names = {"short": "as long as in the search", "long": "longer", "stretched": "many times longer"}
+    names = {"short": "as in the search", "long": "longer", "stretched": "many times longer"}
     rows: list[list[Cell]] = []
     for key, text in names.items():
         entry = found.get(key) if isinstance(found, dict) else None
