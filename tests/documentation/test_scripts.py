@@ -14,7 +14,7 @@ from evoloss.strict_json import parse_json
 from tests.documentation.pages import ROOT
 
 SHORT = {
-    "demo.py": "--out demo-out --generations 10 --seeds 0 1 --epochs 1",
+    "demo.py": "--out demo-out --budget 60s --seeds 0 1 --epochs 1",
     "drop_in.py": "",
     "own_regime.py": "--out my-loss --classes 3 4 --samples 60 80 --generations 2 --workers 2",
 }
@@ -39,8 +39,9 @@ def test_demo(tmp_path: Path) -> None:
     run("demo.py", tmp_path)
     results = parse_json((tmp_path / "demo-out/digits/results.json").read_bytes())
     assert {record["seed"] for record in results["runs"]} == {0, 1}
-    assert len(results["runs"]) == 6
-    assert {path.suffix for path in (tmp_path / "demo-out/figures").iterdir()} == {".png"}
+    assert len(results["runs"]) == 8
+    assert (tmp_path / "demo-out/mine/loss.safetensors").is_file()
+    assert "<html" in (tmp_path / "demo-out/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
