@@ -89,8 +89,8 @@ def _own_regime() -> str:
     command = "evoloss evolve --out mine --for noise --classes 3 --samples 100-400 --budget 10m"
     return (
         f"**Your own regime**: `{command}` makes a loss for it. With 40 % wrong labels one gave "
-        f"{' and '.join(own)}, where the best of {len(rows) - 1} others gave {' and '.join(others)} (MLP, default "
-        f"rate, {min(seeds)} seeds)."
+        f"{' and '.join(own)}, where the best of {len(rows) - 1} others gave {' and '.join(others)} (MLP, "
+        f"default rate, {min(seeds)} seeds)."
     )
 
 
