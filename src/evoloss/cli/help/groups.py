@@ -1,4 +1,4 @@
-"""What belongs together in the help of commands, most used first, and examples."""
+"""Groups of options in the help of commands, most used first, and examples."""
 
 from __future__ import annotations
 
