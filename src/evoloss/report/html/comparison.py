@@ -129,7 +129,8 @@ def _data(results: Results) -> list[list[str]]:
             "corrected for the number of losses (Holm)",
         ),
     ]
-    facts += [("Note on the data", one_line(note, 600)) for note in notes or [] if isinstance(note, str)]
+    told = notes if isinstance(notes, list) else []
+    facts += [("Note on the data", one_line(note, 600)) for note in told if isinstance(note, str)]
     return [list(fact) for fact in facts]
 
 
