@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -66,11 +66,13 @@ def build_backbone(
         )
     request = Request(spec, name, input_shape[0], n_classes, pretrained=pretrained, download=download)
     found = LIBRARIES[library](request)
+    if pretrained:
+        _renew(found.head)
     channels = found.channels
     if channels is not None and input_shape[0] not in (1, channels):
         raise ConfigError(
             f"model {quoted(spec, 200)} takes images of {channels} channel{'s' * (channels > 1)} (grey "
-            f"ones are repeated), the data has {input_shape[0]}; use a timm: network, which can take any number"
+            f"ones are repeated), the data has {input_shape[0]}; use a timm: network, which takes any number"
         )
     model = Backbone(found.network, head=found.head, channels=channels, frozen=frozen)
     try:
@@ -86,6 +88,14 @@ def build_backbone(
             "given in it, or name a network that takes this size"
         ) from error
     return model.train()
+
+
+def _renew(head: Sequence[nn.Module]) -> None:
+    """Draw the weights of the head, which is kept by libraries where it has as many classes by chance."""
+    for module in head:
+        for part in module.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
 
 
 def fingerprint_model(spec: str, *, pretrained: bool) -> str | None:

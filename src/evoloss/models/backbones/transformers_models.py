@@ -93,7 +93,7 @@ def _source(request: Request) -> str:
     if not _HUB_NAME.fullmatch(request.name):
         raise ConfigError(
             f"model {quoted(request.spec, 200)}: no folder {quoted(request.name, 200)}; expected one with "
-            f" {CONFIG_FILE}, as save_pretrained writes it, or a name of the hub"
+            f"{CONFIG_FILE}, as save_pretrained writes it, or a name of the hub"
         )
     return request.name
 
