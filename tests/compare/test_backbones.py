@@ -10,7 +10,7 @@ from evoloss.compare import CompareConfig, compare, load_classifier
 from evoloss.compare.keeping.command import command_of
 from evoloss.data import load_dataset
 from evoloss.errors import ConfigError
-from evoloss.executors import ProcessExecutor
+from evoloss.executors import ExecutorConfig
 from tests.models.backbones.tiny_vit import save_vit
 
 pytest.importorskip("transformers", reason="the extra transformers is not installed")
@@ -65,13 +65,13 @@ def test_other_files_in_the_folder_are_another_comparison(tmp_path: Path) -> Non
 def test_workers_build_the_same(tmp_path: Path) -> None:
     config = CompareConfig(model=f"transformers:{save_vit(tmp_path / 'vit', channels=1)}", **QUICK)
     here = compare(config)
-    with ProcessExecutor(workers=1) as executor:
+    with ExecutorConfig(executor="processes", workers=1).make(1) as executor:
         there = compare(config, executor=executor)
     assert [run.test_nll for run in there.runs] == [run.test_nll for run in here.runs]
 
 
 def test_runs_of_other_models_keep_their_names(tmp_path: Path) -> None:
-    # The names that version 0.4 development gave before there were such models: nothing new is in a run.
+    # the names given before there were such models: nothing new is in a run.
     compare(CompareConfig(model="mlp", **QUICK), out=tmp_path)
     for path in (tmp_path / "runs").glob("*.json"):
         config = json.loads(path.read_text())["config"]

@@ -165,7 +165,7 @@ def test_columns_that_are_ignored(tmp_path: Path) -> None:
     data = load_dataset(str(path), target="species", ignore_columns=[names[0]])
     assert fingerprint_dataset(data) == fingerprint_dataset(load_dataset(str(without), target="species"))
     assert f"left out, as asked for: {names[0]}" in data.notes
-    with pytest.raises(UnknownNameError, match=f"no column '{names[0]}x' to leave out. Did you mean"):
+    with pytest.raises(UnknownNameError, match=rf"to leave out\. Did you mean .{names[0]}."):
         load_dataset(str(path), target="species", ignore_columns=[f"{names[0]}x"])
     with pytest.raises(ConfigError, match="column 'species' is the target, and cannot be left out"):
         load_dataset(str(path), target="species", ignore_columns=["species"])
