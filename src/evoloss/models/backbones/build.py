@@ -20,7 +20,7 @@ LIBRARIES: dict[str, Callable[[Request], Found]] = {
     "torchvision": find_torchvision,
     "transformers": find_transformers,
 }
-"""Where networks come from, by the word before the colon."""
+"""The finders of networks, by the word before the colon."""
 
 
 def names_backbone(spec: str) -> bool:
