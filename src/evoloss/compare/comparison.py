@@ -117,6 +117,11 @@ def prepare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
+    plan, n_train = config.keep_plan, len(dataset.train)
+    if plan.seeds and plan.folds > n_train:
+        raise DataError(
+            f"{plan.folds} folds for suspects need as many training samples; there are {n_train}. Use fewer"
+        )
     if say is not None:
         for note in dataset.notes:
             say(note)

@@ -53,7 +53,7 @@ def find_transformers(request: Request) -> Found:
                 f"model {quoted(request.spec, 200)} is quantised, and cannot be trained; name the original"
             )
         network = _network(transformers, request, source, config, safe)
-    body = network.base_model
+    body: Any = network.base_model
     inside = {id(module) for module in body.modules()}
     head = [module for module in network.children() if id(module) not in inside]
     seen = getattr(config, "vision_config", config)
