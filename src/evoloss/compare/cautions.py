@@ -29,7 +29,7 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
             f"each epoch leaves out {left_out:,} of {n_train:,} training samples, others every time, since "
             "they fill no batch: --last-batch auto trains on them too, and so does a smaller --batch-size"
         )
-    batches = -(-seen // min(config.batch_size, n_train))
+    batches = -(-seen // max(1, min(config.batch_size, n_train)))
     steps = config.epochs * batches
     if steps < _FEW_STEPS:
         found.append(
