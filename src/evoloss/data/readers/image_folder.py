@@ -162,7 +162,7 @@ def _require_one_size(paths: Sequence[Path], images: Sequence[Pixels]) -> None:
         raise DataError(
             f"{one_line(paths[0], 400)} has {_size(first)} pixels, {one_line(others[0][0], 400)} has "
             f"{_size(others[0][1])}{more}; "
-            "give image_size to bring all images to one size, or resize them"
+            "bring all images to one size with --image-size PIXELS (image_size=...), or resize them"
         )
 
 
