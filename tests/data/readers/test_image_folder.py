@@ -103,7 +103,7 @@ def test_grey_stays_grey_and_becomes_rgb_among_colours(tmp_path: Path) -> None:
 def test_sizes_must_agree_unless_image_size_is_given(tmp_path: Path) -> None:
     make(tmp_path, 3)
     save(tmp_path / "dog" / "wide.png", 9, size=(40, 20))
-    with pytest.raises(DataError, match=r"8x10 pixels, .*wide\.png has 40x20; give image_size"):
+    with pytest.raises(DataError, match=r"8x10 pixels, .*wide\.png has 40x20; .*--image-size PIXELS"):
         load_image_folder(tmp_path)
     data = load_dataset(str(tmp_path), image_size=16, validation=0.0)
     assert data.input_shape == (3, 16, 16)
