@@ -10,7 +10,7 @@ _LEFT_OUT = 0.05
 """Share of the training samples above which it is told that an epoch leaves them out."""
 _HIGH_FOR_ADAMW = 0.01
 _FEW_STEPS = 100
-"""Steps of a whole training below which it is told that losses are compared before they have learned."""
+"""Steps of a whole training below which it is told that slower losses may not have learned yet."""
 
 
 def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
@@ -33,8 +33,8 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
     steps = config.epochs * batches
     if steps < _FEW_STEPS:
         found.append(
-            f"a training has {steps} steps in all ({config.epochs} epochs of {batches}), after "
-            "which losses differ most in how fast they learn: set --epochs higher, or --batch-size lower"
+            f"a training has {steps} steps in all ({config.epochs} epochs of {batches}), where a loss "
+            "that learns slower may look worse than it is: set --epochs higher, or --batch-size lower"
         )
     if config.optimizer == "adamw":
         rates = config.lr_grid if config.tune_lr else (config.lr,)
