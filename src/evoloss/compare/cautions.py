@@ -9,6 +9,8 @@ from evoloss.training.batches import epoch_samples
 _LEFT_OUT = 0.05
 """Share of the training samples above which it is told that an epoch leaves them out."""
 _HIGH_FOR_ADAMW = 0.01
+_FEW_STEPS = 100
+"""Steps of a whole training below which it is told that slower losses may not have learned yet."""
 
 
 def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
@@ -20,11 +22,19 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
     """
     found = []
     n_train = len(dataset.train)
-    left_out = n_train - epoch_samples(n_train, config.batch_size, config.last_batch, world=config.devices)
+    seen = epoch_samples(n_train, config.batch_size, config.last_batch, world=config.devices)
+    left_out = n_train - seen
     if left_out > _LEFT_OUT * n_train:
         found.append(
             f"each epoch leaves out {left_out:,} of {n_train:,} training samples, others every time, since "
             "they fill no batch: --last-batch auto trains on them too, and so does a smaller --batch-size"
+        )
+    batches = -(-seen // max(1, min(config.batch_size, n_train)))
+    steps = config.epochs * batches
+    if steps < _FEW_STEPS:
+        found.append(
+            f"a training has {steps} steps in all ({config.epochs} epochs of {batches}), where a loss "
+            "that learns slower may look worse than it is: set --epochs higher, or --batch-size lower"
         )
     if config.optimizer == "adamw":
         rates = config.lr_grid if config.tune_lr else (config.lr,)

@@ -100,10 +100,25 @@ def test_grey_stays_grey_and_becomes_rgb_among_colours(tmp_path: Path) -> None:
     assert colour[:, :, 0, 0].tolist() == [[50, 50, 50], [51, 51, 51], [7, 2, 3]]
 
 
+def test_images_of_each_class_are_counted_over_all_splits(tmp_path: Path) -> None:
+    for split, n in {"train": 3, "test": 2}.items():
+        make(tmp_path / split, n)
+    save(tmp_path / "train" / "dog" / "more.png", 5)
+    assert load_image_folder(tmp_path).notes == ("11 images: cat 5, dog 6",)
+
+
+def test_of_many_classes_some_are_counted(tmp_path: Path) -> None:
+    for number in range(12):
+        save(tmp_path / f"c{number:02d}" / "1.png", number)
+    (note,) = load_image_folder(tmp_path).notes
+    assert note.startswith("12 images: c00 1, ")
+    assert note.endswith(", c09 1 and 2 more classes")
+
+
 def test_sizes_must_agree_unless_image_size_is_given(tmp_path: Path) -> None:
     make(tmp_path, 3)
     save(tmp_path / "dog" / "wide.png", 9, size=(40, 20))
-    with pytest.raises(DataError, match=r"8x10 pixels, .*wide\.png has 40x20; give image_size"):
+    with pytest.raises(DataError, match=r"8x10 pixels, .*wide\.png has 40x20; .*--image-size PIXELS"):
         load_image_folder(tmp_path)
     data = load_dataset(str(tmp_path), image_size=16, validation=0.0)
     assert data.input_shape == (3, 16, 16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from evoloss.errors import ConfigError, DataError
 from evoloss.safe_text import one_line
 from evoloss.user_paths import real_path
 
-_SHOWN = 10  # bad images that an error names
+_SHOWN = 10  # bad images that an error names, classes that are counted in a note
 _LEAST_LEVELS = 16  # of 256 that images with more than 8 bits must reach
 
 
@@ -73,8 +73,20 @@ def load_image_folder(
         test=arrays.get("test"),
         validation=arrays.get("validation"),
         class_names=class_names,
+        notes=(_counts(class_names, arrays),),
         details=ImageFiles([path.relative_to(folder).as_posix() for path, _ in files["train"]]),
     )
+
+
+def _counts(class_names: Sequence[str], arrays: Mapping[str, LabelledArrays]) -> str:
+    """Say how many images of which class were found, over all splits."""
+    labels = np.concatenate([part.labels for part in arrays.values()])
+    counts = np.bincount(labels, minlength=len(class_names))
+    listed = ", ".join(
+        f"{one_line(name, 100)} {count:,}" for name, count in zip(class_names[:_SHOWN], counts, strict=False)
+    )
+    more = f" and {len(class_names) - _SHOWN} more classes" if len(class_names) > _SHOWN else ""
+    return f"{len(labels):,} images: {listed}{more}"
 
 
 def _class_names(root: Path) -> tuple[str, ...]:
@@ -162,7 +174,7 @@ def _require_one_size(paths: Sequence[Path], images: Sequence[Pixels]) -> None:
         raise DataError(
             f"{one_line(paths[0], 400)} has {_size(first)} pixels, {one_line(others[0][0], 400)} has "
             f"{_size(others[0][1])}{more}; "
-            "give image_size to bring all images to one size, or resize them"
+            "bring all images to one size with --image-size PIXELS (image_size=...), or resize them"
         )
 
 
