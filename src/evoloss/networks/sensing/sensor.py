@@ -189,15 +189,13 @@ def moved_on(
     sure = after["recall"] - _ERRORS * recall_error(after["last_mean"], n_samples, after["recalls"], at)
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
-    # No plateau is found any more, so what is rather proved than not is taken as proved.
-    proof = at.where(is_doubted, 1.0, evidence(numbers, plateau, at))
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
         "by_heart": at.at_least(memorising, state["by_heart"]),
-        "memorised": at.at_least(memorising * proof, state["memorised"]),
+        "memorised": at.at_least(memorising * evidence(numbers, plateau, at), state["memorised"]),
         "confident": confident,
         "contradicted": contradicted,
         "shares": shares,
