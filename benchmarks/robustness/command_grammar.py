@@ -19,6 +19,8 @@ INPUTS = "in"
 
 # Small enough that a good line is done within a second.
 SEARCH = shlex.split("popsize=4 pairs=16 eval_pairs=16 n_grid=8 eval_every=2 classes=[3] hidden=[4]")
+NOT_DRAWN = ("evolve",)
+"""Commands whose shortest run takes longer than a trial may."""
 BASES: dict[str, tuple[str, ...]] = {
     "pretrain": (
         *shlex.split("--generations 2 --popsize 4 --pairs 16 --eval-pairs 16 --n-grid 8 --eval-every 2"),
@@ -26,7 +28,7 @@ BASES: dict[str, tuple[str, ...]] = {
         *shlex.split(
             "--hidden 4 --network monotone --out out --groups 1 --tasks 1 --eval-groups 2 --elites 2"
         ),
-        *shlex.split("--prior-classes 2 3 --prior-samples 20 24"),
+        *shlex.split("--prior-samples 20 24 --fitness learnability --prior-classes 2 3"),
     ),
     "compare": (
         *shlex.split(

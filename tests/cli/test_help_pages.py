@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from evoloss.cli import COMMANDS, main
-from evoloss.cli.help_groups import EXAMPLES, GROUPS
-from evoloss.cli.help_pages import SHELLS, completion, is_help, page, pages
-from evoloss.cli.help_source import PATH, completion_text, help_text, parser_of
+from evoloss.cli.help import SHELLS, completion, is_help, page, pages
+from evoloss.cli.help.groups import EXAMPLES, GROUPS
+from evoloss.cli.help.source import PATH, completion_text, help_text, parser_of
 
 
 def test_the_file_is_what_the_configurations_say() -> None:
-    assert PATH.read_text(encoding="utf-8") == help_text(), "run python -m evoloss.cli.help_source"
+    assert PATH.read_text(encoding="utf-8") == help_text(), "run python -m evoloss.cli.help.source"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -105,7 +105,7 @@ def test_neither_torch_nor_numpy_is_imported_to_answer(arguments: list[str]) -> 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_completions_are_what_the_configurations_say(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert completion(shell) == completion_text(shell), "run python -m evoloss.cli.help_source"
+    assert completion(shell) == completion_text(shell), "run python -m evoloss.cli.help.source"
     assert main(["--completion", shell]) == 0
     assert capsys.readouterr().out == completion(shell)
     assert main([f"--completion={shell}"]) == 0

@@ -12,7 +12,7 @@ import pytest
 from evoloss.compare import CompareConfig, compare
 from evoloss.compare.config import label_loss
 from evoloss.compare.results import Results
-from evoloss.errors import ConfigError, ResultsError, UnknownNameError
+from evoloss.errors import ConfigError, DataError, ResultsError, UnknownNameError
 from evoloss.training import RunResult
 from evoloss.zoo import ALIASES
 from tests.training.blobs import feature_blobs
@@ -319,3 +319,10 @@ def test_a_folder_elsewhere_is_refused(folder: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps(document))
     with pytest.raises(ResultsError, match=r"runs\[0\]\.kept is .*; expected a folder kept/LOSS/seed-N"):
         Results.read(tmp_path)
+
+
+def test_more_folds_than_samples_are_refused_before_any_training(tmp_path: Path) -> None:
+    config = CompareConfig(**QUICK, keep="first", suspects_folds=10_000)
+    with pytest.raises(DataError, match="10000 folds for suspects need as many training samples; there are "):
+        compare(config, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

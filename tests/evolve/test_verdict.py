@@ -60,6 +60,13 @@ def test_another_loss_that_is_better_is_named() -> None:
     assert "gce is 3." in found.text
 
 
+def test_another_loss_that_is_as_good_is_enough() -> None:
+    """Above the recommended one, but level with a shipped one whose mean is higher."""
+    found = verdict(own=6.0, evolved_noise=3.0, evolved_noise_strong=6.2)
+    assert (found.worth_it, found.use) == (False, "evolved-noise-strong")
+    assert "evolved-noise-strong, which needs no search, is as good" in found.text
+
+
 @pytest.mark.parametrize(
     ("temperature", "word"), [(14.0, "too certain"), (0.3, "too uncertain"), (1.0, None)]
 )

@@ -33,7 +33,9 @@ def test_the_command_writes_all_files_that_are_not_written_by_hand(
     (toml,) = blocks(PAGE, "toml")
     (recipe / "config.toml").write_text(toml, encoding="utf-8")
     config = PretrainConfig.from_toml(recipe / "config.toml")
-    small = replace(config, fitness="ranking", generations=3, popsize=16, classes=(3,))
+    small = replace(
+        PretrainConfig(), network=config.network, generations=3, popsize=16, classes=(3,), pairs=config.pairs
+    )
     (recipe / "config.toml").write_text(small.to_toml(), encoding="utf-8")
     (recipe / "notes.md").write_text("Of a test.\n", encoding="utf-8")
     monkeypatch.setattr(build, "RECIPES", recipe.parent)

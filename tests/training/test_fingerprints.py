@@ -42,6 +42,7 @@ COMMITTED = {
     "maxsup": ("874ce3487104ad72",),
     "nce_rce": ("a7dec603f7480486",),
     "ngl": ("eeae8cb618f59645",),
+    "own-13": ("c3dfb82adb8276a2",),
     "paper-classwise": ("48f53490ef06b06e",),
     "paper-concat": ("9d3bdced24a32c02",),
     "poly1": ("d452a3e621c7b1be",),

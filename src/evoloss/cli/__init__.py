@@ -105,7 +105,7 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
     if name not in COMMANDS:
         raise UnknownNameError.among("command", name, COMMANDS)
     from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
-    from evoloss.cli.help_pages import is_help, page, require_options
+    from evoloss.cli.help import is_help, page, require_options
 
     require_text(arguments)
     if is_help(name, arguments):
@@ -136,7 +136,7 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
 
 
 def _completion(arguments: Sequence[str]) -> str:
-    from evoloss.cli.help_pages import SHELLS, completion
+    from evoloss.cli.help import SHELLS, completion
 
     shell = " ".join(arguments).removeprefix("--completion").lstrip(" =")
     if not shell:
@@ -145,7 +145,7 @@ def _completion(arguments: Sequence[str]) -> str:
 
 
 def _usage() -> str:
-    from evoloss.cli.help_groups import EXAMPLES
+    from evoloss.cli.help.groups import EXAMPLES
 
     width = max(map(len, COMMANDS))
     rows = []

@@ -50,4 +50,9 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
             f"{config.epochs} epochs: a run that stops early has not seen its low learning rates; "
             "--schedule constant has none"
         )
+    if config.backbone == "frozen" and not config.pretrained:
+        found.append(
+            "the backbone is frozen at random weights, so that the head is all that learns: --pretrained "
+            "starts from the library's weights"
+        )
     return found

@@ -117,13 +117,18 @@ def prepare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
+    plan, n_train = config.keep_plan, len(dataset.train)
+    if plan.seeds and plan.folds > n_train:
+        raise DataError(
+            f"{plan.folds} folds for suspects need as many training samples; there are {n_train}. Use fewer"
+        )
     if say is not None:
         for note in dataset.notes:
             say(note)
     if warn is not None:
         for caution in cautions(config, dataset):
             warn(caution)
-    _try_model(config.model, dataset)
+    _try_model(config, dataset)
     for name, loss in losses.items():
         if config.class_weights == "balanced":
             loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
@@ -164,10 +169,17 @@ def _load(config: CompareConfig) -> Dataset:
     )
 
 
-def _try_model(model: str, dataset: Dataset) -> None:
-    """Find a mistake in the model before it fails every run."""
+def _try_model(config: CompareConfig, dataset: Dataset) -> None:
+    """Find a mistake in the model before it fails every run, and fetch its weights if that is allowed."""
     with torch.random.fork_rng(devices=[]):
-        build_model(model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+        build_model(
+            config.model,
+            input_shape=dataset.input_shape,
+            n_classes=dataset.n_classes,
+            pretrained=config.pretrained,
+            frozen=config.backbone == "frozen",
+            download=config.download,
+        )
 
 
 def _tune(runner: _Runner) -> dict[str, float]:

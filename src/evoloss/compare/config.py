@@ -33,8 +33,11 @@ class CompareConfig(TrainRecipe):
     package.module:callable."""
     target: str | None = None
     """Column of the labels, where the data set is a table (.csv, .parquet)."""
+    ignore_columns: tuple[str, ...] = ()
+    """Columns of a table that are left out."""
     model: str = "cnn"
-    """mlp, cnn, resnet20, ... (a known name), or package.module:callable."""
+    """mlp, cnn, resnet20, ... (a known name), package.module:callable, or an image classifier of a library:
+    timm:NAME, torchvision:NAME, transformers:NAME (a folder with config.json, or a name of the hub)."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
     """Known losses, shipped losses, directories of saved ones, or package.module:callable for an nn.Module of
     your own, called as criterion(logits, target) and returning the mean; with parameters gce:q=0.5."""
@@ -66,7 +69,7 @@ class CompareConfig(TrainRecipe):
     data_dir: Path | None = None
     """Folder of known data sets; $EVOLOSS_DATA_DIR by default."""
     download: bool = False
-    """Fetch a known data set that is not there."""
+    """Fetch what is not there: a known data set, files of a model of a library."""
     keep: Keep = "none"
     """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
     first seed (first), of all reported runs (all), or none."""
@@ -118,7 +121,9 @@ class CompareConfig(TrainRecipe):
     def data_options(self) -> dict[str, Any]:
         """Options of ``load_dataset`` that decide about samples and labels, sources apart."""
         # Only where there is one: the runs of other data sets keep the names that they had before tables.
-        table = {} if self.target is None else {"target": self.target}
+        table: dict[str, Any] = {} if self.target is None else {"target": self.target}
+        if self.ignore_columns:
+            table["ignore_columns"] = self.ignore_columns
         return table | {
             "validation": self.validation,
             "train_samples": self.train_samples,

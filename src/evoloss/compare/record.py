@@ -121,7 +121,10 @@ def settings(config: CompareConfig, dataset: Dataset) -> dict[str, Any]:
     return {**found, **names, **told}
 
 
-_DEFAULTS = {entry.name: entry.default for entry in fields(CompareConfig)}
+_DEFAULTS = {
+    entry.name: list(entry.default) if isinstance(entry.default, tuple) else entry.default
+    for entry in fields(CompareConfig)
+}
 
 
 def _require_same(

@@ -22,6 +22,7 @@ from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.spec import LossSpec
+from evoloss.models import build_model, names_backbone
 from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
@@ -63,6 +64,9 @@ class TrainingRuns:
         """Return one training, by all that determines its result."""
         config, identity = self.config, self.identities[name]
         recipe = asdict(config.train_config(seed=seed, lr=lr))
+        # Only of a model that has one, for the same reason.
+        known = identity.model_fingerprint
+        fingerprint = {} if known is None else {"model_fingerprint": known}
         recipe = {key: value for key, value in recipe.items() if key not in LATER or value != LATER[key]}
         return Run(
             KIND,
@@ -73,6 +77,7 @@ class TrainingRuns:
                     **config.data_options,
                 },
                 "model": config.model,
+                **fingerprint,
                 "loss": {"name": name, "fingerprint": identity.loss_fingerprint},
                 # Not "auto": a CPU and a GPU give different bits.
                 "train": {**recipe, "accelerator": identity.device},
@@ -99,7 +104,7 @@ class Sources:
         losses: for each name in results, the loss as :func:`~evoloss.make_loss` takes it.
         dataset: a known name, or a path.
         data_dir: folder of known data sets.
-        download: fetch a known data set that is not there.
+        download: fetch a known data set, or files of a model of a library, that are not there.
         train_labels: file of the labels to train with; None for those of the data set.
         keep: the runs that leave files.
     """
@@ -160,6 +165,7 @@ def check_training(run: Run, result: dict[str, Any]) -> None:
         "dataset": config["dataset"]["name"],
         "data_fingerprint": config["dataset"]["fingerprint"],
         "model": config["model"],
+        "model_fingerprint": config.get("model_fingerprint"),
         "device": config["train"]["accelerator"],
         # The result says what was done to the images, not what was asked for.
         **{
@@ -184,7 +190,7 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run
     data, name = config["dataset"], config["loss"]["name"]
-    options = tuple((key, data[key]) for key in data if key not in ("name", "fingerprint"))
+    options = tuple((key, _fixed(data[key])) for key in data if key not in ("name", "fingerprint"))
     dataset = _load(sources.dataset, (*sources.options, *options), data["fingerprint"])
     loss = build_loss(sources.losses[name])
     if fingerprint_loss(loss) != config["loss"]["fingerprint"]:
@@ -192,6 +198,8 @@ def train_run(sources: Sources, config: dict[str, Any]) -> dict[str, Any]:
             f"the loss {name!r} that a worker finds at {sources.losses[name]} differs from the one that the "
             "runs were planned with; use the same files and the same evoloss on all machines"
         )
+    if sources.download and names_backbone(config["model"]):
+        _fetch(config["model"], dataset.input_shape, config["train"].get("pretrained", False))
     return trained(sources.keep, dataset, loss, config)
 
 
@@ -214,6 +222,18 @@ def trained(
     found = train_and_observe(dataset, config["model"], loss, recipe, **options)
     files = run_files(plan, dataset, loss, recipe, found)
     return found[0].as_dict() | ({FILES: files} if files else {})
+
+
+def _fixed(value: Any) -> Any:
+    """The value, as a key of a cache can hold it."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=1)
+def _fetch(model: str, input_shape: tuple[int, ...], pretrained: bool) -> None:
+    """Let a library fetch what a model needs, once for all runs of a process."""
+    with torch.random.fork_rng(devices=[]):
+        build_model(model, input_shape=input_shape, n_classes=2, pretrained=pretrained, download=True)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evoloss.data.dataset import Dataset, SourceData, Split
@@ -49,11 +49,11 @@ FILE_READERS: dict[str, Callable[[Path, DataLimits], SourceData]] = {
 }
 """Reader of a user's own file, by the ending of its name: ``reader(path, limits)``."""
 
-TABLE_READERS: dict[str, Callable[[Path, DataLimits, str | None], SourceData]] = {
+TABLE_READERS: dict[str, Callable[[Path, DataLimits, str | None, Sequence[str]], SourceData]] = {
     ".csv": load_csv,
     ".parquet": load_parquet,
 }
-"""Reader of a file with named columns, one of them labels: ``reader(path, limits, target)``."""
+"""Reader of a file with named columns, one of them labels: ``reader(path, limits, target, ignored)``."""
 
 
 def load_dataset(
@@ -65,6 +65,7 @@ def load_dataset(
     train_samples: int | None = None,
     split_seed: int = 0,
     target: str | None = None,
+    ignore_columns: Sequence[str] = (),
     image_size: int | None = None,
     max_gigabytes: float | None = None,
     max_megapixels: float | None = None,
@@ -88,6 +89,7 @@ def load_dataset(
         train_samples: size of a class-balanced subset of the training split; None keeps all of it.
         split_seed: seed of the validation split and of the subset; the test split does not depend on it.
         target: column of the labels in a table (``.csv``, ``.parquet``).
+        ignore_columns: columns of a table that are left out.
         image_size: side in pixels that the images of a folder are brought to.
         max_gigabytes: memory that reading a file or folder of the user's own may take, in 1e9 bytes;
             ``$EVOLOSS_MAX_DATA_GB`` if None, else 8. It is told from headers before anything is unpacked.
@@ -114,10 +116,10 @@ def load_dataset(
     try:
         if name_or_path in DATASETS:
             _refuse_image_size(image_size, name_or_path)
-            _refuse_target(target, name_or_path)
+            _refuse_columns(target, ignore_columns, name_or_path)
             source = DATASETS[name_or_path](data_dir, download)
         else:
-            source = _load_path(name_or_path, data_dir, target, image_size, limits)
+            source = _load_path(name_or_path, data_dir, target, ignore_columns, image_size, limits)
         labels = None
         if train_labels is not None:
             labels = read_given_labels(
@@ -137,7 +139,12 @@ def load_dataset(
 
 
 def _load_path(
-    name: str, data_dir: Path | None, target: str | None, image_size: int | None, limits: DataLimits
+    name: str,
+    data_dir: Path | None,
+    target: str | None,
+    ignored: Sequence[str],
+    image_size: int | None,
+    limits: DataLimits,
 ) -> SourceData:
     path = expand_user(name)
     root = data_folder(data_dir) if name and not path.exists() else None
@@ -146,8 +153,8 @@ def _load_path(
     ending = path.suffix.lower()
     if ending in TABLE_READERS:
         _refuse_image_size(image_size, name)
-        return TABLE_READERS[ending](path, limits, target)
-    _refuse_target(target, name)
+        return TABLE_READERS[ending](path, limits, target, ignored)
+    _refuse_columns(target, ignored, name)
     if ending in FILE_READERS:
         _refuse_image_size(image_size, name)
         return FILE_READERS[ending](path, limits)
@@ -175,7 +182,12 @@ def _endings() -> list[str]:
     return [*FILE_READERS, *TABLE_READERS]
 
 
-def _refuse_target(target: str | None, name: str) -> None:
+def _refuse_columns(target: str | None, ignored: Sequence[str], name: str) -> None:
+    if ignored:
+        raise ConfigError(
+            f"ignore_columns is for tables ({', '.join(TABLE_READERS)}), whose columns have names; {name!r} "
+            "is no table"
+        )
     if target is not None:
         raise ConfigError(
             f"target names the column of labels of a table ({', '.join(TABLE_READERS)}); {name!r} is no table"

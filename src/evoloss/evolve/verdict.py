@@ -92,8 +92,8 @@ EVOLVED = "this loss"
 def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
     """The verdict on the last loss of a measurement.
 
-    It is worth it if it is above cross-entropy, above the loss that is recommended without a search, and
-    below no other, each by an interval that leaves out 0.
+    It is worth it if it is above cross-entropy and above the loss that is recommended without a search, both
+    by an interval that leaves out 0, and if no other loss has a mean as high.
 
     Args:
         fresh: what was measured.
@@ -115,6 +115,12 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
         text = (
             f"Not worth it over the loss we recommend: {head}, {over.text} over {recommended}. "
             f"Use {recommended}, which needs no search."
+        )
+    elif level := [name for name, difference in less.items() if difference.mean <= 0]:
+        use = min(level, key=lambda name: less[name].mean)
+        text = (
+            f"Not worth it: {head}, and {use}, which needs no search, is as good: this loss less it "
+            f"{less[use].text}. Use {use}."
         )
     else:
         use = EVOLVED

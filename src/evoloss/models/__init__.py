@@ -8,6 +8,7 @@ from torch import nn
 
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.models.backbones.build import LIBRARIES, build_backbone, fingerprint_model, names_backbone
 from evoloss.models.cnn import CNN, cnn
 from evoloss.models.cnn_small import CNNSmall, cnn_small
 from evoloss.models.mlp import MLP, mlp
@@ -15,7 +16,18 @@ from evoloss.models.resnet import ResNet, resnet8, resnet18, resnet20, resnet32,
 from evoloss.models.user_model import build_user_model
 from evoloss.models.wide_resnet import WideResNet, wrn16_4, wrn28_10, wrn40_2
 
-__all__ = ["CNN", "MLP", "MODELS", "CNNSmall", "ModelFactory", "ResNet", "WideResNet", "build_model"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "CNNSmall",
+    "ModelFactory",
+    "ResNet",
+    "WideResNet",
+    "build_model",
+    "fingerprint_model",
+    "names_backbone",
+]
 
 
 class ModelFactory(Protocol):
@@ -41,17 +53,31 @@ MODELS: dict[str, ModelFactory] = {
 
 
 @float32_by_default()
-def build_model(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+def build_model(
+    name: str,
+    *,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    pretrained: bool = False,
+    frozen: bool = False,
+    download: bool = False,
+) -> nn.Module:
     """Build a classifier with fresh float32 weights, drawn from torch's global generator.
 
     Args:
         name: a key of :data:`MODELS`, or ``package.module:callable`` for a model of the user's: the callable
-            is called with the keywords ``input_shape`` and ``n_classes`` and returns an ``nn.Module``.
+            is called with the keywords ``input_shape`` and ``n_classes`` and returns an ``nn.Module``. Or
+            ``timm:NAME``, ``torchvision:NAME``, ``transformers:NAME``, for an image classifier of that
+            library.
         input_shape: shape of one input, ``(C, H, W)`` or ``(D,)``.
         n_classes: number of classes, at least 2.
+        pretrained: take the weights of the library that the model comes from, but for the head.
+        frozen: train the head alone, of a model of a library.
+        download: let a library fetch files that are not on this machine; nothing is fetched otherwise.
 
     Raises:
         UnknownNameError: if there is no such model.
+        MissingExtraError: if the library of a model is not installed.
         ConfigError: if the model cannot take such inputs, or if the user's model does not load or is no
             classifier.
 
@@ -62,8 +88,25 @@ def build_model(name: str, *, input_shape: tuple[int, ...], n_classes: int) -> n
     """
     if n_classes < 2:
         raise ConfigError(f"n_classes must be at least 2, got {n_classes}")
+    if names_backbone(name):
+        return build_backbone(
+            name,
+            input_shape=input_shape,
+            n_classes=n_classes,
+            pretrained=pretrained,
+            frozen=frozen,
+            download=download,
+        )
+    if pretrained or frozen:
+        wanted = "pretrained" if pretrained else "backbone=frozen"
+        raise ConfigError(
+            f"{wanted} is for models of a library ({', '.join(f'{word}:NAME' for word in LIBRARIES)}); "
+            f"{name!r} starts from random weights and trains as a whole"
+        )
     if ":" in name:
         return build_user_model(name, input_shape=input_shape, n_classes=n_classes)
     if name not in MODELS:
-        raise UnknownNameError.among("model", name, [*MODELS, "package.module:callable"])
+        raise UnknownNameError.among(
+            "model", name, [*MODELS, "package.module:callable", *(f"{word}:NAME" for word in LIBRARIES)]
+        )
     return MODELS[name](input_shape=input_shape, n_classes=n_classes)

@@ -38,11 +38,12 @@ def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int)
             f"model {spec!r} returned {type(model).__name__}; expected an nn.Module. "
             "Name the function or class that builds the model, not the model's output"
         )
-    _check_forward(spec, model, input_shape, n_classes)
+    check_forward(spec, model, input_shape, n_classes)
     return model
 
 
-def _check_forward(spec: str, model: nn.Module, input_shape: tuple[int, ...], n_classes: int) -> None:
+def check_forward(spec: str, model: nn.Module, input_shape: tuple[int, ...], n_classes: int) -> None:
+    """Raise :class:`ConfigError` where a forward on zeros fails or gives no logits; modes stay."""
     # Evaluation mode: batch norm keeps its statistics, dropout draws nothing.
     modes = {module: module.training for module in model.modules()}
     model.eval()

@@ -210,7 +210,7 @@ def _spread_out(count: int) -> list[float]:
 def _subject(results: Results) -> str:
     run = results.runs[0]
     noise = f", {run.label_noise:.0%} {run.noise_kind} label noise" if run.label_noise else ""
-    return figure_text(f"{run.dataset} ({run.n_train:,} training samples{noise}), {run.model}", 200)
+    return figure_text(f"{run.dataset} ({run.n_train:,} training samples{noise}), {run.classifier}", 200)
 
 
 def _seeds(runs: Iterable[RunResult]) -> str:

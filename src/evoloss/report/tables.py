@@ -79,7 +79,7 @@ def caption(results: Results) -> str:
     classes = f"{_count(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
         f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {_labels(results)}; "
-        f"{one_line(run.model)} ({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, "
+        f"{one_line(run.classifier)} ({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, "
         f"{_rates(results)}augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]

@@ -17,6 +17,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 Optimizer = Literal["sgd", "adamw"]
 ClassWeights = Literal["none", "balanced"]
 LastBatch = Literal["drop", "keep", "auto"]
+Backbone = Literal["finetuned", "frozen"]
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -73,6 +74,12 @@ class TrainRecipe:
     class_weights: ClassWeights = "none"
     """balanced: in the loss a sample of class k weighs n_samples / (n_classes * samples of class k), by the
     labels that are trained on; validation and test are not weighted."""
+    backbone: Backbone = "finetuned"
+    """Of a model of timm, torchvision or transformers: finetuned trains all of it, frozen its head alone,
+    with the rest in evaluation mode."""
+    pretrained: bool = False
+    """Start such a model from the library's weights (but for the head), in place of random ones; they have to
+    be on this machine, unless downloads are allowed."""
     precision: Precision = "32-true"
     """Arithmetic of the classifier; the loss itself is computed in float32 either way."""
     accelerator: Accelerator = "auto"
@@ -120,6 +127,8 @@ LATER: dict[str, object] = {
     "optimizer": "sgd",
     "early_stopping": None,
     "class_weights": "none",
+    "backbone": "finetuned",
+    "pretrained": False,
 }
 """Settings that came after runs had been written. At these values, which are what was done before, they are
 no part of a run's name, so that earlier runs are found."""
@@ -132,6 +141,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "class_weights": get_args(ClassWeights),
     "last_batch": get_args(LastBatch),
     "noise_kind": get_args(NoiseKind),
+    "backbone": get_args(Backbone),
     "precision": get_args(Precision),
     "accelerator": get_args(Accelerator),
 }
@@ -161,5 +171,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("momentum", "label_noise"), lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
     (("weight_decay",), lambda v: _is_number(v) and v >= 0, "a finite number, at least 0"),
     (("clip_grad",), lambda v: v is None or (_is_number(v) and v > 0), "a finite number above 0, or None"),
-    (("nesterov", "validation_noise"), lambda v: isinstance(v, bool), "true or false"),
+    (("nesterov", "validation_noise", "pretrained"), lambda v: isinstance(v, bool), "true or false"),
 )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evoloss.losses import NoiseRate
+from evoloss.models import names_backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,10 @@ class RunIdentity:
         n_validation: validation samples.
         n_test: test samples.
         device: kind of device, such as ``"cpu"``.
+        backbone: ``"frozen"`` or ``"finetuned"``; this and the next two are left out of files for models that
+            are of no library.
+        pretrained: whether the model started from the library's weights.
+        model_fingerprint: hash of the files of a model that is a folder of the user's; None for others.
 
     The other fields are those of :class:`~evoloss.training.config.TrainRecipe`.
     """
@@ -76,6 +81,18 @@ class RunIdentity:
     optimizer: str = "sgd"
     early_stopping: int | None = None
     class_weights: str = "none"
+    backbone: str = "finetuned"
+    pretrained: bool = False
+    model_fingerprint: str | None = None
+
+    @property
+    def classifier(self) -> str:
+        """The model in words, ``timm:resnet18 (pretrained weights, frozen but for the head)``."""
+        if not names_backbone(self.model):
+            return self.model
+        weights = "pretrained" if self.pretrained else "random"
+        trained = "frozen but for the head" if self.backbone == "frozen" else "fine-tuned"
+        return f"{self.model} ({weights} weights, {trained})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +162,9 @@ class RunResult(RunIdentity):
         document = asdict(self)
         for name in ("noise_rate", "kept", "balanced_accuracy"):
             if document[name] is None:  # as in files from before there was such an entry
+                del document[name]
+        if not names_backbone(self.model):
+            for name in ("backbone", "pretrained", "model_fingerprint"):
                 del document[name]
         document["history"] = {name: list(values) for name, values in document["history"].items()}
         return document

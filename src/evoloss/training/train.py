@@ -16,7 +16,7 @@ from torch import nn
 from evoloss.data import Dataset, Split
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError
-from evoloss.models import build_model
+from evoloss.models import build_model, fingerprint_model
 from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
 from evoloss.training.batches import TrainingStream
@@ -56,7 +56,7 @@ def train(
 
     Args:
         dataset: with a validation split that is not empty.
-        model: a name of ``evoloss.models.MODELS``, or ``package.module:callable``.
+        model: see :func:`evoloss.models.build_model`; what a library would have to fetch has to be there.
         loss: called as ``loss(logits, target)`` with float32 logits ``(N, C)``, and with what its
             ``training_arguments`` name; returns the mean over N, a scalar. A copy is used.
         config: how to train.
@@ -149,6 +149,7 @@ def identify_run(
         n_train=len(dataset.train),
         n_validation=len(dataset.validation),
         n_test=len(dataset.test),
+        model_fingerprint=fingerprint_model(model, pretrained=config.pretrained),
         **recipe,
     )
 
@@ -240,12 +241,19 @@ def _set_up(fabric: Fabric, job: _Job) -> Learner:
     if not batches.steps_per_epoch:
         raise DataError(f"{len(dataset.train)} training samples are too few for {fabric.world_size} devices")
     torch.manual_seed(derive_seed(config.seed, "initialisation"))
-    module = build_model(job.identity.model, input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+    module = build_model(
+        job.identity.model,
+        input_shape=dataset.input_shape,
+        n_classes=dataset.n_classes,
+        pretrained=config.pretrained,
+        frozen=config.backbone == "frozen",
+    )
     if len(dataset.input_shape) == 3:
         # A fifth faster for convolutions, on the CPU too.
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.manual_seed(derive_seed(config.seed, "dropout", fabric.global_rank))
-    optimizer = make_optimizer(module.parameters(), config, fused=fabric.device.type in ("cpu", "cuda"))
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(trained, config, fused=fabric.device.type in ("cpu", "cuda"))
     model, optimizer = fabric.setup(module, optimizer)
     loss = job.loss
     if config.class_weights == "balanced":

@@ -155,3 +155,24 @@ def test_without_pandas_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"reading a \.csv file needs pandas.*'evoloss\[tables\]'"):
         load_dataset(str(write(tmp_path / "t.csv", flowers())), target="species")
+
+
+def test_columns_that_are_ignored(tmp_path: Path) -> None:
+    columns = flowers()
+    names = [name for name in columns if name != "species"]
+    path = write(tmp_path / "flowers.csv", columns)
+    without = write(tmp_path / "without.csv", {k: v for k, v in columns.items() if k != names[0]})
+    data = load_dataset(str(path), target="species", ignore_columns=[names[0]])
+    assert fingerprint_dataset(data) == fingerprint_dataset(load_dataset(str(without), target="species"))
+    assert f"left out, as asked for: {names[0]}" in data.notes
+    with pytest.raises(UnknownNameError, match=rf"to leave out\. Did you mean .{names[0]}."):
+        load_dataset(str(path), target="species", ignore_columns=[f"{names[0]}x"])
+    with pytest.raises(ConfigError, match="column 'species' is the target, and cannot be left out"):
+        load_dataset(str(path), target="species", ignore_columns=["species"])
+    with pytest.raises(DataError, match=r"nothing to learn from .*left out, as asked for"):
+        load_dataset(str(path), target="species", ignore_columns=names)
+
+
+def test_ignored_columns_belong_to_tables() -> None:
+    with pytest.raises(ConfigError, match="ignore_columns is for tables"):
+        load_dataset("digits", ignore_columns=["a"])

@@ -54,7 +54,7 @@ def gradient(loss: EvolvedLoss, logits: Tensor, target: Tensor) -> tuple[Tensor,
 
 
 def doubt(loss: EvolvedLoss) -> float:
-    return float(response(SensorNumbers.of(loss.params), loss.loss_state.values(), C).doubt)
+    return float(response(SensorNumbers.of(loss.params), loss.loss_state.values(), C).doubt.mean())
 
 
 def assert_close_states(loss: EvolvedLoss, other: EvolvedLoss) -> None:

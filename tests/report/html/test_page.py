@@ -190,6 +190,7 @@ def test_few_seeds_and_old_files_have_a_page_too() -> None:
         make_results(runs=()),
         make_results(runs=runs),
         make_results(runs=(make_run(), make_run("gce"))),
+        replace(comparison(), config={"data_notes": 5}),
     ):
         assert "<title>" in render([Section(numbers=comparison_section(results, name="x"))])
 

@@ -105,3 +105,14 @@ def test_damage_is_an_error_with_its_place(tmp_path: Path, name: str, content: b
     (folder / name).write_bytes(content)
     with pytest.raises(ResultsError, match=said):
         read_stored(comparison(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "temperature"])
+@pytest.mark.parametrize("value", ["90", [90], True])
+def test_a_number_that_is_none_is_an_error(tmp_path: Path, name: str, value: object) -> None:
+    folder = tmp_path / "kept" / "gce" / "seed-0"
+    keep(folder)
+    found = json.loads((folder / "evaluation.json").read_text())
+    (folder / "evaluation.json").write_text(json.dumps(found | {name: value}))
+    with pytest.raises(ResultsError, match="is not an evaluation"):
+        read_stored(comparison(), tmp_path)

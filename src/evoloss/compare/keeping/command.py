@@ -36,6 +36,8 @@ def command_of(config: CompareConfig, *, loss: str, seed: int, lr: float) -> str
         name = entry.name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, tuple):
+            words += [f"--{name}", *map(str, value)]
         else:
             words += [f"--{name}", str(value)]
     return shlex.join(["evoloss", "compare", *words])

@@ -77,7 +77,7 @@ def held_out_probs(
         )
     config = replace(config, label_noise=0.0, validation_noise=False)
     fold = fold_of(labels, folds, config.seed)
-    found = HeldOut(*(torch.zeros(len(labels), dataset.n_classes) for _ in range(2)))
+    found = HeldOut(*(torch.zeros(len(labels), dataset.n_classes, dtype=torch.float32) for _ in range(2)))
     for place in range(folds):
         held_out = fold == place
         rest, watched = (Split(noisy.train.inputs[part], labels[part]) for part in (~held_out, held_out))

@@ -20,7 +20,12 @@ _SEPARATORS = (",", ";", "\t")
 _BYTES_A_BYTE = 20  # three characters and a comma become a text of some 50 bytes, a number and features
 
 
-def load_csv(path: Path, limits: DataLimits | None = None, target: str | None = None) -> SourceData:
+def load_csv(
+    path: Path,
+    limits: DataLimits | None = None,
+    target: str | None = None,
+    ignored: Sequence[str] = (),
+) -> SourceData:
     """Read a table in UTF-8 whose first line has the names of its columns.
 
     Cells are separated by commas, semicolons or tabs, whatever is most frequent in the first line, and may be
@@ -31,11 +36,12 @@ def load_csv(path: Path, limits: DataLimits | None = None, target: str | None = 
         path: the file.
         limits: sizes above which it is refused, unread; see :meth:`~evoloss.data.limits.DataLimits.of`.
         target: name of the column of labels.
+        ignored: names of columns that are left out.
 
     Raises:
         MissingExtraError: if pandas is not installed.
-        ConfigError: if no target is named.
-        UnknownNameError: if there is no column of its name.
+        ConfigError: if no target is named, or it is to be left out.
+        UnknownNameError: if there is no column of a name.
         DataError: if the file is missing, damaged or too large, if two columns share a name, or if there are
             no classes or nothing to learn from.
     """
@@ -75,7 +81,7 @@ def load_csv(path: Path, limits: DataLimits | None = None, target: str | None = 
     if len(columns[0]) < 2:
         raise DataError(f"{path} has a line of names and no rows; expected a line a sample")
     table = {name: clean_cells(cells[1:]) for name, cells in zip(names, columns, strict=True)}
-    return table_source(path, table, target, limits)
+    return table_source(path, table, target, limits, ignored)
 
 
 def clean_cells(cells: Cells) -> Cells:

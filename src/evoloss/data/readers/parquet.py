@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from evoloss.safe_text import one_line
 _BYTES_A_CELL = 120  # as it is stored, as text, as a number and its features
 
 
-def load_parquet(path: Path, limits: DataLimits | None = None, target: str | None = None) -> SourceData:
+def load_parquet(
+    path: Path,
+    limits: DataLimits | None = None,
+    target: str | None = None,
+    ignored: Sequence[str] = (),
+) -> SourceData:
     """Read a table; its cells are taken as the same table in CSV would have them.
 
     Args:
@@ -27,11 +33,12 @@ def load_parquet(path: Path, limits: DataLimits | None = None, target: str | Non
         limits: sizes above which it is refused, by its header; see
             :meth:`~evoloss.data.limits.DataLimits.of`.
         target: name of the column of labels.
+        ignored: names of columns that are left out.
 
     Raises:
         MissingExtraError: if pandas or pyarrow is not installed.
-        ConfigError: if no target is named.
-        UnknownNameError: if there is no column of its name.
+        ConfigError: if no target is named, or it is to be left out.
+        UnknownNameError: if there is no column of a name.
         DataError: if the file is missing, damaged or too large, if two columns share a name, or if there are
             no classes or nothing to learn from.
     """
@@ -66,7 +73,7 @@ def load_parquet(path: Path, limits: DataLimits | None = None, target: str | Non
     if not len(frame):
         raise DataError(f"{path} has columns and no rows; expected a row a sample")
     table = {name: clean_cells(_as_text(frame.iloc[:, place])) for place, name in enumerate(names)}
-    return table_source(path, table, target, limits)
+    return table_source(path, table, target, limits, ignored)
 
 
 def _size(metadata: Any) -> int:

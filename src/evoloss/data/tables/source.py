@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +11,19 @@ import numpy as np
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
 from evoloss.data.origin import TableRows
-from evoloss.data.tables.columns import Cells, Column, read_column
+from evoloss.data.tables.columns import Cells, Column, listed, read_column
 from evoloss.data.tables.features import fit_features, missing_note
-from evoloss.data.tables.target import read_target, require_target
+from evoloss.data.tables.target import read_target, require_ignorable, require_target
 from evoloss.errors import DataError
 from evoloss.safe_text import one_line, quoted
 
 
 def table_source(
-    path: Path, table: Mapping[str, Cells], target: str | None, limits: DataLimits
+    path: Path,
+    table: Mapping[str, Cells],
+    target: str | None,
+    limits: DataLimits,
+    ignored: Sequence[str] = (),
 ) -> SourceData:
     """Return the rows with a label as one part; features are fitted once it is split.
 
@@ -28,22 +32,26 @@ def table_source(
         table: cells by the names of the columns, all of one length.
         target: name of the column of labels.
         limits: sizes above which it is refused.
+        ignored: names of columns that are left out.
 
     Raises:
-        ConfigError: if no target is named.
-        UnknownNameError: if there is no column of its name.
+        ConfigError: if no target is named, or it is to be left out.
+        UnknownNameError: if there is no column of a name.
         DataError: if the target has no classes, or the other columns hold nothing to learn from.
     """
     target = require_target(path, target, list(table))
+    require_ignorable(path, ignored, target, list(table))
     found = read_target(path, target, table[target])
     n_rows = len(table[target])
     notes = [f"{len(found.rows):,} rows with a label ({one_line(target, 40)})"]
     if n_rows > len(found.rows):
         notes[0] += f"; {n_rows - len(found.rows):,} without one left out"
+    if ignored:
+        notes.append(f"left out, as asked for: {listed(list(dict.fromkeys(ignored)))}")
     columns: list[Column] = []
     values = []
     for name, cells in table.items():
-        if name == target:
+        if name == target or name in ignored:
             continue
         read = read_column(path, name, cells)
         if isinstance(read, str):

@@ -52,6 +52,25 @@ def require_target(path: Path, target: str | None, names: Sequence[str]) -> str:
     return target
 
 
+def require_ignorable(path: Path, ignored: Sequence[str], target: str, names: Sequence[str]) -> None:
+    """Check the names of columns that are to be left out.
+
+    Raises:
+        ConfigError: if the target is among them.
+        UnknownNameError: if there is no column of a name.
+    """
+    for name in ignored:
+        if name == target:
+            raise ConfigError(
+                f"{path}: column {quoted(name)} is the target, and cannot be left out (ignore_columns)"
+            )
+        if name not in names:
+            raise UnknownNameError(
+                f"{path} has no column {quoted(name)} to leave out.{did_you_mean(name, names)} "
+                f"Its columns, by its first line: {listed(names, 30)}"
+            )
+
+
 def read_target(path: Path, name: str, cells: Cells) -> Target:
     """Number the classes.
 

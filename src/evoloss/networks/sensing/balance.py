@@ -26,7 +26,7 @@ _LEAST_SAMPLES = 10.0  # of a class in the window
 def trust(
     predicted: Any, labelled: Any, n_samples: Any, of_training: Operations, of_classes: Operations
 ) -> Any:
-    """How far the labels of each class are trusted again, from 0 to 1.
+    """The share of each class by which its labels are trusted again, from 0 to 1.
 
     Args:
         predicted: the share of samples of which each class is predicted.

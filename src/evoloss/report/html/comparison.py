@@ -117,7 +117,7 @@ def _data(results: Results) -> list[list[str]]:
         ("Data set", one_line(run.dataset, 400)),
         ("Samples", f"{run.n_train:,} training, {run.n_validation:,} validation, {run.n_test:,} test"),
         ("Classes", str(run.n_classes)),
-        ("Classifier", f"{one_line(run.model, 400)}, {run.n_parameters:,} parameters"),
+        ("Classifier", f"{one_line(run.classifier, 400)}, {run.n_parameters:,} parameters"),
         ("Training", f"{run.epochs} epochs, batches of {run.batch_size}, {one_line(run.schedule)} schedule"),
         ("Augmentation", one_line(run.augment)),
         ("Learning rate", _rate_sentence(results)),
@@ -129,7 +129,8 @@ def _data(results: Results) -> list[list[str]]:
             "corrected for the number of losses (Holm)",
         ),
     ]
-    facts += [("Note on the data", one_line(note, 600)) for note in notes or [] if isinstance(note, str)]
+    told = notes if isinstance(notes, list) else []
+    facts += [("Note on the data", one_line(note, 600)) for note in told if isinstance(note, str)]
     return [list(fact) for fact in facts]
 
 

@@ -175,6 +175,8 @@ def _check_evaluation(found: Mapping[str, Any], path: Path) -> None:
         lists = [reliability.get(name) for name in ("counts", "confidence", "accuracy")]
         holds = all(_is_list(values, int, float, type(None)) for values in lists)
         holds = holds and len({len(values) for values in lists}) == 1
+    singles = [found.get(name) for name in ("balanced_accuracy", "temperature")]
+    holds = holds and _is_list(singles, int, float, type(None))
     if not holds or found.get("schema") != 1:
         raise ResultsError(
             f"{path} is not an evaluation as `evoloss compare` writes it (schema 1: classes, "

@@ -1,6 +1,6 @@
-"""Where the help of commands comes from: their configurations, the groups of their options, examples.
+"""Make the help of commands from their configurations, the groups of their options, and examples.
 
-``python -m evoloss.cli.help_source`` writes ``help.json`` and the completions of shells again, with shtab; a
+``python -m evoloss.cli.help.source`` writes ``pages.json`` and the completions of shells again, with shtab; a
 test says when that is due.
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 
 from evoloss.atomic_files import write_text
 from evoloss.cli import COMMANDS
-from evoloss.cli.help_groups import EXAMPLES, GROUPS
-from evoloss.cli.help_pages import FILE_NAME, SHELLS
+from evoloss.cli.help import FILE_NAME, SHELLS
+from evoloss.cli.help.groups import EXAMPLES, GROUPS
 
 PATH = Path(__file__).parent / FILE_NAME
 _PATHS = ("dataset", "like", "loss", "losses")  # options that may be paths
@@ -27,7 +27,7 @@ _DEFAULT = re.compile(r"\s*\((?:default: (?P<default>.*)|required)\)$", re.DOTAL
 
 
 def help_text() -> str:
-    """The content of ``help.json``.
+    """The content of ``pages.json``.
 
     Raises:
         ValueError: if an option is in no group of its command, or in more than one.
@@ -72,7 +72,7 @@ def _groups(name: str, options: Mapping[str, Any]) -> dict[str, list[str]]:
     }
     if any(wrong.values()):
         told = "; ".join(f"{what}: {', '.join(names)}" for what, names in wrong.items() if names)
-        raise ValueError(f"options of evoloss {name} in {__package__}.help_groups: {told}")
+        raise ValueError(f"options of evoloss {name} in {__package__}.groups: {told}")
     return groups
 
 
@@ -113,7 +113,7 @@ def completion_text(shell: str) -> str:
 
 
 def _argument(option: Mapping[str, Any]) -> dict[str, Any]:
-    """What argparse has to know of an option to complete it."""
+    """Arguments by which argparse completes an option."""
     told = _FIRST_SENTENCE.match(option["help"])
     known: dict[str, Any] = {"help": (told[0] if told else option["help"]).replace("%", "%%")}
     if not option["value"]:

@@ -1,7 +1,7 @@
 """The help of commands, and mistakes in the names of options, without importing what the commands need.
 
-``help.json`` beside this module has what the commands' own configurations say of their options;
-:mod:`evoloss.cli.help_source` writes it.
+``pages.json`` beside this module has what the commands' own configurations say of their options;
+:mod:`evoloss.cli.help.source` writes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from evoloss.errors import UnknownNameError
 
-FILE_NAME = "help.json"
+FILE_NAME = "pages.json"
 SHELLS = {"bash": "evoloss.bash", "zsh": "_evoloss", "tcsh": "evoloss.csh"}
 """Shells for which there is a completion, and the files that have it."""
 _WIDEST = 110  # characters of a line
@@ -27,7 +27,7 @@ _OWN_WAY = ("--config", "--resume")  # options whose files change the defaults, 
 @cache
 def pages() -> dict[str, Any]:
     """The pages of all commands by name."""
-    text = resources.files("evoloss.cli").joinpath(FILE_NAME).read_text(encoding="utf-8")
+    text = resources.files("evoloss.cli.help").joinpath(FILE_NAME).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -40,7 +40,7 @@ def completion(shell: str) -> str:
     """
     if shell not in SHELLS:
         raise UnknownNameError.among("shell", shell, SHELLS)
-    place = resources.files("evoloss.cli").joinpath("completion", SHELLS[shell])
+    place = resources.files("evoloss.cli.help").joinpath("completion", SHELLS[shell])
     return place.read_text(encoding="utf-8")
 
 

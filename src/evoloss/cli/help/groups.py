@@ -1,4 +1,4 @@
-"""What belongs together in the help of commands, most used first, and examples."""
+"""Groups of options in the help of commands, most used first, and examples."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ _WORKERS = ("executor", "workers", "address", "gpus-per-run")
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "compare": {
-        "What is compared": ("out", "dataset", "target", "model", "losses", "seeds", "baseline"),
+        "What is compared": (
+            *("out", "dataset", "target", "ignore-columns", "model", "backbone", "pretrained"),
+            *("losses", "seeds", "baseline"),
+        ),
         "Learning rate": ("lr", "tune-lr", "lr-grid", "widen-lr-grid", "tune-seeds"),
         "Training": (
             *("epochs", "batch-size", "last-batch", "optimizer", "momentum", "nesterov", "weight-decay"),

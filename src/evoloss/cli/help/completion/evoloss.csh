@@ -30,6 +30,7 @@ complete evoloss \
         'c/--chaos-drives=/(direction step both)/' \
         'c/--chaos-order=/(orbit independent shuffled)/' \
         'c/--dataset=/f/' \
+        'c/--backbone=/(finetuned frozen)/' \
         'c/--losses=/f/' \
         'c/--last-batch=/(drop keep auto)/' \
         'c/--optimizer=/(sgd adamw)/' \
@@ -43,7 +44,7 @@ complete evoloss \
         'c/--accelerator=/(auto cpu cuda mps)/' \
         'c/--precision=/(32-true bf16-mixed)/' \
         'c/--html=/f/' \
-        'c/--/(accelerator activation address agreement augment baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for formats generations gpus-per-run groups help hidden html image-size keep label-noise last-batch learning-rate like losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out pairs popsize precision prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
+        'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for formats generations gpus-per-run groups help hidden html ignore-columns image-size keep label-noise last-batch learning-rate like losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
         'c/-/(- h)/' \
         'n/--completion/(bash zsh tcsh)/' \
         'n/--for/(noise clean few-samples memorisation)/' \
@@ -67,6 +68,7 @@ complete evoloss \
         'n/--chaos-drives/(direction step both)/' \
         'n/--chaos-order/(orbit independent shuffled)/' \
         'n/--dataset/f/' \
+        'n/--backbone/(finetuned frozen)/' \
         'n/--losses/f/' \
         'n/--last-batch/(drop keep auto)/' \
         'n/--optimizer/(sgd adamw)/' \

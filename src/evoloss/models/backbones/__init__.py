@@ -1,0 +1,1 @@
+"""Classifiers of other libraries, ``LIBRARY:NAME``, whose body trains with the head or stays as it is."""
