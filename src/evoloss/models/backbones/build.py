@@ -104,6 +104,10 @@ def fingerprint_model(spec: str, *, pretrained: bool) -> str | None:
     Args:
         spec: name of any model.
         pretrained: whether the weights are taken too.
+
+    Example:
+        >>> fingerprint_model("mlp", pretrained=False) is None
+        True
     """
     library, _, name = spec.partition(":")
     return fingerprint_folder(name, pretrained=pretrained) if library == "transformers" else None
