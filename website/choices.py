@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evoloss.errors import UnknownNameError
-from website.gains import gains_of
+from website.gains import Gains, gains_of
 from website.runs import BASELINE, collect
 from website.tables import points, table
 
@@ -50,17 +50,25 @@ def fill(markdown: str) -> str:
     return _RATES.sub(lambda found: "\n".join(rates_table(found[1].split())), markdown)
 
 
+def gains_in(situation: str, loss: str) -> Gains:
+    """A loss over the conditions of a situation that it was run in.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    gains = gains_of(loss, SITUATIONS[situation])
+    if gains is None:
+        raise ValueError(f"{loss} has not been run in a condition of {situation}; leave it out of the table")
+    return gains
+
+
 def gains_table(situation: str, losses: list[str]) -> list[str]:
     """The lines of a table: a loss a row, over the conditions of a situation that it was run in."""
     if situation not in SITUATIONS:
         raise UnknownNameError.among("situation", situation, SITUATIONS)
     rows = []
     for loss in losses:
-        gains = gains_of(loss, SITUATIONS[situation])
-        if gains is None:
-            raise ValueError(
-                f"{loss} has not been run in a condition of {situation}; leave it out of the table"
-            )
+        gains = gains_in(situation, loss)
         where, least = gains.worst
         best = max(gains.points.values())
         cells = [gains.median, gains.mean, best, least]

@@ -18,8 +18,8 @@ from benchmarks.harness import command
 from benchmarks.harness.page import replace_between
 from evoloss.atomic_files import write_text
 from evoloss.compare.results import FILE_NAME, Results
-from website.choices import SITUATIONS
-from website.gains import Gains, Kept, gains_of
+from website.choices import gains_in
+from website.gains import Gains
 from website.runs import BASELINE, ROOT, collect
 from website.tables import points, table
 
@@ -70,7 +70,7 @@ def choose_table() -> list[str]:
     """Losses by what one knows before training, with what they gained and cost."""
     rows = []
     for known, written, loss, (wrong, where), right, needs in _ROWS:
-        gained, cost = _gains(loss, wrong), _gains(loss, right)
+        gained, cost = gains_in(wrong, loss), gains_in(right, loss)
         told = f"{points(gained.median)} ({_count(gained)}, {where})"
         rows.append([known, f"`{written}`", told, f"{points(cost.median)} ({_count(cost)})", needs])
     head = ["you know", "write `EvolvedLoss.` ...", "gained, wrong labels", "right labels", "it needs"]
@@ -79,17 +79,18 @@ def choose_table() -> list[str]:
 
 def _own_regime() -> str:
     """What a loss gave that was evolved for a regime, and the best of the others."""
-    own, others, seeds = [], [], set()
+    own, others, counts, seeds = [], [], set(), set()
     for folder, name in SETS.items():
         rows = Results.read(EVOLVED / folder / FILE_NAME).summary
         (row,) = [row for row in rows if row.loss.startswith("own-")]
         own.append(f"{points(row.mean_difference)} on {name}")
         others.append(points(max(other.mean_difference for other in rows if other is not row)))
+        counts.add(len(rows) - 1)
         seeds.add(row.n_seeds)
     command = "evoloss evolve --out mine --for noise --classes 3 --samples 100-400 --budget 10m"
     return (
         f"**Your own regime**: `{command}` makes a loss for it. With 40 % wrong labels one gave "
-        f"{' and '.join(own)}, where the best of {len(rows) - 1} others gave {' and '.join(others)} (MLP, "
+        f"{' and '.join(own)}, where the best of {min(counts)} others gave {' and '.join(others)} (MLP, "
         f"default rate, {min(seeds)} seeds)."
     )
 
@@ -131,20 +132,12 @@ def _accuracy(cell: Mapping[str, Any] | None) -> str:
     return "not run" if cell is None else f"{cell['accuracy']:.1f}"
 
 
-def _gains(loss: str, situation: str) -> Gains:
-    kept: Kept = SITUATIONS[situation]
-    found = gains_of(loss, kept)
-    if found is None:
-        raise ValueError(f"{loss} has not been run in a condition of {situation}")
-    return found
-
-
 def _count(gains: Gains) -> str:
     return f"{len(gains.points)} conditions"
 
 
 def _sentence(loss: str) -> str:
-    gains = _gains(loss, "all")
+    gains = gains_in("all", loss)
     where, least = gains.worst
     told = f"{points(gains.mean)} and {points(gains.median)} over {len(gains.points)}"
     return f"{told}, worst {points(least)} ({where})"

@@ -36,22 +36,18 @@ class Picture:
     """Its height."""
 
 
-def browser() -> str:
-    """The path of an installed browser.
-
-    Raises:
-        SystemExit: if there is none.
-    """
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        raise SystemExit(f"no browser found; install one of {', '.join(_BROWSERS)}")
-    return found
+def installed_browser() -> str | None:
+    """The path of an installed browser; None if there is none."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 def main(options: Picture) -> None:
     """Compare, write the page, draw its first screen."""
     from playwright.sync_api import sync_playwright
 
+    browser = installed_browser()
+    if browser is None:
+        raise SystemExit(f"no browser found; install one of {', '.join(_BROWSERS)}")
     with tempfile.TemporaryDirectory() as name:
         folder, page = Path(name) / "first", Path(name) / "report.html"
         for line in (
@@ -61,7 +57,7 @@ def main(options: Picture) -> None:
             if evoloss(line):
                 raise SystemExit("the comparison failed")
         with sync_playwright() as driver:
-            window = driver.chromium.launch(executable_path=browser(), args=["--no-sandbox"]).new_page(
+            window = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page(
                 viewport={"width": options.width, "height": options.height}, color_scheme="light"
             )
             window.goto(page.as_uri())

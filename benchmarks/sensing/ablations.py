@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.kinds.sensing import SensingNetwork
+from evoloss.networks.kinds.sensing import SensingNetwork, response_of_rows
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.response import Response, common_cost, label_cost
+from evoloss.networks.sensing.response import common_cost, label_cost
 from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.terms import Context
 
@@ -74,10 +74,7 @@ def _without_rival(
 ) -> Tensor:
     numbers = SensorNumbers.of(params)
     assert context is not None  # there is a state
-    learning, doubt, exponents = context.to(params.dtype)
-    of_labels = doubt[None] if target is None else doubt[target][:, None]
-    predicted = log_probs.detach().argmax(dim=1, keepdim=True)
-    made = Response(learning[0], of_labels, exponents[predicted])
+    _, made = response_of_rows(params, log_probs, context, target)
     certain = torch.zeros_like(log_p)
     cost = label_cost(log_p, certain, made, numbers.poly, log_probs.shape[1])
     return cost + common_cost(log_probs, made.learning, numbers.smoothing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 import evoloss
 from evoloss.losses import LOSSES
 from evoloss.zoo import SHIPPED
+from website.report_picture import installed_browser
 from website.runs import ROOT, collect
 
 NEEDED = ("mkdocs", "material", "mkdocstrings", "latex2mathml")
@@ -152,7 +152,7 @@ def test_the_explorer_has_the_committed_results(site: Path) -> None:
 
 def dom(page: str, profile: Path) -> str:
     """What a browser makes of a page, which must not complain."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = installed_browser()
     if browser is None:
         pytest.skip("needs Chromium")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]

@@ -72,8 +72,7 @@ def duration(seconds: float) -> str:
 
 
 def _edges(results: Results) -> list[str]:
-    ends = {"lowest": "lowest", "highest": "highest"}
-    found = [f"{one_line(loss)} (the {ends[edge]})" for loss, edge in results.edges.items()]
+    found = [f"{one_line(loss)} (the {edge})" for loss, edge in results.edges.items()]
     if not found:
         return []
     return [

@@ -15,6 +15,7 @@ from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.keeping.command import command_of
 from evoloss.compare.keeping.files import FILES, require_own, write_files
+from evoloss.compare.keeping.folds import require_folds
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.record import Record, describe_environment, settings
 from evoloss.compare.results import OWN_FILES, Results
@@ -117,11 +118,8 @@ def prepare(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
             "best epoch and learning rate are chosen on it: give more"
         )
-    plan, n_train = config.keep_plan, len(dataset.train)
-    if plan.seeds and plan.folds > n_train:
-        raise DataError(
-            f"{plan.folds} folds for suspects need as many training samples; there are {n_train}. Use fewer"
-        )
+    if config.keep_plan.seeds:
+        require_folds(config.keep_plan.folds, len(dataset.train))
     if say is not None:
         for note in dataset.notes:
             say(note)

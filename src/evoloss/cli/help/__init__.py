@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from evoloss.cli.help.groups import EXAMPLES
 from evoloss.errors import UnknownNameError
 
 FILE_NAME = "pages.json"
@@ -55,10 +56,10 @@ def page(name: str) -> str:
     command = pages()[name]
     width = max(_NARROWEST, min(shutil.get_terminal_size().columns, _WIDEST))
     parts = [f"usage: evoloss {name} {command['usage']}", _wrapped(command["summary"], width, "")]
-    if command["examples"]:
+    if name in EXAMPLES:
         lines = ["Examples:"]
-        for example in command["examples"]:
-            lines += [f"  {example['command']}", _wrapped(example["what"], width, "      ")]
+        for line, what in EXAMPLES[name]:
+            lines += [f"  {line}", _wrapped(what, width, "      ")]
         parts.append("\n".join(lines))
     for group in command["groups"]:
         parts.append("\n".join([f"{group['title']}:", *(_option(one, width) for one in group["options"])]))

@@ -1,4 +1,4 @@
-"""Make the help of commands from their configurations, the groups of their options, and examples.
+"""Make the help of commands from their configurations, and the groups of their options.
 
 ``python -m evoloss.cli.help.source`` writes ``pages.json`` and the completions of shells again, with shtab; a
 test says when that is due.
@@ -18,7 +18,7 @@ from typing import Any
 from evoloss.atomic_files import write_text
 from evoloss.cli import COMMANDS
 from evoloss.cli.help import FILE_NAME, SHELLS
-from evoloss.cli.help.groups import EXAMPLES, GROUPS
+from evoloss.cli.help.groups import GROUPS
 
 PATH = Path(__file__).parent / FILE_NAME
 _PATHS = ("dataset", "like", "loss", "losses")  # options that may be paths
@@ -57,8 +57,7 @@ def _page(name: str) -> dict[str, Any]:
     required = [f"{one['flags'][0]} {one['value']}" for one in options.values() if one["required"]]
     usage = " ".join([*(one["value"] for one in positional), *required, "[OPTIONS]"])
     summary = f"{COMMANDS[name][2].capitalize()}."
-    examples = [{"command": command, "what": what} for command, what in EXAMPLES.get(name, ())]
-    return {"summary": summary, "usage": usage, "examples": examples, "groups": groups}
+    return {"summary": summary, "usage": usage, "groups": groups}
 
 
 def _groups(name: str, options: Mapping[str, Any]) -> dict[str, list[str]]:

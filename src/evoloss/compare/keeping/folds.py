@@ -29,6 +29,18 @@ class HeldOut:
     last: Tensor
 
 
+def require_folds(folds: int, n_train: int) -> None:
+    """Check that there is a training sample for each fold.
+
+    Raises:
+        DataError: if there are fewer.
+    """
+    if folds > n_train:
+        raise DataError(
+            f"{folds} folds for suspects need as many training samples; there are {n_train}. Use fewer"
+        )
+
+
 def fold_of(labels: Tensor, folds: int, seed: int) -> Tensor:
     """Deal the samples of every class to folds in turn, in a random order.
 
@@ -71,10 +83,7 @@ def held_out_probs(
     """
     noisy = with_label_noise(dataset, config)
     labels = noisy.train.labels
-    if folds > len(labels):
-        raise DataError(
-            f"{folds} folds for suspects need as many training samples; there are {len(labels)}. Use fewer"
-        )
+    require_folds(folds, len(labels))
     config = replace(config, label_noise=0.0, validation_noise=False)
     fold = fold_of(labels, folds, config.seed)
     found = HeldOut(*(torch.zeros(len(labels), dataset.n_classes, dtype=torch.float32) for _ in range(2)))

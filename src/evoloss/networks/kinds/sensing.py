@@ -112,7 +112,7 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, k)``, ``(N, C)``; the context is that of :meth:`context`, or of the start."""
-        top, made = _made(params, log_probs, context, None)
+        top, made = response_of_rows(params, log_probs, context, None)
         return _costs(params, log_probs, log_probs, top, made)
 
     def label_costs(
@@ -124,7 +124,7 @@ class SensingNetwork(LossNetwork):
         context: Context = None,
     ) -> Tensor:
         """Canonical ``L(p, y)`` of labels ``(N,)``."""
-        top, made = _made(params, log_probs, context, target)
+        top, made = response_of_rows(params, log_probs, context, target)
         return _costs(params, log_probs.gather(1, target[:, None]), log_probs, top, made).squeeze(1)
 
     def least_cost(self, params: Tensor, n_classes: int, form: SensingForm | None = None) -> Tensor:
@@ -224,7 +224,7 @@ def _costs(params: Tensor, log_p: Tensor, log_probs: Tensor, top: Tensor, made: 
     return label_cost(log_p, top, made, numbers.poly, log_probs.shape[1]) + common
 
 
-def _made(
+def response_of_rows(
     params: Tensor, log_probs: Tensor, context: Context, target: Tensor | None
 ) -> tuple[Tensor, Response[Tensor]]:
     """Log-probabilities of predicted classes, ``(N, 1)``, without gradient, and what labels cost by.

@@ -159,19 +159,20 @@ def moved_on(
     of_sample = at.where(number > 0, 1 / at.at_least(number, 1), 0.0)
     n_samples = at.where(is_known(state), state["n_samples"], _PLACEHOLDER)
     passed = number / n_samples
-    weight, share = (of_classes.beside(value) for value in (-at.expm1(-passed / numbers.fast), of_sample))
+    share, fast, balance = (
+        of_classes.beside(value)
+        for value in (of_sample, -at.expm1(-passed / numbers.fast), -at.expm1(-passed / BALANCE_WINDOW))
+    )
     confident, contradicted = (
-        _nearer(state[name], sums[name] * share, weight) for name in ("confident", "contradicted")
+        _nearer(state[name], sums[name] * share, fast) for name in ("confident", "contradicted")
     )
-    weight = of_classes.beside(-at.expm1(-passed / BALANCE_WINDOW))
     predicted, labelled = (
-        _nearer(state[name], sums[name] * share, weight) for name in ("predicted", "labelled")
+        _nearer(state[name], sums[name] * share, balance) for name in ("predicted", "labelled")
     )
-    weight = of_classes.beside(-at.expm1(-passed / numbers.fast))
     now = class_shares(confident, contradicted, of_classes)
     # Where labels are doubted already, confident predictions are contradicted more often: that is no plateau.
     is_doubted = state["memorised"] > DOUBTED
-    shares = _nearer(state["shares"], now, of_classes.where(of_classes.beside(is_doubted), 0.0, weight))
+    shares = _nearer(state["shares"], now, of_classes.where(of_classes.beside(is_doubted), 0.0, fast))
     weight = -at.expm1(-passed / _AGREEMENT_WINDOW)
     agreement = _nearer(state["agreement"], sums["given"] * of_sample, weight)
     after = {**state, **recalled(state, sums, n_samples, at)}

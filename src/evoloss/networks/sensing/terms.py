@@ -80,7 +80,8 @@ class SensingTerms(RowTerms):
     def few(self, rows: FewRows) -> FewCosts:
         """Costs and slopes of a small batch; see :class:`RowTerms`."""
         top: Array = np.maximum.reduce(rows.log_probs, 0)
-        self.predicted, self.label = predicted, _ = rows.log_probs.argmax(0), rows.label
+        self.predicted = predicted = rows.log_probs.argmax(0)
+        self.label = rows.label
         read = _read(top, predicted, rows.label, lambda some: rows.log_probs[:, some].argmin(0))
         self._take_in(top, predicted, rows.log_p, rows.label, read)
         cost, slope = self._cost_and_slope(rows.log_p, top)
@@ -99,13 +100,14 @@ class SensingTerms(RowTerms):
         """Take a batch in, if the call is one of the training, and give ``log p`` of the predictions."""
         # One pass, and a tenth of the time of PyTorch's. Where there is NaN it is that.
         of_classes = log_probs.numpy()
-        self.predicted, self.label = predicted, _ = of_classes.argmax(1), label.numpy()
+        self.predicted = predicted = of_classes.argmax(1)
+        self.label = label.numpy()
         largest = log_probs.gather(1, torch.from_numpy(predicted)[:, None]).squeeze(1)
         top = largest.numpy()
         rows = np.isfinite(top)
         if counted is not None:
             rows &= counted.numpy()
-        values = top, predicted, log_p.numpy(), label.numpy()
+        values = top, predicted, log_p.numpy(), self.label
         read = _read(top, predicted, values[3], lambda some: of_classes[some].argmin(1))
         if not rows.all():
             values = tuple(value[rows] for value in values)
