@@ -2,8 +2,8 @@ r"""What keeps doubt from feeding on itself: classes that are given up, and samp
 
 A class that is hardly predicted has its labels doubted, so it is learned even less, and others are predicted
 in its place: at a high learning rate most classes are gone within an epoch. Over the last tenth of an epoch a
-class is predicted for a share :math:`q_k` of the samples and named by a share :math:`f_k` of the labels. Below
-six tenths of it labels of that class are trusted again, by
+class is predicted for a share :math:`q_k` of the samples and named by a share :math:`f_k` of the labels.
+Below six tenths of it labels of that class are trusted again, by
 
 .. math:: u_k = \max\Bigl(0,\ 2 \Bigl(0.6 - \frac{q_k + \epsilon}{f_k + \epsilon}\Bigr)\Bigr),
 

@@ -6,8 +6,8 @@ to the C - 1 others, the label k has the share :math:`r = p_k / (1 - p_j)`. A co
 
 .. math:: s = \min\Bigl(1,\ (1 - r)\,\frac{C - 1}{C - 2}\Bigr)^2:
 
-wholly where the label has no more than an even share of the rest, and not at all where it has all of it. Of two
-classes there is only one other, whose share tells nothing: there every contradiction counts wholly.
+wholly where the label has no more than an even share of the rest, and not at all where it has all of it. Of
+two classes there is only one other, whose share tells nothing: there every contradiction counts wholly.
 """
 
 from __future__ import annotations
