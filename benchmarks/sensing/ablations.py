@@ -48,7 +48,7 @@ class NeverMemorised(FrozenNetwork):
 class AlwaysMemorised(FrozenNetwork):
     """Labels are doubted from the first batch on."""
 
-    held: ClassVar[Mapping[str, float]] = {"by_heart": 1.0, "memorised": 1.0}
+    held: ClassVar[Mapping[str, float]] = {"by_heart": 1.0, "memorised": 1.0, "plateau": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)

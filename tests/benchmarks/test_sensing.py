@@ -70,6 +70,7 @@ def test_an_ablation_lacks_its_part_and_nothing_else(name: str) -> None:
                 "n_samples": torch.tensor(64.0),
                 "agreement": torch.tensor(0.7),
                 "memorised": torch.tensor(memorised),
+                "plateau": torch.ones(()),
                 "by_heart": torch.tensor(memorised),
                 "confident": torch.ones(4),
                 "contradicted": torch.tensor([0.1, 0.3, 0.3, 0.4]),

@@ -169,29 +169,46 @@ def test_only_a_training_call_warns_that_the_size_is_not_known_and_only_once(way
         take_in(resumed, LOGITS, torch.tensor([0]))
 
 
-# Class 0 is predicted.
+# Class 0 is predicted. Of the rest the others have 0.547, 0.331 and 0.122.
 LOGITS = torch.tensor([[2.0, 0.5, 0.0, -1.0]])
+REST = torch.tensor([0.5, 0.0, -1.0], dtype=torch.float64).softmax(0)
+SECOND, THIRD, LAST = (min(1.0, 1.5 * (1 - float(share))) ** 2 for share in REST)
 LABELS = {
-    "the predicted class": (torch.tensor([0]), 0.0),
-    "another class": (torch.tensor([2]), 1.0),
-    "mixup, mostly the predicted class": (torch.tensor([[0.7, 0.3, 0.0, 0.0]]), 0.0),
-    "mixup, the predicted class with the lesser share": (torch.tensor([[0.3, 0.7, 0.0, 0.0]]), 1 - 3 / 7),
-    "mixup in equal parts": (torch.tensor([[0.5, 0.5, 0.0, 0.0]]), 0.0),
-    "mixup of two others": (torch.tensor([[0.0, 0.4, 0.6, 0.0]]), 1.0),
-    "a teacher that agrees": (torch.tensor([[0.4, 0.3, 0.2, 0.1]]), 0.0),
-    "a teacher that does not": (torch.tensor([[0.2, 0.5, 0.2, 0.1]]), 0.6),
-    "smoothed by hand, the predicted class": (torch.tensor([[0.925, 0.025, 0.025, 0.025]]), 0.0),
-    "smoothed by hand, another class": (torch.tensor([[0.025, 0.025, 0.925, 0.025]]), 1 - 0.025 / 0.925),
+    "the predicted class": (torch.tensor([0]), 0.0, 1.0),
+    "the second choice": (torch.tensor([1]), 1.0, SECOND),
+    "another": (torch.tensor([2]), 1.0, THIRD),
+    "the least likely": (torch.tensor([3]), 1.0, LAST),
+    "mixup, mostly the predicted class": (torch.tensor([[0.7, 0.3, 0.0, 0.0]]), 0.0, 1.0),
+    "mixup, the predicted class with the lesser share": (
+        torch.tensor([[0.3, 0.7, 0.0, 0.0]]),
+        1 - 3 / 7,
+        0.7 * SECOND,
+    ),
+    "mixup in equal parts": (torch.tensor([[0.5, 0.5, 0.0, 0.0]]), 0.0, 1.0),
+    "mixup of two others": (torch.tensor([[0.0, 0.4, 0.6, 0.0]]), 1.0, 0.4 * SECOND + 0.6 * THIRD),
+    "a teacher that agrees": (torch.tensor([[0.4, 0.3, 0.2, 0.1]]), 0.0, 1.0),
+    "a teacher that does not": (
+        torch.tensor([[0.2, 0.5, 0.2, 0.1]]),
+        0.6,
+        0.5 * SECOND + 0.2 * THIRD + 0.1 * LAST,
+    ),
+    "smoothed by hand, the predicted class": (torch.tensor([[0.925, 0.025, 0.025, 0.025]]), 0.0, 1.0),
+    "smoothed by hand, another class": (
+        torch.tensor([[0.025, 0.025, 0.925, 0.025]]),
+        1 - 0.025 / 0.925,
+        0.025 * SECOND + 0.925 * THIRD + 0.025 * LAST,
+    ),
 }
+"""The target, how far it contradicts, and how surprising that is."""
 
 
 @both_ways
 @pytest.mark.parametrize("case", LABELS)
 def test_what_counts_as_a_contradiction(case: str, way: str) -> None:
-    target, expected = LABELS[case]
+    target, expected, surprising = LABELS[case]
     loss = sensing(way)
     take_in(loss, LOGITS, target)
-    assert reading(loss) == pytest.approx(expected, abs=1e-6)
+    assert reading(loss) == pytest.approx(expected * surprising, abs=1e-6)
     assert loss.loss_state.into == 1
     assert loss.loss_state.epoch_right == pytest.approx(1 - expected, abs=1e-6)
 
@@ -201,7 +218,7 @@ def test_weights_smoothing_and_reduction_do_not_enter_and_rows_to_ignore_are_no_
     logits, target = LOGITS.repeat(4, 1), torch.tensor([0, 2, 0, 1])
     plain = sensing(way)
     take_in(plain, logits, target)
-    assert reading(plain) == 0.5
+    assert reading(plain) == pytest.approx((SECOND + THIRD) / 4)
     weight = torch.tensor([0.5, 3.0, 0.0, 1.0])
     options: list[dict[str, Any]] = [{"weight": weight}, {"label_smoothing": 0.3}, {"reduction": "sum"}]
     for changes in options:
@@ -211,7 +228,7 @@ def test_weights_smoothing_and_reduction_do_not_enter_and_rows_to_ignore_are_no_
             torch.testing.assert_close(loss.loss_state.values()[name], value, rtol=1e-6, atol=0)
     ignoring = sensing(way, ignore_index=1)
     take_in(ignoring, logits, target)
-    assert reading(ignoring) == pytest.approx(1 / 3)
+    assert reading(ignoring) == pytest.approx(THIRD / 3)
     assert ignoring.loss_state.into == 3
 
 

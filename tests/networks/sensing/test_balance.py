@@ -1,11 +1,11 @@
-"""Classes that are given up are trusted again."""
+"""Classes that are given up are trusted again, and doubt that holds learning back is moderated."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from evoloss.networks.sensing.balance import trust
+from evoloss.networks.sensing.balance import moderation, trust
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS, TENSORS
 from evoloss.networks.sensing.response import response
@@ -37,6 +37,24 @@ def test_of_classes_that_hardly_occur_nothing_is_told() -> None:
 def test_labels_of_a_class_that_is_given_up_are_not_doubted(memorised: float) -> None:
     numbers = SensorNumbers.of(SensorNumbers.set_by_hand())
     state = {**initial_state(4), "memorised": torch.tensor(memorised), "n_samples": torch.tensor(1e12)}
-    state |= {"by_heart": torch.ones(()), "predicted": PREDICTED.float(), "labelled": NAMED.float()}
+    state |= {
+        "plateau": torch.ones(()),
+        "by_heart": torch.ones(()),
+        "predicted": PREDICTED.float(),
+        "labelled": NAMED.float(),
+    }
     doubt = response(numbers, state, 4).doubt
     torch.testing.assert_close(doubt, memorised * torch.tensor([1.0, 1.0, 0.8, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("reading", "factor"), [(0.0, 1.0), (0.1, 1.0), (0.15, 1.0), (0.2, 0.5625), (0.3, 0.25)]
+)
+def test_doubt_is_moderated_as_far_as_contradictions_come_to_be_more(reading: float, factor: float) -> None:
+    assert moderation(0.1, reading, FLOATS) == pytest.approx(factor)
+    of_tensors = moderation(torch.tensor(0.1), torch.tensor(reading), TENSORS)
+    assert float(of_tensors) == pytest.approx(factor, rel=1e-5)
+    numbers, state = SensorNumbers.of(SensorNumbers.set_by_hand()), initial_state(4)
+    state |= {"memorised": torch.ones(()), "n_samples": torch.tensor(1e12), "plateau": torch.tensor(0.1)}
+    state |= {"confident": torch.ones(4), "contradicted": torch.full((4,), reading)}
+    torch.testing.assert_close(response(numbers, state, 4).doubt, torch.full((4,), factor))

@@ -27,6 +27,7 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.population import SensingStates
 from evoloss.networks.sensing.response import Response, common_cost, label_cost, largest_pull, response
 from evoloss.networks.sensing.sensor import batch_sums, initial_state, is_known, moved_on
+from evoloss.networks.sensing.surprise import surprise
 from evoloss.networks.sensing.terms import SensingTerms
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState
@@ -154,6 +155,8 @@ class SensingNetwork(LossNetwork):
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
             right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
             given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
+            of_classes = surprise(top[:, None], log_probs, log_probs.shape[1])
+            surprising = torch.where(shares > 0, of_classes * shares, 0.0).sum(dim=1) / total
             labelled = torch.where(counted[:, None], shares / total[:, None], 0.0).sum(dim=0)
             # What all classes have, as in a label that is smoothed, makes none of them the label.
             some = shares[read]
@@ -163,16 +166,19 @@ class SensingNetwork(LossNetwork):
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
-            given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
+            log_p = log_probs.gather(1, label[:, None]).squeeze(1)
+            given, surprising = log_p.exp(), surprise(top, log_p, log_probs.shape[1])
             is_lowest = (lowest == label[read]).to(log_probs.dtype)
         counted = counted & top.isfinite()
         if not labels.is_dense:
             labelled = _by_class(label, log_probs.shape[1])(counted.to(log_probs.dtype)[None])[0]
-        top, right, given = (torch.where(counted, value, 0.0) for value in (top, right, given))
+        top, right, given, surprising = (
+            torch.where(counted, value, 0.0) for value in (top, right, given, surprising)
+        )
         is_lowest = torch.where(counted[read], is_lowest, 0.0)
         emphasis, weight = SensorNumbers.of(params).emphasis, counted.to(log_probs.dtype)
         by_class = _by_class(predicted, log_probs.shape[1])
-        sums = batch_sums(emphasis, top, 1 - right, given, weight, labelled, by_class)
+        sums = batch_sums(emphasis, top, 1 - right, surprising, given, weight, labelled, by_class)
         by_class = _by_class(predicted[read], log_probs.shape[1])
         return {**sums, **course_sums(top[read], 1 - right[read], is_lowest, weight[read], by_class)}
 

@@ -24,7 +24,7 @@ class SensorNumbers(NamedTuple, Generic[T]):
         fast: window of c, in epochs.
         slow: window of the mean that c is compared with, in epochs.
         tolerance: how far below that mean c may be on a plateau, as a share of it.
-        clean: plateaus below this are those of hard samples with right labels.
+        clean: plateaus below this are those of hard samples with right labels, of 20,000 samples or more.
         span: how far above ``clean`` the evidence for wrong labels is whole.
         onset: the recall, less three times its error by chance, above which samples are being memorised.
         depth: how far above ``onset`` that is certain.
@@ -69,11 +69,11 @@ _RANGES: dict[str, tuple[float, float, float]] = {
     "spared": (0.01, 2.0, 0.2),
     "spared_span": (0.02, 2.0, 0.3),
     "agreement_power": (0.01, 3.0, 0.02),
-    "fast": (0.1, 2.0, 0.4),
-    "slow": (0.3, 6.0, 2.4),
-    "tolerance": (0.02, 0.9, 0.4),
-    "clean": (0.01, 0.3, 0.08),
-    "span": (0.01, 0.5, 0.03),
+    "fast": (0.1, 2.0, 0.6),
+    "slow": (0.3, 6.0, 1.2),
+    "tolerance": (0.02, 0.9, 0.3),
+    "clean": (0.01, 0.3, 0.06),
+    "span": (0.01, 0.5, 0.02),
     "onset": (0.002, 0.2, 0.01),
     "depth": (0.005, 0.2, 0.02),
     "emphasis": (0.5, 4.0, 2.0),

@@ -13,6 +13,7 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, largest_pull, pull, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, batch_sums, initial_state, moved_on
+from evoloss.networks.sensing.surprise import surprise
 from evoloss.networks.states import BatchSums, SlopeArgument
 
 _LEAST_PULL = 1e-30  # of which the logarithm is taken
@@ -68,6 +69,7 @@ class SensingTraining:
             self.numbers.emphasis[:, None],
             top.squeeze(2),
             1 - right,
+            surprise(top.squeeze(2), log_p, log_probs.shape[2]),
             log_p.exp(),
             None,
             is_label.sum(dim=3).to(log_p.dtype),

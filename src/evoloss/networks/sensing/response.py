@@ -10,8 +10,8 @@ label smoothing, which keeps predictions from certainty. As labels come to be
 memorised a falls to 0, and the loss is cross-entropy. Where wrong labels are among them m rises to 1: of
 labels that are memorised p tells nothing, so they are doubted against their strongest rival, the predicted
 class. Its exponent is by predicted class, since noise is: where a class is contradicted much less than others
-are, its contradictions are hard samples. And m is by label: a class that is given up is doubted less
-(:mod:`evoloss.networks.sensing.balance`). The cost is
+are, its contradictions are hard samples. And m is by label: a class that is given up is doubted less, and
+all are where doubt holds back what is to be learned (:mod:`evoloss.networks.sensing.balance`). The cost is
 
 .. math:: L(p, k) = a \frac{b (1 - p_k) - \log p_k}{1 + b / C} - (1 - a - m) \log p_k
     + m \Bigl(\frac{1 - (p_k / p_j)^{t_j}}{t_j} - \log \frac{p_k + p_j}{2}\Bigr)
@@ -30,10 +30,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from evoloss.networks.sensing.balance import trust
+from evoloss.networks.sensing.balance import moderation, trust
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import Values, is_known, limited
+from evoloss.networks.sensing.sensor import Values, contradiction, is_known, limited
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
 
@@ -94,7 +94,8 @@ def response(
     )
     known = is_known(state)
     trusted = trust(state["predicted"], state["labelled"], state["n_samples"], at, by_class)
-    doubt = by_class.beside(at.where(known, state["memorised"], 0.0)) * (1 - trusted)
+    moderated = moderation(state["plateau"], contradiction(state, at, by_class), at)
+    doubt = by_class.beside(at.where(known, state["memorised"] * moderated, 0.0)) * (1 - trusted)
     exponent = numbers.strength * agreed**numbers.agreement_power
     return Response(
         at.where(known, 1 - state["by_heart"], 0.0),

@@ -3,7 +3,8 @@ r"""Sensing wrong labels from within a training: running statistics, and reading
 The samples that a classifier is most certain about tell most: where labels are right, they are hardly ever
 contradicted. Of the samples with predicted class k, weighted by :math:`\min(p / (1 - p), 100)^e` with p the
 largest probability, :math:`c_k` is the share that their labels contradict, over about the last ``fast``
-epochs, and c its mean over the classes: asymmetric noise leaves most classes alone.
+epochs, and c its mean over the classes: asymmetric noise leaves most classes alone. A contradiction counts as
+far as it is surprising (:mod:`evoloss.networks.sensing.surprise`), which those of hard samples are less.
 
 While a classifier learns, c falls. Where labels are wrong it stops above 0, on a *plateau*: it stays near its
 mean over the last ``slow`` epochs. The highest plateau so far is remembered.
@@ -48,6 +49,8 @@ _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
 DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much that there is no plateau
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 _ERRORS = 3.0  # standard errors by which a recall has to be above its onset
+_SMOOTH = 20_000.0  # samples of an epoch from which on plateaus are no lower
+_ROUGHNESS_POWER = 0.6
 
 
 Values = Mapping[str, Any]
@@ -97,6 +100,7 @@ def batch_sums(
     emphasis: Tensor,
     top: Tensor,
     contradicted: Tensor,
+    surprising: Tensor,
     given: Tensor,
     counted: Tensor | None,
     labelled: Tensor,
@@ -108,6 +112,7 @@ def batch_sums(
         emphasis: see :class:`SensorNumbers`; broadcasts with the others.
         top: log-probabilities of the predicted classes, ``(..., N)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(..., N)``.
+        surprising: how surprising that is, by :func:`.surprise.surprise`, ``(..., N)``.
         given: probabilities that are given to the labels, ``(..., N)``.
         counted: 1 for samples, 0 for rows that are none, ``(..., N)``; None where all are samples.
         labelled: the number of labels of each class, which broadcasts with ``(..., C)``.
@@ -119,7 +124,7 @@ def batch_sums(
     else:
         number, ones = counted.sum(dim=-1), counted.expand_as(top)
         weight, right, given = (value * counted for value in (weight, right, given))
-    of_classes = by_class(torch.stack([weight, weight * contradicted, ones], dim=-2))
+    of_classes = by_class(torch.stack([weight, weight * contradicted * surprising, ones], dim=-2))
     return {
         "number": number,
         "given": given.sum(dim=-1),
@@ -190,13 +195,16 @@ def moved_on(
     sure = after["recall"] - _ERRORS * recall_error(after["last_mean"], n_samples, after["recalls"], at)
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
+    of_wrong = at.at_least(memorising * evidence(numbers, plateau, n_samples, at), state["memorised"])
+    # From here on nothing more is found: what is rather so than not counts as certain.
+    is_found = of_wrong > DOUBTED
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
-        "by_heart": at.at_least(memorising, state["by_heart"]),
-        "memorised": at.at_least(memorising * evidence(numbers, plateau, at), state["memorised"]),
+        "by_heart": at.where(is_found, 1.0, at.at_least(memorising, state["by_heart"])),
+        "memorised": at.where(is_found, 1.0, of_wrong),
         "confident": confident,
         "contradicted": contradicted,
         "shares": shares,
@@ -283,9 +291,20 @@ def mean_share(shares: Any, confident: Any, of_training: Operations, of_classes:
     return of_classes.total(shares) / of_training.at_least(of_classes.count(confident > 0), 1)
 
 
-def evidence(numbers: SensorNumbers[Any], plateau: Any, of_training: Operations = TENSORS) -> Any:
-    """The evidence for wrong labels, from 0 to 1."""
-    return limited(of_training, (plateau - numbers.clean) / numbers.span)
+def evidence(
+    numbers: SensorNumbers[Any], plateau: Any, n_samples: Any, of_training: Operations = TENSORS
+) -> Any:
+    """The evidence for wrong labels, from 0 to 1.
+
+    Args:
+        numbers: of the sensor.
+        plateau: the highest one.
+        n_samples: the size of the training set: of a small one c is rougher, and its plateaus are higher.
+        of_training: operations on statistics of the whole training.
+    """
+    at = of_training
+    roughness = at.at_least(_SMOOTH / n_samples, 1.0) ** _ROUGHNESS_POWER
+    return limited(at, (plateau / roughness - numbers.clean) / numbers.span)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:

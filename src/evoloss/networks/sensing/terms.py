@@ -26,6 +26,7 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.response import CROSS_ENTROPY, Response, poly_scale, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, is_known, moved_on, sample_weights
+from evoloss.networks.sensing.surprise import surprise
 from evoloss.networks.terms import (
     LOG_P_FLOOR,
     Array,
@@ -136,12 +137,13 @@ class SensingTerms(RowTerms):
         state = {name: value if name in _ARRAYS else value.item() for name, value in self.state.items()}
         if self.store is not None:
             weights, right = sample_weights(numbers.emphasis, top, ARRAYS), predicted == label
+            surprising = surprise(top, log_p, self.n_classes, ARRAYS)
             sums = {
                 "number": len(top),
                 "given": float(np.add.reduce(np.exp(log_p))),
                 "right": int(np.count_nonzero(right)),
                 "confident": np.bincount(predicted, weights, self.n_classes),
-                "contradicted": np.bincount(predicted, weights * ~right, self.n_classes),
+                "contradicted": np.bincount(predicted, weights * surprising * ~right, self.n_classes),
                 "predicted": np.bincount(predicted, minlength=self.n_classes),
                 "labelled": np.bincount(label, minlength=self.n_classes),
             }

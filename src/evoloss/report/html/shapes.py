@@ -149,6 +149,7 @@ def _sensing(loss: EvolvedLoss, n_classes: int, agreement: float, sensed: float)
         "agreement": (agreement * (n_classes - 1) + 1) / n_classes,
         "by_heart": sensed,
         "memorised": sensed,
+        "plateau": 1.0,  # of contradictions, which doubt makes no more
         # Every class is contradicted as often as the others, as with symmetric noise.
         "shares": 0.5,
     }
