@@ -98,22 +98,32 @@ def _own_regime() -> str:
 def results_table() -> list[str]:
     """Accuracies of the study of 20,000 images, and a sentence over its conditions and over all."""
     shared = _shared()
-    rows = [
-        [title, *(_accuracy(cells.get(loss)) for loss in (BASELINE, RIVAL, OWN)), points(gain)]
-        for title, cells, gain in shared
-    ]
-    head = ["test accuracy, %, last epoch", "cross-entropy", "GCE", f"`{OWN}`", "over cross-entropy"]
+    rows: dict[str, list[str]] = {}
+    courses: list[str] = []
+    for title, cells, _ in shared:
+        labels, course = title.split(", ", 1)
+        courses += [course] if course not in courses else []
+        rows.setdefault(labels, []).extend(_accuracy(cells.get(loss)) for loss in (BASELINE, RIVAL, OWN))
+    head = ["accuracy, %"]
+    for course in courses:
+        head += [f"{course.split(',')[0]}: cross-entropy", "GCE", f"`{OWN}`"]
     gains = [gain for *_, gain in shared]
     seeds = min(cells[loss]["seeds"] for _, cells, _ in shared for loss in (BASELINE, OWN))
     own = (
-        f"Over these {len(gains)}: mean {points(statistics.fmean(gains))}, median "
-        f"{points(statistics.median(gains))}, worst {points(min(gains))}; {seeds} seeds each, too few for "
-        "differences of a point."
+        f"Test accuracy in the last epoch. `{OWN}` over cross-entropy in these {len(gains)}: mean "
+        f"{points(statistics.fmean(gains))}, median {points(statistics.median(gains))}, worst "
+        f"{points(min(gains))}; {seeds} seeds each, too few for differences of a point."
     )
     losses = ("evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
     others = "; ".join(f"`{loss}` {_sentence(loss)}" for loss in losses)
     over_all = f"Mean and median over the committed conditions of each, which are not the same: {others}."
-    return [*table(head, rows, "lrrrr"), "", own, "", over_all]
+    return [
+        *table(head, [[labels, *cells] for labels, cells in rows.items()], "l" + "r" * (len(head) - 1)),
+        "",
+        own,
+        "",
+        over_all,
+    ]
 
 
 def _shared() -> list[tuple[str, dict[str, Any], float]]:
