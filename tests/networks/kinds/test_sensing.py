@@ -179,11 +179,7 @@ LABELS = {
     "another": (torch.tensor([2]), 1.0, THIRD),
     "the least likely": (torch.tensor([3]), 1.0, LAST),
     "mixup, mostly the predicted class": (torch.tensor([[0.7, 0.3, 0.0, 0.0]]), 0.0, 1.0),
-    "mixup, the predicted class with the lesser share": (
-        torch.tensor([[0.3, 0.7, 0.0, 0.0]]),
-        1 - 3 / 7,
-        0.7 * SECOND,
-    ),
+    "mixup, the predicted class with less": (torch.tensor([[0.3, 0.7, 0.0, 0.0]]), 1 - 3 / 7, 0.7 * SECOND),
     "mixup in equal parts": (torch.tensor([[0.5, 0.5, 0.0, 0.0]]), 0.0, 1.0),
     "mixup of two others": (torch.tensor([[0.0, 0.4, 0.6, 0.0]]), 1.0, 0.4 * SECOND + 0.6 * THIRD),
     "a teacher that agrees": (torch.tensor([[0.4, 0.3, 0.2, 0.1]]), 0.0, 1.0),

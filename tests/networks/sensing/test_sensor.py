@@ -128,6 +128,32 @@ def test_labels_are_doubted_where_wrong_ones_are_memorised(
     assert (float(kept["memorised"]) > 0.5) == doubts
 
 
+def test_what_is_rather_so_than_not_is_certain_from_then_on() -> None:
+    """Evidence of 0.6: doubt is nothing, less than a half, and then whole at once."""
+    plateau = float(NUMBERS.clean + 0.6 * NUMBERS.span)
+    states = course(
+        16,
+        lambda time: 0.6 + sawtooth(time, 0.006 * time),
+        lambda time: plateau,
+        batch=1000,
+        n_samples=20_000,
+    )
+    found = {float(state["memorised"]) for state in states}
+    assert found - {0.0, 1.0}
+    assert max(found - {1.0}) <= 0.5
+    assert found >= {0.0, 1.0}
+    assert all(float(state["by_heart"]) == 1 for state in states if float(state["memorised"]) == 1)
+
+
+def test_a_small_training_set_needs_a_higher_plateau_for_the_same_evidence() -> None:
+    def of(n_samples: float) -> float:
+        return evidence(NUMBERS, torch.tensor(0.145), torch.tensor(n_samples)).item()
+
+    assert of(1e6) == of(20_000) == 1
+    assert 0 < of(5_000) < 1
+    assert of(2_500) == of(100) == 0
+
+
 def test_a_batch_without_samples_changes_nothing() -> None:
     state = course(3, lambda time: 0.5 + sawtooth(time, 0.1), lambda time: 0.2)[-1]
     empty = {name: torch.zeros_like(value) for name, value in sums_of(1, 0.5, 0.5).items()}

@@ -1,4 +1,4 @@
-r"""What keeps doubt from feeding on itself: classes that are given up, and samples that are not learned.
+r"""Guards against doubt that feeds on itself, in classes that are given up and samples that are not learned.
 
 A class that is hardly predicted has its labels doubted, so it is learned even less, and others are predicted
 in its place: at a high learning rate most classes are gone within an epoch. Over the last tenth of an epoch a

@@ -50,6 +50,7 @@ DOUBTED = 0.5  # the sign of memorising from which on labels are doubted so much
 _RECALL_SHARE = 0.4  # of the last epoch in the mean recall
 _ERRORS = 3.0  # standard errors by which a recall has to be above its onset
 _SMOOTH = 20_000.0  # samples of an epoch from which on plateaus are no lower
+_ROUGHEST = 8.0  # how many times fewer they count as at most: 2,500 is the fewest that were looked at
 _ROUGHNESS_POWER = 0.6
 
 
@@ -303,8 +304,8 @@ def evidence(
         of_training: operations on statistics of the whole training.
     """
     at = of_training
-    roughness = at.at_least(_SMOOTH / n_samples, 1.0) ** _ROUGHNESS_POWER
-    return limited(at, (plateau / roughness - numbers.clean) / numbers.span)
+    times_fewer = at.at_most(at.at_least(_SMOOTH / n_samples, 1.0), _ROUGHEST)
+    return limited(at, (plateau / times_fewer**_ROUGHNESS_POWER - numbers.clean) / numbers.span)
 
 
 def _nearer(old: Any, new: Any, weight: Any) -> Any:

@@ -1,4 +1,4 @@
-r"""How surprising a contradiction is: whether the label is a likely second choice, or as unlikely as any.
+r"""Surprise of a contradiction: whether the label is a likely second choice, or as unlikely as any.
 
 Hard samples with right labels are contradicted too, but mostly by the class that the prediction holds for the
 second likeliest. A wrong label is mostly one that it holds for unlikely. Of what the predicted class j leaves
@@ -20,7 +20,7 @@ _LEAST_REST = 1e-6  # of which single precision still tells a share
 
 
 def surprise(top: Any, log_p: Any, n_classes: int, of_samples: Operations = TENSORS) -> Any:
-    """How surprising labels are that contradict the prediction, from 0 to 1; for other labels of no meaning.
+    """The surprise of labels that contradict the prediction, from 0 to 1; for other labels of no meaning.
 
     Args:
         top: log-probabilities of the predicted classes, of any shape.
