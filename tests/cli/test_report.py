@@ -57,6 +57,12 @@ def test_a_loss_of_ones_own_is_not_drawn_before_it_is_named(tmp_path: Path) -> N
     [
         (["--html", "report.htm"], "ends with .html"),
         (["--shapes", "gce"], "--shapes is for a page"),
+        (
+            ["--html", "page.html", "--shapes", "gcee"],
+            "no loss in these results with the name 'gcee'. Did you",
+        ),
+        (["--html", "page.html", "--shapes", "sce"], "Known: cross_entropy, gce, mae"),
+        (["--html", "page.html", "--shapes", "runs/gce"], "no loss or directory 'runs/gce'"),
         (["--html", "results.html"], "results.json was not written by evoloss"),
     ],
 )
