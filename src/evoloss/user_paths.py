@@ -98,7 +98,8 @@ def _callables(place: object, module_name: str, wanted: str) -> list[str]:
     import more, in a module that loads its parts late.
     """
     package = module_name.partition(".")[0]
-    names, imported = [], []
+    names: list[str] = []
+    imported: list[str] = []
     for name in dir(place):
         if name.startswith("_"):
             continue

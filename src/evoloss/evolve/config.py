@@ -130,7 +130,10 @@ class EvolveConfig:
                 raise ConfigError(f"{source}: {name} must be {kind}, got {quoted(value)}")
         if "purpose" not in values:
             raise ConfigError(f"{source} does not say the purpose")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        made: dict[str, Any] = dict(values)
+        if "ignore_columns" in made:
+            made["ignore_columns"] = tuple(made["ignore_columns"])
+        return cls(**made)
 
     @classmethod
     def from_toml(cls, path: Path) -> EvolveConfig:
@@ -153,4 +156,4 @@ _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
         lambda value: isinstance(value, list) and all(map(_is_text, value)),
     ),
 }
-"""What a file may give for a setting that is no text: in words, and as a check."""
+"""Values in a file of the settings that are no text: in words, and as a check."""
