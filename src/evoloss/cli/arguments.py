@@ -132,7 +132,7 @@ def require_writable_file(path: Path, option: str) -> None:
         ConfigError: if it cannot, with the reason.
     """
     if path.is_dir():
-        raise ConfigError(f"{path} is a directory; {option} names a file: add a name, {path / 'FILE'}")
+        raise ConfigError(f"{path} is a directory; {option} names a file, such as {path / 'report.html'}")
     require_writable(path.parent, option)
 
 
