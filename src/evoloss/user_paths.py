@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -11,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evoloss.errors import ConfigError, did_you_mean
+from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.safe_text import quoted
 
+_MOST_NAMES = 30  # of a module that are listed in an error
 _FORM = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -62,7 +65,8 @@ def find_callable(kind: str, spec: str) -> Callable[..., Any]:
         spec: ``package.module:callable``; the callable may be an attribute of a class.
 
     Raises:
-        ConfigError: if the text has another form, the import fails, or nothing callable is found.
+        ConfigError: if the text has another form, the import fails, or what is found cannot be called.
+        UnknownNameError: if the module is there and has nothing of that name; it lists what it has.
     """
     what = f"{kind} {quoted(spec, 200)}"
     module_name, _, attribute = spec.partition(":")
@@ -75,15 +79,41 @@ def find_callable(kind: str, spec: str) -> Callable[..., Any]:
             f"{what}: importing {module_name!r} failed with {type(error).__name__}: {error}; "
             "it has to be installed, in the current folder, or on PYTHONPATH"
         ) from error
+    where = module_name
     for name in attribute.split("."):
         if not hasattr(found, name):
-            hint = did_you_mean(name, [other for other in dir(found) if not other.startswith("_")])
-            raise ConfigError(f"{what}: {module_name!r} has no {attribute!r}.{hint}")
-        found = getattr(found, name)
+            known = _callables(found, module_name, name)
+            raise UnknownNameError.among(f"{kind} in {quoted(where, 200)} with the name", name, known)
+        found, where = getattr(found, name), f"{where}.{name}"
     if not callable(found):
         raise ConfigError(f"{what} is a {type(found).__name__}, not callable; name a function or a class")
     factory: Callable[..., Any] = found
     return factory
+
+
+def _callables(place: object, module_name: str, wanted: str) -> list[str]:
+    """The public names of a module or a class that may be called, at most 30; of many those nearest to one.
+
+    What was imported from elsewhere is left out unless its name is near. Nothing is looked up: that could
+    import more, in a module that loads its parts late.
+    """
+    package = module_name.partition(".")[0]
+    names: list[str] = []
+    imported: list[str] = []
+    for name in dir(place):
+        if name.startswith("_"):
+            continue
+        value = inspect.getattr_static(place, name, None)
+        if value is not None and not callable(value):
+            continue
+        is_code = inspect.isroutine(value) or inspect.isclass(value)  # what is built already has no home
+        home = getattr(value, "__module__", None) if is_code else None
+        is_own = not isinstance(home, str) or home.partition(".")[0] == package
+        (names if is_own else imported).append(name)
+    names += difflib.get_close_matches(wanted, imported)
+    if len(names) > _MOST_NAMES:
+        names = difflib.get_close_matches(wanted, names, n=_MOST_NAMES, cutoff=0.0)
+    return names or ["(nothing that can be called)"]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
+from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable, require_writable_file
 from evoloss.errors import ConfigError
 
 
@@ -66,6 +66,18 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, below: str, reason: str
 def test_a_file_system_that_takes_nothing() -> None:
     with pytest.raises(ConfigError, match=r"nothing can be written to /proc/evoloss: .*; choose another"):
         require_writable(Path("/proc/evoloss"))
+
+
+def test_a_file_can_be_written_where_no_folder_has_its_name(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("mine")
+    (tmp_path / "folder.html").mkdir()
+    require_writable_file(tmp_path / "old.html", "--html")
+    require_writable_file(tmp_path / "a" / "b" / "new.html", "--html")
+    with pytest.raises(ConfigError, match=r"folder\.html is a directory; --html names a file"):
+        require_writable_file(tmp_path / "folder.html", "--html")
+    with pytest.raises(ConfigError, match=r"old\.html is not a directory; nothing can be written"):
+        require_writable_file(tmp_path / "old.html" / "new.html", "--html")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.html", "old.html"]
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,44 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert "plan: 4 reported runs; 4 of them are done" in capsys.readouterr().out
 
 
+def test_a_dry_run_refuses_the_folders_that_the_run_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = ["compare", "--out", str(out), *ARGUMENTS, "--losses", "gce", "--seeds", "0"]
+    assert main(command) == 0
+    (run_file,) = (out / "runs").glob("*.json")
+    good = run_file.read_bytes()
+
+    def refusals(*more: str) -> list[str]:
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        said = []
+        for arguments in ([*command, *more], [*command, *more, "--dry-run"]):
+            capsys.readouterr()
+            assert main(arguments) == 2, arguments
+            said.append(capsys.readouterr().err)
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+        return said
+
+    real, dry = refusals("--label-noise", "0.4")
+    assert "results.json holds another comparison: label_noise differ" in real
+    assert dry == real
+    run_file.write_bytes(good.replace(b'"gce"', b'"mae"'))
+    real, dry = refusals()
+    assert "damaged or was changed" in real
+    assert dry == real
+    run_file.write_bytes(good)
+    (out / "results.json").write_text("[]")
+    real, dry = refusals()
+    assert "results.json was not written by evoloss" in real
+    assert dry == real
+    (out / "results.json").unlink()
+    (out / "kept" / "gce" / "seed-0" / "evaluation.json").write_text("{}")
+    real, dry = refusals()
+    assert "evaluation.json was not written by evoloss" in real
+    assert dry == real
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (7500, "2 hours 5 minutes")],

@@ -50,6 +50,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "clean and noise": (["--for", "clean", "--noise", "0.2"], "leave --noise out, or say --for noise"),
     "no such data": (["--for", "noise", "--like", "none.csv"], "none.csv is not a file that can be read"),
     "target without data": (["--for", "noise", "--target", "y"], "give --like too"),
+    "columns without data": (["--for", "noise", "--ignore-columns", "a"], "give --like too"),
+    "columns of no table": (["--for", "noise", "--like", "digits", "--ignore-columns", "a"], "is no table"),
     "nothing to resume": (["--for", "noise", "--resume"], "nothing to resume in out"),
     "workers": (["--for", "noise", "--workers", "4"], "the serial executor has one worker"),
 }
@@ -75,13 +77,15 @@ def test_like_a_data_set_from_the_first_line_to_the_verdict(
     small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "wines.csv"
-    rows = [f"{n % 7},{n * 31 % 17},{('red', 'white', 'rose')[n % 3]}" for n in range(60)]
-    table.write_text("a,b,kind\n" + "\n".join(rows) + "\n")
+    rows = [f"{n},{n % 7},{n * 31 % 17},{('red', 'white', 'rose')[n % 3]}" for n in range(60)]
+    table.write_text("bottle,a,b,kind\n" + "\n".join(rows) + "\n")
     out = tmp_path / "mine"
-    like = ["--like", str(table), "--target", "kind", "--samples", "20-30"]
+    like = ["--like", str(table), "--target", "kind", "--ignore-columns", "bottle", "--samples", "20-30"]
     assert main(["evolve", "--for", "noise", *like, "--budget", "8s", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "Read of wines.csv: 43 training samples in 3 classes" in printed
+    assert "of 14 to 15, 2 features;" in " ".join(printed.split())
+    assert f"{shlex.quote(str(table))} --target kind --ignore-columns bottle --losses" in printed
     assert "--samples is given and wins over what was read." in printed
     assert "No --noise: 15 to 75 % of the labels are wrong in the tasks." in printed
     assert "points over cross-entropy on held-out tasks" in printed

@@ -57,6 +57,12 @@ def test_a_loss_of_ones_own_is_not_drawn_before_it_is_named(tmp_path: Path) -> N
     [
         (["--html", "report.htm"], "ends with .html"),
         (["--shapes", "gce"], "--shapes is for a page"),
+        (
+            ["--html", "page.html", "--shapes", "gcee"],
+            "no loss in these results with the name 'gcee'. Did you",
+        ),
+        (["--html", "page.html", "--shapes", "sce"], "Known: cross_entropy, gce, mae"),
+        (["--html", "page.html", "--shapes", "runs/gce"], "no loss or directory 'runs/gce'"),
         (["--html", "results.html"], "results.json was not written by evoloss"),
     ],
 )
@@ -74,6 +80,32 @@ def test_mistakes_are_one_line(
     assert said in error
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("folder.html", "folder.html is a directory; --html names a file"),
+        ("folder.html/", "folder.html is a directory; --html names a file"),
+        ("file/report.html", "file is not a directory; nothing can be written to"),
+        pytest.param(
+            "/proc/evoloss/report.html",
+            "nothing can be written to /proc/evoloss: ",
+            marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here"),
+        ),
+    ],
+)
+def test_the_place_of_a_page_is_checked_before_results_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], page: str, said: str
+) -> None:
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").write_text("mine")
+    # There are no results, which would be said if they were read first.
+    assert main(["report", str(tmp_path / "nothing"), "--html", f"{tmp_path / page}"]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.html"]
 
 
 def test_a_directory_without_anything_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

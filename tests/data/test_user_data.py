@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
 
 from evoloss.data import load_dataset
-from evoloss.errors import ConfigError, DataError
+from evoloss.errors import ConfigError, DataError, UnknownNameError
 
 HERE = "tests.data.test_user_data"
 LABELS = np.arange(30) % 3
@@ -189,7 +189,6 @@ def test_what_is_wrong_is_named(name: str, message: str, monkeypatch: pytest.Mon
     ("spec", "message"),
     [
         ("no_such_module_here:make", "data set 'no_such_module_here:make': importing"),
-        (f"{HERE}:absent", "has no 'absent'"),
         (f"{HERE}:LABELS", "is a ndarray, not callable"),
         (f"{HERE}:fails", "reading it failed with KeyError: 'no file'; it is called without arguments"),
     ],
@@ -197,3 +196,10 @@ def test_what_is_wrong_is_named(name: str, message: str, monkeypatch: pytest.Mon
 def test_calls_that_fail(spec: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_dataset(spec)
+
+
+def test_a_name_that_the_module_does_not_have_lists_those_that_it_has() -> None:
+    with pytest.raises(
+        UnknownNameError, match=rf"no data set in '{HERE}' with the name 'aray'\. .*'arrays'\? Known: .*keras"
+    ):
+        load_dataset(f"{HERE}:aray")

@@ -15,6 +15,10 @@ def test_a_file_gives_the_settings_back(tmp_path: Path) -> None:
     path = tmp_path / "evolve.toml"
     path.write_text(config.to_toml())
     assert EvolveConfig.from_toml(path) == config
+    assert "ignore_columns" not in path.read_text()
+    config = EvolveConfig(purpose="noise", like="a.csv", target="y", ignore_columns=("id", "ward no."))
+    path.write_text(config.to_toml())
+    assert EvolveConfig.from_toml(path) == config
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,8 @@ def test_a_file_gives_the_settings_back(tmp_path: Path) -> None:
         ('purpose = "noise"\nclasses = 3', "classes must be text, got 3"),
         ('purpose = "noise"\nseed = "3"', "seed must be a whole number"),
         ('budget = "10m"', "does not say the purpose"),
+        ('purpose = "noise"\nlike = "a.csv"\nignore_columns = "id"', "must be a list of texts, got 'id'"),
+        ('purpose = "noise"\nlike = "a.csv"\nignore_columns = [1]', "must be a list of texts"),
         ('purpose = "nois"', "Did you mean 'noise'"),
     ],
 )
@@ -40,6 +46,7 @@ def test_a_file_with_a_mistake(tmp_path: Path, text: str, error: str) -> None:
         ({"purpose": "clean", "noise": "0.2"}, "leave --noise out, or say --for noise"),
         ({"purpose": "noise", "noise": "0"}, "say --for clean"),
         ({"purpose": "noise", "target": "y"}, "give --like too"),
+        ({"purpose": "noise", "ignore_columns": ("id",)}, "columns of the table that --like names; give"),
         ({"purpose": "noise", "seed": -1}, "at least 0"),
         ({"purpose": "noise", "features": "pixels"}, "--features must be a whole number or a range"),
     ],

@@ -16,6 +16,7 @@ def test_only_the_shape_of_a_table_is_read(tmp_path: Path) -> None:
     path.write_text("patient,weight,diagnosis\n" + "\n".join(rows) + "\n")
     shape = shape_of(str(path), "diagnosis")
     assert shape.input_shape == (2,)
+    assert shape_of(str(path), "diagnosis", ["patient"]).input_shape == (1,)
     assert shape.samples == sum(shape.class_sizes)
     assert shape.class_sizes == tuple(sorted(shape.class_sizes, reverse=True))
     assert shape.class_sizes[0] / shape.class_sizes[1] == pytest.approx(9, rel=0.1)
@@ -52,3 +53,5 @@ def test_mistakes_are_those_of_data_sets(tmp_path: Path) -> None:
         shape_of(str(tmp_path / "none.npz"))
     with pytest.raises(ConfigError, match="no table"):
         shape_of("digits", "label")
+    with pytest.raises(ConfigError, match="ignore_columns is for tables"):
+        shape_of("digits", ignore_columns=["label"])

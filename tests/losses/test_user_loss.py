@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evoloss import make_loss
-from evoloss.errors import ConfigError
+from evoloss.errors import ConfigError, UnknownNameError
 
 HERE = "tests.losses.test_user_loss"
 
@@ -70,8 +70,6 @@ def test_a_module_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     ("spec", "message"),
     [
         ("no_such_module_here:Mine", "importing 'no_such_module_here' failed with ModuleNotFoundError"),
-        (f"{HERE}:absent", "has no 'absent'"),
-        (f"{HERE}:Sqared", f"'{HERE}' has no 'Sqared'. Did you mean 'Squared'?"),
         (f"{HERE}:number", "is a int, not callable"),
         (f"{HERE}:no_module", "returned Tensor; expected an nn.Module that is called as criterion"),
         (f"{HERE}:plain_cost", "the call with no arguments failed with TypeError"),
@@ -85,3 +83,13 @@ def test_what_is_wrong_is_named(spec: str, message: str):
         make_loss(spec)
     assert message in str(refused.value)
     assert str(refused.value).startswith(f"loss '{spec.partition(':')[0]}:")
+
+
+def test_a_name_that_the_module_does_not_have_lists_those_that_it_has():
+    with pytest.raises(UnknownNameError) as refused:
+        make_loss(f"{HERE}:Sqared")
+    said = str(refused.value)
+    assert said.startswith(f"no loss in '{HERE}' with the name 'Sqared'. Did you mean 'Squared'? Known: ")
+    known = said.partition("Known: ")[2].split(", ")
+    assert {"BUILT", "Squared", "build", "plain_cost", "no_module"} <= set(known)
+    assert not {"number", "HERE", "Tensor", "Path", "make_loss"} & set(known), "numbers, and what is imported"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from evoloss.errors import ConfigError
+from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.models import build_model
 
 HERE = "tests.models.test_user_model"
@@ -82,7 +82,6 @@ def test_module_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     ("spec", "message"),
     [
         ("no_such_module_here:make", "importing 'no_such_module_here' failed with ModuleNotFoundError"),
-        (f"{HERE}:absent", "has no 'absent'"),
         (f"{HERE}:", "package.module:callable"),
         (":make", "package.module:callable"),
         (f"{HERE}:not_callable", "is a int, not callable"),
@@ -96,3 +95,12 @@ def test_module_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_is_wrong_is_named(spec: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(spec)
+
+
+def test_a_name_that_the_module_does_not_have_lists_those_that_it_has() -> None:
+    with pytest.raises(
+        UnknownNameError, match=rf"no model in '{HERE}' with the name 'godo'\. .*'good'\?.*wrong_w"
+    ):
+        build(f"{HERE}:godo")
+    with pytest.raises(UnknownNameError, match=rf"no model in '{HERE}\.Nested' with the name 'absent'"):
+        build(f"{HERE}:Nested.absent")

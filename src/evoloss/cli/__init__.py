@@ -104,7 +104,13 @@ def _fail(message: str) -> int:
 def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -> int:
     if name not in COMMANDS:
         raise UnknownNameError.among("command", name, COMMANDS)
-    from evoloss.cli.arguments import expand_paths, parse, require_text, require_writable
+    from evoloss.cli.arguments import (
+        expand_paths,
+        parse,
+        require_text,
+        require_writable,
+        require_writable_file,
+    )
     from evoloss.cli.help import is_help, page, require_options
 
     require_text(arguments)
@@ -131,6 +137,8 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
     config = expand_paths(config)
     if getattr(config, "out", None) is not None:
         require_writable(config.out)
+    if getattr(config, "html", None) is not None:
+        require_writable_file(config.html, "--html")
     begin_work()
     return int(module.run(config))
 

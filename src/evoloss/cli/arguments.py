@@ -90,8 +90,12 @@ def expand_paths(config: Config) -> Config:
     return replace(config, **changed) if changed else config
 
 
-def require_writable(directory: Path) -> None:
+def require_writable(directory: Path, option: str = "--out") -> None:
     """Check that files can be written to a directory that need not be there yet; nothing is left behind.
+
+    Args:
+        directory: where they go.
+        option: that names the place, for the message.
 
     Raises:
         ConfigError: if they cannot, with the reason.
@@ -112,11 +116,24 @@ def require_writable(directory: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(f"nothing can be written to {directory}: {reason}; choose another --out") from error
+        raise ConfigError(
+            f"nothing can be written to {directory}: {reason}; choose another {option}"
+        ) from error
     finally:
         for folder in reversed(made):
             with suppress(OSError):  # another process has begun to write there
                 folder.rmdir()
+
+
+def require_writable_file(path: Path, option: str) -> None:
+    """Check that a file can be written, or replaced, in a folder that need not be there yet.
+
+    Raises:
+        ConfigError: if it cannot, with the reason.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a directory; {option} names a file, such as {path / 'report.html'}")
+    require_writable(path.parent, option)
 
 
 def _is_there(path: Path) -> bool:

@@ -42,7 +42,8 @@ class CompareCommand(CompareConfig, ExecutorConfig):
     quiet: bool = False
     """Show no progress bar."""
     dry_run: bool = False
-    """Check data, losses and model, time two epochs of each loss, say how long all takes; write nothing."""
+    """Check data, losses, model and what lies in --out, time two epochs of each loss, say how long all takes;
+    write nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

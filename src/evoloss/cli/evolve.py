@@ -165,6 +165,8 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     )
     data = "DATA" if command.like is None else shlex.quote(command.like)
     column = "" if command.target is None else f" --target {shlex.quote(command.target)}"
+    if command.ignore_columns:
+        column += f" --ignore-columns {shlex.join(command.ignore_columns)}"
     console.say(
         "To try it on data:\n"
         f"  evoloss compare --dataset {data}{column} --losses cross_entropy gce {out} --model mlp --out trial"

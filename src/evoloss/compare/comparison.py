@@ -83,14 +83,23 @@ def compare(
     if out is None:
         config = replace(config, keep="none")
     else:
-        require_replaceable(out, OWN_FILES)
-        require_own(out, map(label_loss, config.losses), config.keep_plan)
+        require_place(config, out)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
     planned = prepare(
         config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn
     )
     with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
         return _run(Record(planned, out, here), executor, progress)
+
+
+def require_place(config: CompareConfig, out: Path) -> None:
+    """Make sure, before any work, that a comparison would replace nothing of somebody else's.
+
+    Raises:
+        OutputError: if it would.
+    """
+    require_replaceable(out, OWN_FILES)
+    require_own(out, map(label_loss, config.losses), config.keep_plan)
 
 
 def prepare(

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evoloss.compare.comparison import prepare
+from evoloss.compare.comparison import prepare, require_place
 from evoloss.compare.config import CompareConfig
-from evoloss.compare.record import describe_environment
-from evoloss.compare.training_run import TrainingRuns
+from evoloss.compare.record import describe_environment, earlier_results, settings
+from evoloss.compare.training_run import TrainingRuns, check_training
 from evoloss.compare.tuning import tuning_seeds
 from evoloss.data import Dataset
-from evoloss.sweeps.run_files import run_path
+from evoloss.sweeps.run_files import read_run, run_path
 from evoloss.training import train
 
 _TIMED_EPOCHS = 2
@@ -51,6 +51,9 @@ def estimate(
 ) -> Estimate:
     """Check all that a comparison needs, and time two epochs of each loss; nothing is written.
 
+    Whether another process writes to the directory is not asked: it may have ended when the comparison
+    begins.
+
     Args:
         config: of the comparison.
         out: its directory; runs that lie there count as done.
@@ -59,14 +62,14 @@ def estimate(
 
     Raises:
         EvolossError: if a loss, the data set or the model cannot be had.
+        ResultsError: if ``out`` holds the results of another comparison, or a damaged run.
+        OutputError: if ``out`` holds files that evoloss did not write and would replace.
     """
+    require_place(config, out)
     here = describe_environment()
     versions = {name: here[name] for name in ("evoloss", "torch")}
     planned = prepare(config, versions=versions, say=say, warn=warn)
-    _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
-    epoch_seconds = {
-        name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
-    }
+    earlier_results(out, settings(config, planned.dataset), here)
     rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())
     tuning = [
         (name, planned.make(name, seed=seed, lr=rate, read_test=False))
@@ -80,7 +83,15 @@ def estimate(
         for name in planned.losses
         for seed in config.seeds
     ]
-    left = [(name, run) for name, run in (*tuning, *reported) if not run_path(out, run).exists()]
+    left = [
+        (name, run)
+        for name, run in (*tuning, *reported)
+        if read_run(run_path(out, run), run, check_training) is None
+    ]
+    _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
+    epoch_seconds = {
+        name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
+    }
     with_files = [name for name, run in left if config.keep_plan.wants(run.config)]
     more = with_files * config.suspects_folds
     return Estimate(

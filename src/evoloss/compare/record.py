@@ -47,10 +47,9 @@ class Record:
 
         Runs of a loss or of data that have changed since, or of another device, are left out.
         """
-        if self.out is None or not (self.out / FILE_NAME).exists():
+        earlier = None if self.out is None else earlier_results(self.out, self._settings(), self.environment)
+        if self.out is None or earlier is None:
             return
-        earlier = Results.read(self.out / FILE_NAME)
-        _require_same(earlier, self._settings(), self.environment, self.out)
         for result in (*earlier.runs, *earlier.tuning):
             run = self.planned.remake(result)
             if run is not None:
@@ -88,6 +87,24 @@ class Record:
 
     def _settings(self) -> dict[str, Any]:
         return settings(self.planned.config, self.planned.dataset)
+
+
+def earlier_results(out: Path, config: dict[str, Any], environment: Mapping[str, str]) -> Results | None:
+    """Read the results that lie in a directory, which a comparison may go on with; None if there are none.
+
+    Args:
+        out: the directory.
+        config: of the comparison, by :func:`settings`.
+        environment: where it runs, by :func:`describe_environment`.
+
+    Raises:
+        ResultsError: if they cannot be read, or are those of another comparison.
+    """
+    if not (out / FILE_NAME).exists():
+        return None
+    earlier = Results.read(out / FILE_NAME)
+    _require_same(earlier, config, environment, out)
+    return earlier
 
 
 def describe_environment() -> dict[str, str]:

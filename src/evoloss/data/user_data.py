@@ -51,6 +51,7 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
         limits: sizes above which a torch data set is refused.
 
     Raises:
+        UnknownNameError: if the module has nothing of that name.
         ConfigError: if the import or the call fails.
         DataError: if what comes back is no data set.
     """

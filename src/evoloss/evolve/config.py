@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -59,6 +59,9 @@ class EvolveConfig:
     classes, samples and features. No value is read of it."""
     target: str | None = None
     """Column of the labels, where --like is a table (.csv, .parquet)."""
+    ignore_columns: tuple[str, ...] = ()
+    """Columns of that table that are left out, such as numbers of patients or what is known only
+    afterwards."""
     seed: int = 0
     """Seed of the search, at least 0."""
 
@@ -69,6 +72,10 @@ class EvolveConfig:
             raise ConfigError(f"--seed must be at least 0, got {self.seed}")
         if self.target is not None and self.like is None:
             raise ConfigError("--target names a column of the table that --like names; give --like too")
+        if self.ignore_columns and self.like is None:
+            raise ConfigError(
+                "--ignore-columns names columns of the table that --like names; give --like too"
+            )
         self.seconds  # noqa: B018 - it checks
         self.regime()
 
@@ -103,8 +110,8 @@ class EvolveConfig:
         return [name for name in ("classes", "samples", "features") if getattr(self, name) is not None]
 
     def to_toml(self) -> str:
-        """The settings as TOML, those that are None left out."""
-        return tomli_w.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        """The settings as TOML, those that are None or empty left out."""
+        return tomli_w.dumps({name: value for name, value in asdict(self).items() if value not in (None, ())})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> EvolveConfig:
@@ -118,12 +125,15 @@ class EvolveConfig:
         for name, value in values.items():
             if name not in names:
                 raise UnknownNameError.among(f"setting in {source},", name, names)
-            if type(value) is not (int if name == "seed" else str):
-                kind = "a whole number" if name == "seed" else "text"
+            kind, holds = _KINDS.get(name, ("text", _is_text))
+            if not holds(value):
                 raise ConfigError(f"{source}: {name} must be {kind}, got {quoted(value)}")
         if "purpose" not in values:
             raise ConfigError(f"{source} does not say the purpose")
-        return cls(**values)
+        made: dict[str, Any] = dict(values)
+        if "ignore_columns" in made:
+            made["ignore_columns"] = tuple(made["ignore_columns"])
+        return cls(**made)
 
     @classmethod
     def from_toml(cls, path: Path) -> EvolveConfig:
@@ -133,3 +143,17 @@ class EvolveConfig:
             ConfigError: if they cannot be read.
         """
         return cls.from_dict(read_toml(path), str(path))
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+_KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "seed": ("a whole number", lambda value: type(value) is int),
+    "ignore_columns": (
+        "a list of texts",
+        lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    ),
+}
+"""Values in a file of the settings that are no text: in words, and as a check."""

@@ -116,7 +116,9 @@ def evolve(
         )
     require_replaceable(out, OWN_FILES)
     show(progress)
-    shape = None if config.like is None else shape_of(config.like, config.target)
+    shape = None
+    if config.like is not None:
+        shape = shape_of(config.like, config.target, config.ignore_columns)
     regime = config.regime(shape)
     plan = _plan(config, regime, out if resume else None, runs.workers)
     if on_begin is not None:

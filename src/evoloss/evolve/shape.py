@@ -7,6 +7,7 @@ pixels an input has. Inputs are looked at for their shape, labels are counted; n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,23 +86,24 @@ class DataShape:
         }
 
 
-def shape_of(data: str, target: str | None = None) -> DataShape:
+def shape_of(data: str, target: str | None = None, ignore_columns: Sequence[str] = ()) -> DataShape:
     """Read the shape of a data set, such as ``evoloss compare --dataset`` takes.
 
     Args:
         data: a known name, a file, a folder of images by class, or ``package.module:callable``.
         target: column of the labels in a table.
+        ignore_columns: columns of a table that are left out.
 
     Raises:
         UnknownNameError: if there is no such data set.
         DataError: if it cannot be read.
-        ConfigError: if ``target`` is missing or out of place.
+        ConfigError: if ``target`` is missing, or one of the columns is out of place.
 
     Example:
         >>> shape_of("digits").input_shape
         (1, 8, 8)
     """
-    dataset = load_dataset(data, target=target)
+    dataset = load_dataset(data, target=target, ignore_columns=ignore_columns)
     counts = dataset.train.labels.bincount(minlength=dataset.n_classes).tolist()
     present = sorted((count for count in counts if count), reverse=True)
     name = one_line(data if ":" in data else Path(data).name, 80)

@@ -27,6 +27,7 @@ def make_user_loss(spec: str, **parameters: Any) -> nn.Module:
         **parameters: go to the callable as they are.
 
     Raises:
+        UnknownNameError: if the module has nothing of that name.
         ConfigError: if the import or the call fails, or if what comes back is no module.
 
     Example:

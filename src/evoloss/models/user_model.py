@@ -21,6 +21,7 @@ def build_user_model(spec: str, *, input_shape: tuple[int, ...], n_classes: int)
         n_classes: number of classes.
 
     Raises:
+        UnknownNameError: if the module has nothing of that name.
         ConfigError: if the import or the call fails, or if what comes back is not a module that maps
             ``(2, *input_shape)`` to ``(2, n_classes)`` floating-point logits.
     """

@@ -66,3 +66,11 @@ def test_predictions_have_a_row_a_sample_and_survive_odd_names() -> None:
     assert rows[1]["label"] == names[0]
     assert rows[1]["predicted"] == names[1]
     assert rows[1][f"p_{names[0]}"] == "0.333333"
+
+
+def test_names_that_a_spreadsheet_would_run_get_an_apostrophe() -> None:
+    probs = torch.tensor([[0.75, 0.25], [1e-5, 0.99999]])
+    text = predictions_csv(probs, torch.tensor([0, 1]), torch.tensor([0, 1]), ("=HYPERLINK(1)", "-1"))
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["label"] for row in rows] == ["'=HYPERLINK(1)", "-1"]
+    assert [row["p_=HYPERLINK(1)"] for row in rows] == ["0.75", "1e-05"]

@@ -8,7 +8,7 @@ import pytest
 import vl_convert
 
 from evoloss import PretrainConfig, pretrain
-from evoloss.errors import CheckpointError, ResultsError
+from evoloss.errors import CheckpointError, ConfigError, ResultsError
 from evoloss.report.html import write_report
 from evoloss.report.html.page import Section, render
 from evoloss.report.html.search import is_search, search_section
@@ -66,6 +66,9 @@ def test_a_page_holds_a_search_and_its_twin(run: Path, tmp_path: Path) -> None:
     assert is_search(run)
     sections, files = write_report([run], tmp_path / "search.html")
     assert [file.name for file in files] == ["search.html", "search.json"]
+    with pytest.raises(ConfigError, match="there is no comparison; leave them out"):
+        write_report([run], tmp_path / "other.html", {"gce": "gce"})
+    assert not (tmp_path / "other.html").exists()
     twin = json.loads(files[1].read_text())
     assert twin["reports"] == [json.loads(json.dumps(section)) for section in sections]
 

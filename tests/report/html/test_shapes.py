@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evoloss.errors import UnknownNameError
 from evoloss.losses import EvolvedLoss
 from evoloss.losses.resolve import make_loss
 from evoloss.report.html.shapes import AGREEMENTS, P_GRID, SENSED, Shapes, shapes_of
@@ -83,6 +84,8 @@ def test_what_the_reader_names_is_drawn(tmp_path: Path) -> None:
     EvolvedLoss.from_pretrained("evolved-base").save_pretrained(tmp_path / "mine")
     shapes = shapes_of({"mine": None}, 3, {"mine": str(tmp_path / "mine")})
     assert {row[0] for row in shapes["curves"]["rows"]} == {"mine"}
+    with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
+        shapes_of({"mine": None}, 3, {"mine": "gcee"})
 
 
 def test_another_loss_than_the_one_that_was_run_is_told() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evoloss.compare.keeping.csv_tables import csv_text
 from evoloss.errors import ResultsError
 from evoloss.report.html.stored import SHOWN_SUSPECTS, read_stored
 from tests.report.html.made_up import CLASSES, comparison, keep, write_comparison
@@ -32,6 +33,20 @@ def test_nothing_kept_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "kept" / "gce" / "seed-0").mkdir(parents=True)
     assert [(item.loss, item.evaluation, item.suspects) for item in read_stored(comparison(), tmp_path)] == [
         ("gce", None, [])
+    ]
+
+
+def test_names_that_were_kept_from_being_formulas_are_as_they_were(tmp_path: Path) -> None:
+    folder = tmp_path / "kept" / "gce" / "seed-0"
+    keep(folder)
+    names = ("index", "label", "suggested", "score", "file")
+    (folder / "suspects.csv").write_text(
+        csv_text(names, [(1, "=1+1", "'-x", "0.5", "@home.png"), (2, "-1", "cat", "1e-05", "'tis.png")])
+    )
+    (item,) = read_stored(comparison(), tmp_path)
+    assert [tuple(row.values()) for row in item.suspects] == [
+        ("1", "=1+1", "'-x", "0.5", "@home.png"),
+        ("2", "-1", "cat", "1e-05", "'tis.png"),
     ]
 
 

@@ -63,7 +63,9 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Machine": ("accelerator", "devices", "precision", "threads", *_WORKERS),
     },
     "evolve": {
-        "Your regime": ("purpose", "classes", "samples", "features", "noise", "like", "target"),
+        "Your regime": (
+            *("purpose", "classes", "samples", "features", "noise", "like", "target", "ignore-columns"),
+        ),
         "The search": ("out", "budget", "seed", "resume"),
         "Machine": ("threads", *_WORKERS),
     },

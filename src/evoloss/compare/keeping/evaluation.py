@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from evoloss.compare.keeping.csv_tables import csv_text
 from evoloss.training.metrics import ECE_BINS, balanced_accuracy
 
 SCHEMA = 1
@@ -103,12 +102,3 @@ def predictions_csv(probs: Tensor, labels: Tensor, index: Tensor, class_names: S
 def digits(value: float) -> str:
     """Return a number to six significant digits."""
     return f"{value:.{DIGITS}g}"
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV, cells with separators in double quotes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

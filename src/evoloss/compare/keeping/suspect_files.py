@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoloss.compare.keeping.evaluation import csv_text, digits
+from evoloss.compare.keeping.csv_tables import csv_text
+from evoloss.compare.keeping.evaluation import digits
 from evoloss.compare.keeping.suspects import METHOD, Suspects, average_precision, self_confidence
 from evoloss.compare.keeping.thumbnails import thumbnail
 from evoloss.data import Dataset

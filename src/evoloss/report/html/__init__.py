@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evoloss.compare.results import FILE_NAME, Results
+from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.report.html.comparison import comparison_section
 from evoloss.report.html.page import Section, require_page, twin_path, write_page
 from evoloss.report.html.search import is_search, search_section
@@ -32,15 +33,31 @@ def write_report(
         What each part of the page says, as in the JSON file, and the two files.
 
     Raises:
-        ConfigError: if the page has another ending or would be too large.
+        ConfigError: if the page has another ending or would be too large, or ``shapes`` are given and there
+            is no comparison.
+        UnknownNameError: if no comparison has a loss of a name of ``shapes``, or such a loss cannot be found.
         OutputError: if a file of somebody else's would be replaced.
         MissingExtraError: if a package of the extra ``html`` is not installed.
         EvolossError: if a directory cannot be read.
     """
     require_page(page)
     sections = [_section(path, shapes or {}) for path in paths]
+    _require_in_results(shapes or {}, sections)
     write_page(sections, page)
     return [section.numbers for section in sections], [page, twin_path(page)]
+
+
+def _require_in_results(shapes: Mapping[str, str], sections: Sequence[Section]) -> None:
+    """Refuse a loss to draw that no comparison has: nothing of it would be on the page."""
+    comparisons = [section.numbers for section in sections if section.numbers["kind"] == "comparison"]
+    if shapes and not comparisons:
+        raise ConfigError(
+            "shapes are of losses that were compared, and there is no comparison; leave them out"
+        )
+    known = dict.fromkeys(row["loss"] for numbers in comparisons for row in numbers["losses"])
+    for name in shapes:
+        if name not in known:
+            raise UnknownNameError.among("loss in these results with the name", name, known)
 
 
 def _section(path: Path, shapes: Mapping[str, str]) -> Section:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
+
+from evoloss.compare.keeping.csv_tables import csv_text
 
 Value = str | int | float | bool | None
 Cell = Value | list[float | None]
@@ -37,11 +37,7 @@ def numbers(columns: Sequence[str], rows: Iterable[Sequence[Cell]], digits: int 
 
 def as_csv(table: Numbers) -> str:
     """The rows as CSV with a header, as spreadsheets read it; no cell is taken for a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(table["columns"])
-    writer.writerows([_harmless(cell) for cell in row] for row in table["rows"])
-    return text.getvalue()
+    return csv_text(table["columns"], table["rows"], lineterminator="\r\n")
 
 
 def _cell(value: Cell, digits: int | None) -> Cell:
@@ -54,8 +50,3 @@ def _number(value: float, digits: int | None) -> float | None:
     if not math.isfinite(value):
         return None
     return value if digits is None else float(f"{value:.{digits}g}")
-
-
-def _harmless(cell: Cell) -> Cell:
-    # A text that begins like a formula would be run by a spreadsheet.
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

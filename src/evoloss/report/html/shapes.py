@@ -66,11 +66,15 @@ def shapes_of(
         n_classes: class count of the data, which is on the grid too.
         given: what the reader named and trusts, by the name that results have, as
             :func:`~evoloss.make_loss` takes it: a directory, or ``package.module:callable``.
+
+    Raises:
+        EvolossError: if a loss that is given cannot be made.
     """
     rows: list[list[Cell]] = []
     notes: list[str] = []
     for name, fingerprint in losses.items():
-        spec = (given or {}).get(name) or known_name(name)
+        named = (given or {}).get(name)
+        spec = named or known_name(name)
         if spec is None:
             notes.append(
                 f"{one_line(name)} is not drawn: results hold its name alone. Give the loss with --shapes."
@@ -79,6 +83,8 @@ def shapes_of(
         try:
             loss = make_loss(spec, reduction="none")
         except EvolossError as error:
+            if named is not None:
+                raise
             notes.append(f"{one_line(name)} is not drawn: {one_line(error, 300)}")
             continue
         curves = list(_curves(name, loss, class_counts(n_classes)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evoloss.compare.keeping.csv_tables import as_it_was
 from evoloss.compare.results import Results
 from evoloss.errors import ResultsError
 from evoloss.regular_files import read_regular, read_regular_text
@@ -146,7 +147,7 @@ def _suspects(path: Path) -> list[dict[str, str]]:
         raise ResultsError(f"{path} has no column {', '.join(sorted(missing))}; `evoloss compare` writes it")
     if any(None in row or None in row.values() for row in rows):
         raise ResultsError(f"{path} has a line that is longer or shorter than its header")
-    return rows
+    return [{name: as_it_was(cell) for name, cell in row.items()} for row in rows]
 
 
 def _thumbnails(folder: Path, count: int) -> dict[int, str]:

@@ -7,7 +7,7 @@
 
 _shtab_evoloss_subparsers=(evolve pretrain compare ablate inspect losses report)
 
-_shtab_evoloss_evolve_option_strings=(-h --help --for --classes --samples --features --noise --like --target --out --budget --seed --resume --no-resume --threads --executor --workers --address --gpus-per-run)
+_shtab_evoloss_evolve_option_strings=(-h --help --for --classes --samples --features --noise --like --target --ignore-columns --out --budget --seed --resume --no-resume --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_pretrain_option_strings=(-h --help --out --config --resume --no-resume --generations --seed --network --hidden --activation --features --start --classes --fitness --prior --prior-classes --prior-samples --prior-noise --prior-features --prior-imbalanced --groups --tasks --rates --scoring --nll-weight --worst-weight --clean-weight --clean-tolerance --promote --ranking-floor --ranking-weight --objective --margin --error --couples-per-pair --pairs --slots --n-grid --regimes.near-uniform --regimes.confident-right --regimes.confident-wrong --regimes.two-class --regimes.boundary --regimes.vertex --regimes.softmax-gaussian --regimes.dirichlet --strategy --popsize --sigma --step-control --learning-rate --mutation --chaotic-map --chaos-drives --chaos-order --elites --eval-every --eval-pairs --eval-groups --checkpoint-every --checkpoint-seconds --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_compare_option_strings=(-h --help --out --dataset --target --ignore-columns --model --backbone --pretrained --no-pretrained --losses --seeds --baseline --lr --tune-lr --no-tune-lr --lr-grid --widen-lr-grid --no-widen-lr-grid --tune-seeds --epochs --batch-size --last-batch --optimizer --momentum --nesterov --no-nesterov --weight-decay --schedule --clip-grad --augment --class-weights --eval-every --early-stopping --train-samples --validation --split-seed --train-labels --image-size --data-dir --download --no-download --label-noise --noise-kind --validation-noise --no-validation-noise --keep --suspects-folds --dry-run --no-dry-run --quiet --no-quiet --accelerator --devices --precision --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_ablate_option_strings=(-h --help --out --vary --variant --config --fixed --seeds --target --baseline --contrast --figures --no-figures --quiet --no-quiet --threads --executor --workers --address --gpus-per-run)
@@ -68,6 +68,7 @@ _shtab_evoloss___completion_choices=(bash zsh tcsh)
 
 _shtab_evoloss_evolve__h_nargs=0
 _shtab_evoloss_evolve___help_nargs=0
+_shtab_evoloss_evolve___ignore_columns_nargs='*'
 _shtab_evoloss_evolve___resume_nargs=0
 _shtab_evoloss_evolve___no_resume_nargs=0
 _shtab_evoloss_pretrain__h_nargs=0
