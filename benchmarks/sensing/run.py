@@ -32,6 +32,7 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import contradiction
 from evoloss.training import TrainConfig, train
+from evoloss.training.config import Optimizer
 
 OUT = Path(__file__).parent / "results/courses.json"
 FIRST_SEED = 100
@@ -54,6 +55,8 @@ class Sensing:
     """The first of their seeds. What was chosen by hand was chosen with 100 to 104."""
     lr: float = 0.3
     """Learning rate of all of them."""
+    optimizer: Optimizer = "sgd"
+    """Their optimizer; give the results of another one a file of their own."""
     epochs: int | None = None
     """In place of those of the condition."""
     train_samples: int | None = None
@@ -133,6 +136,7 @@ def course(condition: Condition, dataset: Dataset, name: str, seed: int, setting
         epochs=settings.epochs or condition.epochs,
         batch_size=condition.batch_size,
         lr=settings.lr,
+        optimizer=settings.optimizer,
         augment=condition.augment,
         label_noise=condition.label_noise,
         noise_kind=condition.noise_kind,
