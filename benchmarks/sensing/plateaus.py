@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -30,13 +31,13 @@ from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import replace_between
 from benchmarks.harness.results import update_record
 from benchmarks.sensing.ablations import FrozenNetwork
-from benchmarks.sensing.run import load
-from evoloss.atomic_files import write_text
+from benchmarks.sensing.run import config_of, load
+from evoloss.atomic_files import write_bytes, write_text
 from evoloss.losses import EvolvedLoss
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.sensor import batch_sums, evidence, initial_state, moved_on
 from evoloss.networks.sensing.surprise import surprise
-from evoloss.training import TrainConfig, train
+from evoloss.training import train
 
 OUT = Path(__file__).parent / "results/plateaus.json"
 README = Path(__file__).parent / "README.md"
@@ -57,7 +58,7 @@ class Course(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"{self.condition}-{self.seed}-{self.lr}-{self.train_samples}"
 
 
@@ -65,7 +66,7 @@ COURSES = (
     *(Course("clean-long", 103, lr) for lr in (0.3, 1.0)),
     *(Course("clean-long", 102, lr) for lr in (0.1, 1.0)),
     *(Course("clean-long", 102, lr, 5_000) for lr in (0.3, 1.0)),
-    *(Course("clean-long", 103, lr, 5_000) for lr in (0.1,)),
+    Course("clean-long", 103, 0.1, 5_000),
     *(Course("clean-long", 103, lr, 2_500) for lr in (0.3, 1.0)),
     *(Course("human-long", seed, lr) for seed, lr in ((102, 0.1), (103, 0.3), (102, 1.0))),
     *(Course("human-long", seed, 0.3, few) for seed, few in ((102, 5_000), (103, 2_500))),
@@ -132,20 +133,14 @@ def keep(course: Course, file: Path) -> None:
     condition = next(some for some in CONDITIONS if some.name == course.condition)
     loss = _Kept(NeverDoubting(), SensorNumbers.set_by_hand())
     loss.batches = []
-    config = TrainConfig(
-        epochs=condition.epochs,
-        batch_size=condition.batch_size,
-        lr=course.lr,
-        augment=condition.augment,
-        label_noise=condition.label_noise,
-        noise_kind=condition.noise_kind,
-        seed=course.seed,
-    )
+    config = config_of(condition, course.seed, course.lr)
     with suppress(_OverError):
         train(load(condition, course.train_samples), condition.model, loss, config, read_test=False)
     sizes = np.array([batch.shape[1] for batch in loss.batches])
+    content = BytesIO()
+    np.savez(content, sizes=sizes, rows=torch.cat(loss.batches, dim=1).numpy())
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, sizes=sizes, rows=torch.cat(loss.batches, dim=1).numpy())
+    write_bytes(file, content.getvalue())
 
 
 def readings(
@@ -160,20 +155,22 @@ def readings(
         course: the training.
         sizes: of its batches.
         rows: of its samples, see :func:`keep`.
-        surprising: how far a contradiction counts, by log-probabilities of prediction and label.
+        surprising: how far a contradiction counts, by the log-probability of the prediction and the
+            probability of the label.
     """
     numbers = SensorNumbers.of(SensorNumbers.set_by_hand())
     state = {**initial_state(N_CLASSES), "n_samples": torch.tensor(float(course.train_samples))}
     found: list[dict[str, float]] = []
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-        top, predicted, label, log_p = torch.from_numpy(rows[:4, end - size : end])
+        top, predicted, label, log_p = torch.from_numpy(rows[:, end - size : end])
         of_classes = partial(torch.matmul, other=F.one_hot(predicted.long(), N_CLASSES).float())
+        given = log_p.exp()
         sums = batch_sums(
             numbers.emphasis,
             top,
             (predicted != label).float(),
-            surprising(top, log_p),
-            log_p.exp(),
+            surprising(top, given),
+            given,
             None,
             F.one_hot(label.long(), N_CLASSES).sum(dim=0).float(),
             of_classes,
@@ -190,8 +187,8 @@ def main(settings: Plateaus) -> None:
     """Train what is asked for, and read all that is kept."""
     torch.set_num_threads(1)
     ways: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-        "plateau if all count": lambda top, log_p: torch.ones_like(top),
-        AS_IT_IS: lambda top, log_p: surprise(top, log_p, N_CLASSES),
+        "plateau if all count": lambda top, _: torch.ones_like(top),
+        AS_IT_IS: lambda top, given: surprise(top, given, N_CLASSES),
     }
     lines = []
     for course in COURSES:

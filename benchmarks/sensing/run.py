@@ -12,7 +12,7 @@ sensor would see if nobody acted on it. The file grows run by run, and what is i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +132,10 @@ def course(condition: Condition, dataset: Dataset, name: str, seed: int, setting
     else:
         loss = LOSSES[name]()
         loss = watched(recorder, loss) if name in SENSED else loss
-    config = TrainConfig(
+    config = replace(
+        config_of(condition, seed, settings.lr),
         epochs=settings.epochs or condition.epochs,
-        batch_size=condition.batch_size,
-        lr=settings.lr,
         optimizer=settings.optimizer,
-        augment=condition.augment,
-        label_noise=condition.label_noise,
-        noise_kind=condition.noise_kind,
-        seed=seed,
     )
     result = train(dataset, condition.model, loss, config, loss_name=name, read_test=False)
     accuracy = [None if value is None else round(value, 2) for value in result.history.validation_accuracy]
@@ -154,6 +149,19 @@ def course(condition: Condition, dataset: Dataset, name: str, seed: int, setting
         "best": max(value for value in accuracy if value is not None),
         "readings": recorder.rows,
     }
+
+
+def config_of(condition: Condition, seed: int, lr: float) -> TrainConfig:
+    """The settings of a training of a condition."""
+    return TrainConfig(
+        epochs=condition.epochs,
+        batch_size=condition.batch_size,
+        lr=lr,
+        augment=condition.augment,
+        label_noise=condition.label_noise,
+        noise_kind=condition.noise_kind,
+        seed=seed,
+    )
 
 
 def load(condition: Condition, train_samples: int | None) -> Dataset:

@@ -101,8 +101,10 @@ def test_what_chance_makes_of_the_recall_has_the_error_that_is_said_and_is_no_si
 def test_contradictions_that_stay_are_a_plateau_and_those_that_are_learned_are_none() -> None:
     stay = course(16, contradicted=lambda time: 0.3 + 0.5 * math.exp(-time))
     assert float(stay[-1]["plateau"]) == pytest.approx(0.3, abs=0.03)
-    learned = course(16, contradicted=lambda time: 0.8 * math.exp(-0.5 * time))
-    assert max(float(evidence(NUMBERS, state["plateau"], torch.tensor(20_000.0))) for state in learned) == 0.0
+    for rate, n_samples in ((0.3, N), (0.5, 20_000)):
+        states = course(16, contradicted=lambda time, rate=rate: 0.8 * math.exp(-rate * time))
+        size = torch.tensor(float(n_samples))
+        assert max(float(evidence(NUMBERS, state["plateau"], size)) for state in states) == 0.0
     # What is as good as chance is no reading, however long it stays.
     assert float(course(8, contradicted=lambda time: 1 - 1 / C)[-1]["plateau"]) < 0.01
 

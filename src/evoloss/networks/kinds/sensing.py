@@ -154,9 +154,11 @@ class SensingNetwork(LossNetwork):
             # Of a mixed label the class with the largest share is right, another as far as it has a share.
             largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
             right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
-            given = (torch.where(shares > 0, log_probs.exp() * shares, 0.0)).sum(dim=1) / total
-            of_classes = surprise(top[:, None], log_probs, log_probs.shape[1])
-            surprising = torch.where(shares > 0, of_classes * shares, 0.0).sum(dim=1) / total
+            p = log_probs.exp()
+            given, surprising = (
+                torch.where(shares > 0, value * shares, 0.0).sum(dim=1) / total
+                for value in (p, surprise(top[:, None], p, log_probs.shape[1]))
+            )
             labelled = torch.where(counted[:, None], shares / total[:, None], 0.0).sum(dim=0)
             # What all classes have, as in a label that is smoothed, makes none of them the label.
             some = shares[read]
@@ -166,8 +168,8 @@ class SensingNetwork(LossNetwork):
         else:
             label, counted = labels.label, labels.counted
             right = (predicted == label).to(log_probs.dtype)
-            log_p = log_probs.gather(1, label[:, None]).squeeze(1)
-            given, surprising = log_p.exp(), surprise(top, log_p, log_probs.shape[1])
+            given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
+            surprising = surprise(top, given, log_probs.shape[1])
             is_lowest = (lowest == label[read]).to(log_probs.dtype)
         counted = counted & top.isfinite()
         if not labels.is_dense:

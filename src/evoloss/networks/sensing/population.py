@@ -65,12 +65,13 @@ class SensingTraining:
         label = is_label.byte().argmax(dim=2, keepdim=True).expand_as(top)
         log_p = log_probs.gather(2, label).squeeze(2)
         right = torch.where(log_p == top.squeeze(2), share, 0.0)
+        given = log_p.exp()
         sums = batch_sums(
             self.numbers.emphasis[:, None],
             top.squeeze(2),
             1 - right,
-            surprise(top.squeeze(2), log_p, log_probs.shape[2]),
-            log_p.exp(),
+            surprise(top.squeeze(2), given, log_probs.shape[2]),
+            given,
             None,
             is_label.sum(dim=3).to(log_p.dtype),
             lambda values: values.mul_(share[:, :, None]) @ is_top.mT,

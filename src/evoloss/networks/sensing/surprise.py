@@ -19,16 +19,16 @@ from evoloss.networks.sensing.operations import TENSORS, Operations
 _LEAST_REST = 1e-6  # of which single precision still tells a share
 
 
-def surprise(top: Any, log_p: Any, n_classes: int, of_samples: Operations = TENSORS) -> Any:
+def surprise(top: Any, p: Any, n_classes: int, of_samples: Operations = TENSORS) -> Any:
     """The surprise of labels that contradict the prediction, from 0 to 1; for other labels of no meaning.
 
     Args:
         top: log-probabilities of the predicted classes, of any shape.
-        log_p: those of the labels, which broadcasts with it; may be infinite.
+        p: probabilities of the labels, which broadcast with it.
         n_classes: the class count.
         of_samples: operations on samples.
     """
-    share = of_samples.exp(log_p) / of_samples.at_least(-of_samples.expm1(top), _LEAST_REST)
+    share = p / of_samples.at_least(-of_samples.expm1(top), _LEAST_REST)
     if n_classes <= 2:
         return share * 0 + 1
     left = of_samples.at_least(1 - share, 0.0)

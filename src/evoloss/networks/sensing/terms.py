@@ -137,10 +137,11 @@ class SensingTerms(RowTerms):
         state = {name: value if name in _ARRAYS else value.item() for name, value in self.state.items()}
         if self.store is not None:
             weights, right = sample_weights(numbers.emphasis, top, ARRAYS), predicted == label
-            surprising = surprise(top, log_p, self.n_classes, ARRAYS)
+            given = np.exp(log_p)
+            surprising = surprise(top, given, self.n_classes, ARRAYS)
             sums = {
                 "number": len(top),
-                "given": float(np.add.reduce(np.exp(log_p))),
+                "given": float(np.add.reduce(given)),
                 "right": int(np.count_nonzero(right)),
                 "confident": np.bincount(predicted, weights, self.n_classes),
                 "contradicted": np.bincount(predicted, weights * surprising * ~right, self.n_classes),
