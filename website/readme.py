@@ -30,6 +30,7 @@ SETS = {"wine": "wine", "digits-389": "three digits"}
 CHOOSE = "<!-- choose: python -m website.readme --write -->", "<!-- choose end -->"
 RESULTS = "<!-- results: python -m website.readme --write -->", "<!-- results end -->"
 STUDY, OWN, RIVAL = "cifar10_20k", "adaptive", "gce"
+_SHOWN = (BASELINE, RIVAL, OWN)
 _ROWS = (
     (
         "You cannot tell how many labels are wrong; an epoch has 20 batches or more",
@@ -98,27 +99,31 @@ def _own_regime() -> str:
 def results_table() -> list[str]:
     """Accuracies of the study of 20,000 images, and a sentence over its conditions and over all."""
     shared = _shared()
-    rows: dict[str, list[str]] = {}
-    courses: list[str] = []
+    by_labels: dict[str, dict[str, Mapping[str, Any]]] = {}
     for title, cells, _ in shared:
         labels, course = title.split(", ", 1)
-        courses += [course] if course not in courses else []
-        rows.setdefault(labels, []).extend(_accuracy(cells.get(loss)) for loss in (BASELINE, RIVAL, OWN))
+        by_labels.setdefault(labels, {})[course] = cells
+    courses = list(dict.fromkeys(course for found in by_labels.values() for course in found))
     head = ["accuracy, %"]
     for course in courses:
         head += [f"{course.split(',')[0]}: cross-entropy", "GCE", f"`{OWN}`"]
+    rows = [
+        [labels, *(_accuracy(found.get(course, {}).get(loss)) for course in courses for loss in _SHOWN)]
+        for labels, found in by_labels.items()
+    ]
     gains = [gain for *_, gain in shared]
     seeds = min(cells[loss]["seeds"] for _, cells, _ in shared for loss in (BASELINE, OWN))
     own = (
-        f"Test accuracy in the last epoch. `{OWN}` over cross-entropy in these {len(gains)}: mean "
-        f"{points(statistics.fmean(gains))}, median {points(statistics.median(gains))}, worst "
-        f"{points(min(gains))}; {seeds} seeds each, too few for differences of a point."
+        f"Test accuracy in the last of {' and of '.join(courses)}. `{OWN}` over cross-entropy in these "
+        f"{len(gains)}: mean {points(statistics.fmean(gains))}, median "
+        f"{points(statistics.median(gains))}, worst {points(min(gains))}; {seeds} seeds each, too few for "
+        "differences of a point."
     )
     losses = ("evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
     others = "; ".join(f"`{loss}` {_sentence(loss)}" for loss in losses)
     over_all = f"Mean and median over the committed conditions of each, which are not the same: {others}."
     return [
-        *table(head, [[labels, *cells] for labels, cells in rows.items()], "l" + "r" * (len(head) - 1)),
+        *table(head, rows, "l" + "r" * (len(head) - 1)),
         "",
         own,
         "",
