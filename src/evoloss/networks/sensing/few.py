@@ -39,7 +39,7 @@ def excess(
         before: that before the batch.
         reading: the contradictions c.
         training: statistics after the batch, of them ``completed``, ``last_mean`` and ``last_known``.
-        passed: epochs that the batch is.
+        passed: epochs that the batch is; 0 once labels are doubted, which holds the excess.
         n_samples: the size of the training set.
         of_training: operations on numbers of the whole training.
     """

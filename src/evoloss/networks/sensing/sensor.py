@@ -201,7 +201,7 @@ def moved_on(
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
     of_wrong = at.at_least(memorising * evidence(numbers, plateau, n_samples, at), state["memorised"])
-    beyond = excess(state["excess"], reading, after, passed, n_samples, at)
+    beyond = excess(state["excess"], reading, after, at.where(is_doubted, 0.0, passed), n_samples, at)
     at_once = evidence_of_few(beyond, n_samples, at)
     of_wrong = at.at_least(of_wrong, at_once)
     plateau = at.at_least(plateau, at.where(is_doubted, 0.0, at_once * reading))
