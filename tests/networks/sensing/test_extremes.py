@@ -54,7 +54,8 @@ def batch(seed: int) -> tuple[Tensor, Tensor]:
     return logits + torch.nn.functional.one_hot(target.clamp(min=0), 4), target
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 # PyTorch's code generator still uses what PyTorch deprecates.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning")
 def test_a_compiled_training_over_epochs_has_the_statistics_of_an_eager_one(backend: str) -> None:
