@@ -69,18 +69,18 @@ def row_step(n: int) -> int:
 
 
 def course_sums(
-    top: Tensor, contradicted: Tensor, lowest: Tensor, counted: Tensor, by_class: Callable[[Tensor], Tensor]
+    odds: Tensor, contradicted: Tensor, lowest: Tensor, counted: Tensor, by_class: Callable[[Tensor], Tensor]
 ) -> BatchSums:
     """Sums over the samples of a batch that are read.
 
     Args:
-        top: log-probabilities of the predicted classes, ``(N,)``.
+        odds: of the predicted classes, by :func:`~evoloss.networks.sensing.sensor.sample_weights`, ``(N,)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(N,)``.
         lowest: how far they are the least likely class, likewise.
         counted: 1 for samples, 0 for rows that are none.
         by_class: adds values of samples up by their predicted class, ``(4, N)`` to ``(4, C)``.
     """
-    odds = sample_weights(1.0, top) * counted
+    odds = odds * counted
     squares = odds * odds
     both = by_class(torch.stack([odds, odds * contradicted, squares, squares * contradicted]))
     return {
