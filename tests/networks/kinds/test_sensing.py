@@ -300,7 +300,7 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
     )
     in_numpy, in_tensors = (SensingStates(numbers).begin(2, N_SAMPLES) for _ in range(2))
     losses = [sensing(), sensing("general")]
-    for rows, labels in zip(logits.split(125), target.split(125), strict=True):
+    for rows, labels in zip(logits.split(130), target.split(130), strict=True):
         log_probs = torch.stack([rows, rows / 2]).double().log_softmax(2).mT[:, None].expand(-1, 3, -1, -1)
         is_label = F.one_hot(labels, 10).bool().T.expand(2, 1, -1, -1)
         found = in_numpy.take_in(log_probs, is_label)
@@ -310,7 +310,7 @@ def test_students_have_the_statistics_of_tensors_and_of_the_loss_in_use(
         assert found.exponent is expected.exponent is None
         assert found.offset is not None
         assert expected.offset is not None
-        assert found.offset.shape == (2, 3, 1, 125)
+        assert found.offset.shape == (2, 3, 1, 130)
         torch.testing.assert_close(found.offset[:, :2], expected.offset[:, :2], rtol=1e-9, atol=1e-12)
         assert found.smoothing is not None
         assert expected.smoothing is not None
