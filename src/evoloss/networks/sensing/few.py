@@ -3,12 +3,12 @@ r"""Contradictions in a small training set: more of them than mistakes explain.
 A small training set is memorised while it is learned: contradictions c have no plateau, and the recall of an
 epoch is lost in chance. What is left is how c and the share e of wrong predictions go together. As right
 labels are learned both fall, and c much faster: confident predictions are the first to be right. In trainings
-on 100 to 5,000 samples with right labels c was at most about
+on 300 to 5,000 samples with right labels c was hardly ever above
 
-.. math:: c_0 = 1.6\,e^3 + 0.03\,e.
+.. math:: c_0 = e^3 + 0.03\,e
 
-Wrong labels keep c above it in the first epochs. After two of them the *excess* adds up what c is above
-:math:`c_0`, times the epochs that pass, and takes off what it is below, never under 0: a cumulative sum
+once e was below 0.6. Wrong labels keep it there for epochs. After two of them the *excess* adds up what c is
+above :math:`c_0`, times the epochs that pass, and takes off what it is below, never under 0: a cumulative sum
 (Page 1954, doi:10.2307/2333009). Above 0.05 (1 + 100 / n), of n samples, wrong labels are evident, and they
 are being memorised.
 
@@ -23,7 +23,7 @@ from evoloss.networks.sensing.operations import TENSORS, Operations, limited
 
 MOST_SAMPLES = 5_000.0  # larger sets have plateaus
 _FIRST_EPOCHS = 2
-_OF_CUBE = 1.6
+_MOST_MISTAKES = 0.6  # of the predictions, with which nothing is learned yet
 _OF_MISTAKES = 0.03
 _ONSET = 0.05
 _ONSET_SAMPLES = 100.0  # at which the onset is twice that
@@ -33,7 +33,10 @@ _SPAN = 0.02
 def excess(
     before: Any, reading: Any, training: Any, passed: Any, n_samples: Any, of_training: Operations = TENSORS
 ) -> Any:
-    """The excess after a batch; 0 in the first epochs, in larger sets, and where an epoch is one batch.
+    """The excess after a batch.
+
+    It is 0 in the first epochs, as long as most predictions are wrong, in larger sets, and where an epoch is
+    one batch.
 
     Args:
         before: that before the batch.
@@ -44,10 +47,10 @@ def excess(
         of_training: operations on numbers of the whole training.
     """
     at, mistakes = of_training, 1 - training["last_mean"]
-    explained = mistakes * (_OF_CUBE * mistakes * mistakes + _OF_MISTAKES)
+    explained = mistakes * (mistakes * mistakes + _OF_MISTAKES)
     total = at.at_least(before + passed * (reading - explained), 0.0)
     counts = (training["completed"] >= _FIRST_EPOCHS) & (training["last_known"] > 0)
-    return at.where(counts & (n_samples <= MOST_SAMPLES), total, 0.0)
+    return at.where(counts & (mistakes < _MOST_MISTAKES) & (n_samples <= MOST_SAMPLES), total, 0.0)
 
 
 def evidence_of_few(total: Any, n_samples: Any, of_training: Operations = TENSORS) -> Any:
