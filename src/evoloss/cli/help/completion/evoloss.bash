@@ -83,6 +83,7 @@ _shtab_evoloss_pretrain___prior_noise_nargs='*'
 _shtab_evoloss_pretrain___prior_features_nargs='*'
 _shtab_evoloss_compare__h_nargs=0
 _shtab_evoloss_compare___help_nargs=0
+_shtab_evoloss_compare___dataset_nargs='*'
 _shtab_evoloss_compare___ignore_columns_nargs='*'
 _shtab_evoloss_compare___pretrained_nargs=0
 _shtab_evoloss_compare___no_pretrained_nargs=0
