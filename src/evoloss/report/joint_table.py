@@ -74,8 +74,8 @@ def joint_caption(joint: JointResults) -> str:
     ]
     if tests:
         sentences.append(
-            f"*: distinguishable from 0 (paired t-test over seeds, p below 0.05, corrected for all {tests} tests "
-            "of this table by Holm, so a table of one data set may have more)."
+            f"*: distinguishable from 0 (paired t-test over seeds, p below 0.05, corrected for all {tests} "
+            "tests of this table by Holm, so a table of one data set may have more)."
         )
     elif joint.differences:
         sentences.append("No difference could be tested: see the table of each data set.")

@@ -61,8 +61,8 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
     if whole:
         best = max(whole, key=_mean)
         text = (
-            f"{one_line(best.loss)} is better than {baseline} on {best.n_better} of {places} and worse on none "
-            f"({_numbers(best)}; {corrected})."
+            f"{one_line(best.loss)} is better than {baseline} on {best.n_better} of {places} and worse on "
+            f"none ({_numbers(best)}; {corrected})."
         )
         everywhere = best.n_better == len(joint.datasets)
         advice = "Use it." if everywhere else f"Use it where it is better; elsewhere keep {baseline}."

@@ -152,8 +152,8 @@ def _require_outside_data(configs: Sequence[CompareConfig], out: Path, folders: 
         for folder in folders:
             if real_path(out / folder).is_relative_to(real_path(path)):
                 raise ConfigError(
-                    f"results would be written to {out / folder}, which is in the data set {config.dataset!r}; "
-                    "choose another directory"
+                    f"results would be written to {out / folder}, which is in the data set "
+                    f"{config.dataset!r}; choose another directory"
                 )
 
 

@@ -114,8 +114,8 @@ def configs_of(
             )
     if settings.train_labels is not None:
         raise ConfigError(
-            f"--train-labels is for one data set, and there are {len(specs)}; write it behind the name of its "
-            f"own, as in {specs[0].base}:train_labels={settings.train_labels}"
+            f"--train-labels is for one data set, and there are {len(specs)}; write it behind the name of "
+            f"that one, as in {specs[0].base}:train_labels={settings.train_labels}"
         )
     defaults = {name: ComparisonSettings.__dataclass_fields__[name].default for name in _OF_ONE_KIND}
     return [
@@ -173,3 +173,6 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "lr": ("a number", float),
 }
 """Settings that may stand behind the name of a data set, what they are in words, and their readers."""
+
+OPTIONS = tuple(_READERS)
+"""Names of the settings that may stand behind the name of a data set."""

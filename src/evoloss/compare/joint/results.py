@@ -67,8 +67,8 @@ class JointResults:
 
     Example:
         >>> from evoloss.compare import CompareConfig, compare
-        >>> made = compare(CompareConfig(model="mlp", epochs=1, train_samples=50, losses=("gce",), seeds=(0,)))
-        >>> joint = JointResults({"digits": made})
+        >>> config = CompareConfig(model="mlp", epochs=1, train_samples=50, losses=("gce",), seeds=(0,))
+        >>> joint = JointResults({"digits": compare(config)})
         >>> [dataset.label for dataset in joint.datasets], [row.loss for row in joint.losses]
         (['digits'], ['gce'])
     """
@@ -168,8 +168,8 @@ class _Document:
     created_with: dict[str, str]
     baseline: str
     datasets: tuple[JointDataset, ...]
-    losses: tuple[JointSummary, ...]
-    differences: tuple[DatasetDifference, ...]
+    losses: tuple[dict[str, Any], ...]  # both follow from the comparisons, which are read
+    differences: tuple[dict[str, Any], ...]
 
 
 def _folders(directory: Path) -> list[str]:

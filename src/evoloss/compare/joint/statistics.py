@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from evoloss.compare.inference import holm, is_significant
+from evoloss.compare.inference import holm, holm_intervals, is_significant
 from evoloss.compare.results import Results
+from evoloss.compare.statistics import pairs_by_loss
 
 Finding = Literal["better", "worse", "not distinguishable", "not tested"]
 
@@ -22,10 +23,14 @@ class DatasetDifference:
         loss: name of the loss.
         accuracy: mean over its seeds, last epoch, in percent.
         mean_difference: its accuracy less the baseline's, over the seeds that both have.
-        ci_low: lower end of the 95 % t interval, this difference taken for itself.
+        ci_low: lower end of the 95 % t interval, this difference taken for itself; None, as all below, below
+            three seeds and where all differences are equal.
         ci_high: upper end.
-        p_value: paired t-test, likewise; None below three seeds.
+        p_value: paired t-test, likewise.
         p_holm: the same, corrected for all losses on all data sets (Holm 1979).
+        ci_low_holm: lower end of the interval that is corrected as ``p_holm`` is: it excludes 0 exactly if
+            ``p_holm`` is below 0.05.
+        ci_high_holm: upper end.
         n_seeds: seeds that both have.
         finding: ``better`` or ``worse`` where ``p_holm`` is below 0.05.
     """
@@ -38,6 +43,8 @@ class DatasetDifference:
     ci_high: float | None
     p_value: float | None
     p_holm: float | None
+    ci_low_holm: float | None
+    ci_high_holm: float | None
     n_seeds: int
     finding: Finding
 
@@ -84,9 +91,10 @@ def joint_differences(comparisons: Mapping[str, Results]) -> list[DatasetDiffere
         comparisons: results by the labels of their data sets.
     """
     found = [(label, results, row) for label, results in comparisons.items() for row in results.summary]
-    corrected = holm([row.p_value for _, _, row in found])
+    tests = [row.p_value for _, _, row in found]
+    intervals = holm_intervals([_by_seed(results, row.loss) for _, results, row in found], tests)
     rows = []
-    for (label, results, row), p in zip(found, corrected, strict=True):
+    for (label, results, row), p, interval in zip(found, holm(tests), intervals, strict=True):
         accuracy = next(loss.mean_test_accuracy for loss in results.losses if loss.loss == row.loss)
         finding: Finding = "not tested" if p is None else "not distinguishable"
         if is_significant(p):
@@ -101,6 +109,8 @@ def joint_differences(comparisons: Mapping[str, Results]) -> list[DatasetDiffere
                 ci_high=row.ci_high,
                 p_value=row.p_value,
                 p_holm=p,
+                ci_low_holm=None if interval is None else interval[0],
+                ci_high_holm=None if interval is None else interval[1],
                 n_seeds=row.n_seeds,
                 finding=finding,
             )
@@ -122,6 +132,15 @@ def joint_summaries(comparisons: Mapping[str, Results]) -> list[JointSummary]:
     for found in joint_differences(comparisons):
         differences.setdefault(found.loss, []).append(found)
     return [_summary(loss, values, differences.get(loss, [])) for loss, values in accuracies.items()]
+
+
+def _by_seed(results: Results, loss: str) -> list[float]:
+    """Differences of accuracy to the baseline, seed by seed."""
+    return [
+        run.test_accuracy - base.test_accuracy
+        for run, base in pairs_by_loss(results.runs, results.baseline)[loss]
+        if run.test_accuracy is not None and base.test_accuracy is not None
+    ]
 
 
 def _summary(loss: str, accuracies: list[float], rows: list[DatasetDifference]) -> JointSummary:
