@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import tyro
 
 from evoloss.cli.compare_datasets import compare_several, estimate_several
+from evoloss.cli.compare_file import file_of, read_settings
 from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
@@ -43,6 +46,9 @@ class CompareCommand(ComparisonSettings, ExecutorConfig):
     package.module:callable; or several of these. What one data set alone needs stands behind its name:
     wine.csv:target=quality,epochs=100 (also ignore_columns, image_size, train_labels, train_samples,
     validation, model, batch_size, lr)."""
+    config: Path | None = None
+    """TOML file with settings of the comparison, such as dataset = ["digits", "wine.csv:target=quality"];
+    those given here win over it."""
     keep: Keep = "first"
     """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
     first seed (first), of all reported runs (all), or none."""
@@ -66,6 +72,12 @@ class CompareCommand(ComparisonSettings, ExecutorConfig):
         if self.gpus_per_run and self.accelerator == "auto":
             shared["accelerator"] = "cuda"  # of the workers; this machine may have none
         return configs_of(self, self.dataset, shared)
+
+
+def defaults(arguments: Sequence[str]) -> CompareCommand:
+    """Defaults of the command line: those of the file that ``arguments`` name."""
+    path = file_of(arguments)
+    return CompareCommand(out=tyro.MISSING, config=path, **({} if path is None else read_settings(path)))
 
 
 def run(config: CompareCommand) -> int:

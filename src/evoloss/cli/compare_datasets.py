@@ -86,8 +86,10 @@ def estimate_several(
         raise UnknownNameError(f"{error}{_shared_columns(configs)}") from error
     lines = []
     for label, one in found.items():
-        lines += [f"plan: {label}: {line}" for line in run_lines(one)]
-        lines.append(f"plan: {label}: {time_line(one.seconds, config)}")
+        data, *others = run_lines(one)
+        name = "" if label == one.dataset.name else f"{label}: "
+        lines += [f"plan: {name}{data}", *(f"plan:   {line}" for line in others)]
+        lines.append(f"plan:   {time_line(one.seconds, config)}")
     seconds = sum(one.seconds for one in found.values())
     lines.append(f"plan: {len(found)} data sets: {time_line(seconds, config)} in all; nothing was written")
     return lines

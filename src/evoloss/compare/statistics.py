@@ -147,7 +147,7 @@ def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedD
 
 
 def pairs_by_loss(runs: Iterable[RunResult], baseline: str) -> dict[str, list[tuple[RunResult, RunResult]]]:
-    """Return for every other loss its runs beside the baseline's of equal seeds; nothing where there are none."""
+    """Return for every other loss its runs beside the baseline's of equal seeds, where there are some."""
     groups = {name: {run.seed: run for run in group} for name, group in _by_loss(runs).items()}
     reference = groups.pop(baseline, {})
     pairs = {

@@ -11,7 +11,7 @@ from rich.table import Table
 from evoloss.compare.joint.results import JointResults
 from evoloss.compare.joint.statistics import DatasetDifference, JointSummary
 from evoloss.own_files import holds_line
-from evoloss.report.joint_words import joint_cautions, joint_verdict, signed
+from evoloss.report.joint_words import joint_cautions, joint_verdict
 from evoloss.report.tables import NOTHING
 from evoloss.safe_text import one_line, table_cell
 
@@ -74,8 +74,13 @@ def joint_caption(joint: JointResults) -> str:
     ]
     if tests:
         sentences.append(
-            f"*: distinguishable from 0 (paired t-test over seeds, p below 0.05, corrected for all {tests} "
-            "tests of this table by Holm, so a table of one data set may have more)."
+            "*: distinguishable from 0 (paired t-test over seeds, p below 0.05"
+            + (
+                f", corrected for all {tests} tests of this table by Holm, so a table of one data set may "
+                "have more)."
+                if tests > 1
+                else ")."
+            )
         )
     elif joint.differences:
         sentences.append("No difference could be tested: see the table of each data set.")
@@ -165,11 +170,11 @@ def _summary(row: JointSummary, joint: JointResults) -> tuple[str, ...]:
 def _difference(row: DatasetDifference | None) -> str:
     if row is None:
         return NOTHING
-    return signed(row.mean_difference) + (_FOUND if row.finding in ("better", "worse") else "")
+    return _points(row.mean_difference) + (_FOUND if row.finding in ("better", "worse") else "")
 
 
 def _points(value: float | None) -> str:
-    return NOTHING if value is None else signed(value)
+    return NOTHING if value is None else f"{value:+.2f}"
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int]) -> str:

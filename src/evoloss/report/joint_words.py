@@ -55,14 +55,14 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
         if fewest >= MIN_SEEDS:
             advice = "Compare on more test samples, or with more seeds."
         return JointVerdict("untested", text, advice, highest.loss)
-    corrected = f"corrected for {_count(tests, 'comparison')}"
+    corrected = f"; corrected for {tests} comparisons" if tests > 1 else ""
     better = [row for row in rows if row.n_better]
     whole = [row for row in better if not row.n_worse]
     if whole:
         best = max(whole, key=_mean)
         text = (
             f"{one_line(best.loss)} is better than {baseline} on {best.n_better} of {places} and worse on "
-            f"none ({_numbers(best)}; {corrected})."
+            f"none ({_numbers(best)}{corrected})."
         )
         everywhere = best.n_better == len(joint.datasets)
         advice = "Use it." if everywhere else f"Use it where it is better; elsewhere keep {baseline}."
@@ -71,18 +71,16 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
         best = max(better, key=_mean)
         text = (
             f"{one_line(best.loss)} is better than {baseline} on {best.n_better} of {places}, and worse on "
-            f"{best.n_worse} ({_numbers(best)}; {corrected})."
+            f"{best.n_worse} ({_numbers(best)}{corrected})."
         )
         return JointVerdict("mixed", text, "Choose by data set.", best.loss)
     worse = [f"{one_line(row.loss)} on {row.n_worse}" for row in rows if row.n_worse]
     if worse:
-        text = (
-            f"No loss is better than {baseline} on any of {places}; worse: {', '.join(worse)} ({corrected})."
-        )
+        text = f"No loss is better than {baseline} on any of {places}; worse: {', '.join(worse)}{corrected}."
     else:
         text = (
             f"No loss is distinguishable from {baseline} on any of {places}; the highest mean is that of "
-            f"{_told(highest)}; {corrected}."
+            f"{_told(highest)}{corrected}."
         )
     return JointVerdict("none", text, f"Keep {baseline}.", highest.loss)
 
@@ -116,8 +114,8 @@ def joint_cautions(joint: JointResults) -> list[str]:
 
 
 def signed(value: float) -> str:
-    """A number of points with its sign and two digits."""
-    return f"{value:+.2f}"
+    """A number of points with its sign, a minus that is one, and two digits."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _numbers(row: JointSummary) -> str:

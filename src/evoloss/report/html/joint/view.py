@@ -7,8 +7,8 @@ from typing import Any
 
 from evoloss.report.html.chart_parts import Chart, by_loss, chart, tooltip
 from evoloss.report.html.controls import checkboxes
-from evoloss.report.html.verdict import signed
 from evoloss.report.html.view import NOTHING, Head, TableCell
+from evoloss.report.joint_words import signed
 from evoloss.safe_text import one_line
 
 _LONGEST_NAME = 200
