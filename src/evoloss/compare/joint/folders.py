@@ -87,7 +87,7 @@ def dataset_name(config: CompareConfig) -> str:
 
 
 def _difference(config: CompareConfig, alike: Sequence[CompareConfig]) -> str:
-    """What tells one comparison from others on data of its name."""
+    """Settings and folder by which one comparison differs from others on data of its name."""
     parts = []
     if len({_parent(other) for other in alike}) > 1:
         parts.append(_parent(config))

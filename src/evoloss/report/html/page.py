@@ -147,7 +147,7 @@ _CHARTS: dict[str, Callable[[Mapping[str, Any]], list[Chart]]] = {
 
 
 def _view(section: Section) -> tuple[dict[str, Any], Numbers]:
-    """What the template shows of a part, and the table that can be downloaded."""
+    """Words and cells of a part for its template, and the table that can be downloaded."""
     said = section.numbers
     if said["kind"] == "search":
         return {**said, "settings": settings_of(said["config"])}, said["convergence"]
