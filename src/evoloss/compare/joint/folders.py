@@ -44,7 +44,8 @@ def folders_of(configs: Sequence[CompareConfig]) -> list[str]:
         if counts[name.lower()] == 1:
             found.append(safe_name(name, _FALLBACK))
         else:
-            found.append(safe_name(f"{name}-{_difference(config, alike)}", _FALLBACK))
+            parts = [name, *([difference] if (difference := _difference(config, alike)) else [])]
+            found.append(safe_name("-".join(parts), _FALLBACK))
     lower = [name.lower() for name in found]
     again = {name for name in lower if lower.count(name) > 1}
     for place, config in enumerate(configs):
