@@ -54,9 +54,17 @@ def read_settings(path: Path) -> dict[str, Any]:
         elif not fits(made, known[name]):
             expected = "a text or a list of texts" if name == "dataset" else type_name(known[name])
             raise ConfigError(f"{path}: {name} must be {expected}, got {quoted(value)}")
-        values[name] = tuple(made) if isinstance(made, list) else made
+        values[name] = _as_read(made, known[name])
     try:
         ComparisonSettings(**{name: value for name, value in values.items() if name != "dataset"})
     except (ConfigError, UnknownNameError) as error:
         raise type(error)(f"{path}: {error}") from error
     return values
+
+
+def _as_read(value: Any, hint: Any) -> Any:
+    """A value as the command line reads it: lists as tuples, and 1 as 1.0 where numbers are not whole."""
+    if isinstance(value, list | tuple):
+        return tuple(_as_read(item, typing.get_args(hint)[0]) for item in value)
+    is_number = float in (hint, *typing.get_args(hint))
+    return float(value) if is_number and type(value) is int else value

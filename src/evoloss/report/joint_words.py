@@ -40,6 +40,7 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
         joint: complete or not.
     """
     baseline, places = one_line(joint.baseline), _count(len(joint.datasets), "data set")
+    anywhere = f"any of {places}" if len(joint.datasets) > 1 else "this data set"
     rows = [row for row in joint.losses if row.mean_difference is not None]
     if not joint.losses:
         return JointVerdict("empty", "No run has finished yet.", "Run the command again.")
@@ -76,10 +77,10 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
         return JointVerdict("mixed", text, "Choose by data set.", best.loss)
     worse = [f"{one_line(row.loss)} on {row.n_worse}" for row in rows if row.n_worse]
     if worse:
-        text = f"No loss is better than {baseline} on any of {places}; worse: {', '.join(worse)}{corrected}."
+        text = f"No loss is better than {baseline} on {anywhere}; worse: {', '.join(worse)}{corrected}."
     else:
         text = (
-            f"No loss is distinguishable from {baseline} on any of {places}; the highest mean is that of "
+            f"No loss is distinguishable from {baseline} on {anywhere}; the highest mean is that of "
             f"{_told(highest)}{corrected}."
         )
     return JointVerdict("none", text, f"Keep {baseline}.", highest.loss)

@@ -122,7 +122,7 @@ def _checked(configs: Sequence[CompareConfig], out: Path | None) -> list[str]:
     for config in configs[1:]:
         for what, ours, theirs in (
             ("losses", [*map(label_loss, config.losses)], [*map(label_loss, first.losses)]),
-            ("the baseline", [config.baseline_label], [first.baseline_label]),
+            ("baselines", [config.baseline_label], [first.baseline_label]),
         ):
             if ours != theirs:
                 raise ConfigError(
