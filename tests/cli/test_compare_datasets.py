@@ -146,6 +146,14 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_mistake_in_a_loss_has_no_hint_on_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--dataset", "flowers.csv:target=species", "trees.csv:target=kind", *COMMON]
+    assert main(["compare", "--out", "out", *data, "--losses", "gcee"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("evoloss: error: no loss or directory 'gcee'")
+    assert "--target" not in error
+
+
 def test_a_dry_run_has_the_time_of_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "--out", "out", "--dataset", "digits", "mine.npz", *COMMON, "--dry-run"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("plan:")]

@@ -46,7 +46,6 @@ def compare_several(
             console.say(line)
         console.say(f"written: {out / folder}\n")
 
-    with_hint = _shared_columns(configs)
     try:
         joint = compare_datasets(
             configs,
@@ -59,7 +58,7 @@ def compare_several(
             on_done=done,
         )
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error}{with_hint}") from error
+        raise _with_hint(error, configs) from error
     print_joint(console, joint)
     console.say(f"written: {out / JOINT_FILE}")
     console.say(f"next: evoloss report {out} --html report.html")
@@ -83,7 +82,7 @@ def estimate_several(
     try:
         found = estimate_datasets(configs, out, say=say, warn=warn)
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error}{_shared_columns(configs)}") from error
+        raise _with_hint(error, configs) from error
     lines = []
     for label, one in found.items():
         data, *others = run_lines(one)
@@ -95,11 +94,12 @@ def estimate_several(
     return lines
 
 
-def _shared_columns(configs: Sequence[CompareConfig]) -> str:
-    """Say how a table gets columns of its own, where there is more than one."""
+def _with_hint(error: UnknownNameError, configs: Sequence[CompareConfig]) -> UnknownNameError:
+    """The error, and for a column that one of several tables lacks how a table gets columns of its own."""
     tables = [config.dataset for config in configs if config.target is not None or config.ignore_columns]
-    if len(tables) < 2:
-        return ""
-    return (
-        f". --target and --ignore-columns are for all tables; for one alone write {tables[-1]}:target=COLUMN"
+    if len(tables) < 2 or " has no column " not in str(error):
+        return error
+    return UnknownNameError(
+        f"{error}. --target and --ignore-columns are for all tables; for one alone write "
+        f"{tables[-1]}:target=COLUMN"
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import vl_convert
 
+from evoloss import PretrainConfig, pretrain
 from evoloss.compare.joint.results import JointResults
 from evoloss.report.html import write_report
 from evoloss.report.html.joint.section import joint_command, joint_section
@@ -138,3 +139,13 @@ def test_names_of_strangers_are_names(tmp_path: Path, stranger: str) -> None:
     text = files[0].read_text()
     assert stranger not in text
     assert text.count("<script") == Document(text).tags.count(("script", {})) + 2
+
+
+def test_a_search_with_a_comparison_below_is_a_search(tmp_path: Path) -> None:
+    run = tmp_path / "mine"
+    config = PretrainConfig(generations=2, popsize=4, pairs=32, classes=(3,), network="monotone")
+    pretrain(config).save(run)
+    (run / "trial").mkdir()
+    results_on("digits", ACCURACIES["digits"]).write(run / "trial" / "results.json")
+    (section,), _ = write_report([run], tmp_path / "page.html")
+    assert section["kind"] == "search"

@@ -65,7 +65,7 @@ def _require_in_results(shapes: Mapping[str, str], sections: Sequence[Section]) 
 
 def _sections(path: Path, shapes: Mapping[str, str]) -> list[Section]:
     """The parts of a page on a directory: one, or that of all data sets and one for each."""
-    if not holds_several(path):
+    if not holds_several(path) or is_search(path):
         return [_section(path, shapes)]
     joint = JointResults.read(path)
     file = path / JOINT_FILE
