@@ -121,6 +121,11 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["flowers.csv", "trees.csv", "--target", "species"],
         "--target and --ignore-columns are for all tables; for one alone write trees.csv:target=COLUMN",
     ),
+    "what to do with which": (
+        ["flowers.csv", "trees.csv", "--target", "kind"],
+        "for one alone write flowers.csv:target=COLUMN",
+    ),
+    "no such module": (["digits", "no_module_here:load"], "error: data set 'no_module_here:load': importing"),
     "no table": (
         ["digits", "mine.npz", "--target", "kind"],
         "none of the data sets is one: digits, mine.npz",

@@ -99,7 +99,8 @@ def _with_hint(error: UnknownNameError, configs: Sequence[CompareConfig]) -> Unk
     tables = [config.dataset for config in configs if config.target is not None or config.ignore_columns]
     if len(tables) < 2 or " has no column " not in str(error):
         return error
+    lacking = next((table for table in tables if f" {table} has no column " in str(error)), tables[-1])
     return UnknownNameError(
         f"{error}. --target and --ignore-columns are for all tables; for one alone write "
-        f"{tables[-1]}:target=COLUMN"
+        f"{lacking}:target=COLUMN"
     )

@@ -191,4 +191,6 @@ def _about(label: str) -> Iterator[None]:
     try:
         yield
     except EvolossError as error:
+        if str(error).startswith(f"data set {label!r}"):
+            raise
         raise type(error)(f"data set {label}: {error}") from error
