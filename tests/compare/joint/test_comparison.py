@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Change, type[EvolossError], str]] = {
     "no target": ({"target": None}, ConfigError, "data set flowers: .* is a table; name the column"),
     "no images": ({"model": "cnn"}, ConfigError, "data set flowers: model 'cnn' takes images"),
     "too few": ({"train_samples": 400}, ConfigError, "data set flowers: train_samples must be 1 to"),
-    "no validation": ({"validation": 0.0}, DataError, "data set flowers: .* has no validation split"),
+    "no validation": ({"validation": 0.0}, DataError, "^data set .flowers. has no validation split"),
     "folds": ({"suspects_folds": 41, "keep": "first"}, DataError, "data set flowers: 41 folds"),
 }
 
