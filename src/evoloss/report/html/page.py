@@ -24,9 +24,9 @@ from evoloss.own_files import holds_json, holds_line, require_replaceable
 from evoloss.report.html.chart_parts import COLOURS, DASHES
 from evoloss.report.html.columns import as_csv
 from evoloss.report.html.comparison_charts import comparison_charts
-from evoloss.report.html.search_charts import search_charts
+from evoloss.report.html.search import search_charts, search_view
 from evoloss.report.html.stored import StoredRun
-from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
+from evoloss.report.html.view import comparison_view, losses_csv, number
 from evoloss.safe_text import paragraphs
 
 SCHEMA = 1
@@ -110,8 +110,9 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
         charts += made
         by_name[prefix] = {chart["name"]: chart for chart in made}
         if is_search:
-            reports.append({**section.numbers, "settings": settings_of(section.numbers["config"])})
+            reports.append(search_view(section.numbers))
             csv_files[f"{prefix}-csv"] = as_csv(section.numbers["convergence"])
+            csv_files[f"{prefix}-lineage-csv"] = as_csv(section.numbers["lineage"]["generations"])
         else:
             reports.append(comparison_view(section.numbers, section.stored))
             csv_files[f"{prefix}-csv"] = as_csv(losses_csv(section.numbers))  # type: ignore[arg-type]
