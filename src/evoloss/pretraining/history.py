@@ -41,7 +41,7 @@ class GenerationRecord:
             strategy ``es_plus`` the first candidates of a generation are the parents of the one before, in
             their order. None where all candidates move the mean, and in histories of version 0.3 and before.
         parent_scores: of each parent what ``advantage_best`` is of the best, or, without students, what
-            ``consistency_best`` is; seven digits.
+            ``consistency_best`` is; six decimals.
         attempt: from which of the run's starts, counted from 1; None in histories of version 0.3 and before.
     """
 

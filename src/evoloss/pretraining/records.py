@@ -60,6 +60,6 @@ def record_of(
 
 
 def _rounded(values: Tensor, places: list[int]) -> list[float]:
-    """Some of the values, to seven digits: a history is read by people, and as long as its search."""
-    every = values.tolist()
-    return [float(f"{every[place]:.7g}") for place in places]
+    """Some of the values, to six decimals: a history is read by people, and as long as its search."""
+    rounded: list[float] = values[places].double().round(decimals=6).tolist()
+    return rounded
