@@ -66,7 +66,7 @@ def test_the_forest_has_a_row_for_each_comparison() -> None:
     figure = draw_differences(make_ablation())
     left, right = figure.axes
     labels = [label.get_text() for label in left.get_yticklabels()]
-    assert labels == ["fast", "stuck", "fast - stuck"]
+    assert labels == ["fast", "stuck", "fast − stuck"]
     marks = [line.get_xdata()[0] for line in left.get_lines() if line.get_marker() == "o"]
     assert marks == pytest.approx([-10.0, 1.0, -11.0])
     finals = [line.get_xdata()[0] for line in right.get_lines() if line.get_marker() == "o"]
