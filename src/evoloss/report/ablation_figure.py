@@ -109,7 +109,7 @@ def draw_differences(ablation: Ablation, title: str = "", name: Name | None = No
         title: above the figure.
         name: of a variant, or of its difference to another, for people.
     """
-    name = name or _plain
+    name = name or _as_written
     rows = ablation.comparisons
     figure = _figure(10.5, 1.4 + 0.27 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -169,8 +169,8 @@ def draw_band(axes: Axes, runs: Sequence[AblationRun], label: str, index: int) -
     )
 
 
-def _plain(variant: str, reference: str | None) -> str:
-    return variant if reference is None else f"{variant} − {reference}"
+def _as_written(variant: str, less: str | None) -> str:
+    return variant if less is None else f"{variant} − {less}"
 
 
 def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
