@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evoloss.atomic_files import write_text
@@ -115,7 +115,8 @@ def history_text(records: list[GenerationRecord]) -> str:
 
 
 def _line(record: GenerationRecord) -> str:
-    return json.dumps(asdict(record), allow_nan=False) + "\n"
+    # As asdict gives it, which copies lists number by number.
+    return json.dumps(vars(record), allow_nan=False) + "\n"
 
 
 def _record(line: str, generation: int) -> GenerationRecord:
