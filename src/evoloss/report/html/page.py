@@ -25,9 +25,9 @@ from evoloss.report.html.chart_parts import COLOURS, DASHES, Chart
 from evoloss.report.html.columns import Numbers, as_csv
 from evoloss.report.html.comparison_charts import comparison_charts
 from evoloss.report.html.joint.view import joint_charts, joint_view
-from evoloss.report.html.search_charts import search_charts
+from evoloss.report.html.search import search_charts, search_view
 from evoloss.report.html.stored import StoredRun
-from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
+from evoloss.report.html.view import comparison_view, losses_csv, number
 from evoloss.safe_text import paragraphs
 
 SCHEMA = 1
@@ -112,9 +112,9 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
         ]
         charts += made
         by_name[prefix] = {chart["name"]: chart for chart in made}
-        report, table = _view(section)
+        report, tables = _view(section)
         reports.append(report)
-        csv_files[f"{prefix}-csv"] = as_csv(table)
+        csv_files.update({f"{prefix}-{name}": as_csv(table) for name, table in tables.items()})
     script = _part("page.js")
     text: str = (
         _environment()
@@ -146,14 +146,14 @@ _CHARTS: dict[str, Callable[[Mapping[str, Any]], list[Chart]]] = {
 """Functions that make the charts of a part, by its kind."""
 
 
-def _view(section: Section) -> tuple[dict[str, Any], Numbers]:
-    """Words and cells of a part for its template, and the table that can be downloaded."""
+def _view(section: Section) -> tuple[dict[str, Any], dict[str, Numbers]]:
+    """Words and cells of a part for its template, and by name the tables that can be downloaded."""
     said = section.numbers
     if said["kind"] == "search":
-        return {**said, "settings": settings_of(said["config"])}, said["convergence"]
+        return search_view(said), {"csv": said["convergence"], "lineage-csv": said["lineage"]["generations"]}
     if said["kind"] == "joint":
-        return joint_view(said), said["differences"]
-    return comparison_view(said, section.stored), losses_csv(said)
+        return joint_view(said), {"csv": said["differences"]}
+    return comparison_view(said, section.stored), {"csv": losses_csv(said)}
 
 
 def _title(reports: Sequence[Mapping[str, Any]]) -> str:
