@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -16,16 +14,13 @@ from evoloss.diagnostics import Curve, loss_curve
 from evoloss.diagnostics.criterion import NotApplicableError
 from evoloss.diagnostics.curves import P_MIN
 from evoloss.losses.state import states_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from evoloss.report.direct_labels import label_ends
 
 CLASS_COUNTS = (2, 10, 100, 1000)
 AGREEMENTS = (0.0, 0.5, 1.0)
 BASELINE = "cross_entropy"
 _POINTS = 301
 _LEAST = 1e-9  # of a pull, on the logarithmic axis
-_APART = 0.075  # names of lines, as a share of the height
 _ALIKE = 1e-3  # pulls that differ by less look alike
 
 
@@ -86,7 +81,7 @@ def draw(name: str, path: Path) -> None:
         axes.plot(reference.p, reference.gradient, color="0.45", linestyle="--", linewidth=1.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("probability of the label")
-    ends = [(reference.gradient[0], BASELINE, "0.45")]
+    ends = [(reference.gradient[0], "cross-entropy", "0.45")]
     for (label, curve), colour in zip(drawn.items(), _shades(len(drawn)), strict=False):
         if name == BASELINE:
             continue
@@ -103,7 +98,7 @@ def draw(name: str, path: Path) -> None:
     linear.axhline(0.0, color="0.85", linewidth=0.8, zorder=0)
     logarithmic.set(xscale="log", yscale="log", ylim=(least, None), xlim=(1.0, P_MIN))
     logarithmic.set_title("the same, logarithmic: confident mistakes", loc="left", fontsize="medium")
-    _label_ends(logarithmic, ends)
+    label_ends(logarithmic, ends)
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "evoloss", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
@@ -112,22 +107,6 @@ def draw(name: str, path: Path) -> None:
 
 def _shades(count: int) -> list[str]:
     return ["#0072B2"] if count == 1 else ["#9ecae1", "#4292c6", "#08519c", "#041f3f"][-count:]
-
-
-def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Write a name at the right end of each line, names apart from each other and beside the axes."""
-    low, high = axes.get_ylim()
-    ordered = sorted(ends, reverse=True)
-    places: list[float] = []
-    for value, _, _ in ordered:
-        wanted = math.log(max(value, low) / low) / math.log(high / low)
-        places.append(min(wanted, places[-1] - _APART) if places else wanted)
-    for number in range(len(places) - 1, -1, -1):
-        places[number] = max(places[number], places[number + 1] + _APART if number + 1 < len(places) else 0.0)
-    for (_, label, colour), place in zip(ordered, places, strict=True):
-        axes.annotate(
-            label, (1.02, place), xycoords="axes fraction", color=colour, fontsize="small", va="center"
-        )
 
 
 def _alike(one: Curve, other: Curve) -> bool:

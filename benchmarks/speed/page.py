@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.page import DOCS, FIGURES, Page
+from evoloss.report.direct_labels import label_ends
+from evoloss.report.figures import COLOURS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 README = DOCS.parent / "README.md"
 BEGIN, END = "<!-- speed: made by python -m benchmarks.speed.page -->", "<!-- end of speed -->"
 FIGURE = FIGURES / "generation-cost.png"
+_CASES = {"popsize": "candidates", "pairs": "pairs", "classes": "classes"}
 GENERATIONS = (10, 25, 50, 100)
 """Columns of the table of convergence."""
 
@@ -117,31 +120,42 @@ def draw(path: Path) -> None:
     from matplotlib import pyplot as plt
 
     rows = load("scaling")["rows"]
-    drawn, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
-    for axis, case in zip(axes, ("popsize", "pairs", "classes"), strict=True):
+    drawn, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+    for axis, (case, label) in zip(axes, _CASES.items(), strict=True):
         grouped = [row for row in rows if row["case"] == case]
-        _curve(axis, grouped, "grouped" if case == "classes" else "measured")
+        axis.set(xscale="log", yscale="log", ylim=(3.5, 55))
+        ends = [(_curve(axis, grouped, COLOURS[0]), "in groups", COLOURS[0])]
         if case == "classes":
-            _curve(axis, [row for row in rows if row["case"] == "every class drawn"], "every class drawn")
-            axis.legend(frameon=False)
-        axis.set(xscale="log", yscale="log", xlabel=case)
+            every = [row for row in rows if row["case"] == "every class drawn"]
+            _curve(axis, every, COLOURS[1])
+            last = (_size(every[-1]), 1e3 * every[-1]["seconds"])
+            axis.annotate(
+                "every class drawn ", last, color=COLOURS[1], fontsize=12, ha="right", va="center",
+                xytext=(-8, 0), textcoords="offset points",
+            )  # fmt: skip
+            label_ends(axis, ends, fontsize=12)
+        axis.set_xlabel(label, fontsize=12)
         sizes = [_size(row) for row in grouped]
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axis.set_yticks([4, 6, 10, 20, 40], ["4", "6", "10", "20", "40"])
+        axis.tick_params(labelsize=11)
         axis.minorticks_off()
         axis.grid(visible=True, which="both", alpha=0.25)
-    axes[0].set_ylabel("milliseconds a generation")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("milliseconds a generation", fontsize=12)
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn.savefig(path, dpi=120)
     plt.close(drawn)
 
 
-def _curve(axis: Any, rows: Sequence[dict[str, Any]], label: str) -> None:
+def _curve(axis: Any, rows: Sequence[dict[str, Any]], colour: str) -> float:
+    """A line with its quartiles; returns its last value."""
     sizes = [_size(row) for row in rows]
-    middle = [1e3 * row["seconds"] for row in rows]
+    middle: list[float] = [1e3 * row["seconds"] for row in rows]
     low, high = ([1e3 * row["seconds_quartiles"][side] for row in rows] for side in (0, 1))
-    axis.plot(sizes, middle, marker="o", label=label)
-    axis.fill_between(sizes, low, high, alpha=0.25)
+    axis.plot(sizes, middle, marker="o", color=colour)
+    axis.fill_between(sizes, low, high, alpha=0.25, color=colour, linewidth=0)
+    return middle[-1]
 
 
 def _size(row: dict[str, Any]) -> int:

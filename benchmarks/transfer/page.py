@@ -12,9 +12,11 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.harness.markdown import numbers_table
 from benchmarks.harness.page import DOCS, FIGURES, Page
+from benchmarks.harness.words import loss_in_words
 from benchmarks.transfer.competitors import competitors
 from benchmarks.transfer.conditions import CONDITIONS
 from benchmarks.transfer.run import OUT
@@ -22,6 +24,9 @@ from evoloss.compare.inference import is_significant
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.compare.statistics import PairedDifference
 from evoloss.report.tables import HEADERS, NOTHING, caption, marked, table_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TEMPLATE = Path(__file__).parent / "page.md.in"
 FIGURE = FIGURES / "transfer.png"
@@ -32,6 +37,7 @@ EDGES = (
     "that a rate beyond it may be better; behind a condition: that of cross-entropy.",
 )
 """Below a table with marks."""
+_DARK = 4.5  # points; the cell of a larger difference has a dark ground
 ByCondition = Mapping[str, Results]
 """The results of each condition that has been run, by its name."""
 
@@ -169,7 +175,10 @@ def _text(cell: Cell | None, digits: int) -> str:
 
 
 def draw(results: ByCondition, path: Path) -> None:
-    """Draw the differences of last-epoch accuracy as a heat map; nothing where there are none."""
+    """Draw the differences of last-epoch accuracy as a heat map; nothing where there are none.
+
+    Only what is distinguishable from 0 has a colour; all numbers are there.
+    """
     cells = differences(results, "accuracy")
     if not cells:
         return
@@ -177,27 +186,54 @@ def draw(results: ByCondition, path: Path) -> None:
     from matplotlib.colors import SymLogNorm
     from matplotlib.figure import Figure
 
-    values = [[row[name].mean if name in row else float("nan") for name in results] for row in cells.values()]
-    figure = Figure(figsize=(2.2 + 0.62 * len(results), 1.6 + 0.3 * len(cells)), layout="constrained")
+    # Nothing to compare is grey, nothing found white: the middle of the colours.
+    values = [
+        [row[name].mean * row[name].significant if name in row else float("nan") for name in results]
+        for row in cells.values()
+    ]
+    figure = Figure(figsize=(4.0 + 0.68 * len(results), 3.4 + 0.36 * len(cells)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     # A point matters near 0, and a loss that fails by 50 points must not hide it.
-    image = axes.imshow(values, cmap="RdBu", norm=SymLogNorm(1.0, vmin=-50, vmax=50), aspect="auto")
+    image = axes.imshow(values, cmap="PuOr", norm=SymLogNorm(1.0, vmin=-50, vmax=50), aspect="auto")
     axes.set_facecolor("0.85")
-    axes.set_xticks(range(len(results)), list(results), rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(cells)), list(cells), fontsize=8)
+    titles = {condition.name: condition.title for condition in CONDITIONS}
+    axes.set_xticks(
+        range(len(results)),
+        [titles.get(name, name) for name in results],
+        rotation=45,
+        ha="right",
+        fontsize=11,
+    )
+    axes.set_yticks(range(len(cells)), [loss_in_words(loss) for loss in cells], fontsize=12)
     for y, row in enumerate(cells.values()):
         for x, name in enumerate(results):
             if name in row:
-                weight = "bold" if row[name].significant else "normal"
-                colour = "white" if abs(row[name].mean) > 6 else "black"
-                text = f"{row[name].mean:+.1f}"
-                axes.text(x, y, text, ha="center", va="center", fontsize=7, weight=weight, color=colour)
+                _write_cell(axes, x, y, row[name])
     bar = figure.colorbar(image, ax=axes, ticks=[-50, -10, -1, 0, 1, 10, 50], format="%+d")
-    bar.set_label("points of last-epoch test accuracy", fontsize=8)
-    axes.set_title("Difference to cross-entropy; bold: Holm-corrected p below 0.05", fontsize=9)
+    bar.set_label("points of last-epoch test accuracy", fontsize=12)
+    bar.ax.tick_params(labelsize=11)
+    axes.set_title(
+        "Difference to cross-entropy; coloured and bold: p below 0.05 after Holm", fontsize=13, loc="left"
+    )
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _write_cell(axes: Axes, x: int, y: int, cell: Cell) -> None:
+    dark = cell.significant and abs(cell.mean) > _DARK
+    axes.text(
+        x,
+        y,
+        f"{cell.mean:+.1f}".replace("-", "−"),
+        ha="center",
+        va="center",
+        fontsize=10.5,
+        weight="bold" if cell.significant else "normal",
+        color="white" if dark else "black" if cell.significant else "0.35",
+    )
 
 
 def write() -> None:

@@ -251,7 +251,11 @@ def test_a_dry_run_refuses_the_folders_that_the_run_refuses(
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 seconds"), (89, "89 seconds"), (600, "10 minutes"), (7500, "2 hours 5 minutes")],
+    [
+        *((0.2, "1 second"), (1.4, "1 second"), (1.6, "2 seconds"), (89, "89 seconds")),
+        *((90, "2 minutes"), (600, "10 minutes"), (5400, "1 hour 30 minutes")),
+        *((7200, "2 hours"), (7260, "2 hours 1 minute"), (7500, "2 hours 5 minutes")),
+    ],
 )
 def test_a_time_in_words(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -52,6 +52,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "target without data": (["--for", "noise", "--target", "y"], "give --like too"),
     "columns without data": (["--for", "noise", "--ignore-columns", "a"], "give --like too"),
     "columns of no table": (["--for", "noise", "--like", "digits", "--ignore-columns", "a"], "is no table"),
+    "no time for the files": (["--for", "noise", "--budget", "1s"], "a budget of 1 s is too short for these"),
     "nothing to resume": (["--for", "noise", "--resume"], "nothing to resume in out"),
     "workers": (["--for", "noise", "--workers", "4"], "the serial executor has one worker"),
 }
@@ -124,6 +125,8 @@ def test_stopped_it_says_how_to_go_on_and_does(
     assert main(["evolve", *arguments, "--out", str(out)]) == 2
     assert "go on with it (--resume)" in capsys.readouterr().err
     monkeypatch.setattr(_Lines, "__call__", shown)
+    assert main([*shlex.split(hint)[1:], "--budget", "1s"]) == 2, "files alone take longer"
+    assert "too short to end the run" in capsys.readouterr().err
     assert main(shlex.split(hint)[1:]) == 0
     assert "orth it" in capsys.readouterr().out
 

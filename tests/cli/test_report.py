@@ -63,6 +63,8 @@ def test_a_loss_of_ones_own_is_not_drawn_before_it_is_named(tmp_path: Path) -> N
         ),
         (["--html", "page.html", "--shapes", "sce"], "Known: cross_entropy, gce, mae"),
         (["--html", "page.html", "--shapes", "runs/gce"], "no loss or directory 'runs/gce'"),
+        (["--html", "page.html", "--out", "there"], "or write the page there with --html there/page.html"),
+        (["--html", "page.html", "--formats", "svg"], "--formats is for figures, and with --html there are"),
         (["--html", "results.html"], "results.json was not written by evoloss"),
     ],
 )

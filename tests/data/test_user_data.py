@@ -185,6 +185,41 @@ def test_what_is_wrong_is_named(name: str, message: str, monkeypatch: pytest.Mon
         load("chosen")
 
 
+class Frame:
+    """A table as pandas and polars have it, as far as it matters here."""
+
+    def to_numpy(self) -> Any:
+        return FEATURES
+
+    def __len__(self) -> int:
+        return 30
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [Frame(), (Frame(), LABELS), (FEATURES, Frame()), ((FEATURES, LABELS), (Frame(), Frame()))],
+)
+@pytest.mark.parametrize("as_keras", [False, True])
+def test_tables_of_other_libraries_are_refused_with_what_to_return(
+    made: Any, as_keras: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = {"x_train": Frame(), "y_train": LABELS} if as_keras else made
+    monkeypatch.setattr(sys.modules[HERE], "arrays", lambda: frame)
+    with pytest.raises(DataError, match=r"returned a Frame of tests; return arrays, such as frame.to_numpy"):
+        load("arrays")
+
+
+def test_a_table_of_pandas_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(FEATURES)
+    monkeypatch.setattr(sys.modules[HERE], "arrays", lambda: (frame, pandas.Series(LABELS)))
+    with pytest.raises(DataError, match="returned a DataFrame of pandas; return arrays"):
+        load("arrays")
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

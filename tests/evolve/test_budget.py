@@ -39,6 +39,16 @@ def test_a_budget_that_is_too_short_says_what_is_needed() -> None:
         plan_search(CONFIG, 5, PACE, 9)
 
 
+def test_files_at_the_end_count_too() -> None:
+    least = plan_search(CONFIG, 60, PACE, 9)
+    needed = least.generation + least.judging
+    assert plan_search(CONFIG, needed + 0.01, PACE, 9).judging == least.judging
+    with pytest.raises(ConfigError, match="the judging and the files take about"):
+        plan_search(CONFIG, needed + 3.9, PACE, 9, finishing=4.0)
+    with pytest.raises(ConfigError, match="a budget of 1 s is too short"):
+        plan_search(CONFIG, 1, Pace(1e-9, 1e-9), 9, finishing=4.0)
+
+
 def test_long_groups_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     small_priors(monkeypatch)
     pace = measure_pace(config_of(Regime(purpose="noise", classes=(3, 3)), {}, seed=0))

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from evoloss import EvolvedLoss, PretrainConfig, pretrain
-from evoloss.errors import CheckpointError, OutputError
-from evoloss.evolve import EvolveConfig, evolve
+from evoloss.errors import CheckpointError, ConfigError, OutputError
+from evoloss.evolve import Begin, EvolveConfig, evolve
 from evoloss.evolve.progress import Progress, Stage
 from tests.evolve.small import small_priors
 
@@ -65,7 +65,13 @@ def test_a_search_goes_on_with_another_budget(tmp_path: Path) -> None:
         evolve(CONFIG, out)
     with pytest.raises(CheckpointError, match="a search for something else"):
         evolve(EvolveConfig(**{**vars(CONFIG), "noise": "0.1"}), out, resume=True)
-    result = evolve(EvolveConfig(**{**vars(CONFIG), "budget": "3s"}), out, resume=True)
+    with pytest.raises(ConfigError, match=r"a budget of 0 s is too short to end the run .* \(it is 30s\)"):
+        evolve(EvolveConfig(**{**vars(CONFIG), "budget": "0.001s"}), out, resume=True)
+    assert 'budget = "30s"' in (out / "evolve.toml").read_text(), "nothing has changed"
+    begun: list[Begin] = []
+    changed = EvolveConfig(**{**vars(CONFIG), "budget": "3s"})
+    result = evolve(changed, out, resume=True, on_begin=begun.append)
+    assert 0 < begun[0].spent < result.seconds
     assert len(result.pretrained.history) >= 2
     assert 'budget = "3s"' in (out / "evolve.toml").read_text()
     assert torch.equal(

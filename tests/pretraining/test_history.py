@@ -121,8 +121,14 @@ def test_a_missing_history_is_an_error(tmp_path: Path):
         json.dumps({**asdict(RECORD), "generation": 2, "rejected": 0.5}),
         json.dumps({**asdict(RECORD), "generation": 2, "sigma": True}),
         json.dumps({**asdict(RECORD), "generation": 2, "fitness_best": [1]}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": 3}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": [0.5], "parent_scores": [0.5]}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": [True], "parent_scores": [0.5]}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": [1], "parent_scores": ["0.5"]}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": [1, 2], "parent_scores": [0.5]}),
+        json.dumps({**asdict(RECORD), "generation": 2, "parents": [1]}),
     ],
-    ids=range(15),
+    ids=range(21),
 )
 def test_a_damaged_line_is_an_error_and_the_file_is_left_as_it_was(tmp_path: Path, line: str):
     path = written(tmp_path, 3)
@@ -147,9 +153,17 @@ def test_a_pipe_is_an_error(tmp_path: Path):
         HistoryFile(tmp_path, keep=1)
 
 
+def test_parents_are_read_as_they_were_written(tmp_path: Path):
+    chosen = replace(RECORD, parents=[3, 0, 5], parent_scores=[1.5, 1, -0.25])
+    none = replace(RECORD, generation=2, parents=[], parent_scores=[])
+    (tmp_path / HISTORY_FILE).write_text(history_text([chosen, none]))
+    assert read_history(tmp_path) == [chosen, none]
+
+
 def test_lines_of_a_version_without_attempts_are_read(tmp_path: Path):
     lines = [asdict(record) for record in records(3)]
     for line in lines:
-        assert line.pop("attempt") is None
+        for name in ("attempt", "parents", "parent_scores"):
+            assert line.pop(name) is None
     (tmp_path / HISTORY_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_history(tmp_path) == records(3)

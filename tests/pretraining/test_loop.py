@@ -130,6 +130,16 @@ def test_records_say_what_happened():
     assert result.summary["rejected"] == sum(record.rejected for record in seen)
 
 
+def test_records_tell_the_parents():
+    for record in pretrain(tiny(generations=3)).history:
+        assert len(record.parents) == len(set(record.parents)) == 4
+        assert set(record.parents) <= set(range(8))
+        assert record.parent_scores[0] == pytest.approx(record.consistency_best, abs=1e-6)
+        assert record.parent_scores == sorted(record.parent_scores, reverse=True)
+    (record,) = pretrain(tiny(generations=1, strategy="snes")).history
+    assert record.parents is record.parent_scores is None
+
+
 def test_what_a_run_leaves_on_disk(tmp_path: Path):
     config = tiny(generations=4)
     result = pretrain(config, out=tmp_path / "new" / "run")
@@ -159,6 +169,7 @@ def test_what_a_run_leaves_on_disk(tmp_path: Path):
 def test_the_held_out_score_of_the_end_is_that_of_the_last_record():
     result = pretrain(tiny(generations=4))
     assert result.history[-1].held_out_consistency == result.summary["ranking_consistency"]
+    assert result.summary["kept_is_mean"] is True
 
 
 def test_no_generations_write_the_start_and_a_search_goes_on_from_there(tmp_path: Path):
@@ -207,7 +218,9 @@ def test_the_best_candidate_stands_in_where_the_mean_has_no_form(monkeypatch: py
     strategy = type(expected.strategy)
     good = strategy.mean
     monkeypatch.setattr(strategy, "mean", lambda self, state: torch.full_like(good(self, state), torch.nan))
-    assert torch.equal(pretrain(config).loss.params, expected.checkpoint.best)
+    result = pretrain(config)
+    assert torch.equal(result.loss.params, expected.checkpoint.best)
+    assert result.summary["kept_is_mean"] is False
 
 
 def test_no_usable_loss_is_a_canonical_form_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,6 +19,7 @@ from evoloss.report.ablation_table import (
     rich_ablation,
     summary_rows,
 )
+from evoloss.report.figures import COLOURS
 from tests.ablate.ablations import make_ablation, make_ablation_run
 
 
@@ -66,11 +67,28 @@ def test_the_forest_has_a_row_for_each_comparison() -> None:
     figure = draw_differences(make_ablation())
     left, right = figure.axes
     labels = [label.get_text() for label in left.get_yticklabels()]
-    assert labels == ["fast", "stuck", "fast - stuck"]
+    assert labels == ["fast", "stuck", "fast − stuck"]
     marks = [line.get_xdata()[0] for line in left.get_lines() if line.get_marker() == "o"]
     assert marks == pytest.approx([-10.0, 1.0, -11.0])
+    named = draw_differences(make_ablation(), name=lambda variant, reference: f"{variant}/{reference}")
+    labels = [label.get_text() for label in named.axes[0].get_yticklabels()]
+    assert labels == ["fast/None", "stuck/None", "fast/stuck"]
     finals = [line.get_xdata()[0] for line in right.get_lines() if line.get_marker() == "o"]
     assert finals == pytest.approx([0.75, -49.15, 49.9])
+
+
+def test_only_what_is_distinguishable_from_0_has_a_colour() -> None:
+    ablation = make_ablation()
+    left, right = draw_differences(ablation).axes
+    for axes, effects in (
+        (left, [row.generations for row in ablation.comparisons]),
+        (right, [row.final for row in ablation.comparisons]),
+    ):
+        marks = [line.get_color() for line in axes.get_lines() if line.get_marker() == "o"]
+        clear = [effect.p_holm is not None and effect.p_holm < 0.05 for effect in effects]
+        assert [mark == COLOURS[0] for mark in marks] == clear
+    everything = [effect for row in ablation.comparisons for effect in (row.generations, row.final)]
+    assert {effect.p_holm is not None and effect.p_holm < 0.05 for effect in everything} == {True, False}
 
 
 def test_mistakes(tmp_path: Path) -> None:

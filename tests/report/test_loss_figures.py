@@ -58,7 +58,13 @@ def test_the_axes_and_losses_are_named(curves: dict[str, Curve], tmp_path: Path,
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
     loss_curves_figure(curves, tmp_path / "figure.svg", title="Five losses", canonical=True)
     text = (tmp_path / "figure.svg").read_text()
-    for wanted in (*NAMES, "Five losses", "loss (canonical scale)", "probability of the label"):
+    for wanted in (
+        "cross-entropy",
+        *NAMES[1:],
+        "Five losses",
+        "loss (canonical scale)",
+        "probability of the label",
+    ):
         assert wanted in text
 
 
@@ -128,3 +134,24 @@ def test_names_are_no_formulas(draw, curves: dict[str, Curve], tmp_path: Path) -
     odd = {name: curves[key] for key, name in names.items()}
     draw(odd, tmp_path / "odd.png", title="$^{ and more")
     assert (tmp_path / "odd.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("count", "is_direct"), [(5, True), (7, False)])
+def test_few_lines_have_their_names_beside_them_and_many_a_legend(
+    count: int, is_direct: bool, curves: dict[str, Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    made: list[Figure] = []
+    draw = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **more: (made.append(self), draw(self, *args, **more))[1]
+    )
+    names = {f"loss-{place}": curves[NAMES[place % len(NAMES)]] for place in range(count)}
+    loss_curves_figure(names, tmp_path / "figure.svg")
+    (figure,) = made
+    assert bool(figure.legends) is not is_direct
+    beside = {text.get_text(): text.get_position()[1] for text in figure.axes[1].texts}
+    assert set(beside) == (set(names) if is_direct else set())
+    heights = sorted(beside.values())
+    assert all(high - low > 0.07 for low, high in itertools.pairwise(heights))

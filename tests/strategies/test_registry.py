@@ -194,3 +194,35 @@ def test_wrong_tensors_are_refused(name: str) -> None:
         strategy.tell(asked, candidates, torch.zeros(8, 1))
     with pytest.raises(ConfigError, match=r"candidates have shape \(5, 8\), expected .* = \(8, 5\)"):
         strategy.tell(asked, candidates.T, torch.zeros(8))
+
+
+@pytest.mark.parametrize(("name", "share"), [("es_comma", 2), ("es_plus", 4)])
+def test_the_mean_is_made_of_the_parents_alone(name: str, share: int) -> None:
+    strategy = build(name, popsize=16)
+    candidates, asked = strategy.ask(start(strategy, torch.ones(6)), stream(0))
+    fitness = sphere(candidates, stream(0))
+    fitness[3] = float("nan")
+    parents = strategy.parents_of(fitness)
+    assert parents == fitness.nan_to_num(float("inf")).argsort()[: 16 // share].tolist()
+    moved = torch.full_like(candidates, 7.0)
+    moved[parents] = candidates[parents]
+    means = [strategy.mean(strategy.tell(asked, given, fitness)) for given in (candidates, moved)]
+    assert torch.equal(*means)
+    other = candidates.clone()
+    other[parents[-1]] += 1.0
+    assert not torch.equal(strategy.mean(strategy.tell(asked, other, fitness)), means[0])
+
+
+def test_parents_are_asked_again_in_their_order() -> None:
+    strategy = build("es_plus", popsize=16)
+    candidates, asked = strategy.ask(start(strategy, torch.ones(6)), stream(0))
+    fitness = sphere(candidates, stream(0))
+    following, _ = strategy.ask(strategy.tell(asked, candidates, fitness), stream(1))
+    parents = strategy.parents_of(fitness)
+    assert parents is not None
+    assert torch.equal(following[: len(parents)], candidates[parents])
+
+
+@pytest.mark.parametrize("name", ["open_es", "snes", "pycma"])
+def test_a_strategy_that_does_not_choose_has_no_parents(name: str) -> None:
+    assert build(name, popsize=8).parents_of(torch.arange(8.0)) is None

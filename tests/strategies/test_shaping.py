@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evoloss.strategies.shaping import (
+    best_places,
     centred_ranks,
     log_rank_weights,
     recombination_weights,
@@ -92,3 +93,21 @@ def test_fewer_accepted_than_parents_share_the_weight() -> None:
     raw = [math.log(3.5), math.log(3.5 / 2)]
     expected = torch.tensor([0.0, raw[1] / sum(raw), 0.0, raw[0] / sum(raw)], dtype=torch.float64)
     torch.testing.assert_close(weights, expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(vectors(anything), st.integers(1, 40))
+def test_the_best_places_are_those_with_weight(fitness: Tensor, count: int) -> None:
+    places = best_places(fitness, min(count, len(fitness)))
+    values = fitness[places].tolist()
+    assert values == sorted(values)
+    assert all(math.isfinite(value) for value in values)
+    weights = recombination_weights(fitness, min(count, len(fitness)))
+    # Equal candidates share their weights, so that more may have one than there are parents.
+    assert set(places) <= set(weights.nonzero().squeeze(1).tolist())
+    assert len(places) == min(count, int((~rejected(fitness)).sum()), len(fitness))
+
+
+def test_of_equal_candidates_the_first_is_the_better_place() -> None:
+    assert best_places(torch.tensor([2.0, 1.0, 2.0, 1.0]), 3) == [1, 3, 0]
+    assert best_places(torch.full((4,), math.inf), 2) == []

@@ -55,7 +55,7 @@ def test_curves_are_at_several_class_counts_where_that_makes_a_difference(tmp_pa
     assert list(loss_figures.curves("evolved-noise")) == ["A = 0", "A = 0.5", "A = 1"]
     loss_figures.draw("brier", tmp_path / "brier.svg")
     drawn = (tmp_path / "brier.svg").read_text(encoding="utf-8")
-    assert all(label in drawn for label in ("2 classes", "1,000 classes", "cross_entropy"))
+    assert all(label in drawn for label in ("2 classes", "1,000 classes", "cross-entropy"))
 
 
 def test_the_reference_has_the_help_of_every_command() -> None:

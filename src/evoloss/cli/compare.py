@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+import tyro
 
+from evoloss.cli.compare_datasets import compare_several, estimate_several
+from evoloss.cli.compare_file import file_of, read_settings
 from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.compare.comparison import compare
-from evoloss.compare.config import CompareConfig
+from evoloss.compare.config import CompareConfig, ComparisonSettings
 from evoloss.compare.estimate import estimate
+from evoloss.compare.joint.dataset_specs import configs_of
 from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
@@ -23,16 +29,26 @@ from evoloss.report.tables import rich_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareCommand(CompareConfig, ExecutorConfig):
+class CompareCommand(ComparisonSettings, ExecutorConfig):
     """Train classifiers with several losses over several seeds, and compare the losses.
 
     Writes results.json as runs end, and for each loss's first seed its weights, predictions, confusion matrix
     and most suspect training labels, in kept/LOSS/seed-N; the same command goes on where it was stopped, and
-    may run several times at once on one directory.
+    may run several times at once on one directory. Several data sets have a folder each there, and
+    joint.json has what they say together.
     """
 
     out: Path
-    """Directory of results.json, and of kept/ with what runs leave beside numbers."""
+    """Directory of results.json, and of kept/ with what runs leave beside numbers; of several data sets, of
+    their folders and joint.json."""
+    dataset: tuple[str, ...] = ("digits",)
+    """digits, cifar10, ... (a known name), a file (.npz, .csv, .parquet), a folder of images by class, or
+    package.module:callable; or several of these. What one data set alone needs stands behind its name:
+    wine.csv:target=quality,epochs=100 (also ignore_columns, image_size, train_labels, train_samples,
+    validation, model, batch_size, lr)."""
+    config: Path | None = None
+    """TOML file with settings of the comparison, such as dataset = ["digits", "wine.csv:target=quality"];
+    those given here win over it."""
     keep: Keep = "first"
     """Files beside the results: weights, predictions, evaluation and suspect training labels of each loss's
     first seed (first), of all reported runs (all), or none."""
@@ -50,6 +66,19 @@ class CompareCommand(CompareConfig, ExecutorConfig):
         ExecutorConfig.__post_init__(self)
         require_threads(self.threads)
 
+    def configs(self) -> list[CompareConfig]:
+        """The comparison on each data set."""
+        shared: dict[str, Any] = {}
+        if self.gpus_per_run and self.accelerator == "auto":
+            shared["accelerator"] = "cuda"  # of the workers; this machine may have none
+        return configs_of(self, self.dataset, shared)
+
+
+def defaults(arguments: Sequence[str]) -> CompareCommand:
+    """Defaults of the command line: those of the file that ``arguments`` name."""
+    path = file_of(arguments)
+    return CompareCommand(out=tyro.MISSING, config=path, **({} if path is None else read_settings(path)))
+
 
 def run(config: CompareCommand) -> int:
     """Run the comparison and print its table."""
@@ -58,9 +87,7 @@ def run(config: CompareCommand) -> int:
         torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run in the progress bar
-    settings = {entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)}
-    if config.gpus_per_run and config.accelerator == "auto":
-        settings["accelerator"] = "cuda"  # of the workers; this machine may have none
+    configs = config.configs()
 
     def say(note: str) -> None:
         console.say(f"data: {note}")
@@ -69,13 +96,27 @@ def run(config: CompareCommand) -> int:
         console.say(f"warning: {caution}")
 
     if config.dry_run:
-        for line in plan_lines(estimate(CompareConfig(**settings), config.out, say=say, warn=warn), config):
+        if len(configs) > 1:
+            lines = estimate_several(configs, config.out, config, say=say, warn=warn)
+        else:
+            lines = plan_lines(estimate(configs[0], config.out, say=say, warn=warn), config)
+        for line in lines:
             console.say(line)
         return 0
     try:
         with terminable(), _executor(config) as executor:
+            if len(configs) > 1:
+                return compare_several(
+                    configs,
+                    config.out,
+                    console,
+                    progress=not config.quiet,
+                    executor=executor,
+                    say=say,
+                    warn=warn,
+                )
             results = compare(
-                CompareConfig(**settings),
+                configs[0],
                 out=config.out,
                 progress=not config.quiet,
                 executor=executor,
@@ -83,9 +124,8 @@ def run(config: CompareCommand) -> int:
                 warn=warn,
             )
     except KeyboardInterrupt:
-        console.say(
-            f"stopped; the runs that are done are in {config.out / FILE_NAME}, and the same command goes on"
-        )
+        place = config.out / FILE_NAME if len(configs) == 1 else f"the folders of {config.out}"
+        console.say(f"stopped; the runs that are done are in {place}, and the same command goes on")
         return EXIT_INTERRUPTED
     console.print(rich_table(results))
     for line in last_lines(results, config.out, keep=config.keep):

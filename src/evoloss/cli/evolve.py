@@ -129,10 +129,16 @@ def _tell_begin(console: Terminal, command: EvolveCommand, begin: Begin) -> None
         for name in command.settings().overridden():
             console.say(f"--{name} is given and wins over what was read.")
     console.say(f"Evolving a loss for {begin.regime.text}.")
+    judging, budget = time_text(begin.plan.judging), time_text(command.seconds)
+    kept = f"{judging} of {budget} are kept for the judging"
+    if command.seconds - begin.spent < begin.plan.judging:
+        kept = (
+            f"the judging takes about {judging} more, although {time_text(begin.spent)} of {budget} are used"
+        )
     console.say(
         f"{plan.network} network from {plan.start}, {plan.popsize} candidates and {plan.groups * plan.tasks} "
         f"tasks a generation ({plan.prior}), about {time_text(begin.plan.generation)} each; "
-        f"{time_text(begin.plan.judging)} of {time_text(command.seconds)} are kept for the judging."
+        f"{kept}."
     )
     if command.noise is None and command.purpose == "noise":
         low, high = plan.task_prior.noise

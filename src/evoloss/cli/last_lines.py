@@ -20,7 +20,7 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
         out: its directory.
         keep: the runs that were to leave files: ``all``, ``first`` or ``none``.
     """
-    lines = [*_edges(results), f"written: {out / FILE_NAME}"]
+    lines = [*edge_lines(results), f"written: {out / FILE_NAME}"]
     folders = [run.kept for run in results.runs if run.kept is not None]
     if folders:
         lines += [
@@ -30,7 +30,7 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
             "suspect first) and command.txt:",
             *(f"  {out / folder}{_suspects(out / folder)}" for folder in folders),
         ]
-    lines += _without_files(results, keep)
+    lines += without_files(results, keep)
     return [*lines, f"next: evoloss report {out} --html report.html"]
 
 
@@ -41,37 +41,55 @@ def plan_lines(found: Estimate, config: ExecutorConfig) -> list[str]:
         found: the estimate.
         config: where the runs are to take place.
     """
-    workers = 1 if config.executor == "serial" else config.workers or os.cpu_count() or 1
+    return [
+        *(f"plan: {line}" for line in run_lines(found)),
+        f"plan: {time_line(found.seconds, config)} in all; nothing was written",
+    ]
+
+
+def run_lines(found: Estimate) -> list[str]:
+    """Return a line on the data, on the runs, and on the time of an epoch."""
     splits = found.dataset
     tuning = f" and {found.n_tuning:,} that choose learning rates" if found.n_tuning else ""
     more = f", and {found.n_more:,} trainings for held-out folds of suspects" if found.n_more else ""
     epochs = ", ".join(f"{one_line(name)} {value:.2g} s" for name, value in found.epoch_seconds.items())
-    beside = f" ({workers} at a time: about {duration(found.seconds / workers)})" if workers > 1 else ""
     return [
-        f"plan: {one_line(splits.name)}, {splits.n_classes} classes, {len(splits.train):,} training, "
+        f"{one_line(splits.name)}, {splits.n_classes} classes, {len(splits.train):,} training, "
         f"{len(splits.validation):,} validation and {len(splits.test):,} test samples",
-        f"plan: {found.n_runs:,} reported runs{tuning}{more}; {found.n_done:,} of them are done",
-        f"plan: an epoch here and now: {epochs}",
-        f"plan: about {duration(found.seconds)} in all{beside}; nothing was written",
+        f"{found.n_runs:,} reported runs{tuning}{more}; {found.n_done:,} of them are done",
+        f"an epoch here and now: {epochs}",
     ]
+
+
+def time_line(seconds: float, config: ExecutorConfig) -> str:
+    """Say how long runs take one after the other, and beside each other where they do."""
+    workers = 1 if config.executor == "serial" else config.workers or os.cpu_count() or 1
+    beside = f" ({workers} at a time: about {duration(seconds / workers)})" if workers > 1 else ""
+    return f"about {duration(seconds)}{beside}"
 
 
 def duration(seconds: float) -> str:
     """Return a time in words: seconds, minutes, or hours and minutes.
 
     Example:
-        >>> duration(42), duration(600), duration(7500)
-        ('42 seconds', '10 minutes', '2 hours 5 minutes')
+        >>> duration(1), duration(42), duration(600), duration(7260)
+        ('1 second', '42 seconds', '10 minutes', '2 hours 1 minute')
     """
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return _counted(max(1, round(seconds)), "second")
     minutes = round(seconds / 60)
     if minutes < 90:
-        return f"{minutes} minutes"
-    return f"{minutes // 60} hours {minutes % 60} minutes"
+        return _counted(minutes, "minute")
+    hours, left = divmod(minutes, 60)
+    return _counted(hours, "hour") + (f" {_counted(left, 'minute')}" if left else "")
 
 
-def _edges(results: Results) -> list[str]:
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def edge_lines(results: Results) -> list[str]:
+    """Warn of learning rates that were chosen at an end of their grid."""
     found = [f"{one_line(loss)} (the {edge})" for loss, edge in results.edges.items()]
     if not found:
         return []
@@ -81,7 +99,7 @@ def _edges(results: Results) -> list[str]:
     ]
 
 
-def _without_files(results: Results, keep: str) -> list[str]:
+def without_files(results: Results, keep: str) -> list[str]:
     """Say why runs left no files that were to."""
     first = {run.seed for run in results.runs[:1]}
     wanted = [run for run in results.runs if keep == "all" or (keep == "first" and run.seed in first)]

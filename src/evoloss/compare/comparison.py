@@ -13,6 +13,7 @@ import torch
 
 from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
+from evoloss.compare.joint.results import JOINT_FILE
 from evoloss.compare.keeping.command import command_of
 from evoloss.compare.keeping.files import FILES, require_own, write_files
 from evoloss.compare.keeping.folds import require_folds
@@ -78,6 +79,24 @@ def compare(
         >>> [(run.loss, run.seed) for run in results.runs]
         [('cross_entropy', 0), ('evolved-base', 0)]
     """
+    planned, here = plan(config, out=out, executor=executor, say=say, warn=warn)
+    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
+        return _run(Record(planned, out, here), executor, progress)
+
+
+def plan(
+    config: CompareConfig,
+    *,
+    out: Path | None = None,
+    executor: Executor | None = None,
+    say: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> tuple[TrainingRuns, dict[str, str]]:
+    """Check and load all that a comparison needs; arguments and errors are those of :func:`compare`.
+
+    Returns:
+        What its runs are made of, and versions and the kind of machine where they take place.
+    """
     if executor is not None and config.devices > 1:
         raise ConfigError(f"runs on {config.devices} devices need the serial executor; use devices=1")
     if out is None:
@@ -85,19 +104,22 @@ def compare(
     else:
         require_place(config, out)
     here = describe_environment() if executor is None else executor.submit(describe_environment).result()
-    planned = prepare(
-        config, versions={name: here[name] for name in ("evoloss", "torch")}, say=say, warn=warn
-    )
-    with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
-        return _run(Record(planned, out, here), executor, progress)
+    versions = {name: here[name] for name in ("evoloss", "torch")}
+    return prepare(config, versions=versions, say=say, warn=warn), here
 
 
 def require_place(config: CompareConfig, out: Path) -> None:
     """Make sure, before any work, that a comparison would replace nothing of somebody else's.
 
     Raises:
+        ConfigError: if comparisons on several data sets lie there.
         OutputError: if it would.
     """
+    if (out / JOINT_FILE).exists():
+        raise ConfigError(
+            f"{out} holds comparisons on several data sets ({JOINT_FILE}); go on with one of them in its own "
+            f"folder there, such as {out / 'DATASET'}, or choose another directory"
+        )
     require_replaceable(out, OWN_FILES)
     require_own(out, map(label_loss, config.losses), config.keep_plan)
 

@@ -16,21 +16,13 @@ from evoloss.zoo import ALIASES
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig(TrainRecipe):
-    """A comparison: the recipe shared by all runs, and what varies.
+class ComparisonSettings(TrainRecipe):
+    """All settings of a comparison but its data set: the recipe shared by all runs, and what varies.
 
     Raises:
         ConfigError: if a value is outside its range.
-
-    Example:
-        >>> config = CompareConfig(losses=("cross_entropy", "gce"), seeds=(0, 1, 2), label_noise=0.4)
-        >>> config.dataset, config.model, config.label_noise
-        ('digits', 'cnn', 0.4)
     """
 
-    dataset: str = "digits"
-    """digits, cifar10, ... (a known name), a file (.npz, .csv, .parquet), a folder of images by class, or
-    package.module:callable."""
     target: str | None = None
     """Column of the labels, where the data set is a table (.csv, .parquet)."""
     ignore_columns: tuple[str, ...] = ()
@@ -136,6 +128,24 @@ class CompareConfig(TrainRecipe):
         """Return the configuration of one run."""
         recipe = {entry.name: getattr(self, entry.name) for entry in fields(TrainRecipe)}
         return TrainConfig(**{**recipe, "lr": lr, "seed": seed})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(ComparisonSettings):
+    """A comparison on one data set.
+
+    Raises:
+        ConfigError: if a value is outside its range.
+
+    Example:
+        >>> config = CompareConfig(losses=("cross_entropy", "gce"), seeds=(0, 1, 2), label_noise=0.4)
+        >>> config.dataset, config.model, config.label_noise
+        ('digits', 'cnn', 0.4)
+    """
+
+    dataset: str = "digits"
+    """digits, cifar10, ... (a known name), a file (.npz, .csv, .parquet), a folder of images by class, or
+    package.module:callable."""
 
 
 def label_loss(spec: str) -> str:

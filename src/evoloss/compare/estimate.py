@@ -13,7 +13,7 @@ from evoloss.compare.record import describe_environment, earlier_results, settin
 from evoloss.compare.training_run import TrainingRuns, check_training
 from evoloss.compare.tuning import tuning_seeds
 from evoloss.data import Dataset
-from evoloss.sweeps.run_files import read_run, run_path
+from evoloss.sweeps.run_files import Run, read_run, run_path
 from evoloss.training import train
 
 _TIMED_EPOCHS = 2
@@ -69,25 +69,10 @@ def estimate(
     here = describe_environment()
     versions = {name: here[name] for name in ("evoloss", "torch")}
     planned = prepare(config, versions=versions, say=say, warn=warn)
-    earlier_results(out, settings(config, planned.dataset), here)
-    rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())
-    tuning = [
-        (name, planned.make(name, seed=seed, lr=rate, read_test=False))
-        for name in planned.losses
-        for rate in rates
-        for seed in seeds
-    ]
-    # Which rates tuning will choose is not known; runs at the one that is set are those without it.
-    reported = [
-        (name, planned.make(name, seed=seed, lr=config.lr))
-        for name in planned.losses
-        for seed in config.seeds
-    ]
-    left = [
-        (name, run)
-        for name, run in (*tuning, *reported)
-        if read_run(run_path(out, run), run, check_training) is None
-    ]
+    earlier_results(out, settings(planned.config, planned.dataset), here)
+    runs = planned_runs(planned)
+    left = [(name, run) for name, run in runs if read_run(run_path(out, run), run, check_training) is None]
+    n_tuning = sum(not run.config["read_test"] for _, run in runs)
     _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
     epoch_seconds = {
         name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
@@ -96,13 +81,35 @@ def estimate(
     more = with_files * config.suspects_folds
     return Estimate(
         dataset=planned.dataset,
-        n_runs=len(reported),
-        n_tuning=len(tuning),
-        n_done=len(tuning) + len(reported) - len(left),
+        n_runs=len(runs) - n_tuning,
+        n_tuning=n_tuning,
+        n_done=len(runs) - len(left),
         n_more=len(more),
         epoch_seconds=epoch_seconds,
         seconds=config.epochs * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
     )
+
+
+def planned_runs(planned: TrainingRuns) -> list[tuple[str, Run]]:
+    """Return all runs of a comparison with the names of their losses: those that tune, then the reported.
+
+    Rates that a grid is widened by are not known yet, nor are those that tuning will choose: reported runs
+    stand at the rate that is set, which is theirs without tuning.
+
+    Args:
+        planned: the comparison.
+    """
+    config, names = planned.config, list(planned.losses)
+    rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())
+    tuning = [
+        (name, planned.make(name, seed=seed, lr=rate, read_test=False))
+        for name in names
+        for rate in rates
+        for seed in seeds
+    ]
+    return tuning + [
+        (name, planned.make(name, seed=seed, lr=config.lr)) for name in names for seed in config.seeds
+    ]
 
 
 def _seconds(planned: TrainingRuns, name: str, *, epochs: int) -> float:

@@ -129,13 +129,7 @@ def summarise_losses(runs: Iterable[RunResult]) -> list[LossSummary]:
 
 def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedDifference]:
     """Compare every other loss with the baseline over the seeds that both have."""
-    groups = {name: {run.seed: run for run in group} for name, group in _by_loss(runs).items()}
-    reference = groups.pop(baseline, {})
-    pairs = {
-        name: [(group[seed], reference[seed]) for seed in sorted(group.keys() & reference.keys())]
-        for name, group in groups.items()
-    }
-    pairs = {name: couples for name, couples in pairs.items() if couples}
+    pairs = pairs_by_loss(runs, baseline)
     accuracy, best, nll, scaled = (_contrasts(pairs, value) for value in _COMPARED)
     return [
         PairedDifference(
@@ -150,6 +144,17 @@ def paired_differences(runs: Iterable[RunResult], baseline: str) -> list[PairedD
         )
         for name, couples in pairs.items()
     ]
+
+
+def pairs_by_loss(runs: Iterable[RunResult], baseline: str) -> dict[str, list[tuple[RunResult, RunResult]]]:
+    """Return for every other loss its runs beside the baseline's of equal seeds, where there are some."""
+    groups = {name: {run.seed: run for run in group} for name, group in _by_loss(runs).items()}
+    reference = groups.pop(baseline, {})
+    pairs = {
+        name: [(group[seed], reference[seed]) for seed in sorted(group.keys() & reference.keys())]
+        for name, group in groups.items()
+    }
+    return {name: couples for name, couples in pairs.items() if couples}
 
 
 _COMPARED = ("test_accuracy", "best_test_accuracy", "test_nll", "test_nll_scaled")

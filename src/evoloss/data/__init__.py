@@ -146,10 +146,7 @@ def _load_path(
     image_size: int | None,
     limits: DataLimits,
 ) -> SourceData:
-    path = expand_user(name)
-    root = data_folder(data_dir) if name and not path.exists() else None
-    if root is not None and (root / path).exists():
-        path = root / path
+    path = find_path(name, data_dir)
     ending = path.suffix.lower()
     if ending in TABLE_READERS:
         _refuse_image_size(image_size, name)
@@ -172,6 +169,37 @@ def _load_path(
         name,
         [*DATASETS, *(f"FILE{ending}" for ending in _endings()), "FOLDER", _CALLABLE],
     )
+
+
+def find_path(name: str, data_dir: Path | None = None) -> Path:
+    """Return the path of data of the user's own, in the data folder if it is there alone; it need not exist.
+
+    Args:
+        name: as the user wrote it.
+        data_dir: see :func:`load_dataset`.
+    """
+    path = expand_user(name)
+    root = data_folder(data_dir) if name and not path.exists() else None
+    return root / path if root is not None and (root / path).exists() else path
+
+
+def options_of(name_or_path: str, data_dir: Path | None = None) -> tuple[str, ...]:
+    """Return the arguments of :func:`load_dataset` that only data of this kind takes.
+
+    Args:
+        name_or_path: see :func:`load_dataset`.
+        data_dir: likewise.
+
+    Example:
+        >>> options_of("table.csv"), options_of("digits")
+        (('target', 'ignore_columns'), ())
+    """
+    if name_or_path in DATASETS:
+        return ()
+    path = find_path(name_or_path, data_dir)
+    if path.suffix.lower() in TABLE_READERS:
+        return ("target", "ignore_columns")
+    return ("image_size",) if path.is_dir() and path.suffix.lower() not in FILE_READERS else ()
 
 
 def _expected() -> str:

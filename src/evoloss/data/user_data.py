@@ -21,6 +21,7 @@ _EXPECTED = (
     "expected inputs and labels, a torch Dataset, a pair (train, test) of such, or a dict with the keys "
     "train, val and test, or x_train, y_train, x_test, y_test"
 )
+_MOST_PARTS = 6  # inputs and labels of three splits
 _NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _ARRAY_KEYS = frozenset(f"{kind}_{split}" for kind in "xy" for split in ("train", "val", "test"))
 
@@ -60,6 +61,7 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
         make = find_callable("data set", spec)
         try:
             made = make()
+            _refuse_frames(spec, made)
             parts = {name: _part(spec, name, part, limits) for name, part in _split(spec, made).items()}
         except (ConfigError, DataError):
             raise
@@ -84,6 +86,22 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
         else LabelledArrays(validation.inputs, encoded.validation),
         class_names=_class_names(train.class_names, encoded.class_names),
     )
+
+
+def _refuse_frames(spec: str, made: object, levels: int = 2) -> None:
+    """Refuse tables and columns of pandas, polars and others, whose rows and columns could mean anything."""
+    parts = list(made.values()) if isinstance(made, Mapping) else made
+    if isinstance(parts, tuple | list):
+        for part in parts[:_MOST_PARTS] if levels else ():  # a list of labels may be long
+            _refuse_frames(spec, part, levels - 1)
+    elif hasattr(made, "to_numpy"):
+        library = type(made).__module__.partition(".")[0]
+        raise DataError(
+            f"data set {spec!r} returned a {type(made).__name__} of {library}; return arrays, such as "
+            "frame.to_numpy() of the columns of inputs and column.to_numpy() of the labels; or write the "
+            "table to a .csv or .parquet file and name that with --target COLUMN, which takes care of "
+            "categories and missing values"
+        )
 
 
 def _split(spec: str, made: object) -> dict[str, Any]:

@@ -109,7 +109,14 @@ class Plan:
     judging: float
 
 
-def plan_search(config: PretrainConfig, seconds: float, pace: Pace, n_losses: int, workers: int = 1) -> Plan:
+def plan_search(
+    config: PretrainConfig,
+    seconds: float,
+    pace: Pace,
+    n_losses: int,
+    workers: int = 1,
+    finishing: float = 0.0,
+) -> Plan:
     """Choose the largest scale that has room for enough generations.
 
     Args:
@@ -118,9 +125,11 @@ def plan_search(config: PretrainConfig, seconds: float, pace: Pace, n_losses: in
         pace: of students.
         n_losses: losses that the verdict compares.
         workers: students are trained in so many processes.
+        finishing: seconds that files and figures take at the end.
 
     Raises:
-        ConfigError: if the budget is too short for a generation and the judging of the smallest scale.
+        ConfigError: if the budget is too short for a generation and the judging of the smallest scale, and
+            for what follows.
 
     Example:
         >>> plan = plan_search(PretrainConfig(fitness="learnability"), 600, Pace(0.001, 0.004), n_losses=9)
@@ -131,13 +140,13 @@ def plan_search(config: PretrainConfig, seconds: float, pace: Pace, n_losses: in
         sized = replace(config, **scale)
         generation = pace.generation(sized) / workers
         judging = _SAFETY * (pace.choosing(sized) + pace.verdict(n_losses)) / workers
-        if judging <= _LARGEST_JUDGING * seconds and WANTED * generation + judging <= seconds:
+        if judging <= _LARGEST_JUDGING * seconds and WANTED * generation + judging + finishing <= seconds:
             return Plan(sized, generation, judging)
-    if generation + judging > seconds:
-        needed = generation + judging
+    needed = generation + judging + finishing
+    if needed > seconds:
         raise ConfigError(
-            f"a budget of {time_text(seconds)} is too short for these tasks on this machine: one generation "
-            f"and the judging take about {time_text(needed)}; give --budget {max(1, round(needed * 2))}s or "
-            "more, or fewer samples or classes"
+            f"a budget of {time_text(seconds)} is too short for these tasks on this machine: one generation, "
+            f"the judging and the files take about {time_text(needed)}; give --budget "
+            f"{max(1, round(needed * 2))}s or more, or fewer samples or classes"
         )
     return Plan(sized, generation, judging)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evoloss.atomic_files import write_text
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CheckpointError
+from evoloss.errors import CheckpointError, ConfigError
 from evoloss.evolve.budget import Plan, measure_pace, plan_search
 from evoloss.evolve.card import notes_of, title_of
 from evoloss.evolve.config import EVOLVE_FILE, EvolveConfig
@@ -19,12 +19,14 @@ from evoloss.evolve.executor import CountsWorkers, Runs
 from evoloss.evolve.fresh import RIVALS, measure_fresh
 from evoloss.evolve.presets import PRESETS, config_of
 from evoloss.evolve.progress import OnProgress, Progress, Stage
+from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Regime
 from evoloss.evolve.shape import DataShape, shape_of
 from evoloss.evolve.verdict import EVOLVED, EvolveVerdict, judge
 from evoloss.own_files import Recogniser, require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
+from evoloss.pretraining.history import HISTORY_FILE, read_history
 from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES
 
 _MOST_JUDGING = 0.5  # share of the budget for the judging, where the machine turns out slower
@@ -67,11 +69,13 @@ class Begin:
         regime: what it is for.
         shape: of the data set that said so, if one did.
         plan: the search.
+        spent: seconds that the earlier part of a resumed run took.
     """
 
     regime: Regime
     shape: DataShape | None
     plan: Plan
+    spent: float = 0.0
 
 
 def evolve(
@@ -122,7 +126,7 @@ def evolve(
     regime = config.regime(shape)
     plan = _plan(config, regime, out if resume else None, runs.workers)
     if on_begin is not None:
-        on_begin(Begin(regime, shape, plan))
+        on_begin(Begin(regime, shape, plan, _spent(out) if resume else 0.0))
     with hold_directory(out, "evolve"):
         write_text(out / EVOLVE_FILE, config.to_toml())
     progress.generation_seconds = plan.generation
@@ -147,7 +151,7 @@ def _plan(config: EvolveConfig, regime: Regime, earlier: Path | None, workers: i
     made = config_of(regime, {}, config.seed)
     pace = measure_pace(made)
     if earlier is None:
-        return plan_search(made, config.seconds, pace, len(RIVALS) + 1, workers)
+        return plan_search(made, config.seconds, pace, len(RIVALS) + 1, workers, FINISHING)
     path = earlier / CONFIG_FILE
     if not path.exists():
         raise CheckpointError(f"{path} does not exist: there is nothing to resume; start without --resume")
@@ -158,8 +162,30 @@ def _plan(config: EvolveConfig, regime: Regime, earlier: Path | None, workers: i
             f"{path} belongs to a search for something else; --resume goes on with the settings of "
             f"{earlier / EVOLVE_FILE}, and --budget alone may change"
         )
-    judging = pace.choosing(before) + pace.verdict(len(RIVALS) + 1)
-    return Plan(before, pace.generation(before) / workers, judging / workers)
+    judging = (pace.choosing(before) + pace.verdict(len(RIVALS) + 1)) / workers
+    _require_time(config, earlier, judging + FINISHING)
+    return Plan(before, pace.generation(before) / workers, judging)
+
+
+def _require_time(config: EvolveConfig, earlier: Path, needed: float) -> None:
+    """Refuse a budget below that of the run when it has no room for what follows the search.
+
+    A run at its own budget may always go on: its search may have been stopped a moment before its end.
+    """
+    path = earlier / EVOLVE_FILE
+    before = EvolveConfig.from_toml(path) if path.exists() else config
+    if config.seconds < before.seconds and config.seconds < needed:
+        raise ConfigError(
+            f"a budget of {time_text(config.seconds)} is too short to end the run in {earlier}: choosing, "
+            f"judging and the files take about {time_text(needed)} after the search; leave --budget out (it "
+            f"is {before.budget}), or give more"
+        )
+
+
+def _spent(directory: Path) -> float:
+    """Seconds that the earlier part of a run took; 0 where it ended before a generation."""
+    records = read_history(directory) if (directory / HISTORY_FILE).exists() else []
+    return records[-1].seconds if records else 0.0
 
 
 def _search(

@@ -53,11 +53,14 @@ class Incumbent:
         score: its lowest consistency over the class counts, on the couples of the checks; 0 while it was not
             measured.
         generation: when it was found.
+        is_mean: whether it is the mean of the search, and not a candidate; None where a version found it that
+            did not tell.
     """
 
     params: Tensor
     score: float
     generation: int
+    is_mean: bool | None = None
 
 
 def _no_scores() -> Tensor:
@@ -146,7 +149,7 @@ class Checks:
             attempt = replace(attempt, scores=torch.cat([attempt.scores, attempt.scores.new_tensor([score])]))
         # Where nothing was measured yet, the later one is the better guess.
         if found is not None and (incumbent is None or score >= incumbent.score):
-            incumbent = Incumbent(found.clone(), score, generation)
+            incumbent = Incumbent(found.clone(), score, generation, mean_is_usable)
         return attempt, incumbent
 
     def score(self, params: Tensor) -> float:

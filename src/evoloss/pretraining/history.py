@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evoloss.atomic_files import write_text
@@ -37,6 +37,11 @@ class GenerationRecord:
         held_out_advantage: likewise of the search's mean on held-out tasks, where it was measured.
         held_out_score: what the search's mean is chosen by, on the same tasks.
         held_out_error: standard error of ``held_out_advantage`` over groups of tasks.
+        parents: places, from 0, of the candidates that the next mean is made of, best first. With the
+            strategy ``es_plus`` the first candidates of a generation are the parents of the one before, in
+            their order. None where all candidates move the mean, and in histories of version 0.3 and before.
+        parent_scores: of each parent what ``advantage_best`` is of the best, or, without students, what
+            ``consistency_best`` is; six decimals.
         attempt: from which of the run's starts, counted from 1; None in histories of version 0.3 and before.
     """
 
@@ -53,9 +58,13 @@ class GenerationRecord:
     held_out_score: float | None = None
     attempt: int | None = None
     held_out_error: float | None = None
+    parents: list[int] | None = None
+    parent_scores: list[float] | None = None
 
 
 _OPTIONAL = {name for name, hint in GenerationRecord.__annotations__.items() if "None" in hint}
+_LISTS = {name for name, hint in GenerationRecord.__annotations__.items() if "list" in hint}
+_COUNTS = {"generation", "rejected", "attempt", "parents"}
 
 
 class HistoryFile:
@@ -106,20 +115,31 @@ def history_text(records: list[GenerationRecord]) -> str:
 
 
 def _line(record: GenerationRecord) -> str:
-    return json.dumps(asdict(record), allow_nan=False) + "\n"
+    # As asdict gives it, which copies lists number by number.
+    return json.dumps(vars(record), allow_nan=False) + "\n"
 
 
 def _record(line: str, generation: int) -> GenerationRecord:
     values = parse_json(line)
     record = GenerationRecord(**values)
     for name, value in vars(record).items():
-        count = name in ("generation", "rejected", "attempt")
-        if not (type(value) in ((int,) if count else (int, float)) or (value is None and name in _OPTIONAL)):
+        if not (_holds(name, value) or (value is None and name in _OPTIONAL)):
             raise ValueError(f"line {generation} has the {name} {value!r:.40}")
+    if len(record.parents or ()) != len(record.parent_scores or ()):
+        raise ValueError(f"line {generation} has not one of parent_scores for each of its parents")
     # As it was written, to the letter; columns that came with a later version may be missing.
     if json.dumps(values, allow_nan=False) != line or record.generation != generation:
         raise ValueError(f"line {generation} is not the record of generation {generation}")
     return record
+
+
+def _holds(name: str, value: object) -> bool:
+    """Tell whether a value is a number, or a list of them where a list is wanted."""
+    if name in _LISTS and not isinstance(value, list):
+        return False
+    kinds = (int,) if name in _COUNTS else (int, float)
+    entries = value if isinstance(value, list) and name in _LISTS else [value]
+    return all(type(entry) in kinds for entry in entries)
 
 
 def _read(path: Path, count: int | None) -> list[GenerationRecord]:

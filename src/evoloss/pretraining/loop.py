@@ -193,7 +193,8 @@ class _Run:
             elites = elites.with_one_more(mean, advantages.score, generation, config.elites)
         scores = score_all(self.network, mean, self.held_out) if is_due else None
         seconds, number = time.monotonic() - self.began, self.checkpoint.attempt.number + 1
-        record = record_of(generation, seconds, number, evaluation, state, scores, advantages)
+        parents = self.strategy.parents_of(evaluation.fitness)
+        record = record_of(generation, seconds, number, evaluation, state, scores, advantages, parents)
         # The line goes to the file first: a checkpoint never knows of more generations than the history.
         if self.history is None:
             self.records.append(record)
@@ -291,9 +292,8 @@ class _Run:
         if scores and self.config.error == "dominance":
             dominance = dominance_consistency(network, params, self.held_out)
         history = list(self.records)
-        return PretrainResult.of(
-            self.config, network, params, chosen.generation, history, scores, advantage, dominance
-        )
+        chosen = replace(chosen, params=params)
+        return PretrainResult.of(self.config, network, chosen, history, scores, advantage, dominance)
 
     def _choose_elite(self) -> Incumbent | None:
         """The usable elite that does best on tasks that none of them was kept for; None if there is none."""
@@ -305,23 +305,20 @@ class _Run:
         if len(rows) > 1:
             advantages = evaluate_held_out(self.config, network, elites.params[rows], "choose", self.executor)
             best = rows[max(range(len(rows)), key=lambda at: advantages[at].score)]
-        return Incumbent(elites.params[best], float(elites.scores[best]), int(elites.generations[best]))
+        return Incumbent(elites.params[best], float(elites.scores[best]), int(elites.generations[best]), True)
 
     def _choose(self) -> Incumbent:
         """The best usable loss of the run: the one kept, the mean at the end or the last best candidate."""
         checkpoint, incumbent = self.checkpoint, self.checkpoint.incumbent
-        options = [
-            params
-            for params in (self.strategy.mean(checkpoint.state), checkpoint.best)
-            if is_usable(self.network, params)
-        ]
+        pair = ((self.strategy.mean(checkpoint.state), True), (checkpoint.best, False))
+        options = [(params, is_mean) for params, is_mean in pair if is_usable(self.network, params)]
         if not options and incumbent is None:
             raise self._no_usable_loss(checkpoint.generation, checkpoint.attempt)
         measured = (
             incumbent is not None and incumbent.score > 0
         )  # else there is nothing to compare, or nothing better
-        scores = [self.checks.score(params) if measured else 0.0 for params in options]
+        scores = [self.checks.score(params) if measured else 0.0 for params, _ in options]
         if incumbent is not None and (not options or max(scores) < incumbent.score):
             return incumbent
         best = scores.index(max(scores))
-        return Incumbent(options[best], scores[best], checkpoint.generation)
+        return Incumbent(options[best][0], scores[best], checkpoint.generation, options[best][1])

@@ -19,6 +19,7 @@ def record_of(
     state: Mapping[str, Tensor],
     scores: Mapping[int, RankingScores] | None,
     advantages: HeldOutAdvantage | None,
+    parents: list[int] | None,
 ) -> GenerationRecord:
     """Gather the record of a generation.
 
@@ -30,11 +31,13 @@ def record_of(
         state: of the strategy after it.
         scores: of the search's mean on held-out pairs by class count, where they were measured.
         advantages: of the search's mean on held-out tasks, where it was measured.
+        parents: places of the candidates that the next mean is made of, where the strategy tells.
     """
     accepted = evaluation.fitness.isfinite()
     fitness = evaluation.fitness[accepted]
     best = int(evaluation.fitness.argmin()) if len(fitness) else None
     sigma = state.get("sigma")
+    worth = evaluation.consistency if evaluation.advantage is None else evaluation.advantage
     return GenerationRecord(
         generation=generation,
         fitness_best=None if best is None else float(evaluation.fitness[best]),
@@ -51,4 +54,12 @@ def record_of(
         held_out_score=None if advantages is None else advantages.score,
         attempt=attempt,
         held_out_error=None if advantages is None else advantages.error,
+        parents=parents,
+        parent_scores=None if parents is None else _rounded(worth, parents),
     )
+
+
+def _rounded(values: Tensor, places: list[int]) -> list[float]:
+    """Some of the values, to six decimals: a history is read by people, and as long as its search."""
+    rounded: list[float] = values[places].double().round(decimals=6).tolist()
+    return rounded

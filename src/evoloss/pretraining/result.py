@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from evoloss.atomic_files import write_text
 from evoloss.fitness import RankingScores
 from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.networks import LossNetwork
 from evoloss.own_files import Recogniser, holds_json, require_replaceable
+from evoloss.pretraining.checks import Incumbent
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.evaluation.held_out_tasks import HeldOutAdvantage
 from evoloss.pretraining.evaluation.verdict import Verdict, is_settled, verdict_of
@@ -59,13 +58,15 @@ class PretrainResult:
         history: one record a generation.
         summary: ``generations``, ``popsize``, ``seconds``, ``generations_per_second``, ``evaluations``,
             ``rejected`` (candidates, over the run), ``attempts`` (starts of the search), ``kept_generation``
-            (whose loss this is), ``settled`` (whether a search by ranking orders at least 99.9 % of held-out
-            couples right at every class count; None with the learnability fitness), ``ranking_consistency``,
-            ``kendall_tau`` and ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if
-            they could not be measured), and ``scores`` by class count, with the error ``dominance`` also the
-            consistency under it. With the learnability fitness also ``learnability``: on held-out tasks
-            ``score``, and for ``short``, ``long`` and ``stretched`` tasks the ``mean`` difference
-            to cross-entropy in points of accuracy, its standard error ``se`` and the number of ``tasks``.
+            (whose loss this is), ``kept_is_mean`` (whether it is the mean of the search after that
+            generation, and not its best candidate; None if a version found it that did not tell), ``settled``
+            (whether a search by ranking orders at least 99.9 % of held-out couples right at every class
+            count; None with the learnability fitness), ``ranking_consistency``, ``kendall_tau`` and
+            ``spearman_rho`` on held-out pairs (the lowest over the class counts; None if they could not be
+            measured), and ``scores`` by class count, with the error ``dominance`` also the consistency under
+            it. With the learnability fitness also ``learnability``: on held-out tasks ``score``, and for
+            ``short``, ``long`` and ``stretched`` tasks the ``mean`` difference to cross-entropy in points of
+            accuracy, its standard error ``se`` and the number of ``tasks``.
     """
 
     loss: EvolvedLoss
@@ -78,14 +79,13 @@ class PretrainResult:
         cls,
         config: PretrainConfig,
         network: LossNetwork,
-        params: Tensor,
-        generation: int,
+        kept: Incumbent,
         history: list[GenerationRecord],
         scores: Mapping[int, RankingScores] | None,
         advantage: HeldOutAdvantage | None = None,
         dominance: Mapping[int, float] | None = None,
     ) -> PretrainResult:
-        """Gather the result of a run whose loss is that of ``generation``.
+        """Gather the result of a run whose loss is ``kept``.
 
         Raises:
             CanonicalFormError: if the parameters make no usable loss.
@@ -96,12 +96,12 @@ class PretrainResult:
         for count, share in (dominance or {}).items():
             by_count[str(count)]["dominance"] = share
         record: dict[str, Any] = {"pretraining": config.to_dict(), "scores": by_count}
-        summary = _summary(config, generation, history, by_count)
+        summary = _summary(config, kept, history, by_count)
         if advantage is not None:
             summary["learnability"] = _intervals(advantage)
             record |= {"prior": asdict(config.task_prior), "learnability": summary["learnability"]}
             record["prior"]["weight_decay"] = {str(k): v for k, v in config.task_prior.weight_decay.items()}
-        loss = EvolvedLoss(network, params, record=record)
+        loss = EvolvedLoss(network, kept.params, record=record)
         return cls(loss, config, history, summary)
 
     @property
@@ -142,7 +142,7 @@ def _intervals(advantage: HeldOutAdvantage) -> dict[str, Any]:
 
 def _summary(
     config: PretrainConfig,
-    generation: int,
+    kept: Incumbent,
     history: list[GenerationRecord],
     by_count: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
@@ -159,7 +159,8 @@ def _summary(
         "evaluations": len(history) * config.popsize,
         "rejected": sum(record.rejected for record in history),
         "attempts": history[-1].attempt if history else 1,
-        "kept_generation": generation,
+        "kept_generation": kept.generation,
+        "kept_is_mean": kept.is_mean,
         "settled": is_settled(config, by_count),
         "ranking_consistency": lowest["consistency"],
         "kendall_tau": lowest["kendall_tau"],

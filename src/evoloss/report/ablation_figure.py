@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 STEMS = ("convergence", "differences")
 PANEL = 5  # variants in one panel of curves, the baseline among them; more cannot be told apart
 _FLOOR = 1e-4  # share of couples in the wrong order; a perfect score is drawn here
+_UNCLEAR = "0.55"  # what is not distinguishable from 0 has no colour
+_LONGEST = 70  # letters of a name
+Name = Callable[[str, str | None], str]
+"""The name of a variant, or where a second one is given, of the difference to it."""
 _UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
@@ -83,7 +87,7 @@ def draw_convergence(
         axes.axhline(max(1 - ablation.target, _FLOOR), color="0.6", linewidth=0.8, linestyle="--")
         axes.set(yscale="log")
         axes.grid(alpha=0.25)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid.flat[len(chosen) :]:
         axes.set_visible(False)
@@ -95,8 +99,17 @@ def draw_convergence(
     return figure
 
 
-def draw_differences(ablation: Ablation, title: str = "") -> Figure:
-    """Paired differences of both endpoints with 95 % intervals, corrected as p is; full marks differ."""
+def draw_differences(ablation: Ablation, title: str = "", name: Name | None = None) -> Figure:
+    """Paired differences of both endpoints with 95 % intervals, corrected as p is.
+
+    What is distinguishable from 0 has a colour and a full mark.
+
+    Args:
+        ablation: with comparisons.
+        title: above the figure.
+        name: of a variant, or of its difference to another, for people.
+    """
+    name = name or _as_written
     rows = ablation.comparisons
     figure = _figure(10.5, 1.4 + 0.27 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -105,22 +118,22 @@ def draw_differences(ablation: Ablation, title: str = "") -> Figure:
         _draw_effect(right, row, entry.final, 100.0)
     labels = [
         figure_text(
-            entry.variant if entry.reference == ablation.baseline else f"{entry.variant} - {entry.reference}"
+            name(entry.variant, None if entry.reference == ablation.baseline else entry.reference), _LONGEST
         )
         for entry in rows
     ]
-    left.set_yticks(range(len(rows)), labels, fontsize=8)
+    left.set_yticks(range(len(rows)), labels, fontsize=9)
     left.set_ylim(len(rows) - 0.5, -0.5)
     for axes in (left, right):
         axes.axvline(0, color="0.4", linewidth=1)
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
-    left.set_xlabel(f"generations to {ablation.target:g}: below 0 is faster", fontsize=9)
-    right.set_xlabel("final consistency, percentage points: above 0 is better", fontsize=9)
+    left.set_xlabel(f"generations to {ablation.target:g}\nbelow 0 is faster", fontsize=10)
+    right.set_xlabel("final consistency, percentage points\nabove 0 is better", fontsize=10)
     said = (
-        f"minus {figure_text(ablation.baseline)} unless said otherwise; 95 % interval, "
-        "full marks: p < 0.05, both after Holm"
+        f"difference to {figure_text(name(ablation.baseline, None))} unless said otherwise; 95 % interval, "
+        "coloured: p < 0.05, both after Holm"
     )
     figure.suptitle(f"{title}; {said}" if title else said, fontsize=10)
     return figure
@@ -147,17 +160,27 @@ def draw_band(axes: Axes, runs: Sequence[AblationRun], label: str, index: int) -
     colour, line = COLOURS[index % len(COLOURS)], LINES[index // len(COLOURS) % len(LINES)]
     axes.fill_between(at[: len(columns)], low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(
-        at[: len(columns)], middle, color=colour, linestyle=line, linewidth=1.6, label=figure_text(label)
+        at[: len(columns)],
+        middle,
+        color=colour,
+        linestyle=line,
+        linewidth=1.6,
+        label=figure_text(label, _LONGEST),
     )
+
+
+def _as_written(variant: str, less: str | None) -> str:
+    return variant if less is None else f"{variant} − {less}"
 
 
 def _draw_effect(axes: Axes, row: int, effect: Effect, scale: float) -> None:
     clear = effect.p_holm is not None and effect.p_holm < 0.05
     low, high = effect.ci_low_holm, effect.ci_high_holm
+    colour = COLOURS[0] if clear else _UNCLEAR
     if low is not None and high is not None:
-        axes.hlines(row, scale * low, scale * high, color=COLOURS[0], linewidth=1.6)
-    face = COLOURS[0] if clear else "white"
-    axes.plot(scale * effect.mean_difference, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=5)
+        axes.hlines(row, scale * low, scale * high, color=colour, linewidth=1.6)
+    face = colour if clear else "white"
+    axes.plot(scale * effect.mean_difference, row, "o", color=colour, markerfacecolor=face, markersize=5)
 
 
 def _panels(names: list[str], baseline: str) -> list[list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.report.direct_labels import label_ends
 from evoloss.safe_text import figure_text
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from evoloss.diagnostics import Curve
 
 BASELINE = "cross_entropy"
-"""The curve of this name is drawn in black and dashed, in every figure."""
+"""The curve of this name is drawn in black and dashed, in every figure, as cross-entropy."""
 
 # Okabe and Ito's palette, told apart under every common colour blindness, less black (the baseline's) and
 # yellow (too pale on white); line styles change where the colours start again.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _LINES = ("-", "-.", ":")
 _RIVAL = ", contradicted by one class"
+_MOST_DIRECT, _LONGEST_DIRECT = 6, 34  # names at the ends of their lines; more, or longer ones, in a legend
 _LEGEND_WIDTH = 125  # letters in a line of the legend; a handle takes about seven
 _FORMATS = (".pdf", ".png", ".svg")
 
@@ -79,7 +81,7 @@ def loss_curves_figure(
     margin = 0.05 * (max(inside) - min(inside)) or 1.0
     linear.set_ylim(min(inside) - margin, max(inside) + margin)
     linear.set_ylabel("loss (canonical scale)" if canonical else "loss")
-    _finish(figure, linear, path)
+    _finish(figure, linear, logarithmic, path)
 
 
 def gradient_profiles_figure(
@@ -121,11 +123,12 @@ def gradient_profiles_figure(
     # Near p_y = 1 every gradient goes to 0, which the left panel shows; the right one is about p_y near 0.
     left = _finite(x for c in drawn.values() for p, x in zip(c.p, c.gradient, strict=True) if p < 0.5)
     positive = [x for x in left if x > 0] or [1.0]
-    logarithmic.set_ylim(max(min(positive), 1e-12) / 3, max(positive) * 3)
+    # At least a decade below the largest, so that ticks are powers of ten.
+    logarithmic.set_ylim(min(max(min(positive), 1e-12), max(positive) / 10) / 3, max(positive) * 3)
     linear.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     scale = "\n(canonical scale)" if canonical else ""
     linear.set_ylabel(rf"pull on the logit, $-\partial L/\partial z_y${scale}")
-    _finish(figure, linear, path)
+    _finish(figure, linear, logarithmic, path)
 
 
 def _two_panels(curves: Mapping[str, Curve], path: Path, title: str) -> tuple[Figure, tuple[Axes, Axes]]:
@@ -144,6 +147,8 @@ def _two_panels(curves: Mapping[str, Curve], path: Path, title: str) -> tuple[Fi
     linear, logarithmic = figure.subplots(1, 2)
     linear.set_title("linear in $p_y$", fontsize="medium")
     logarithmic.set_xscale("log")
+    # From right to wrong, so that lines end apart from each other, beside their names.
+    logarithmic.invert_xaxis()
     logarithmic.set_title("logarithmic in $p_y$: confident mistakes", fontsize="medium")
     return figure, (linear, logarithmic)
 
@@ -152,29 +157,46 @@ def _draw(axes: Axes, curves: Mapping[str, Curve], values: Callable[[Curve], tup
     position = 0
     for name, curve in curves.items():
         if name.endswith(_RIVAL):
-            own = figure_text(name[: -len(_RIVAL)])
+            own = _shown(name[: -len(_RIVAL)])
             colour = next(line.get_color() for line in axes.lines if line.get_label() == own)
-            axes.plot(
-                curve.p, values(curve), label=figure_text(name), color=colour, linestyle=":", linewidth=2.0
-            )
+            axes.plot(curve.p, values(curve), label=_shown(name), color=colour, linestyle=":", linewidth=2.0)
             continue
         style = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
         if name != BASELINE:
             line = _LINES[position // len(_COLOURS) % len(_LINES)]
             style = {"color": _COLOURS[position % len(_COLOURS)], "linestyle": line, "linewidth": 2.0}
             position += 1
-        axes.plot(curve.p, values(curve), label=figure_text(name), **style)  # type: ignore[arg-type]
+        axes.plot(curve.p, values(curve), label=_shown(name), **style)  # type: ignore[arg-type]
     axes.set_xlabel("probability of the label, $p_y$")
     axes.grid(visible=True, color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _finish(figure: Figure, with_labels: Axes, path: Path) -> None:
-    import matplotlib
+def _shown(name: str) -> str:
+    return "cross-entropy" if name == BASELINE else figure_text(name)
 
-    handles, labels = with_labels.get_legend_handles_labels()
+
+def _name_lines(figure: Figure, linear: Axes, logarithmic: Axes) -> None:
+    """Name the lines at their ends on the right, or in a legend where they are many."""
+    handles, labels = linear.get_legend_handles_labels()
+    named = [line for line in logarithmic.lines if line.get_label() in labels]
+    # Points go from a small p to a large one, and the axis the other way.
+    ends = [float(np.asarray(line.get_ydata())[0]) for line in named]
+    is_short = len(labels) <= _MOST_DIRECT and max(map(len, labels)) <= _LONGEST_DIRECT
+    if is_short and all(np.isfinite(ends)):
+        texts = [
+            (end, str(line.get_label()), line.get_color()) for end, line in zip(ends, named, strict=True)
+        ]
+        label_ends(logarithmic, texts, fontsize="medium", gap=0.08)
+        return
     columns = max(1, min(len(labels), 6, _LEGEND_WIDTH // (max(map(len, labels)) + 7)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def _finish(figure: Figure, linear: Axes, logarithmic: Axes, path: Path) -> None:
+    import matplotlib
+
+    _name_lines(figure, linear, logarithmic)
     buffer = io.BytesIO()
     # Without the date, the version of the software and random ids, equal curves make equal files.
     metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

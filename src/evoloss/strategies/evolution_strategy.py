@@ -19,7 +19,7 @@ from evoloss.mutation import Gaussian, Mutation
 from evoloss.strategies.checks import require_popsize, require_positive, require_start, require_told
 from evoloss.strategies.mutation_state import nested, sample_noise
 from evoloss.strategies.protocol import StrategyState
-from evoloss.strategies.shaping import recombination_weights
+from evoloss.strategies.shaping import best_places, recombination_weights
 
 StepControl = Literal["csa", "self", "none"]
 
@@ -68,6 +68,11 @@ class EvolutionStrategy:
             known = ", ".join(get_args(StepControl))
             raise ConfigError(f"step_control must be one of {known}, got {self.step_control!r}")
 
+    @property
+    def n_parents(self) -> int:
+        """Number of candidates that enter the mean."""
+        return self.parents or max(1, self.popsize // 2)
+
     def init(self, mean: Tensor, generator: torch.Generator) -> StrategyState:
         """Start at ``mean``, shape ``(n_params,)``."""
         require_start(mean)
@@ -96,7 +101,7 @@ class EvolutionStrategy:
     def tell(self, state: StrategyState, candidates: Tensor, fitness: Tensor) -> StrategyState:
         """Move the mean towards the best candidates and adapt the step size."""
         require_told(candidates, fitness, self.popsize, state["mean"].numel())
-        weights = recombination_weights(fitness, self.parents or max(1, self.popsize // 2))
+        weights = recombination_weights(fitness, self.n_parents)
         chosen = weights.nonzero().squeeze(1)
         if len(chosen) == 0:
             return dict(state)
@@ -110,6 +115,10 @@ class EvolutionStrategy:
         if self.step_control == "self":
             after["sigma"] = (weights[chosen] @ state["candidate_sigma"][chosen].log()).exp()
         return after
+
+    def parents_of(self, fitness: Tensor) -> list[int]:
+        """Return the places of the candidates that enter the mean, best first."""
+        return best_places(fitness, self.n_parents)
 
     def mean(self, state: StrategyState) -> Tensor:
         """Return the mean of the search distribution, shape ``(n_params,)``."""

@@ -120,6 +120,9 @@ class OpenES:
             "square": square,
         }
 
+    def parents_of(self, fitness: Tensor) -> None:
+        """Return None: all candidates move the mean, those below the middle rank away from them."""
+
     def mean(self, state: StrategyState) -> Tensor:
         """Return the mean of the search distribution, shape ``(n_params,)``."""
         return state["mean"]

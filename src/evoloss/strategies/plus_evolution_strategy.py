@@ -17,7 +17,7 @@ from evoloss.mutation import Gaussian, Mutation
 from evoloss.strategies.checks import require_popsize, require_positive, require_start, require_told
 from evoloss.strategies.mutation_state import nested, sample_noise
 from evoloss.strategies.protocol import StrategyState
-from evoloss.strategies.shaping import recombination_weights, rejected
+from evoloss.strategies.shaping import best_places, recombination_weights, rejected
 
 DAMPING = 2.0
 
@@ -98,24 +98,25 @@ class PlusEvolutionStrategy:
         fewer parents until there are enough again.
         """
         require_told(candidates, fitness, self.popsize, state["mean"].numel())
-        out = rejected(fitness)
-        if bool(out.all()):
+        if bool(rejected(fitness).all()):
             return dict(state)
         weights = recombination_weights(fitness, self.n_parents)
         chosen = weights.nonzero().squeeze(1)
         start = state["mean"].double()
         move = weights[chosen] @ (candidates[chosen].double() - start)
-        order = torch.where(out, float("inf"), fitness.double()).argsort(stable=True)
-        survivors = order[: min(self.n_parents, int((~out).sum()))]
         after = {
             **state,
             "mean": (start + move).to(state["mean"].dtype),
-            "parents": candidates[survivors].to(state["mean"].dtype),
+            "parents": candidates[self.parents_of(fitness)].to(state["mean"].dtype),
         }
         if len(state["parents"]) > 0:
             after["success"] = 0.7 * state["success"] + 0.3 * success(fitness, len(state["parents"]))
             after["sigma"] = state["sigma"] * (after["success"] / DAMPING).exp()
         return after
+
+    def parents_of(self, fitness: Tensor) -> list[int]:
+        """Return the places of the survivors, best first, as the next generation's first rows have them."""
+        return best_places(fitness, self.n_parents)
 
     def mean(self, state: StrategyState) -> Tensor:
         """Return the weighted average of the parents, shape ``(n_params,)``."""

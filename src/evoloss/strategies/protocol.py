@@ -37,6 +37,14 @@ class Strategy(Protocol):
         """Learn from ``fitness``, shape ``(popsize,)``, smaller is better; ``state`` as ask returned it."""
         ...
 
+    def parents_of(self, fitness: Tensor) -> list[int] | None:
+        """Return the places of the candidates that become parents by ``fitness``, best first.
+
+        Of all that were asked for, so that who survives from the generation before can be a parent again.
+        None where all candidates move the mean, or the strategy does not tell which do.
+        """
+        ...
+
     def mean(self, state: StrategyState) -> Tensor:
         """Return the current best guess, shape ``(n_params,)``."""
         ...

@@ -99,6 +99,9 @@ class PyCMA:
         live.digest = _digest(after)
         return after
 
+    def parents_of(self, fitness: Tensor) -> None:
+        """Return None: pycma weighs the candidates itself."""
+
     def mean(self, state: StrategyState) -> Tensor:
         """Return the mean of the search distribution, shape ``(n_params,)``."""
         mean = np.asarray(self._live(state).optimiser.mean, dtype=np.float64)

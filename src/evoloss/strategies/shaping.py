@@ -50,6 +50,22 @@ def centred_ranks(fitness: Tensor) -> Tensor:
     return utilities_by_rank(fitness, torch.linspace(0.5, -0.5, len(fitness), dtype=torch.float64))
 
 
+def best_places(fitness: Tensor, count: int) -> list[int]:
+    """Places of the best candidates, best first; of equal ones the first, and no rejected one.
+
+    Args:
+        fitness: smaller is better, shape ``(popsize,)``; infinite or NaN means rejected.
+        count: so many at most.
+
+    Example:
+        >>> best_places(torch.tensor([0.3, 0.1, float("inf"), 0.2]), 2)
+        [1, 3]
+    """
+    values = fitness.tolist()
+    accepted = [place for place, value in enumerate(values) if math.isfinite(value)]
+    return sorted(accepted, key=values.__getitem__)[:count]
+
+
 def log_rank_weights(popsize: int, parents: int) -> Tensor:
     r"""Weights of the ranks, :math:`w_i \propto \log(\mu + 1/2) - \log i` up to ``i = parents``, zero beyond.
 

@@ -96,6 +96,9 @@ class SNES:
             "sigma": sigma * change.clamp(-1.0, 1.0).exp(),
         }
 
+    def parents_of(self, fitness: Tensor) -> None:
+        """Return None: all candidates move the mean, those of low utility away from them."""
+
     def mean(self, state: StrategyState) -> Tensor:
         """Return the mean of the search distribution, shape ``(n_params,)``."""
         return state["mean"]

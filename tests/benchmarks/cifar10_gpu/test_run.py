@@ -28,7 +28,7 @@ def _parsed(**settings) -> CompareCommand:
 @pytest.mark.parametrize("model", get_args(Model))
 def test_each_condition_is_a_comparison_that_the_command_line_takes(condition: Name, model: Model) -> None:
     parsed = _parsed(condition=condition, model=model)
-    assert (parsed.dataset, parsed.model, parsed.precision) == ("cifar10", model, "bf16-mixed")
+    assert (parsed.dataset, parsed.model, parsed.precision) == (("cifar10",), model, "bf16-mixed")
     assert parsed.validation * 50_000 == 5000
     assert parsed.tune_lr
     assert parsed.executor == "processes"

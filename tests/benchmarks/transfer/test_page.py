@@ -77,6 +77,24 @@ def test_page_and_figure(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "figures/map.png").stat().st_size > 5000
 
 
+def test_only_what_is_significant_has_a_colour(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    made: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **more: made.append(self))
+    results = load(folder)
+    draw(results, tmp_path / "map.png")
+    (image,) = made[0].axes[0].images
+    cells = differences(results, "accuracy")
+    for row, drawn in zip(cells.values(), image.get_array(), strict=True):
+        shown = [row[name].mean if name in row and row[name].significant else 0.0 for name in results]
+        assert drawn.filled(0.0).tolist() == pytest.approx(shown)
+    texts = {text.get_text() for text in made[0].axes[0].texts}
+    assert texts == {f"{c.mean:+.1f}".replace("-", "−") for row in cells.values() for c in row.values()}
+
+
 def test_a_page_without_results(tmp_path: Path) -> None:
     text = page(load(tmp_path)).render()
     assert "No condition has been run yet." in text

@@ -36,7 +36,7 @@ def test_the_command_makes_the_same_comparison() -> None:
     command = command_of(make_results(config={**settings, "class_names": ["a"], "own_data": True}))
     words = shlex.split(command)
     assert words[:2] == ["evoloss", "compare"]
-    again = parse(CompareCommand, words[2:])
+    (again,) = parse(CompareCommand, words[2:]).configs()
     assert {entry.name: getattr(again, entry.name) for entry in fields(CompareConfig)} == {
         entry.name: getattr(config, entry.name) for entry in fields(CompareConfig)
     }

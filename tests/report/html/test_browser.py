@@ -271,20 +271,51 @@ def test_without_scripts_the_tables_are_there(browser: Any, page: Path) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_search_has_a_page_too(browser: Any, tmp_path: Path, width: int) -> None:
+@pytest.fixture(scope="module")
+def search_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from evoloss import PretrainConfig, pretrain
 
+    folder = tmp_path_factory.mktemp("search")
     config = PretrainConfig(
-        generations=4, popsize=4, pairs=32, classes=(3,), eval_every=2, network="monotone"
+        generations=4, popsize=8, pairs=32, classes=(3,), eval_every=2, network="monotone", strategy="es_plus"
     )
-    pretrain(config).save(tmp_path / "mine")
-    write_report([tmp_path / "mine"], tmp_path / "search.html")
-    opened = Visit(browser, tmp_path / "search.html", width)
+    pretrain(config).save(folder / "mine")
+    write_report([folder / "mine"], folder / "search.html")
+    return folder / "search.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_search_has_a_page_too(browser: Any, search_page: Path, width: int, scheme: str) -> None:
+    opened = Visit(browser, search_page, width, scheme)
+    for closed in opened.page.locator("details").all():
+        closed.locator("summary").click()
     assert opened.said == []
     assert opened.connections() == []
     assert opened.evaluate("document.documentElement.scrollWidth") == width
     opened.changes(
         "r0-shapes", opened.page.locator("#r0-shapes").get_by_role("checkbox", name="mine").uncheck
     )
+    opened.context.close()
+
+
+def test_the_lineage_can_be_read_without_eyes_and_without_a_mouse(browser: Any, search_page: Path) -> None:
+    opened = Visit(browser, search_page)
+    lineage = opened.page.get_by_role("region", name="Lineage: what the loss descends from")
+    figure = lineage.get_by_role("group", name="Line of descent")
+    assert "parents of each generation" in figure.locator("svg").get_attribute("aria-label")
+    parents = figure.get_by_role("checkbox", name="parents, on what their generation saw")
+    parents.focus()
+    opened.changes("r0-descent", lambda: opened.page.keyboard.press("Space"))
+    assert not parents.is_checked()
+    lineage.locator("summary").focus()
+    opened.page.keyboard.press("Enter")
+    twin = json.loads(search_page.with_suffix(".json").read_text())["reports"][0]["lineage"]
+    rows = lineage.locator("details tbody tr")
+    assert rows.count() == len(twin["generations"]["rows"]) == twin["generations"]["rows"][-1][0]
+    assert rows.first.locator("td").nth(1).inner_text() == twin["generations"]["rows"][0][1]
+    with opened.page.expect_download() as download:
+        opened.page.get_by_role("button", name="Line of descent (CSV)").click()
+    saved = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert [row["parents"] for row in saved] == [row[1] for row in twin["generations"]["rows"]]
     opened.context.close()

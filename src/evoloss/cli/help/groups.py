@@ -10,6 +10,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "which loss is best on your own table, three seeds each",
         ),
         (
+            "evoloss compare --out several --dataset digits wine.csv:target=quality my.npz --model mlp "
+            "--losses cross_entropy adaptive",
+            "the same on several data sets, with a table of all",
+        ),
+        (
             "evoloss compare --out noisy --label-noise 0.4 --losses cross_entropy evolved-noise",
             "what a loss gives where 40 % of the labels are wrong, on digits",
         ),
@@ -47,7 +52,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "compare": {
         "What is compared": (
             *("out", "dataset", "target", "ignore-columns", "model", "backbone", "pretrained"),
-            *("losses", "seeds", "baseline"),
+            *("losses", "seeds", "baseline", "config"),
         ),
         "Learning rate": ("lr", "tune-lr", "lr-grid", "widen-lr-grid", "tune-seeds"),
         "Training": (

@@ -49,10 +49,24 @@ def folder_of(loss: str, seed: int) -> str:
         >>> folder_of("gce:q=0.5", 3)
         'kept/gce_q=0.5-8f6ef1/seed-3'
     """
-    safe = _UNSAFE.sub("_", loss.lower())[:_LONGEST]
-    if safe != loss or not (safe[0].isalnum() or safe[0] == "_"):
-        safe = f"{safe.lstrip('.=,+-') or 'loss'}-{hashlib.sha256(loss.encode()).hexdigest()[:6]}"
-    return f"{FOLDER}/{safe}/seed-{seed}"
+    return f"{FOLDER}/{safe_name(loss, 'loss')}/seed-{seed}"
+
+
+def safe_name(name: str, fallback: str) -> str:
+    """Return a name as one that every file system takes, with a hash of it where it had to be changed.
+
+    Args:
+        name: not empty.
+        fallback: what stands before the hash where nothing of the name is left.
+
+    Example:
+        >>> safe_name("wine", "data"), safe_name("My wines", "data")
+        ('wine', 'my_wines-4388ea')
+    """
+    safe = _UNSAFE.sub("_", name.lower())[:_LONGEST]
+    if safe == name and (safe[0].isalnum() or safe[0] == "_"):
+        return safe
+    return f"{safe.lstrip('.=,+-') or fallback}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def is_folder(place: str) -> bool:

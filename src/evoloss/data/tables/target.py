@@ -41,8 +41,8 @@ def require_target(path: Path, target: str | None, names: Sequence[str]) -> str:
     """
     if target is None:
         raise ConfigError(
-            f"{path} is a table; name the column of its labels with --target COLUMN (target=...). Its "
-            f"columns: {listed(names, 30)}"
+            f"{path} is a table; name the column of its labels with --target COLUMN (target=...), or behind "
+            f"its name, {path.name}:target=COLUMN. Its columns: {listed(names, 30)}"
         )
     if target not in names:
         raise UnknownNameError(

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evoloss.compare.joint.results import JOINT_FILE, JointResults, holds_several
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.report.html.comparison import comparison_section
+from evoloss.report.html.joint.section import joint_section
 from evoloss.report.html.page import Section, require_page, twin_path, write_page
 from evoloss.report.html.search import is_search, search_section
 from evoloss.report.html.stored import read_stored
@@ -24,7 +26,8 @@ def write_report(
     """Write the page of comparisons and searches, and its JSON twin.
 
     Args:
-        paths: directories that ``evoloss compare`` or ``evoloss pretrain`` wrote, or results files.
+        paths: directories that ``evoloss compare`` or ``evoloss pretrain`` wrote, or results files; one of
+            several data sets gives a part on all, and one on each.
         page: the HTML file; the JSON file beside it has the same stem.
         shapes: losses whose shape is drawn although results hold their names alone: by that name, what
             :func:`~evoloss.make_loss` takes.
@@ -41,7 +44,7 @@ def write_report(
         EvolossError: if a directory cannot be read.
     """
     require_page(page)
-    sections = [_section(path, shapes or {}) for path in paths]
+    sections = [section for path in paths for section in _sections(path, shapes or {})]
     _require_in_results(shapes or {}, sections)
     write_page(sections, page)
     return [section.numbers for section in sections], [page, twin_path(page)]
@@ -58,6 +61,17 @@ def _require_in_results(shapes: Mapping[str, str], sections: Sequence[Section]) 
     for name in shapes:
         if name not in known:
             raise UnknownNameError.among("loss in these results with the name", name, known)
+
+
+def _sections(path: Path, shapes: Mapping[str, str]) -> list[Section]:
+    """The parts of a page on a directory: one, or that of all data sets and one for each."""
+    if not holds_several(path) or is_search(path):
+        return [_section(path, shapes)]
+    joint = JointResults.read(path)
+    file = path / JOINT_FILE
+    written = _date(file) if file.exists() else ""
+    whole = Section(numbers=joint_section(joint, name=real_path(path).name, written=written))
+    return [whole, *(_section(path / folder, shapes) for folder in joint.comparisons)]
 
 
 def _section(path: Path, shapes: Mapping[str, str]) -> Section:

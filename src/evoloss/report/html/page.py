@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -21,12 +21,13 @@ from evoloss._version import __version__
 from evoloss.atomic_files import write_text
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.own_files import holds_json, holds_line, require_replaceable
-from evoloss.report.html.chart_parts import COLOURS, DASHES
-from evoloss.report.html.columns import as_csv
+from evoloss.report.html.chart_parts import COLOURS, DASHES, Chart
+from evoloss.report.html.columns import Numbers, as_csv
 from evoloss.report.html.comparison_charts import comparison_charts
-from evoloss.report.html.search_charts import search_charts
+from evoloss.report.html.joint.view import joint_charts, joint_view
+from evoloss.report.html.search import search_charts, search_view
 from evoloss.report.html.stored import StoredRun
-from evoloss.report.html.view import comparison_view, losses_csv, number, settings_of
+from evoloss.report.html.view import comparison_view, losses_csv, number
 from evoloss.safe_text import paragraphs
 
 SCHEMA = 1
@@ -39,10 +40,10 @@ _TEMPLATES = "templates"
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Part of a page: a comparison or a search.
+    """Part of a page: a comparison, several data sets together, or a search.
 
     Attributes:
-        numbers: JSON values, by ``comparison_section`` or ``search_section``.
+        numbers: JSON values, by ``comparison_section``, ``joint_section`` or ``search_section``.
         stored: what a comparison kept, for thumbnails.
     """
 
@@ -104,24 +105,23 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
     """
     charts, by_name, csv_files, reports = [], {}, {}, []
     for place, section in enumerate(sections):
-        prefix, is_search = f"r{place}", section.numbers["kind"] == "search"
-        made = search_charts(section.numbers) if is_search else comparison_charts(section.numbers)
-        made = [{**chart, "id": f"{prefix}-{chart['name']}", "report": place} for chart in made]
+        prefix, kind = f"r{place}", section.numbers["kind"]
+        made = [
+            {**chart, "id": f"{prefix}-{chart['name']}", "report": place}
+            for chart in _CHARTS[kind](section.numbers)
+        ]
         charts += made
         by_name[prefix] = {chart["name"]: chart for chart in made}
-        if is_search:
-            reports.append({**section.numbers, "settings": settings_of(section.numbers["config"])})
-            csv_files[f"{prefix}-csv"] = as_csv(section.numbers["convergence"])
-        else:
-            reports.append(comparison_view(section.numbers, section.stored))
-            csv_files[f"{prefix}-csv"] = as_csv(losses_csv(section.numbers))  # type: ignore[arg-type]
+        report, tables = _view(section)
+        reports.append(report)
+        csv_files.update({f"{prefix}-{name}": as_csv(table) for name, table in tables.items()})
     script = _part("page.js")
     text: str = (
         _environment()
         .get_template("page.html.jinja")
         .render(
             version=__version__,
-            title=reports[0]["title"] if len(reports) == 1 else f"{len(reports)} reports",
+            title=_title(reports),
             css=_part("page.css"),
             script=script,
             library=library(),
@@ -136,6 +136,32 @@ def render(sections: Sequence[Section], *, stem: str = "report") -> str:
         )
     )
     return text
+
+
+_CHARTS: dict[str, Callable[[Mapping[str, Any]], list[Chart]]] = {
+    "comparison": comparison_charts,
+    "joint": joint_charts,
+    "search": search_charts,
+}
+"""Functions that make the charts of a part, by its kind."""
+
+
+def _view(section: Section) -> tuple[dict[str, Any], dict[str, Numbers]]:
+    """Words and cells of a part for its template, and by name the tables that can be downloaded."""
+    said = section.numbers
+    if said["kind"] == "search":
+        return search_view(said), {"csv": said["convergence"], "lineage-csv": said["lineage"]["generations"]}
+    if said["kind"] == "joint":
+        return joint_view(said), {"csv": said["differences"]}
+    return comparison_view(said, section.stored), {"csv": losses_csv(said)}
+
+
+def _title(reports: Sequence[Mapping[str, Any]]) -> str:
+    """The title of the page: that of its only part, or of the data sets whose reports all others are."""
+    several = [report for report in reports if report["kind"] == "joint"]
+    if len(reports) == 1 or (len(several) == 1 and len(reports) == 1 + len(reports[0].get("datasets", ()))):
+        return str(reports[0]["title"])
+    return f"{len(reports)} reports"
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evoloss.report.html.columns import Cell, numbers
+from evoloss.report.html.columns import Cell, Numbers, numbers
 from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.verdict import signed
 from evoloss.safe_text import one_line
@@ -81,7 +81,7 @@ def comparison_view(section: Mapping[str, Any], stored: Sequence[StoredRun]) -> 
     }
 
 
-def losses_csv(section: Mapping[str, Any]) -> dict[str, Any]:
+def losses_csv(section: Mapping[str, Any]) -> Numbers:
     """The records of losses as columns, for a spreadsheet."""
     records = section["losses"]
     own = [name for name in (records[0] if records else {}) if name != "difference"]
@@ -90,7 +90,7 @@ def losses_csv(section: Mapping[str, Any]) -> dict[str, Any]:
         [*(record[name] for name in own), *((record["difference"] or {}).get(name) for name in names)]
         for record in records
     ]
-    return dict(numbers([*own, *names], rows))
+    return numbers([*own, *names], rows)
 
 
 def settings_of(config: Mapping[str, Any] | None) -> list[tuple[str, str]]:

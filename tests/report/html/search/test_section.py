@@ -11,8 +11,7 @@ from evoloss import PretrainConfig, pretrain
 from evoloss.errors import CheckpointError, ConfigError, ResultsError
 from evoloss.report.html import write_report
 from evoloss.report.html.page import Section, render
-from evoloss.report.html.search import is_search, search_section
-from evoloss.report.html.search_charts import search_charts
+from evoloss.report.html.search import is_search, search_charts, search_section
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from evoloss.pretraining.history import HISTORY_FILE, GenerationRecord, read_his
 from evoloss.pretraining.result import CONFIG_FILE, SUMMARY_FILE
 from evoloss.regular_files import read_regular_text
 from evoloss.report.html.columns import Cell, Numbers, numbers
+from evoloss.report.html.search.course import DIGITS, disorder, thinned
+from evoloss.report.html.search.lineage import lineage_of
 from evoloss.report.html.shapes import shapes_of
 from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
@@ -24,10 +25,6 @@ from evoloss.user_paths import real_path
 KNOWN = ("cross_entropy", "gce", "sce", "evolved-base", "evolved-noise")
 """Losses that the shape is drawn against."""
 _MAX_BYTES = 1 << 26
-_MOST_GENERATIONS = 600
-_DIGITS = 6
-FLOOR = 1e-6
-"""A share of couples below this is drawn here, since the axis is logarithmic."""
 
 
 def is_search(directory: Path) -> bool:
@@ -72,9 +69,10 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
         "convergence": _convergence(history),
         "rejected": numbers(
             ["generation", "rejected"],
-            [[row.generation, row.rejected] for row in _thinned(history)],
+            [[row.generation, row.rejected] for row in thinned(history)],
         ),
         "kept_generation": summary.get("kept_generation"),
+        "lineage": lineage_of(history, summary, config),
         "attempts": _attempts(history),
         "held_out": _held_out(summary),
         "fresh": _fresh(summary),
@@ -190,7 +188,7 @@ def _duration(seconds: float) -> str:
 def _convergence(history: Sequence[GenerationRecord]) -> Numbers:
     """Course of the search: points over cross-entropy, where known, and couples in the wrong order."""
     rows: list[list[Cell]] = []
-    for row in _thinned(history):
+    for row in thinned(history):
         values = {
             ("advantage", "best"): row.advantage_best,
             ("advantage", "mean"): row.held_out_advantage,
@@ -202,21 +200,11 @@ def _convergence(history: Sequence[GenerationRecord]) -> Numbers:
             for (measure, series), value in values.items()
             if value is not None
         ]
-    return numbers(["measure", "series", "generation", "attempt", "value"], rows, _DIGITS)
+    return numbers(["measure", "series", "generation", "attempt", "value"], rows, DIGITS)
 
 
 def _disorder(consistency: float | None) -> float | None:
-    return None if consistency is None else max(1 - consistency, FLOOR)
-
-
-def _thinned(history: Sequence[GenerationRecord]) -> list[GenerationRecord]:
-    """As many generations as a chart shows; all in which something was held out."""
-    step = math.ceil(len(history) / _MOST_GENERATIONS) or 1
-    return [
-        row
-        for place, row in enumerate(history)
-        if place % step == 0 or row is history[-1] or (step < 20 and row.held_out_consistency is not None)
-    ]
+    return None if consistency is None else disorder(consistency)
 
 
 def _attempts(history: Sequence[GenerationRecord]) -> list[list[int]]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from evoloss.report.html.chart_parts import Chart, chart, shapes_chart, tooltip
 from evoloss.report.html.controls import checkboxes, select
-from evoloss.report.html.search import FLOOR
+from evoloss.report.html.search.course import FLOOR, SHARE_AXIS
+from evoloss.report.html.search.descent import descent_chart
 
 _SERIES = {
     "best": "best candidate, on what its generation saw",
@@ -21,6 +22,7 @@ def search_charts(section: Mapping[str, Any]) -> list[Chart]:
     losses = [record["loss"] for record in section["losses"]]
     charts = [
         *_convergence_charts(section),
+        descent_chart(section),
         _held_out_chart(section),
         _fresh_chart(section),
         shapes_chart(section, losses),
@@ -31,8 +33,12 @@ def search_charts(section: Mapping[str, Any]) -> list[Chart]:
 def _convergence_charts(section: Mapping[str, Any]) -> list[Chart]:
     rows = section["convergence"]["rows"]
     measures: dict[str, tuple[str, str, dict[str, Any]]] = {
-        "advantage": ("Points over cross-entropy", "accuracy over cross-entropy, points", {"zero": True}),
-        "disorder": ("Couples of predictions in the wrong order", "share of couples", {"type": "log"}),
+        "advantage": (
+            "Points over cross-entropy",
+            "accuracy over cross-entropy, points",
+            {"scale": {"zero": True}},
+        ),
+        "disorder": ("Couples of predictions in the wrong order", "share of couples", SHARE_AXIS),
     }
     # Where all couples are in the right order throughout, there is no course to draw.
     found = [measure for measure in measures if any(row[0] == measure and row[4] != FLOOR for row in rows)]
@@ -40,13 +46,13 @@ def _convergence_charts(section: Mapping[str, Any]) -> list[Chart]:
         return []
     charts = []
     for measure in found:
-        title, label, scale = measures[measure]
-        charts.append(_course(section, measure, title, label, scale))
+        title, label, axis = measures[measure]
+        charts.append(_course(section, measure, title, label, axis))
     return charts
 
 
 def _course(
-    section: Mapping[str, Any], measure: str, title: str, label: str, scale: Mapping[str, Any]
+    section: Mapping[str, Any], measure: str, title: str, label: str, axis: Mapping[str, Any]
 ) -> Chart:
     series = {
         key: text
@@ -65,7 +71,7 @@ def _course(
         "axis": {"tickMinStep": 1},
         "scale": {"nice": False, "zero": False},
     }
-    y = {"field": "value", "type": "quantitative", "title": label, "scale": dict(scale)}
+    y = {"field": "value", "type": "quantitative", "title": label, **axis}
     told = tooltip({"series": "of", "generation": "generation", "attempt": "start", "value": label})
     layers: list[dict[str, Any]] = [
         {

@@ -1,0 +1,1 @@
+"""Comparisons on several data sets, and what they say together."""

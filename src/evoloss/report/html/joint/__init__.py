@@ -1,0 +1,1 @@
+"""Several data sets together on a page."""
