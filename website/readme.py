@@ -33,12 +33,12 @@ STUDY, OWN, RIVAL = "cifar10_20k", "adaptive", "gce"
 _SHOWN = (BASELINE, RIVAL, OWN)
 _ROWS = (
     (
-        "You cannot tell how many labels are wrong; an epoch has 20 batches or more",
+        "You cannot tell how many labels are wrong",
         'from_pretrained("adaptive", n_samples=len(train_set))',
         "adaptive",
-        ("wrong-images", "20,000 images of CIFAR-10"),
-        "right-images",
-        "shuffled epochs; one criterion a training",
+        ("wrong-labels", "all data"),
+        "right-labels",
+        "shuffled epochs of two batches or more; one criterion a training",
     ),
     (
         "Labels are mostly right: experts, a measurement",

@@ -66,7 +66,8 @@ def training_step(criterion: Criterion, optimizer_name: str) -> Callable[[], Non
 
 def time_steps(options: SmallModel, optimizer_name: str) -> Rows:
     """Steps of each loss with one optimizer."""
-    losses = criteria() | {name: resolve_loss(name) for name in SHIPPED}
+    losses = criteria()
+    losses |= {name: resolve_loss(name) for name in SHIPPED if name not in losses}
     steps = {name: training_step(criterion, optimizer_name) for name, criterion in losses.items()}
     once = repeats_for(steps[BASELINE], options.seconds)
     seconds = alternate({name: timed(work, once) for name, work in steps.items()}, rounds=options.rounds)

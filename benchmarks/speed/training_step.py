@@ -3,6 +3,7 @@
     python -m benchmarks.speed.training_step --out benchmarks/speed/results/training_step.json
 
 Each loss has its turn in every round, forward, backward and SGD step of the network on the same batch.
+Seconds are those that the processor worked for this process: others may have most of the time that passes.
 Steps of equal work differ by more than one per cent on a shared machine, so beside that ratio stands a
 second one, free of most of the noise: the loss steps alone are timed in turn on logits of that shape, and
 what a loss costs more than cross-entropy is divided by the median training step (``derived``).
@@ -11,6 +12,7 @@ what a loss costs more than cross-entropy is divided by the median training step
 from __future__ import annotations
 
 import statistics
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,7 @@ def time_steps(options: TrainingStep) -> Rows:
             criterion(model(images), labels).backward()
             optimizer.step()
 
-        steps[name] = timed(work)
+        steps[name] = timed(work, clock=time.process_time)
     rows = rows_of("training step, ResNet-20, batch 128", alternate(steps, rounds=options.rounds), BASELINE)
     print_rows(rows)
     return rows
@@ -62,7 +64,8 @@ def time_losses(options: TrainingStep) -> Rows:
     logits, labels = batch((BATCH, CLASSES), torch.float32)
     steps = {name: step(criterion, logits, labels) for name, criterion in criteria().items()}
     once = repeats_for(steps[BASELINE], 0.03)
-    seconds = alternate({name: timed(work, once) for name, work in steps.items()}, rounds=options.rounds)
+    turns = {name: timed(work, once, time.process_time) for name, work in steps.items()}
+    seconds = alternate(turns, rounds=options.rounds)
     return rows_of("loss step alone, 128 x 10", seconds, BASELINE)
 
 

@@ -23,7 +23,7 @@ from evoloss.networks.sensing.sensor import (
 from evoloss.networks.states import RunningState
 from evoloss.random_streams import stream
 
-N, C = 2_000, 4
+N, C = 6_000, 4
 NUMBERS = SensorNumbers.of(SensorNumbers.set_by_hand().double())
 
 

@@ -22,11 +22,12 @@ from torch import Tensor
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.noise_rate import NoiseRate
 from evoloss.networks.sensing.course import course_moved_on, course_sums, initial_course, row_step
+from evoloss.networks.sensing.extremes import least_likely, most_likely
 from evoloss.networks.sensing.noise_rate import noise_rate
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.population import SensingStates
 from evoloss.networks.sensing.response import Response, common_cost, label_cost, largest_pull, response
-from evoloss.networks.sensing.sensor import batch_sums, initial_state, is_known, moved_on
+from evoloss.networks.sensing.sensor import batch_sums, initial_state, is_known, moved_on, sample_weights
 from evoloss.networks.sensing.surprise import surprise
 from evoloss.networks.sensing.terms import SensingTerms
 from evoloss.networks.slopes import Slopes
@@ -56,6 +57,7 @@ class SensingNetwork(LossNetwork):
     keeps_state: ClassVar[bool] = True
     follows_dominance_only: ClassVar[bool] = True
     interpolates_slopes: ClassVar[bool] = False  # one exponential
+    is_nonnegative: ClassVar[bool] = True  # no part of a cost is below 0
 
     @property
     def n_params(self) -> int:
@@ -128,10 +130,6 @@ class SensingNetwork(LossNetwork):
         top, made = response_of_rows(params, log_probs, context, target)
         return _costs(params, log_probs.gather(1, target[:, None]), log_probs, top, made).squeeze(1)
 
-    def least_cost(self, params: Tensor, n_classes: int, form: SensingForm | None = None) -> Tensor:
-        """0: no part of a cost is less."""
-        return params.new_zeros(())
-
     def initial_state(self, n_classes: int) -> RunningState:
         """Zeros: nothing is known, and the size of the training set is not either."""
         return {**initial_state(n_classes), **initial_course(n_classes)}
@@ -144,9 +142,9 @@ class SensingNetwork(LossNetwork):
         See :func:`evoloss.networks.sensing.sensor.batch_sums` and
         :func:`evoloss.networks.sensing.course.course_sums`.
         """
-        top, predicted = log_probs.max(dim=1)
+        top, predicted = most_likely(log_probs)
         read = slice(None, None, row_step(len(top)))
-        lowest = log_probs[read].argmin(dim=1)
+        lowest = least_likely(log_probs[read])
         if labels.is_dense:
             shares = labels.shares(log_probs)
             total = shares.sum(dim=1)
@@ -182,7 +180,8 @@ class SensingNetwork(LossNetwork):
         by_class = _by_class(predicted, log_probs.shape[1])
         sums = batch_sums(emphasis, top, 1 - right, surprising, given, weight, labelled, by_class)
         by_class = _by_class(predicted[read], log_probs.shape[1])
-        return {**sums, **course_sums(top[read], 1 - right[read], is_lowest, weight[read], by_class)}
+        odds = _odds_of_read(top, read)
+        return {**sums, **course_sums(odds, 1 - right[read], is_lowest, weight[read], by_class)}
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
@@ -212,6 +211,16 @@ class SensingNetwork(LossNetwork):
         return SensingTerms(SensorNumbers(*(value.item() for value in SensorNumbers.of(params))), n_classes)
 
 
+def _odds_of_read(top: Tensor, read: slice) -> Tensor:
+    """The odds of the predicted classes of the samples that a course reads."""
+    if torch.compiler.is_compiling():
+        # Of samples that lie side by side it works out several at a time, and logarithms take longest.
+        of_all: Tensor = sample_weights(1.0, top)
+        return of_all[read]
+    odds: Tensor = sample_weights(1.0, top[read])
+    return odds
+
+
 def _by_class(predicted: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
     """Adds values of samples, ``(..., N)``, up by their predicted class."""
 
@@ -239,7 +248,7 @@ def response_of_rows(
 
     Doubts are those of the labels ``target``, ``(N, 1)``, or of all classes, ``(1, C)``.
     """
-    top, predicted = log_probs.detach().max(dim=1, keepdim=True)
+    top, predicted = (value[:, None] for value in most_likely(log_probs.detach()))
     if context is None:
         return top, Response(*params.new_tensor(_START))
     learning, doubt, exponents = context.to(params.dtype)

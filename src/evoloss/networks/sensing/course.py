@@ -7,7 +7,8 @@ until they are learned. The *lowest class*: how often a label is the class that 
 likely, times :math:`C - 1`. Right labels of hard samples are hardly ever that, wrong ones drawn from all
 classes are as often as any other: it is below the share of wrong labels, by what is not drawn from all.
 
-Both hold as long as no label is known by heart. So rows end where wrong labels are being memorised.
+Both hold as long as no label is known by heart. So rows end where wrong labels are being memorised. In a
+small training set they are doubted before they are, and rows go on.
 These are readings beside those of :mod:`evoloss.networks.sensing.sensor`, and no loss depends on them.
 """
 
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.networks.sensing.few import evidence_of_few
 from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.sensing.sensor import (
     DOUBTED,
@@ -67,18 +69,18 @@ def row_step(n: int) -> int:
 
 
 def course_sums(
-    top: Tensor, contradicted: Tensor, lowest: Tensor, counted: Tensor, by_class: Callable[[Tensor], Tensor]
+    odds: Tensor, contradicted: Tensor, lowest: Tensor, counted: Tensor, by_class: Callable[[Tensor], Tensor]
 ) -> BatchSums:
     """Sums over the samples of a batch that are read.
 
     Args:
-        top: log-probabilities of the predicted classes, ``(N,)``.
+        odds: of the predicted classes, by :func:`~evoloss.networks.sensing.sensor.sample_weights`, ``(N,)``.
         contradicted: how far the labels are other classes, from 0 to 1, ``(N,)``.
         lowest: how far they are the least likely class, likewise.
         counted: 1 for samples, 0 for rows that are none.
         by_class: adds values of samples up by their predicted class, ``(4, N)`` to ``(4, C)``.
     """
-    odds = sample_weights(1.0, top) * counted
+    odds = odds * counted
     squares = odds * odds
     both = by_class(torch.stack([odds, odds * contradicted, squares, squares * contradicted]))
     return {
@@ -137,7 +139,8 @@ def course_moved_on(
 
 def _with_row(before: Values, after: Values, is_over: Any, at: Operations, of_classes: Operations) -> Any:
     """The rows, with that of an epoch that is over if it is to be read."""
-    is_read = is_over & (before["memorised"] <= DOUBTED) & is_known(before)
+    early = evidence_of_few(before["excess"], at.at_least(before["n_samples"], 1), at) > DOUBTED
+    is_read = is_over & ((before["memorised"] <= DOUBTED) | early) & is_known(before)
     course, index = before["course"], before["completed"]
     if not isinstance(course, Tensor):
         if not is_read or not index < EPOCHS:

@@ -183,3 +183,8 @@ ARRAYS: Operations = _Arrays()
 POPULATIONS: Operations = _Populations()
 """Arrays of any shape, the classes last, beside plain numbers."""
 FLOATS: Operations = _Floats()
+
+
+def limited(on: Operations, value: Value) -> Value:
+    """A value kept from 0 to 1."""
+    return on.at_most(on.at_least(value, 0.0), 1.0)

@@ -32,8 +32,8 @@ from torch import Tensor
 
 from evoloss.networks.sensing.balance import moderation, trust
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import TENSORS, Operations
-from evoloss.networks.sensing.sensor import Values, contradiction, is_known, limited
+from evoloss.networks.sensing.operations import TENSORS, Operations, limited
+from evoloss.networks.sensing.sensor import Values, contradiction, is_known
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
 

@@ -16,6 +16,8 @@ of an epoch to its end, and jump at the start of the next. What is learned of al
 that. The *recall* is this fall over an epoch: the share of right predictions at its start less that at its
 end, less what the means of two epochs say of the trend. What chance may make of it counts for nothing.
 
+In a small training set neither is seen; :mod:`evoloss.networks.sensing.few` has what is.
+
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
 
@@ -33,8 +35,9 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.sensing.balance import WINDOW as BALANCE_WINDOW
+from evoloss.networks.sensing.few import evidence_of_few, excess
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import TENSORS, Operations
+from evoloss.networks.sensing.operations import TENSORS, Operations, limited
 from evoloss.networks.states import BatchSums, RunningState
 
 _LARGEST_LOG_ODDS = math.log(100.0)
@@ -74,8 +77,9 @@ def initial_state(n_classes: int) -> RunningState:
     Returns:
         By name, scalars but for those five: ``n_samples``, the size of the training set, 0 where it is not
         known; ``completed`` epochs, and samples ``into`` the next; ``agreement``, the probability that labels
-        are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one. Of the epoch in
-        progress ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
+        are given; ``slow``, the mean that c is compared with; ``plateau``, the highest one;
+        ``excess``, the contradictions of a small set that mistakes do not explain. Of the epoch in progress
+        ``epoch_number`` samples, ``epoch_right`` predictions and their ``epoch_moment``, and first
         and second moment of all places, ``epoch_place`` and ``epoch_spread``; of the last one the
         ``last_mean`` and ``last_slope`` of right predictions, ``last_known`` 1 if it has a slope. The number
         of ``recalls`` and their mean ``recall``; ``by_heart``, the strongest sign that labels are memorised,
@@ -86,7 +90,7 @@ def initial_state(n_classes: int) -> RunningState:
 
 
 _SCALARS = (
-    *("n_samples", "completed", "into", "agreement", "slow", "plateau"),
+    *("n_samples", "completed", "into", "agreement", "slow", "plateau", "excess"),
     *("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread"),
     *("last_mean", "last_slope", "last_known", "recalls", "recall", "by_heart", "memorised"),
 )
@@ -197,6 +201,10 @@ def moved_on(
     memorising = limited(at, (sure - numbers.onset) / numbers.depth)
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
     of_wrong = at.at_least(memorising * evidence(numbers, plateau, n_samples, at), state["memorised"])
+    beyond = excess(state["excess"], reading, after, at.where(is_doubted, 0.0, passed), n_samples, at)
+    at_once = evidence_of_few(beyond, n_samples, at)
+    of_wrong = at.at_least(of_wrong, at_once)
+    plateau = at.at_least(plateau, at.where(is_doubted, 0.0, at_once * reading))
     # From here on nothing more is found: what is rather so than not counts as certain.
     is_found = of_wrong > DOUBTED
     return {
@@ -204,6 +212,7 @@ def moved_on(
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
+        "excess": beyond,
         "by_heart": at.where(is_found, 1.0, at.at_least(memorising, state["by_heart"])),
         "memorised": at.where(is_found, 1.0, of_wrong),
         "confident": confident,
@@ -311,8 +320,3 @@ def evidence(
 def _nearer(old: Any, new: Any, weight: Any) -> Any:
     """The mean of both with a weight for the new one."""
     return old + weight * (new - old)
-
-
-def limited(at: Operations, value: Any) -> Any:
-    """A value kept from 0 to 1."""
-    return at.at_most(at.at_least(value, 0.0), 1.0)
