@@ -16,7 +16,9 @@ def test_every_name_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     for name, (kind, line) in table.items():
         assert kind == ("known" if name in LOSSES else "alias" if name in ALIASES else "shipped")
         assert line
-    assert table["evolved"][1] == f"the recommended loss: {ALIASES['evolved']} in this version"
+    assert (
+        table["evolved"][1] == f"recommended where nothing is to be set: {ALIASES['evolved']} in this version"
+    )
     assert table["evolved-base"][1] == SHIPPED["evolved-base"]
     assert table["gce"][1] == "Generalised cross-entropy"
     assert "q=0.7 in (0, 1]" in next(row[3] for row in rows if row[0].strip() == "gce")

@@ -175,7 +175,7 @@ def _alias(name: str, other: LossInfo) -> LossInfo:
     return LossInfo(
         name=name,
         kind="alias",
-        summary=f"the recommended loss: {other.name} in this version",
+        summary=f"recommended where nothing is to be set: {other.name} in this version",
         keeps_state=other.keeps_state,
         needs=other.needs,
         reference=other.reference,

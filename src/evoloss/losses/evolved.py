@@ -31,7 +31,7 @@ from evoloss.losses.parameters import WRITTEN_TO, ParametricLoss
 from evoloss.networks import Context, LookupTables, LossNetwork, Terms
 
 DEFAULT = "evolved"
-"""The name of what ``EvolvedLoss()`` is: the recommended loss of this version."""
+"""The name of what ``EvolvedLoss()`` is: of losses that have to be told nothing, the one to begin with."""
 
 
 class EvolvedLoss(ParametricLoss):
@@ -59,7 +59,7 @@ class EvolvedLoss(ParametricLoss):
 
     Args:
         network: the loss network; or the name of a shipped loss or the directory of a saved one, as
-            :meth:`from_pretrained` takes it; by default the loss that this version recommends.
+            :meth:`from_pretrained` takes it; by default what ``"evolved"`` is.
         params: the network's parameters, shape ``(n_params,)``, finite; None with a name.
         record: facts about the loss for its config file: how it was made, what was measured. JSON values.
         exact: evaluate the network itself in every precision, which takes tens of times as long.
@@ -143,8 +143,8 @@ class EvolvedLoss(ParametricLoss):
         A shipped name wins over a directory of that name; write ``./name`` for the directory.
 
         Args:
-            name_or_dir: a name that ``evoloss losses`` lists, ``"evolved"`` for the loss that this version
-                recommends, or a directory written by :meth:`save_pretrained`.
+            name_or_dir: a name that ``evoloss losses`` lists, ``"evolved"`` for the recommended one
+                of those that have nothing to set, or a directory written by :meth:`save_pretrained`.
             weight: as in ``nn.CrossEntropyLoss``; so are the others.
             ignore_index: index target that costs nothing.
             reduction: ``"none"``, ``"sum"`` or ``"mean"``.
