@@ -16,7 +16,7 @@ SHIPPED: dict[str, str] = {
 }
 """Name and one line about every shipped loss."""
 ALIASES = {"evolved": "evolved-base"}
-"""Other names, and what they stand for in this version: ``evolved`` is recommended where nothing is to be set."""
+"""Other names, and what they stand for in this version: ``evolved`` is advised where nothing is to be set."""
 
 NAMES = (*SHIPPED, *ALIASES)
 """Every name that a shipped loss can be asked for by."""
