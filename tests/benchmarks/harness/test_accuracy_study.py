@@ -24,7 +24,7 @@ def test_a_data_set_of_a_file_and_a_rate_for_all(tmp_path: Path) -> None:
     step = study.step(study.conditions[1], ("gce", "gone"), 2, lr=0.3)
     assert (step.name, step.losses, step.planned) == ("noisy/lr-0.3", ("gce",), 2)
     parsed = tyro.cli(CompareCommand, args=step.command(workers=1)[4:])
-    assert parsed.dataset == str(tmp_path / "digits.npz")
+    assert parsed.dataset == (str(tmp_path / "digits.npz"),)
     assert (parsed.tune_lr, parsed.lr, parsed.validation_noise) == (False, 0.3, True)
     tuned = study.step(study.conditions[0], ("gce",), 2)
     parsed = tyro.cli(CompareCommand, args=tuned.command(workers=1)[4:])

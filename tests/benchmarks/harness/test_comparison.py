@@ -16,7 +16,7 @@ def test_a_comparison_is_a_call_that_the_command_line_takes(tmp_path: Path) -> N
     assert arguments[:4] == [sys.executable, "-m", "evoloss", "compare"]
     assert "--train-samples" not in arguments
     parsed = tyro.cli(CompareCommand, args=arguments[4:])
-    assert (parsed.dataset, parsed.epochs, parsed.seeds, parsed.out) == ("digits", 3, (0, 1), tmp_path)
+    assert (parsed.dataset, parsed.epochs, parsed.seeds, parsed.out) == (("digits",), 3, (0, 1), tmp_path)
     assert (parsed.losses, parsed.lr_grid) == (("cross_entropy", "gce"), (0.1, 0.001))
 
 
