@@ -39,7 +39,7 @@ def test_each_step_is_a_comparison_that_the_command_line_takes(tmp_path: Path, c
     parsed = tyro.cli(CompareCommand, args=step.command(workers=1)[4:])
     for name in ("label_noise", "validation_noise", "epochs", "batch_size", "lr_grid", "tune_seeds"):
         assert getattr(parsed, name) == getattr(condition, name)
-    assert parsed.dataset == str(tmp_path / f"{condition.dataset}.npz")
+    assert parsed.dataset == (str(tmp_path / f"{condition.dataset}.npz"),)
 
 
 def test_a_table_is_made_ready_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
