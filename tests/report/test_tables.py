@@ -133,7 +133,9 @@ def test_nobody_says_that_labels_of_the_users_own_are_clean(
     config: dict[str, Any], noise: float, expected: str
 ) -> None:
     results = make_results(runs=(make_run(label_noise=noise),))
-    assert expected in markdown_table(replace(results, config={**results.config, **config}))
+    table = markdown_table(replace(results, config={**results.config, **config}))
+    assert expected in table
+    assert ("agreement with the test labels as given" in table) == bool(config.get("own_data"))
 
 
 def test_a_reason_why_a_loss_cannot_tell_is_whole() -> None:

@@ -90,6 +90,8 @@ def caption(results: Results) -> str:
         sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
         sentences.append("T: temperature fitted on the validation split, last epoch.")
+    if results.config.get("own_data") is True:
+        sentences.append("Accuracy is agreement with the test labels as given, which may be wrong too.")
     sentences += _noise_rates(results)
     if legend := edge_legend(results.edges, results.baseline):
         sentences.append(legend)

@@ -16,6 +16,7 @@ from tests.networks.stateful import doubting
 NETWORK = SensingNetwork()
 NUMBERS = SensorNumbers(*map(float, SensorNumbers.of(doubting())))
 N_SAMPLES = 2500
+LARGER = 5200  # than sets that are sensed as small ones
 
 both_ways = pytest.mark.parametrize("way", ["fast", "general"])
 

@@ -18,6 +18,7 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.response import Response, largest_pull, pull, response
 from evoloss.random_streams import stream
 from tests.networks.kinds.sensing_losses import (
+    LARGER,
     N_SAMPLES,
     NETWORK,
     NUMBERS,
@@ -226,9 +227,6 @@ def test_weights_smoothing_and_reduction_do_not_enter_and_rows_to_ignore_are_no_
     take_in(ignoring, logits, target)
     assert reading(ignoring) == pytest.approx(THIRD / 3)
     assert ignoring.loss_state.into == 3
-
-
-LARGER = 5_200  # than sets in which contradictions that mistakes do not explain are evidence
 
 
 def course() -> tuple[Tensor, Tensor]:

@@ -54,11 +54,17 @@ def test_where_nothing_differs_the_baseline_is_kept() -> None:
     assert verdict.text.startswith(
         "No loss is distinguishable from cross_entropy: the largest difference is that of gce"
     )
-    assert verdict.advice == "Keep cross_entropy."
+    assert verdict.advice.startswith("This does not show that there is no difference: up to +")
+    assert verdict.advice.endswith("points are not excluded. Run more seeds, or keep cross_entropy.")
     alone = verdict_of(results_of({name: table[name] for name in ("cross_entropy", "gce")}))
     assert alone.text.startswith(
         "gce is not distinguishable from cross_entropy (+0.17 points, 95 % interval −"
     )
+
+
+def test_where_the_interval_is_narrow_the_baseline_is_kept() -> None:
+    table = {"cross_entropy": (50.0, 51.0, 52.0), "gce": (50.1, 51.0, 52.0)}
+    assert verdict_of(results_of(table)).advice == "Keep cross_entropy."
 
 
 def test_what_is_worse_is_said_with_its_interval() -> None:
@@ -112,6 +118,9 @@ def test_noisy_validation_is_warned_of() -> None:
         "Validation labels may be as wrong" in text for text in cautions_of(make_results(config=config))
     )
     assert not any("Validation" in text for text in cautions_of(make_results()))
+    of_own = cautions_of(make_results(config=config))
+    assert any("agreement with the test labels as given" in text for text in of_own)
+    assert not any("agreement with" in text for text in cautions_of(make_results()))
     noisy = results_of(
         {"cross_entropy": (1.0, 2.0), "gce": (2.0, 3.0)}, label_noise=0.4, validation_noise=True
     )

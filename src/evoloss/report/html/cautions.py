@@ -20,6 +20,7 @@ def cautions_of(results: Results) -> list[str]:
         *_incomplete(results),
         *_few_seeds(results),
         *_edges(results),
+        *_noisy_test(results),
         *_noisy_validation(results),
         *_small_test_set(results),
         *_one_rate(results),
@@ -69,6 +70,16 @@ def _noisy_validation(results: Results) -> list[str]:
         told = "Validation labels are as wrong as the training labels"
     chosen = "the best epoch and the temperature" + (", and the learning rate," if results.tuning else "")
     return [f"{told}: {chosen} are chosen on them."]
+
+
+def _noisy_test(results: Results) -> list[str]:
+    if results.config.get("own_data") is not True:
+        return []
+    return [
+        "Accuracy is agreement with the test labels as given. If a share of them is wrong, a perfect "
+        "classifier misses 100 % by that share, and differences look smaller than they are: check some "
+        "test labels."
+    ]
 
 
 def _small_test_set(results: Results) -> list[str]:

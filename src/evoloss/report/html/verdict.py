@@ -14,6 +14,8 @@ from evoloss.safe_text import one_line
 Kind = Literal["better", "none", "untested", "alone", "empty"]
 _ERRORS = 2.0
 """A difference below so many standard errors of the test set may be one of these test samples alone."""
+_OPEN = 2.0
+"""Points that an interval has to exclude before no difference is more than too few seeds."""
 _LONGEST_NAME = 200
 _SHOWN = 5  # of a list in a sentence
 
@@ -133,7 +135,13 @@ def _none(tested: Sequence[PairedDifference], baseline: str) -> Verdict:
             f"{_name(largest.loss)}, {signed(largest.mean_difference)} points ({interval(largest)}, "
             f"corrected for {len(tested)} comparisons, {seeds(largest.n_seeds)})."
         )
-    return _about(largest, kind="none", text=text, advice=f"Keep {baseline}.")
+    advice = f"Keep {baseline}."
+    if not worse and (largest.ci_high_holm or 0.0) >= _OPEN:
+        advice = (
+            f"This does not show that there is no difference: up to {signed(largest.ci_high_holm or 0.0)} "
+            f"points are not excluded. Run more seeds, or keep {baseline}."
+        )
+    return _about(largest, kind="none", text=text, advice=advice)
 
 
 def _untested(rows: Sequence[PairedDifference], baseline: str) -> Verdict:
