@@ -17,7 +17,7 @@ from benchmarks.harness.page import FIGURES
 from evoloss.cli import main as evoloss
 
 COMPARISON = (
-    "--dataset digits --model mlp --losses cross_entropy gce evolved-noise --label-noise 0.4 "
+    "--dataset digits --model mlp --losses cross_entropy gce adaptive --label-noise 0.4 "
     "--validation-noise --seeds 0 1 2 --threads 1 --quiet"
 )
 """The comparison of ``docs/start/first-comparison.md``."""
