@@ -109,7 +109,7 @@ def pretrain_half(whole: Dataset) -> None:
     config = TrainConfig(epochs=15, batch_size=128, lr=0.3, augment="auto", seed=FIRST_SEED, eval_every=15)
     _, outcome = train_and_observe(first, "cnn_small", resolve_loss("cross_entropy"), config, read_test=False)
     PRETRAINED.parent.mkdir(parents=True, exist_ok=True)
-    save_file(outcome.weights, PRETRAINED)
+    save_file({name: value.contiguous() for name, value in outcome.weights.items()}, PRETRAINED)
 
 
 def run(name: str, data: Dataset, loss_name: str, noise: float, seed: int) -> dict[str, Any]:
