@@ -116,8 +116,8 @@ def results_table() -> list[str]:
     own = (
         f"Test accuracy in the last of {' and of '.join(courses)}. `{OWN}` over cross-entropy in these "
         f"{len(gains)}: mean {points(statistics.fmean(gains))}, median "
-        f"{points(statistics.median(gains))}, worst {points(min(gains))}; at least {seeds} seeds each, too few for "
-        "differences of a point."
+        f"{points(statistics.median(gains))}, worst {points(min(gains))}; at least {seeds} seeds each, "
+        "too few for differences of a point."
     )
     losses = ("evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
     others = "; ".join(f"`{loss}` {_sentence(loss)}" for loss in losses)

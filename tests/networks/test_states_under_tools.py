@@ -85,6 +85,19 @@ def test_checkpoints_with_and_without_the_statistics(kind: str) -> None:
     assert_same_state(fresh, state_of(loss))
 
 
+def test_a_statistic_that_a_checkpoint_does_not_know_begins() -> None:
+    """Not as it was in the training that this loss was part of before."""
+    kind = "sensing"
+    loss, other = loss_of(kind), loss_of(kind)
+    train(loss, range(3))
+    train(other, range(3, 8))
+    saved, begun = state_of(loss), state_of(loss_of(kind))
+    for absent in saved:
+        other.load_state_dict({name: value for name, value in saved.items() if name != absent}, strict=True)
+        assert_same_state(other, {**saved, absent: begun[absent]})
+        train(other, range(8, 9))
+
+
 @every_kind
 def test_a_saved_module_has_its_statistics_and_a_saved_loss_has_not(kind: str, tmp_path: Path) -> None:
     loss, file = loss_of(kind), io.BytesIO()

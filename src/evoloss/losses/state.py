@@ -43,7 +43,8 @@ class LossState(nn.Module):
 
     They are in the state dict, so that a run that resumes goes on as if it had not stopped. A checkpoint
     without them loads too, strictly, and leaves them as they are: it may come from a model with another
-    loss. :func:`strip_loss_state` takes them out of a checkpoint for such a model. Copies are independent.
+    loss. :func:`strip_loss_state` takes them out of a checkpoint for such a model. A checkpoint from before a
+    statistic existed has the others; that one begins. Copies are independent.
 
     A model that is cast to half precision rounds none of them, and one that is moved to the meta device or
     given empty memory loses none.
@@ -245,9 +246,11 @@ class LossState(nn.Module):
         self._shared = SharedArrays()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        for name in self._initial:
+        has_some = any(f"{prefix}{name}" in state_dict for name in self._initial)
+        for name, initial in self._initial.items():
             # As large as they were saved: before its first batch a loss does not know the class count.
-            saved = state_dict.setdefault(f"{prefix}{name}", self.get_buffer(name))
+            absent = initial if has_some else self.get_buffer(name)
+            saved = state_dict.setdefault(f"{prefix}{name}", absent)
             buffer = self.get_buffer(name)
             if isinstance(saved, Tensor) and saved.dim() == buffer.dim() and saved.shape != buffer.shape:
                 with on_real_tensors():

@@ -25,13 +25,17 @@ SETTINGS = ComparisonSettings(model="mlp", epochs=7)
         ("t.csv:ignore-columns=a,b,target=c", "t.csv", {"ignore_columns": ("a", "b"), "target": "c"}),
         ("x.npz:lr=0.5,validation=0.2", "x.npz", {"lr": 0.5, "validation": 0.2}),
         ("x.npz:train_labels=l.npz", "x.npz", {"train_labels": Path("l.npz")}),
-        ("photos:image_size=8,batch_size=4,train_samples=9", "photos", {"image_size": 8, "batch_size": 4}),
+        (
+            "p:image_size=8,batch_size=4,train_samples=9",
+            "p",
+            {"image_size": 8, "batch_size": 4, "train_samples": 9},
+        ),
     ],
 )
 def test_a_text_is_taken_apart(text: str, base: str, options: dict[str, Any]) -> None:
     spec = DatasetSpec.parse(text)
     assert spec.base == base
-    assert {name: spec.options[name] for name in options} == options
+    assert spec.options == options
 
 
 def test_every_option_is_a_setting_of_a_comparison() -> None:
@@ -105,6 +109,7 @@ def test_what_stands_behind_a_name_wins_for_it_alone() -> None:
             ["digits", "x.npz"],
             r"--target is for tables \(.csv, .parquet\), and none .* digits, x",
         ),
+        ({}, ["digits", "x.npz:epochs=0"], "data set 'x.npz:epochs=0': epochs must be a whole number, at le"),
         ({"ignore_columns": ("a",)}, ["digits", "x.npz"], "--ignore-columns is for tables"),
         ({"image_size": 3}, ["digits", "t.csv"], "--image-size is for folders of images, and none"),
         (

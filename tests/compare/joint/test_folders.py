@@ -52,6 +52,16 @@ def test_folders_of_one_name_in_folders_of_one_name(tmp_path: Path) -> None:
     assert folders_of(on(*map(str, reversed(places)))) == [second, first]
 
 
+def test_labels_of_files_of_one_name_are_other_comparisons() -> None:
+    files = [Path("one/labels.npz"), Path("two/labels.npz")]
+    first, second = folders_of([CompareConfig(train_labels=file) for file in files])
+    assert first.startswith("digits-train_labels=labels-")
+    assert first != second
+    assert folders_of([CompareConfig(train_labels=file) for file in reversed(files)]) == [second, first]
+    with pytest.raises(ConfigError, match="two comparisons are the same"):
+        folders_of([CompareConfig(train_labels=files[0])] * 2)
+
+
 def test_the_same_comparison_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match="two comparisons are the same, on 'digits'"):
         folders_of(on("digits", "digits"))

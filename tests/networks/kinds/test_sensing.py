@@ -230,10 +230,7 @@ def test_weights_smoothing_and_reduction_do_not_enter_and_rows_to_ignore_are_no_
 
 
 def course() -> tuple[Tensor, Tensor]:
-    """All samples of eight epochs; three labels in ten are wrong, and are memorised from the sixth on.
-
-    Within an epoch memory fades, as it does in a training.
-    """
+    """Eight epochs in which memory fades; three labels in ten are wrong, and memorised from the sixth on."""
     random, n_classes, logits, target = stream(0, "course"), 10, [], []
     right = torch.randint(n_classes, (LARGER,), generator=random)
     wrong = torch.rand(LARGER, generator=random) < 0.3

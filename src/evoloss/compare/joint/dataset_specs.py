@@ -11,7 +11,7 @@ from typing import Any
 
 from evoloss.compare.config import CompareConfig, ComparisonSettings
 from evoloss.data import DATASETS, TABLE_READERS, options_of
-from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.errors import ConfigError, EvolossError, UnknownNameError
 from evoloss.safe_text import quoted
 from evoloss.user_paths import expand_user, real_path
 
@@ -86,7 +86,8 @@ def configs_of(
         shared: settings that take the place of those in ``settings``.
 
     Raises:
-        ConfigError: if no data set is named or one twice, or an option has no data set that it could be for.
+        ConfigError: if no data set is named or one twice, an option has no data set that it could be for, or
+            one behind a name is out of range.
         UnknownNameError: if an option behind a name is none.
 
     Example:
@@ -118,17 +119,14 @@ def configs_of(
             f"that one, as in {specs[0].base}:train_labels={settings.train_labels}"
         )
     defaults = {name: ComparisonSettings.__dataclass_fields__[name].default for name in _OF_ONE_KIND}
-    return [
-        CompareConfig(
-            dataset=spec.base,
-            **{
-                **values,
-                **{name: default for name, default in defaults.items() if name not in options},
-                **spec.options,
-            },
-        )
-        for spec, options in zip(specs, taken, strict=True)
-    ]
+    found = []
+    for text, spec, options in zip(datasets, specs, taken, strict=True):
+        foreign = {name: default for name, default in defaults.items() if name not in options}
+        try:
+            found.append(CompareConfig(dataset=spec.base, **{**values, **foreign, **spec.options}))
+        except EvolossError as error:
+            raise type(error)(f"data set {quoted(text, 200)}: {error}") from error
+    return found
 
 
 def _require_apart(texts: Sequence[str], specs: Sequence[DatasetSpec]) -> None:

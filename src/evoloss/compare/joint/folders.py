@@ -49,8 +49,8 @@ def folders_of(configs: Sequence[CompareConfig]) -> list[str]:
     lower = [name.lower() for name in found]
     again = {name for name in lower if lower.count(name) > 1}
     for place, config in enumerate(configs):
-        if lower[place] in again:  # folders of one name in other places
-            found[place] += f"-{hashlib.sha256(_place(config).encode()).hexdigest()[:6]}"
+        if lower[place] in again:  # folders and files of one name in other places
+            found[place] += f"-{hashlib.sha256(_places(config).encode()).hexdigest()[:6]}"
     for place, name in enumerate(found):
         if name in found[:place]:
             raise ConfigError(
@@ -107,10 +107,11 @@ def _parent(config: CompareConfig) -> str:
     )
 
 
-def _place(config: CompareConfig) -> str:
-    """The data of a comparison and all its settings as a text."""
+def _places(config: CompareConfig) -> str:
+    """Where the data of a comparison lies, and the file of its training labels if it has one, as a text."""
     known = config.dataset in DATASETS or not find_path(config.dataset, config.data_dir).exists()
-    return config.dataset if known else str(real_path(find_path(config.dataset, config.data_dir)))
+    data = config.dataset if known else str(real_path(find_path(config.dataset, config.data_dir)))
+    return data if config.train_labels is None else f"{data}\n{real_path(config.train_labels)}"
 
 
 def _text(value: Any) -> str:

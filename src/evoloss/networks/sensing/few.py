@@ -36,13 +36,13 @@ def excess(
     """The excess after a batch.
 
     It is 0 in the first epochs, as long as most predictions are wrong, in larger sets, and where an epoch is
-    one batch.
+    one batch, or two of very different size.
 
     Args:
         before: that before the batch.
         reading: the contradictions c.
         training: statistics after the batch, of them ``completed``, ``last_mean`` and ``last_known``.
-        passed: epochs that the batch is; 0 once labels are doubted, which holds the excess.
+        passed: epochs that the batch is; 0 once labels are doubted, so that nothing is added or taken off.
         n_samples: the size of the training set.
         of_training: operations on numbers of the whole training.
     """

@@ -104,7 +104,7 @@ def test_a_parent_that_lives_on_keeps_its_thread() -> None:
     ids = [(row["generation"], row["id"]) for row in rows_of(lineage, "parent")]
     assert ids == [(1, "1.6"), (1, "1.3"), (2, "1.3"), (2, "2.5"), (4, "2.5"), (4, "1.3")]
     assert "were judged again, beside mutations of their mean" in lineage["sentences"][3]
-    numbers = {"lineage": lineage}
+    numbers = {"lineage": lineage, "summary": SUMMARY}
     chart = descent_chart(numbers)
     assert chart is not None
     assert "a thread: a parent that lived on" in chart["caption"]
@@ -131,7 +131,7 @@ def test_a_run_of_an_earlier_version_says_that_parents_are_not_recorded() -> Non
     assert lineage["sentences"][0] == "The loss is that of generation 4."
     assert "Who the parents were was not recorded" in " ".join(lineage["sentences"])
     assert lineage["generations"]["rows"][3][1] is None
-    chart = descent_chart({"lineage": lineage})
+    chart = descent_chart({"lineage": lineage, "summary": {}})
     assert chart is not None
     assert chart["controls"] == []
     assert chart["caption"].startswith("Line: the mean of the search, on held-out tasks; large dots")
@@ -150,7 +150,7 @@ def test_without_students_the_values_are_couples_in_the_wrong_order() -> None:
     gains = [row[3] for row in lineage["improvements"]["rows"]]
     assert gains == [None, pytest.approx(5.0), pytest.approx(20_000, rel=1e-4)]
     assert [(row["low"], row["high"]) for row in rows_of(lineage, "range")] == [(1e-6, 0.25)] * 4
-    chart = descent_chart({"lineage": lineage})
+    chart = descent_chart({"lineage": lineage, "summary": {}})
     assert chart is not None
     assert "a share of 0 is drawn at 0.0001 %" in chart["caption"]
     view = search_view({"lineage": lineage, "config": None})
@@ -172,7 +172,7 @@ def test_a_long_line_has_a_band_and_a_table_of_its_improvements() -> None:
     lineage = lineage_of(history, {**SUMMARY, "kept_generation": 140}, TASKS)
     assert rows_of(lineage, "parent") == []
     assert len(rows_of(lineage, "range")) == 140
-    chart = descent_chart({"lineage": lineage})
+    chart = descent_chart({"lineage": lineage, "summary": {}})
     assert chart is not None
     vl_convert.vegalite_to_vega({**chart["spec"], "width": 400})
     view = search_view({"lineage": lineage, "config": None})
@@ -188,7 +188,7 @@ def test_no_generation_is_no_line() -> None:
     lineage = lineage_of([], {"kept_generation": 0}, TASKS)
     assert lineage["sentences"] == ["The loss is the start itself: no generation was kept."]
     assert lineage_of([], {}, None)["sentences"] == ["No generation is done."]
-    assert descent_chart({"lineage": lineage}) is None
+    assert descent_chart({"lineage": lineage, "summary": {}}) is None
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +224,9 @@ def test_an_unfinished_search_has_the_line_of_its_mean(run: Path, tmp_path: Path
     section = search_section(tmp_path, name="half")
     assert section["lineage"]["sentences"][0].startswith("The search is not finished. This is the line")
     assert len(section["lineage"]["generations"]["rows"]) == 6
+    chart = descent_chart(section)
+    assert chart is not None
+    assert chart["caption"].endswith("The line ends with the last generation so far.")
+    whole = descent_chart(search_section(run, name="mine"))
+    assert whole is not None
+    assert whole["caption"].endswith("The line ends with the generation whose loss was kept.")

@@ -51,7 +51,7 @@ def descent_chart(section: Mapping[str, Any]) -> Chart | None:
         ["lineage", "descent"],
         {"height": 280, "encoding": {"x": x}, "layer": layers},
         title="Line of descent",
-        caption=_caption(rows, parts, is_disorder=is_disorder),
+        caption=_caption(rows, parts, is_disorder=is_disorder, is_finished=bool(section["summary"])),
         controls=[control] if len(series) > 1 else [],
     )
 
@@ -117,7 +117,7 @@ def _mean_layers(y: Mapping[str, Any], label: str, gain: str, *, below: bool) ->
     ]
 
 
-def _caption(rows: list[dict[str, Any]], parts: set[str], *, is_disorder: bool) -> str:
+def _caption(rows: list[dict[str, Any]], parts: set[str], *, is_disorder: bool, is_finished: bool) -> str:
     told = []
     if len({row["series"] for row in rows}) == 1 and "range" not in parts:
         told.append(f"line: the mean of the search, on held-out {'pairs' if is_disorder else 'tasks'}")
@@ -137,4 +137,5 @@ def _caption(rows: list[dict[str, Any]], parts: set[str], *, is_disorder: bool) 
     if is_disorder and any(FLOOR in (row["value"], row["low"]) for row in rows):
         told.append(f"a share of 0 is drawn at {100 * FLOOR:g} %")
     text = "; ".join(told)
-    return f"{text[:1].upper()}{text[1:]}. The line ends with the generation whose loss was kept."
+    end = "the generation whose loss was kept" if is_finished else "the last generation so far"
+    return f"{text[:1].upper()}{text[1:]}. The line ends with {end}."
