@@ -15,6 +15,7 @@ from evoloss.losses import EvolvedLoss
 from evoloss.networks.sensing.few import MOST_SAMPLES, evidence_of_few, excess
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.population import SensingStates
+from evoloss.networks.sensing.response import response
 from tests.networks.sensing.streams import learning, sensing, symmetric, trained
 
 # Contradictions and mistakes after two epochs and later, of cnn_small on CIFAR-10 images with right labels,
@@ -132,3 +133,23 @@ def test_a_loss_doubts_wrong_labels_of_a_small_set_before_they_are_memorised(gen
     assert math.isclose(float(clean["excess"]), 0, abs_tol=0.05)
     larger = follow(sensing(20_000, general=general), 0.3)
     assert float(larger["excess"]) == 0
+
+
+@pytest.mark.parametrize("batch", [10, 50, 200, 500])
+def test_doubt_does_not_hang_on_the_size_of_the_batch_that_wrong_labels_are_found_with(batch: int) -> None:
+    loss = trained(sensing(2000), learning(symmetric(0.3, 10), n_samples=2000, epochs=5, batch=batch))
+    state = loss.loss_state.values()
+    made = response(SensorNumbers.of(loss.params), state, 10)
+    assert float(made.doubt.mean()) > 0.95
+    assert float(made.learning + made.doubt.max()) <= 1
+
+
+def test_as_far_as_labels_are_doubted_learning_is_over() -> None:
+    """While the evidence is less than a half, too; the shares of the response are never above 1."""
+    loss = sensing(2000)
+    for logits, target in learning(symmetric(0.15, 10), n_samples=2000, epochs=4, batch=20):
+        loss(logits.requires_grad_(), target)
+        state = loss.loss_state.values()
+        assert float(state["by_heart"]) >= float(state["memorised"])
+        made = response(SensorNumbers.of(loss.params), state, 10)
+        assert float(made.learning + made.doubt.max()) <= 1 + 1e-6

@@ -90,12 +90,12 @@ def test_what_chance_makes_of_the_recall_has_the_error_that_is_said_and_is_no_si
     epochs, batch, right = 200, n_samples // 20, 0.4
     hits = torch.rand(epochs * 20, batch, generator=stream(3, "chance")) < right
     shares = iter(hits.double().mean(1).tolist())
-    states = course(epochs, lambda _: next(shares), lambda _: 0.3, batch=batch, n_samples=n_samples)[19::20]
+    states = course(epochs, lambda _: next(shares), lambda _: 0.1, batch=batch, n_samples=n_samples)[19::20]
     recalls = torch.stack([state["recall"] for state in states[10:]])
     error = recall_error(right, n_samples, 10, FLOATS)
     assert error == pytest.approx(math.sqrt(2 * 0.4 * 0.6 / n_samples))
     assert float(recalls.std()) == pytest.approx(error, rel=0.35)
-    assert float(states[60]["memorised"]) < 0.1
+    assert float(states[60]["by_heart"]) < 0.1
 
 
 def test_contradictions_that_stay_are_a_plateau_and_those_that_are_learned_are_none() -> None:

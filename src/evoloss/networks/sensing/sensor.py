@@ -204,16 +204,17 @@ def moved_on(
     beyond = excess(state["excess"], reading, after, at.where(is_doubted, 0.0, passed), n_samples, at)
     at_once = evidence_of_few(beyond, n_samples, at)
     of_wrong = at.at_least(of_wrong, at_once)
-    plateau = at.at_least(plateau, at.where(is_doubted, 0.0, at_once * reading))
     # From here on nothing more is found: what is rather so than not counts as certain.
     is_found = of_wrong > DOUBTED
+    early = at.where(at_once > DOUBTED, 1.0, at_once)
+    plateau = at.at_least(plateau, at.where(is_doubted, 0.0, early * reading))
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
         "excess": beyond,
-        "by_heart": at.where(is_found, 1.0, at.at_least(memorising, state["by_heart"])),
+        "by_heart": at.where(is_found, 1.0, at.at_least(at.at_least(memorising, at_once), state["by_heart"])),
         "memorised": at.where(is_found, 1.0, of_wrong),
         "confident": confident,
         "contradicted": contradicted,
