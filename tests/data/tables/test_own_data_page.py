@@ -16,7 +16,7 @@ def test_what_the_page_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    table, function, *_ = blocks(PAGE, "python")
+    table, _, function = blocks(PAGE, "python")
     exec(compile(table, "page", "exec"), {})
     assert capsys.readouterr().out == blocks(PAGE, "text")[0]
     imported("data_of_the_page", function, tmp_path)
