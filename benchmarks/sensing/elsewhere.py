@@ -145,7 +145,7 @@ def table(record: dict[str, Any]) -> list[str]:
                 told = ", ".join(f"{value:.1f}" for value in found)
                 cells.append(f"{statistics.fmean(found):.1f} ({told})" if found else "not run")
             rows.append([name, labels, *cells])
-    return ["", *numbers_table(head, rows), ""]
+    return numbers_table(head, rows)
 
 
 def main(settings: Elsewhere) -> None:
