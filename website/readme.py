@@ -119,7 +119,7 @@ def results_table() -> list[str]:
         f"{points(statistics.median(gains))}, worst {points(min(gains))}; at least {seeds} seeds each, "
         "too few for differences of a point."
     )
-    losses = ("evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
+    losses = (OWN, "evolved-base", "evolved-noise", "evolved-noise-strong", RIVAL)
     others = "; ".join(f"`{loss}` {_sentence(loss)}" for loss in losses)
     over_all = f"Mean and median over the committed conditions of each, which are not the same: {others}."
     return [
