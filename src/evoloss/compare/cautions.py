@@ -34,7 +34,8 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
     if steps < _FEW_STEPS:
         found.append(
             f"a training has {steps} steps in all ({config.epochs} epochs of {batches}), where a loss "
-            "that learns slower may look worse than it is: set --epochs higher, or --batch-size lower"
+            "that learns slower may look worse than it is: set --epochs higher, or --batch-size lower "
+            "(in a longer training labels that are wrong are learned by heart: look at the curves)"
         )
     if config.optimizer == "adamw":
         rates = config.lr_grid if config.tune_lr else (config.lr,)
