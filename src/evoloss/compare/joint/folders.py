@@ -108,7 +108,7 @@ def _parent(config: CompareConfig) -> str:
 
 
 def _places(config: CompareConfig) -> str:
-    """Where the data of a comparison lies, and the file of its training labels if it has one, as a text."""
+    """The place of the data of a comparison, and of its file of training labels, as a text."""
     known = config.dataset in DATASETS or not find_path(config.dataset, config.data_dir).exists()
     data = config.dataset if known else str(real_path(find_path(config.dataset, config.data_dir)))
     return data if config.train_labels is None else f"{data}\n{real_path(config.train_labels)}"
