@@ -202,20 +202,18 @@ def moved_on(
     memorising = at.where(after["recalls"] < _FIRST_RECALLS, 0.0, memorising)
     of_wrong = at.at_least(memorising * evidence(numbers, plateau, n_samples, at), state["memorised"])
     beyond = excess(state["excess"], reading, after, at.where(is_doubted, 0.0, passed), n_samples, at)
-    at_once = evidence_of_few(beyond, n_samples, at)
-    of_wrong = at.at_least(of_wrong, at_once)
-    # From here on nothing more is found: what is rather so than not counts as certain.
-    is_found = of_wrong > DOUBTED
-    early = at.where(at_once > DOUBTED, 1.0, at_once)
-    plateau = at.at_least(plateau, at.where(is_doubted, 0.0, early * reading))
+    at_once = _certain(at, evidence_of_few(beyond, n_samples, at))
+    plateau = at.at_least(plateau, at.where(is_doubted, 0.0, at_once * reading))
+    of_wrong = _certain(at, at.at_least(of_wrong, at_once))
     return {
         **after,
         "agreement": agreement,
         "slow": slow,
         "plateau": plateau,
         "excess": beyond,
-        "by_heart": at.where(is_found, 1.0, at.at_least(at.at_least(memorising, at_once), state["by_heart"])),
-        "memorised": at.where(is_found, 1.0, of_wrong),
+        # Wrong labels are memorised only as far as labels are.
+        "by_heart": at.at_least(at.at_least(memorising, of_wrong), state["by_heart"]),
+        "memorised": of_wrong,
         "confident": confident,
         "contradicted": contradicted,
         "shares": shares,
@@ -321,3 +319,8 @@ def evidence(
 def _nearer(old: Any, new: Any, weight: Any) -> Any:
     """The mean of both with a weight for the new one."""
     return old + weight * (new - old)
+
+
+def _certain(at: Operations, sign: Any) -> Any:
+    """A sign of wrong labels, certain where it is rather there than not: nothing more is found then."""
+    return at.where(sign > DOUBTED, 1.0, sign)
