@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evoloss.compare.comparison import prepare, require_place
+from evoloss.compare.comparison import plan
 from evoloss.compare.config import CompareConfig
-from evoloss.compare.record import describe_environment, earlier_results, settings
+from evoloss.compare.record import earlier_results, settings
 from evoloss.compare.training_run import TrainingRuns, check_training
 from evoloss.compare.tuning import tuning_seeds
 from evoloss.data import Dataset
@@ -65,13 +65,8 @@ def estimate(
         ResultsError: if ``out`` holds the results of another comparison, or a damaged run.
         OutputError: if ``out`` holds files that evoloss did not write and would replace.
     """
-    require_place(config, out)
-    here = describe_environment()
-    versions = {name: here[name] for name in ("evoloss", "torch")}
-    planned = prepare(config, versions=versions, say=say, warn=warn)
-    earlier_results(out, settings(planned.config, planned.dataset), here)
-    runs = planned_runs(planned)
-    left = [(name, run) for name, run in runs if read_run(run_path(out, run), run, check_training) is None]
+    planned, here = plan(config, out=out, say=say, warn=warn)
+    runs, left = runs_and_left(planned, out, here)
     n_tuning = sum(not run.config["read_test"] for _, run in runs)
     _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
     epoch_seconds = {
@@ -90,14 +85,31 @@ def estimate(
     )
 
 
-def planned_runs(planned: TrainingRuns) -> list[tuple[str, Run]]:
-    """Return all runs of a comparison with the names of their losses: those that tune, then the reported.
-
-    Rates that a grid is widened by are not known yet, nor are those that tuning will choose: reported runs
-    stand at the rate that is set, which is theirs without tuning.
+def runs_and_left(
+    planned: TrainingRuns, out: Path, here: dict[str, str]
+) -> tuple[list[tuple[str, Run]], list[tuple[str, Run]]]:
+    """Return all runs of a comparison with the names of their losses, and those that do not lie there yet.
 
     Args:
         planned: the comparison.
+        out: its directory.
+        here: versions and the kind of machine, as :func:`~evoloss.compare.comparison.plan` returns them.
+
+    Raises:
+        ResultsError: if ``out`` holds the results of another comparison, or a damaged run.
+    """
+    earlier_results(out, settings(planned.config, planned.dataset), here)
+    runs = _planned_runs(planned)
+    return runs, [
+        (name, run) for name, run in runs if read_run(run_path(out, run), run, check_training) is None
+    ]
+
+
+def _planned_runs(planned: TrainingRuns) -> list[tuple[str, Run]]:
+    """All runs with the names of their losses: those that tune, then the reported.
+
+    Rates that a grid is widened by are not known yet, nor are those that tuning will choose: reported runs
+    stand at the rate that is set, which is theirs without tuning.
     """
     config, names = planned.config, list(planned.losses)
     rates, seeds = (config.lr_grid, tuning_seeds(config.tune_seeds)) if config.tune_lr else ((), ())

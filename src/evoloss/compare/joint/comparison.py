@@ -8,17 +8,15 @@ from pathlib import Path
 
 from evoloss.compare.comparison import compare, plan
 from evoloss.compare.config import CompareConfig, label_loss
-from evoloss.compare.estimate import Estimate, estimate, planned_runs
+from evoloss.compare.estimate import Estimate, estimate, runs_and_left
 from evoloss.compare.joint.folders import folders_of, labels_of
 from evoloss.compare.joint.results import OWN_JOINT_FILES, JointResults
-from evoloss.compare.record import earlier_results, settings
 from evoloss.compare.results import FILE_NAME, Results
-from evoloss.compare.training_run import build_loss, check_training
+from evoloss.compare.training_run import build_loss
 from evoloss.data import DATASETS, find_path
 from evoloss.errors import ConfigError, EvolossError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
-from evoloss.sweeps.run_files import read_run, run_path
 from evoloss.user_paths import real_path
 
 Say = Callable[[str], None]
@@ -163,9 +161,7 @@ def _check(
     """Load a data set, try all that its runs need, and look at what lies in its folder."""
     planned, here = plan(config, out=out, executor=executor, say=say, warn=warn)
     if out is not None:
-        earlier_results(out, settings(planned.config, planned.dataset), here)
-        for _, run in planned_runs(planned):
-            read_run(run_path(out, run), run, check_training)
+        runs_and_left(planned, out, here)
 
 
 def _write(folders: Sequence[str], baseline: str, out: Path) -> None:

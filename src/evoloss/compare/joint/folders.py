@@ -37,15 +37,11 @@ def folders_of(configs: Sequence[CompareConfig]) -> list[str]:
         ['wine-a', 'wine-b']
     """
     names = [dataset_name(config) for config in configs]
-    counts = Counter(name.lower() for name in names)
     found = []
     for name, config in zip(names, configs, strict=True):
         alike = [other for own, other in zip(names, configs, strict=True) if own.lower() == name.lower()]
-        if counts[name.lower()] == 1:
-            found.append(safe_name(name, _FALLBACK))
-        else:
-            parts = [name, *([difference] if (difference := _difference(config, alike)) else [])]
-            found.append(safe_name("-".join(parts), _FALLBACK))
+        parts = [name, *filter(None, [_difference(config, alike)])]
+        found.append(safe_name("-".join(parts), _FALLBACK))
     lower = [name.lower() for name in found]
     again = {name for name in lower if lower.count(name) > 1}
     for place, config in enumerate(configs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +97,17 @@ class JointResults:
         """Tell whether all planned runs of all data sets are there."""
         return all(results.complete for results in self.comparisons.values())
 
-    @property
+    @cached_property
     def datasets(self) -> list[JointDataset]:
         """Every data set."""
         return [_dataset(label, folder, self.comparisons[folder]) for folder, label in self._labels().items()]
 
-    @property
+    @cached_property
     def losses(self) -> list[JointSummary]:
         """Every loss over all data sets."""
         return joint_summaries(self._by_label())
 
-    @property
+    @cached_property
     def differences(self) -> list[DatasetDifference]:
         """Every loss but the baseline on every data set."""
         return joint_differences(self._by_label())
