@@ -27,7 +27,6 @@ from benchmarks.sensing.elsewhere_models import PRETRAINED
 from evoloss.atomic_files import write_text
 from evoloss.data import Dataset, load_dataset
 from evoloss.data.dataset import Split
-from evoloss.losses import EvolvedLoss
 from evoloss.losses.resolve import resolve_loss
 from evoloss.training import TrainConfig, train, train_and_observe
 
@@ -116,10 +115,7 @@ def run(name: str, data: Dataset, loss_name: str, noise: float, seed: int) -> di
     """One training."""
     case = CASES[name]
     config = replace(case.config, label_noise=noise, seed=seed, eval_every=case.config.epochs)
-    loss = resolve_loss(loss_name)
-    if isinstance(loss, EvolvedLoss) and loss.senses_noise:
-        loss.plan_training(n_samples=len(data.train))
-    result = train(data, case.model, loss, config, loss_name=loss_name, read_test=False)
+    result = train(data, case.model, resolve_loss(loss_name), config, loss_name=loss_name, read_test=False)
     return {
         "case": name,
         "loss": loss_name,
