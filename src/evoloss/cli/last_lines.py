@@ -9,6 +9,7 @@ from pathlib import Path
 from evoloss.compare.estimate import Estimate
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.executors import ExecutorConfig
+from evoloss.report.tables import counted
 from evoloss.safe_text import one_line
 
 
@@ -76,16 +77,12 @@ def duration(seconds: float) -> str:
         ('1 second', '42 seconds', '10 minutes', '2 hours 1 minute')
     """
     if seconds < 90:
-        return _counted(max(1, round(seconds)), "second")
+        return counted(max(1, round(seconds)), "second")
     minutes = round(seconds / 60)
     if minutes < 90:
-        return _counted(minutes, "minute")
+        return counted(minutes, "minute")
     hours, left = divmod(minutes, 60)
-    return _counted(hours, "hour") + (f" {_counted(left, 'minute')}" if left else "")
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    return counted(hours, "hour") + (f" {counted(left, 'minute')}" if left else "")
 
 
 def edge_lines(results: Results) -> list[str]:

@@ -12,8 +12,8 @@ from evoloss.compare.joint.results import JointResults
 from evoloss.compare.joint.statistics import DatasetDifference, JointSummary
 from evoloss.own_files import holds_line
 from evoloss.report.joint_words import joint_cautions, joint_verdict
-from evoloss.report.tables import NOTHING
-from evoloss.safe_text import one_line, table_cell
+from evoloss.report.tables import NOTHING, markdown_lines
+from evoloss.safe_text import one_line
 
 is_joint_table = holds_line(r"\| loss \| data sets \| mean accuracy, % \||No run has finished yet\.")
 """A function that tells whether the content of a file is a table of this module."""
@@ -115,8 +115,8 @@ def markdown_joint_table(joint: JointResults) -> str:
     parts = [
         f"{verdict.text} {verdict.advice}",
         joint_caption(joint),
-        _markdown(SUMMARY_HEADERS, summary_rows(joint), words=(0, 6)),
-        _markdown(heads, dataset_rows(joint, losses), words=(0,)),
+        "\n".join(markdown_lines(SUMMARY_HEADERS, summary_rows(joint), words=(0, 6))),
+        "\n".join(markdown_lines(heads, dataset_rows(joint, losses))),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -175,12 +175,3 @@ def _difference(row: DatasetDifference | None) -> str:
 
 def _points(value: float | None) -> str:
     return NOTHING if value is None else f"{value:+.2f}"
-
-
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int]) -> str:
-    lines = [
-        f"| {' | '.join(map(table_cell, heads))} |",
-        f"|{'|'.join('---' if place in words else '---:' for place in range(len(heads)))}|",
-        *(f"| {' | '.join(map(table_cell, row))} |" for row in rows),
-    ]
-    return "\n".join(lines)

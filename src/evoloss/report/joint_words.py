@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from evoloss.compare.inference import MIN_SEEDS
 from evoloss.compare.joint.results import JointResults
 from evoloss.compare.joint.statistics import JointSummary
+from evoloss.report.tables import counted
 from evoloss.safe_text import one_line
 
 Kind = Literal["better", "mixed", "none", "untested", "alone", "empty"]
@@ -39,7 +40,7 @@ def joint_verdict(joint: JointResults) -> JointVerdict:
     Args:
         joint: complete or not.
     """
-    baseline, places = one_line(joint.baseline), _count(len(joint.datasets), "data set")
+    baseline, places = one_line(joint.baseline), counted(len(joint.datasets), "data set")
     anywhere = f"any of {places}" if len(joint.datasets) > 1 else "this data set"
     rows = [row for row in joint.losses if row.mean_difference is not None]
     if not joint.losses:
@@ -139,7 +140,3 @@ def _mean(row: JointSummary) -> float:
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(one_line(name) for name in names)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.markup import escape
@@ -76,11 +76,11 @@ def caption(results: Results) -> str:
     run = results.runs[0]
     seeds = len({r.seed for r in results.runs})
     names = class_names(results)
-    classes = f"{_count(len(names), 'class')} ({_first(names)}), " if names else ""
+    classes = f"{counted(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
         f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {_labels(results)}; "
-        f"{one_line(run.classifier)} ({run.n_parameters:,} parameters), {_count(run.epochs, 'epoch')}, "
-        f"{_rates(results)}augmentation: {one_line(run.augment)}; {_count(seeds, 'seed')}.",
+        f"{one_line(run.classifier)} ({run.n_parameters:,} parameters), {counted(run.epochs, 'epoch')}, "
+        f"{_rates(results)}augmentation: {one_line(run.augment)}; {counted(seeds, 'seed')}.",
         "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
     ]
     sentences += _sampling(results)
@@ -162,21 +162,33 @@ def _tests(results: Results) -> list[str]:
             "t-test; p and interval corrected alike (Holm): it excludes 0 exactly if p is below 0.05."
         )
     few = sorted({row.n_seeds for row in results.summary if row.n_seeds < MIN_SEEDS})
-    parts += [f"{_count(count, 'seed')}: no test and no interval below {MIN_SEEDS}." for count in few]
+    parts += [f"{counted(count, 'seed')}: no test and no interval below {MIN_SEEDS}." for count in few]
     return parts
 
 
 def markdown_table(results: Results) -> str:
     """Return caption and table as GitHub Markdown, and below it what was done to the data."""
-    rows = [tuple(table_cell(cell) for cell in row) for row in table_rows(results)]
-    lines = [
-        "| " + " | ".join(HEADERS) + " |",
-        "|" + "|".join(["---"] + ["---:"] * (len(HEADERS) - 1)) + "|",
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
+    lines = markdown_lines(HEADERS, table_rows(results))
     notes = [f"- {note}" for note in _texts(results, "data_notes")]
     below = ["", "Data:", "", *notes] if notes else []
     return caption(results) + "\n\n" + "\n".join([*lines, *below]) + "\n"
+
+
+def markdown_lines(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int] = (0,)
+) -> list[str]:
+    """The lines of a table in GitHub Markdown.
+
+    Args:
+        heads: of the columns.
+        rows: their cells.
+        words: places of the columns of words; the others are of numbers.
+    """
+    return [
+        f"| {' | '.join(map(table_cell, heads))} |",
+        f"|{'|'.join('---' if place in words else '---:' for place in range(len(heads)))}|",
+        *(f"| {' | '.join(map(table_cell, row))} |" for row in rows),
+    ]
 
 
 def rich_table(results: Results) -> Table:
@@ -217,7 +229,8 @@ def _row(loss: LossSummary, difference: PairedDifference | None, baseline: str, 
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural but for 1."""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{ending}"
 
@@ -240,7 +253,7 @@ def _difference(row: PairedDifference | None, mark: str, *, is_baseline: bool) -
 
 def untested(n_seeds: int) -> str:
     """The reason why a difference over some seeds has no test and no interval."""
-    return _count(n_seeds, "seed") if n_seeds < MIN_SEEDS else "equal differences"
+    return counted(n_seeds, "seed") if n_seeds < MIN_SEEDS else "equal differences"
 
 
 def _ends(low: float | None, high: float | None) -> str:
