@@ -257,7 +257,8 @@ class ParametricLoss(ClassificationLoss):
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""
-        return {**super().describe(), "network": describe_network(self.network)}
+        revised = {"revision": self.network.revision} if self.network.revision > 1 else {}
+        return {**super().describe(), "network": describe_network(self.network), **revised}
 
     def extra_repr(self) -> str:
         """List the network and the shared parameters inside ``repr(loss)``."""

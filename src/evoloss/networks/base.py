@@ -49,18 +49,17 @@ class LossNetwork(ABC):
         kind: the name of the kind, its key in ``NETWORKS``.
         summary: what it is, in a phrase, for the help of the command line.
         sees_batch: whether the cost of a prediction depends on the rest of its batch.
-        keeps_state: whether a loss in use has running statistics of its training; see :meth:`take_in`.
-            Students have theirs by :meth:`states`.
+        keeps_state: whether a loss in use has running statistics (:meth:`take_in`); students: :meth:`states`.
         is_tabulated: whether a loss in use is read from tables, which :meth:`tables` makes.
         follows_dominance_only: whether 'dominance' is the only error that it can order all predictions
             by: its cost is no falling function of the label's probability alone.
         tells_classes_apart: whether the cost of a prediction changes when classes other than the label change
             places. Such a loss cannot be judged by errors that treat classes alike.
         has_slopes: whether students can be trained with it; see :meth:`slopes`.
-        interpolates_slopes: whether a polynomial through its slopes at a few Chebyshev points stands for
-            them. False for slopes that are cheap to ask for, or that bend.
+        interpolates_slopes: whether a polynomial through some of its slopes (Chebyshev) stands for them.
         can_imitate: whether a search can start where it is close to a known loss; see :meth:`imitate`.
         is_nonnegative: whether by construction no cost is below 0, so that no least one is searched.
+        revision: goes up when the same parameters begin to give another loss; in fingerprints from 2 on.
 
     Example:
         >>> network = NETWORKS["monotone"].from_options(NetworkOptions(hidden=(4,)))
@@ -79,6 +78,7 @@ class LossNetwork(ABC):
     interpolates_slopes: ClassVar[bool] = True
     can_imitate: ClassVar[bool] = False
     is_nonnegative: ClassVar[bool] = False
+    revision: ClassVar[int] = 1
 
     # What there is to choose.
 
