@@ -45,7 +45,7 @@ class AblationTable:
 
 
 def table(courses: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line a loss: accuracy in the last epoch, mean over the seeds, in each condition that has an ablation."""
+    """A line a loss: mean accuracy in the last epoch, in each condition that has an ablation."""
     runs = [run for run in courses.values() if run["seed"] >= FIRST_SEED and run["loss"] in IN_WORDS]
     wanted = {run["condition"] for run in runs if run["loss"] in ABLATIONS and run["loss"] != "sensing"}
     conditions = list(dict.fromkeys(run["condition"] for run in runs if run["condition"] in wanted))
