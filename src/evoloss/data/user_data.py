@@ -14,6 +14,7 @@ from torch import Tensor
 from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
+from evoloss.data.origin import ArrayPlaces
 from evoloss.errors import ConfigError, DataError
 from evoloss.user_paths import current_folder_importable, find_callable
 
@@ -85,6 +86,7 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
         if validation is None or encoded.validation is None
         else LabelledArrays(validation.inputs, encoded.validation),
         class_names=_class_names(train.class_names, encoded.class_names),
+        details=_places(spec, made),
     )
 
 
@@ -127,6 +129,15 @@ def _split(spec: str, made: object) -> dict[str, Any]:
     if isinstance(made, tuple | list) and len(made) == 2 and all(map(_is_part, made)):
         return {"train": made[0], "test": made[1]}
     return {"train": made}
+
+
+def _places(spec: str, made: object) -> ArrayPlaces:
+    """Return how the user's own code finds a training sample."""
+    if isinstance(made, Mapping) and made.keys() <= _ARRAY_KEYS:
+        return ArrayPlaces(spec, "x_train")
+    part = _split(spec, made)["train"]
+    where = spec if part is made else f"{spec}, train"
+    return ArrayPlaces(where, "inputs" if _is_pair(part) else "dataset")
 
 
 def _is_part(value: object) -> bool:
