@@ -141,7 +141,7 @@ def _noise_rates(results: Results) -> list[str]:
             few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
             sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
         elif sensed:
-            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0], 240)}.")
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0], 400)}.")
     return sentences
 
 

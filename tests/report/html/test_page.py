@@ -22,7 +22,7 @@ from evoloss.report.html.page import MAX_PAGE_BYTES, Section, library, render, t
 from evoloss.training import History
 from tests.compare.runs import make_results, make_run
 from tests.report.html.document import Document
-from tests.report.html.made_up import CONFIG, comparison
+from tests.report.html.made_up import CONFIG, comparison, write_comparison
 
 
 @pytest.fixture(scope="module")

@@ -176,7 +176,7 @@ def _noise_sentences(rates: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         name = one_line(loss, _LONGEST_NAME)
         if not told:
-            sentences.append(f"{name} cannot tell: {one_line(own[0]['reason'], 240)}.")
+            sentences.append(f"{name} cannot tell: {one_line(own[0]['reason'], 400)}.")
             continue
         middle = told[len(told) // 2]
         text = (
