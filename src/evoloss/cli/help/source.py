@@ -129,7 +129,7 @@ def completion_text(shell: str) -> str:
                 added.complete = _names_and_files(name, option["name"])  # type: ignore[attr-defined]
             else:
                 added.choices = names_of(name, option["name"]) or added.choices
-    text: str = shtab.complete(parser, shell, preamble={"bash": _bash_functions(), "zsh": "", "tcsh": ""})
+    text: str = shtab.complete(parser, shell, preamble=_bash_functions() if shell == "bash" else "")
     return text
 
 
@@ -140,7 +140,7 @@ def _names_and_files(command: str, option: str) -> dict[str, str]:
     """
     import shtab
 
-    files: dict[str, str] = shtab.FILE
+    files: dict[str, str] = {one: str(way) for one, way in shtab.FILE.items()}
     names = " ".join(names_of(command, option))
     if not names:
         return files
