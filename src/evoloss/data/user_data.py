@@ -39,10 +39,10 @@ class _Part:
 def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
     """Call the user's function, without arguments, and take what it returns.
 
-    It returns a part, ``inputs, labels`` in arrays, tensors or as a frame and a column of pandas or polars, or
-    a torch ``Dataset`` of such pairs; or several parts, as ``train, test`` or a dict with the keys ``train``,
-    ``val`` and ``test``; or a dict with ``x_train``, ``y_train`` and so on. What is not there is split off. The
-    current folder can be imported from.
+    It returns a part, ``inputs, labels`` in arrays, tensors or as a frame and a column of pandas or polars,
+    or a torch ``Dataset`` of such pairs; or several parts, as ``train, test`` or a dict with the keys
+    ``train``, ``val`` and ``test``; or a dict with ``x_train``, ``y_train`` and so on. What is not there is
+    split off. The current folder can be imported from.
 
     Inputs are images: uint8, or floats from 0 to 1 with a channel axis (as ``ToTensor`` makes them), channels
     first or last; or features ``(N, D)``. Labels are whole numbers or text. A data set with ``classes``, as
