@@ -12,7 +12,7 @@ from evoloss.compare.keeping.csv_tables import as_it_was
 from evoloss.compare.keeping.suspect_files import DESCRIPTION_FILE, TABLE_FILE, WHERE
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.executors import ExecutorConfig
-from evoloss.report.tables import counted
+from evoloss.report.tables import counted, edge_names
 from evoloss.safe_text import one_line
 
 _FIRST = 3  # suspects that are named
@@ -93,7 +93,7 @@ def duration(seconds: float) -> str:
 
 def edge_lines(results: Results) -> list[str]:
     """Warn of learning rates that were chosen at an end of their grid."""
-    found = [f"{one_line(loss)} (the {edge})" for loss, edge in results.edges.items()]
+    found = edge_names(results, {"lowest": "the lowest", "highest": "the highest"})
     if not found:
         return []
     return [
