@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "zoo", "evolve"},
     "cli": {
         *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
-        *("compare", "ablate", "sweeps", "report", "evolve"),
+        *("compare", "ablate", "sweeps", "report", "evolve", "data", "models"),
     },
 }
 GROUND = {

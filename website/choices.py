@@ -1,22 +1,32 @@
 """Tables of what losses give and cost, in situations that a user can tell before training.
 
 A page asks for one by a comment, ``<!-- gains: SITUATION LOSS LOSS ... -->`` or ``<!-- rates: LOSS ... -->``.
-When the site is built, a table from the committed results takes its place.
+The table from the committed results stands below it, up to ``<!-- gains end -->`` or ``<!-- rates end -->``.
+
+    python -m website.choices            # name the pages whose tables are out of date
+    python -m website.choices --write    # write the tables into the pages under docs/
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import command
+from benchmarks.harness.page import DOCS
+from evoloss.atomic_files import write_text
 from evoloss.errors import UnknownNameError
 from website.gains import Gains, gains_of
-from website.runs import BASELINE, collect
+from website.runs import BASELINE, ROOT, collect
 from website.tables import points, table
 
-_GAINS = re.compile(r"^<!-- gains: (\S+) (.+) -->$", re.MULTILINE)
-_RATES = re.compile(r"^<!-- rates: (.+) -->$", re.MULTILINE)
+_MARK = re.compile(
+    r"^<!-- (?P<kind>gains|rates): (?P<words>.+) -->$(?:\n\n(?:\|.*\n)+\n<!-- (?P=kind) end -->$)?",
+    re.MULTILINE,
+)
 
 
 def _long(one: Mapping[str, Any]) -> bool:
@@ -40,14 +50,41 @@ SITUATIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 def fill(markdown: str) -> str:
-    """Replace the marks of a page by their tables.
+    """Return a page with its tables below their marks.
 
     Raises:
         UnknownNameError: if a mark names no situation.
         ValueError: if it names a loss without a run there.
     """
-    markdown = _GAINS.sub(lambda found: "\n".join(gains_table(found[1], found[2].split())), markdown)
-    return _RATES.sub(lambda found: "\n".join(rates_table(found[1].split())), markdown)
+
+    def filled(found: re.Match[str]) -> str:
+        kind, words = found["kind"], found["words"].split()
+        lines = gains_table(words[0], words[1:]) if kind == "gains" else rates_table(words)
+        return "\n".join([f"<!-- {kind}: {found['words']} -->", "", *lines, "", f"<!-- {kind} end -->"])
+
+    return _MARK.sub(filled, markdown)
+
+
+def due() -> dict[Path, str]:
+    """The pages whose tables are not those of the committed results, as they should be."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+    return {path: made for path, text in texts.items() if (made := fill(text)) != text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Name the pages whose tables are out of date, or write them."""
+
+    write: bool = False
+    """Write the tables into the pages under docs/."""
+
+
+def main(options: Choices) -> None:
+    """Write, or name the pages."""
+    for path, text in due().items():
+        print(f"{'written' if options.write else 'out of date'}: {path.relative_to(ROOT)}")
+        if options.write:
+            write_text(path, text)
 
 
 def gains_in(situation: str, loss: str) -> Gains:
@@ -93,3 +130,7 @@ def rates_table(losses: list[str]) -> list[str]:
         counts = (sum(a < b for a, b in own), sum(a == b for a, b in own), sum(a > b for a, b in own))
         rows.append([f"`{loss}`", *map(str, counts)])
     return table(["loss", "a lower rate", "the same", "a higher rate"], rows, "lrrr")
+
+
+if __name__ == "__main__":
+    command.run(Choices, main)

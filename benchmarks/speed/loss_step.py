@@ -70,7 +70,7 @@ REASONS = {
     "memory": "more than the gradient is kept",
 }
 SENSING_REASON = (
-    "beside its cost it finds the predicted classes, adds up over the samples of each, and moves 31 "
+    "beside its cost it finds the predicted classes, adds up over the samples of each, and moves 32 "
     "statistics on, each a tensor of its own in the state dict, which a compiled call checks and hands over "
     "one by one"
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -180,12 +181,15 @@ def test_the_last_lines_name_the_files(tmp_path: Path, capsys: pytest.CaptureFix
     out = command[2] = str(tmp_path / "other")
     tuned = ["--tune-lr", "--lr-grid", "1e-6", "2e-6", "--tune-seeds", "1"]
     assert main([*command, *tuned]) == 0
-    lines = capsys.readouterr().out.splitlines()[-5:]
+    lines = capsys.readouterr().out.splitlines()[-6:]
     assert lines[0].startswith("warning: the best learning rate is an end of the grid for cross_entropy (the")
     assert lines[1] == f"written: {out}/results.json"
     assert lines[2].startswith("kept, of the first seed of each loss, model.safetensors, predictions.csv")
     assert lines[3] == f"  {out}/kept/cross_entropy/seed-0"
-    assert lines[4] == f"next: evoloss report {out} --html report.html"
+    assert re.fullmatch(
+        r"    most suspect: (digits, sample \d+ \(\d\); ){2}digits, sample \d+ \(\d\)", lines[4]
+    )
+    assert lines[5] == f"next: evoloss report {out} --html report.html"
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(

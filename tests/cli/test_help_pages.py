@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,12 @@ import pytest
 from evoloss.cli import COMMANDS, main
 from evoloss.cli.help import SHELLS, completion, is_help, page, pages
 from evoloss.cli.help.groups import EXAMPLES, GROUPS
-from evoloss.cli.help.source import PATH, completion_text, help_text, parser_of
+from evoloss.cli.help.source import PATH, completion_text, help_text, names_of, parser_of
+from evoloss.data import DATASETS
+from evoloss.losses import LOSSES
+from evoloss.losses.catalogue import list_losses
+from evoloss.models import MODELS
+from evoloss.zoo import SHIPPED
 
 
 def test_the_file_is_what_the_configurations_say() -> None:
@@ -125,16 +131,36 @@ def test_a_shell_without_a_completion(capsys: pytest.CaptureFixture[str]) -> Non
         ("evoloss co", "compare"),
         ("evoloss compare --la", "--label-noise"),
         ("evoloss evolve --for no", "noise"),
+        ("evoloss evolve --like di", "digits"),
+        ("evoloss compare --losses cross_entropy ada", "adaptive"),
+        ("evoloss compare --losses cross_entropy mine", "mine-of-a-folder"),
+        ("evoloss compare --baseline cross", "cross_entropy"),
+        ("evoloss compare --model resnet2", "resnet20"),
+        ("evoloss compare --dataset digits fashion", "fashion_mnist"),
+        ("evoloss inspect evolved-n", "evolved-noise"),
     ],
 )
 def test_bash_completes(line: str, offered: str, tmp_path: Path) -> None:
     script = tmp_path / "evoloss.bash"
     script.write_text(completion("bash"), encoding="utf-8")
+    (tmp_path / "mine-of-a-folder").mkdir()
     words = line.split()
     ask = f"""source {script}
 COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; COMP_LINE="{line}"
 $(complete -p evoloss | sed 's/.*-F \\([^ ]*\\).*/\\1/') evoloss "{words[-1]}" "{words[-2]}"
 printf '%s\n' "${{COMPREPLY[@]}}"
 """
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert offered in done.stdout.split(), done.stdout + done.stderr
+
+
+def test_completions_have_the_names_of_all_registries() -> None:
+    assert names_of("compare", "losses") == [row.name for row in list_losses()]
+    assert names_of("compare", "model") == [*MODELS]
+    assert names_of("compare", "dataset") == names_of("evolve", "like") == [*DATASETS]
+    assert names_of("compare", "seeds") == names_of("ablate", "baseline") == []
+    for shell in SHELLS:
+        words = set(re.split(r"[\s()'\"]+", completion(shell)))
+        datasets = () if shell == "tcsh" else DATASETS  # its options take files or names, not both
+        for name in (*LOSSES, *SHIPPED, *MODELS, *datasets):
+            assert name in words, (shell, name)

@@ -18,7 +18,10 @@ def test_samples_are_found_again_in_arrays(tmp_path: Path) -> None:
     assert data.origin is not None
     assert torch.equal(torch.from_numpy(x)[data.origin.train], data.train.inputs)
     assert torch.equal(torch.from_numpy(x[:30] + 1)[data.origin.test], data.test.inputs)
-    assert (data.origin.reference, data.origin.details) == (None, None)
+    assert data.origin.reference is None
+    assert data.origin.details is not None
+    assert data.origin.details.columns == data.origin.details(3) == ()
+    assert data.origin.details.where(3) == "own.npz, x_train[3]"
     np.savez(tmp_path / "given.npz", labels=(y + 1) % 3)
     given = load_dataset(str(tmp_path / "own.npz"), train_labels=tmp_path / "given.npz")
     assert given.origin is not None

@@ -55,8 +55,10 @@ def test_a_page_that_is_run_elsewhere_is(page: Path) -> None:
 
 def test_all_other_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for page in OTHERS:
-        run_blocks(blocks(page, "python"))
+    run = {name_of(page): run_blocks(codes) for page in OTHERS if (codes := blocks(page, "python"))}
+    assert len(run) > 10
+    # Each has left names of its own, beside those that a reader has.
+    assert [name for name, scope in run.items() if scope.keys() <= reader().keys() | {"__builtins__"}] == []
 
 
 def is_slow(code: str) -> bool:

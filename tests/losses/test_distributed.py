@@ -173,4 +173,8 @@ def test_one_process(name: str, tmp_path: Path):
 
 @pytest.mark.slow
 def test_two_processes(tmp_path: Path):
-    mp.spawn(check_rank, args=(2, f"file://{tmp_path / 'rendezvous'}", list(LOSSES)), nprocs=2)
+    arguments = (2, f"file://{tmp_path / 'rendezvous'}", list(LOSSES))
+    spawned = mp.spawn(check_rank, args=arguments, nprocs=2, join=False)
+    while not spawned.join():  # raises what one of them raised
+        pass
+    assert [process.exitcode for process in spawned.processes] == [0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,3 +288,20 @@ def test_repr_names_the_network(network: Any):
         assert loss(torch.zeros(1, count), torch.tensor([0])).isfinite()
         return
     raise AssertionError("no usable loss found")
+
+
+def test_a_wrong_size_of_the_training_set_is_an_error_of_the_loss_that_was_named(tmp_path: Path) -> None:
+    loss = EvolvedLoss.from_pretrained("evolved-base")
+    loss.save_pretrained(tmp_path / "mine")
+    told = {
+        "'evolved-base'": lambda: loss.plan_training(n_samples=0),
+        "'adaptive'": lambda: EvolvedLoss.from_pretrained("adaptive", n_samples=0),
+        f"'{tmp_path / 'mine'}'": lambda: EvolvedLoss(tmp_path / "mine", n_samples=0),
+        f"'{loss.network.kind}'": lambda: EvolvedLoss(loss.network, loss.params, n_samples=0),
+    }
+    for name, call in told.items():
+        with pytest.raises(ConfigError) as refused:
+            call()
+        assert str(refused.value) == f"loss {name}: n_samples must be a whole number, at least 1, got 0"
+    with pytest.raises(ConfigError, match=r"^loss 'evolved-base': samples_per_epoch must be"):
+        loss.plan_training(n_samples=5, samples_per_epoch=0)

@@ -114,7 +114,9 @@ def test_what_all_losses_share_can_be_given(tmp_path: Path):
         ("gce:label_smoothing=2", {}, "label_smoothing must be a number at least 0 and at most 1"),
         ("gce:weight=2", {}, "weight must be a tensor with one factor a class, or None; a text"),
         ("evolved:exact=1", {}, "exact must be true or false, got 1"),
-        ("adaptive:n_samples=0", {}, "n_samples must be a whole number, at least 1, got 0"),
+        ("adaptive:n_samples=0", {}, "loss 'adaptive': n_samples must be a whole number, at least 1, got 0"),
+        ("adaptive", {"n_samples": -3}, "loss 'adaptive': n_samples must be a whole number, at least 1"),
+        ("adaptive", {"n_samples": 0.5}, "loss 'adaptive': n_samples must be a whole number, at least 1"),
     ],
 )
 def test_values_that_cannot_be_are_refused_with_what_can(spec: str, parameters: dict, message: str):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +77,10 @@ def test_means_medians_and_the_worst() -> None:
 def test_tables_of_a_page() -> None:
     page = "before\n<!-- gains: right-labels gce evolved-base -->\n<!-- rates: gce -->\nafter"
     lines = choices.fill(page).splitlines()
+    assert choices.fill("\n".join(lines)).splitlines() == lines
+    old = [line.replace("-4", "-9") if line.startswith("| `gce`") else line for line in lines]
+    assert old != lines
+    assert choices.fill("\n".join(old)).splitlines() == lines
     assert lines[0] == "before"
     assert lines[-1] == "after"
     assert [line.split(" | ")[0] for line in lines if line.startswith("| `")] == [
@@ -86,3 +92,34 @@ def test_tables_of_a_page() -> None:
         choices.fill("<!-- gains: wet gce -->")
     with pytest.raises(ValueError, match="baikal has not been run"):
         choices.fill("<!-- gains: tables-right baikal -->")
+
+
+def test_tables_of_committed_pages_are_those_of_the_committed_results() -> None:
+    assert choices.due() == {}, "run python -m website.choices --write"
+    assert "| `adaptive` | " in (ROOT / "docs/choose/cost.md").read_text(encoding="utf-8")
+
+
+def test_tables_are_written_where_they_are_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- rates: gce -->\n", encoding="utf-8")
+    monkeypatch.setattr(choices, "DOCS", tmp_path)
+    monkeypatch.setattr(choices, "ROOT", tmp_path)
+    choices.main(choices.Choices())
+    assert page.read_text(encoding="utf-8") == "<!-- rates: gce -->\n"
+    choices.main(choices.Choices(write=True))
+    assert "| `gce` | " in page.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == "out of date: page.md\nwritten: page.md\n"
+    assert choices.due() == {}
+
+
+def test_links_of_pages_work_in_a_checkout() -> None:
+    """Pages that only the site has cannot be linked to from one that is read without it."""
+    broken = []
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if not re.match("https?:|mailto:", link) and not (page.parent / link).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {link}")
+    assert broken == []

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
 
 from evoloss.compare.estimate import Estimate
+from evoloss.compare.keeping.csv_tables import as_it_was
+from evoloss.compare.keeping.suspect_files import DESCRIPTION_FILE, TABLE_FILE, WHERE
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.executors import ExecutorConfig
-from evoloss.report.tables import counted
+from evoloss.report.tables import counted, edge_names
 from evoloss.safe_text import one_line
+
+_FIRST = 3  # suspects that are named
+_LETTERS = 100  # of a name
 
 
 def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
@@ -29,7 +35,7 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
             + ("every run" if keep == "all" else "the first seed of each loss")
             + ", model.safetensors, predictions.csv, evaluation.json, suspects.csv (training labels, most "
             "suspect first) and command.txt:",
-            *(f"  {out / folder}{_suspects(out / folder)}" for folder in folders),
+            *(line for folder in folders for line in (f"  {out / folder}", *_suspects(out / folder))),
         ]
     lines += without_files(results, keep)
     return [*lines, f"next: evoloss report {out} --html report.html"]
@@ -87,7 +93,7 @@ def duration(seconds: float) -> str:
 
 def edge_lines(results: Results) -> list[str]:
     """Warn of learning rates that were chosen at an end of their grid."""
-    found = [f"{one_line(loss)} (the {edge})" for loss, edge in results.edges.items()]
+    found = edge_names(results, {"lowest": "the lowest", "highest": "the highest"})
     if not found:
         return []
     return [
@@ -118,10 +124,20 @@ def _runs(number: int) -> str:
     return "run" if number == 1 else "runs"
 
 
-def _suspects(folder: Path) -> str:
-    """The average precision of suspects where the noise is known, as a text to append."""
+def _suspects(folder: Path) -> list[str]:
+    """Say where the first suspects are, and how good their order is where the noise is known."""
+    lines = []
     try:
-        found = json.loads((folder / "suspects.json").read_text(encoding="utf-8"))
-        return f" (average precision of the suspects: {found['average_precision']:.2f})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        with (folder / TABLE_FILE).open(encoding="utf-8", newline="") as file:
+            rows = [row for row, _ in zip(csv.DictReader(file), range(_FIRST), strict=False)]
+        first = [f"{_shown(row[WHERE])} ({_shown(row['label'])})" for row in rows]
+        lines += [f"    most suspect: {'; '.join(first)}"] if first else []
+        found = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        lines.append(f"    average precision of the suspects: {found['average_precision']:.2f}")
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        pass  # there are none, or their noise is not known
+    return lines
+
+
+def _shown(cell: str) -> str:
+    return one_line(as_it_was(cell), _LETTERS)

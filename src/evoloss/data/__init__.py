@@ -20,7 +20,7 @@ from evoloss.data.readers.parquet import load_parquet
 from evoloss.data.splits import divide
 from evoloss.data.user_data import load_user_data
 from evoloss.errors import ConfigError, DataError, UnknownNameError
-from evoloss.user_paths import expand_user
+from evoloss.user_paths import expand_user, names_callable, real_path
 
 __all__ = [
     "CONFUSIONS",
@@ -181,6 +181,25 @@ def find_path(name: str, data_dir: Path | None = None) -> Path:
     path = expand_user(name)
     root = data_folder(data_dir) if name and not path.exists() else None
     return root / path if root is not None and (root / path).exists() else path
+
+
+def name_of(name_or_path: str, data_dir: Path | None = None) -> str:
+    """Return the name that :func:`load_dataset` gives to a data set, without reading it.
+
+    Args:
+        name_or_path: see :func:`load_dataset`.
+        data_dir: likewise.
+
+    Example:
+        >>> name_of("digits"), name_of("tables/wine.csv"), name_of("my_data:load")
+        ('digits', 'wine', 'my_data:load')
+    """
+    if name_or_path in DATASETS:
+        return name_or_path
+    path = find_path(name_or_path, data_dir)
+    if names_callable(name_or_path) and not path.exists():
+        return name_or_path
+    return real_path(path).name if path.is_dir() else path.stem
 
 
 def options_of(name_or_path: str, data_dir: Path | None = None) -> tuple[str, ...]:

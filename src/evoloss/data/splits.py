@@ -121,6 +121,40 @@ def divide(
         DataError: if the data does not make a usable data set.
     """
     labels = torch.from_numpy(source.train.labels.astype("int64"))
+    train, splits = _indices(source, labels, validation, train_samples, split_seed)
+    source = source.encoded(train)
+    relabelled = source.train
+    if train_labels is not None:
+        relabelled = LabelledArrays(source.train.inputs, train_labels)
+        if noisy_validation and source.validation is not None:
+            raise ConfigError(
+                f"data set {source.name!r} has a validation part of its own, for which there are no other "
+                "labels; leave its labels as they are"
+            )
+    validated = relabelled if noisy_validation else source.train
+    return Dataset(
+        name=source.name,
+        train=relabelled.take(train),
+        validation=validated.take(splits["validation"])
+        if source.validation is None
+        else source.validation.take(),
+        test=source.train.take(splits["test"]) if source.test is None else source.test.take(),
+        n_classes=len(source.class_names),
+        class_names=source.class_names,
+        notes=(*source.notes, *_split_notes(source, train, splits, split_seed)),
+        origin=Origin(
+            train=train,
+            test=torch.arange(len(source.test.labels)) if source.test is not None else splits["test"],
+            reference=None if train_labels is None else labels[train],
+            details=source.details,
+        ),
+    )
+
+
+def _indices(
+    source: SourceData, labels: Tensor, validation: float, train_samples: int | None, split_seed: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the indices of the training split, and of the splits that are taken off the training part."""
     splits: dict[str, Tensor] = {}
     train = torch.arange(len(labels))
     if source.test is None:
@@ -140,32 +174,7 @@ def divide(
             balanced_subset(labels[train], train_samples, stream(split_seed, "data", "train subset"))
         ]
     require_disjoint({"train": train, **splits})
-    source = source.encoded(train)
-    relabelled = source.train
-    if train_labels is not None:
-        relabelled = LabelledArrays(source.train.inputs, train_labels)
-        if noisy_validation and source.validation is not None:
-            raise ConfigError(
-                f"data set {source.name!r} has a validation part of its own, for which there are no other "
-                "labels; leave its labels as they are"
-            )
-    return Dataset(
-        name=source.name,
-        train=relabelled.take(train),
-        validation=(relabelled if noisy_validation else source.train).take(splits["validation"])
-        if source.validation is None
-        else source.validation.take(),
-        test=source.train.take(splits["test"]) if source.test is None else source.test.take(),
-        n_classes=len(source.class_names),
-        class_names=source.class_names,
-        notes=(*source.notes, *_split_notes(source, train, splits, split_seed)),
-        origin=Origin(
-            train=train,
-            test=torch.arange(len(source.test.labels)) if source.test is not None else splits["test"],
-            reference=None if train_labels is None else labels[train],
-            details=source.details,
-        ),
-    )
+    return train, splits
 
 
 def _split_notes(

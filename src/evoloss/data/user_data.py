@@ -13,7 +13,9 @@ from torch import Tensor
 
 from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
+from evoloss.data.frames import without_frames
 from evoloss.data.limits import DataLimits
+from evoloss.data.origin import ArrayPlaces
 from evoloss.errors import ConfigError, DataError
 from evoloss.user_paths import current_folder_importable, find_callable
 
@@ -21,7 +23,6 @@ _EXPECTED = (
     "expected inputs and labels, a torch Dataset, a pair (train, test) of such, or a dict with the keys "
     "train, val and test, or x_train, y_train, x_test, y_test"
 )
-_MOST_PARTS = 6  # inputs and labels of three splits
 _NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _ARRAY_KEYS = frozenset(f"{kind}_{split}" for kind in "xy" for split in ("train", "val", "test"))
 
@@ -38,10 +39,10 @@ class _Part:
 def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
     """Call the user's function, without arguments, and take what it returns.
 
-    It returns a part, ``inputs, labels`` in arrays or tensors or a torch ``Dataset`` of such pairs; or
-    several parts, as ``train, test`` or a dict with the keys ``train``, ``val`` and ``test``; or a dict with
-    ``x_train``, ``y_train`` and so on. What is not there is split off. The current folder can be imported
-    from.
+    It returns a part, ``inputs, labels`` in arrays, tensors or as a frame and a column of pandas or polars,
+    or a torch ``Dataset`` of such pairs; or several parts, as ``train, test`` or a dict with the keys
+    ``train``, ``val`` and ``test``; or a dict with ``x_train``, ``y_train`` and so on. What is not there is
+    split off. The current folder can be imported from.
 
     Inputs are images: uint8, or floats from 0 to 1 with a channel axis (as ``ToTensor`` makes them), channels
     first or last; or features ``(N, D)``. Labels are whole numbers or text. A data set with ``classes``, as
@@ -60,8 +61,7 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
     with current_folder_importable():
         make = find_callable("data set", spec)
         try:
-            made = make()
-            _refuse_frames(spec, made)
+            made = without_frames(spec, make())
             parts = {name: _part(spec, name, part, limits) for name, part in _split(spec, made).items()}
         except (ConfigError, DataError):
             raise
@@ -85,23 +85,8 @@ def load_user_data(spec: str, limits: DataLimits | None = None) -> SourceData:
         if validation is None or encoded.validation is None
         else LabelledArrays(validation.inputs, encoded.validation),
         class_names=_class_names(train.class_names, encoded.class_names),
+        details=_places(spec, made),
     )
-
-
-def _refuse_frames(spec: str, made: object, levels: int = 2) -> None:
-    """Refuse tables and columns of pandas, polars and others, whose rows and columns could mean anything."""
-    parts = list(made.values()) if isinstance(made, Mapping) else made
-    if isinstance(parts, tuple | list):
-        for part in parts[:_MOST_PARTS] if levels else ():  # a list of labels may be long
-            _refuse_frames(spec, part, levels - 1)
-    elif hasattr(made, "to_numpy"):
-        library = type(made).__module__.partition(".")[0]
-        raise DataError(
-            f"data set {spec!r} returned a {type(made).__name__} of {library}; return arrays, such as "
-            "frame.to_numpy() of the columns of inputs and column.to_numpy() of the labels; or write the "
-            "table to a .csv or .parquet file and name that with --target COLUMN, which takes care of "
-            "categories and missing values"
-        )
 
 
 def _split(spec: str, made: object) -> dict[str, Any]:
@@ -127,6 +112,15 @@ def _split(spec: str, made: object) -> dict[str, Any]:
     if isinstance(made, tuple | list) and len(made) == 2 and all(map(_is_part, made)):
         return {"train": made[0], "test": made[1]}
     return {"train": made}
+
+
+def _places(spec: str, made: object) -> ArrayPlaces:
+    """Return how the user's own code finds a training sample."""
+    if isinstance(made, Mapping) and made.keys() <= _ARRAY_KEYS:
+        return ArrayPlaces(spec, "x_train")
+    part = _split(spec, made)["train"]
+    where = spec if part is made else f"{spec}, train"
+    return ArrayPlaces(where, "inputs" if _is_pair(part) else "dataset")
 
 
 def _is_part(value: object) -> bool:

@@ -123,6 +123,7 @@ class EvolvedLoss(ParametricLoss):
         )
         self.record = dict(record or {})
         self.exact = exact
+        self.told_name = built.kind if built is network else str(network)
         if n_samples is not None:
             self.plan_training(n_samples=n_samples)
 

@@ -37,6 +37,7 @@ from evoloss.networks import (
     Terms,
     describe_network,
 )
+from evoloss.safe_text import quoted
 
 __all__ = ["WRITTEN_TO", "ParametricLoss"]
 
@@ -225,9 +226,10 @@ class ParametricLoss(ClassificationLoss):
         Raises:
             ConfigError: if a number is below 1.
         """
-        n_samples = positive_count("n_samples", n_samples, self.name)
+        loss = f"loss {quoted(getattr(self, 'told_name', self.network.kind), 200)}"
+        n_samples = positive_count("n_samples", n_samples, loss)
         if samples_per_epoch is not None:
-            n_samples = positive_count("samples_per_epoch", samples_per_epoch, self.name)
+            n_samples = positive_count("samples_per_epoch", samples_per_epoch, loss)
         if self.network.keeps_state:
             self.loss_state.know(SIZE, n_samples)
 

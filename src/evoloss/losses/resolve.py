@@ -133,7 +133,7 @@ def _check_shared(loss: str, name: str, value: Any) -> None:
         number = python_number(value)
         optional = name == "n_samples" and value is None
         if not optional and (isinstance(number, bool) or not isinstance(number, int)):
-            expected = "a whole number"
+            expected = "a whole number" + (", at least 1" if name == "n_samples" else "")
     elif name == "exact" and not isinstance(value, bool):
         expected = "true or false"
     elif name == "label_smoothing":

@@ -125,10 +125,10 @@ class EpochLoss(StatefulLoss):
         Raises:
             ConfigError: if one of them is below 1.
         """
-        self.n_samples = positive_count("n_samples", n_samples, self.name)
-        self.epochs = positive_count("epochs", epochs, self.name)
+        self.n_samples = positive_count("n_samples", n_samples, f"loss {self.name!r}")
+        self.epochs = positive_count("epochs", epochs, f"loss {self.name!r}")
         given = self.n_samples if samples_per_epoch is None else samples_per_epoch
-        self.samples_per_epoch = positive_count("samples_per_epoch", given, self.name)
+        self.samples_per_epoch = positive_count("samples_per_epoch", given, f"loss {self.name!r}")
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The number of samples so far."""

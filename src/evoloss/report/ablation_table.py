@@ -11,6 +11,7 @@ from rich.table import Table
 from evoloss.ablate.results import Ablation
 from evoloss.ablate.statistics import Comparison, Effect, VariantSummary
 from evoloss.compare.inference import MIN_SEEDS
+from evoloss.report.tables import counted
 from evoloss.safe_text import one_line
 
 NOTHING = "–"
@@ -49,7 +50,7 @@ def ablation_caption(ablation: Ablation) -> str:
     """Say how to read the tables."""
     seeds = len({run.seed for run in ablation.runs})
     return (
-        f"{seeds} paired seed{'' if seeds == 1 else 's'}; baseline {one_line(ablation.baseline)}. "
+        f"{counted(seeds, 'paired seed')}; baseline {one_line(ablation.baseline)}. "
         "Generations: until "
         f"the mean of the search has a ranking consistency of {ablation.target:g} on held-out pairs, one "
         "more than there were where it never has. Differences: variant minus reference, mean and the "

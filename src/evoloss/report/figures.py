@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from evoloss.compare.results import Results
 from evoloss.compare.tuning import Edge
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.report.tables import marked, untested
+from evoloss.report.tables import counted, marked, untested
 from evoloss.safe_text import figure_text
 from evoloss.training import RunResult
 
@@ -214,8 +214,7 @@ def _subject(results: Results) -> str:
 
 
 def _seeds(runs: Iterable[RunResult]) -> str:
-    count = len({run.seed for run in runs})
-    return f"{count} seed{'' if count == 1 else 's'}"
+    return counted(len({run.seed for run in runs}), "seed")
 
 
 def _by_loss(runs: Iterable[RunResult]) -> dict[str, list[RunResult]]:

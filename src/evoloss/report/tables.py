@@ -57,6 +57,16 @@ def marked(edge: Edge | None) -> str:
     return "" if edge is None else f" {EDGE_MARKS[edge]}"
 
 
+def edge_names(results: Results, ends: Mapping[Edge, str]) -> list[str]:
+    """The losses whose learning rate was chosen at an end of its grid, with the end behind each in brackets.
+
+    Args:
+        results: of a comparison.
+        ends: what the lowest and the highest rate of a grid are called.
+    """
+    return [f"{one_line(loss)} ({ends[edge]})" for loss, edge in results.edges.items()]
+
+
 def edge_legend(edges: Mapping[str, Edge], baseline: str) -> str:
     """Say what the marks mean, and whether they stand for every difference; empty without marks."""
     if not edges:
@@ -141,7 +151,7 @@ def _noise_rates(results: Results) -> list[str]:
             few = "" if len(told) == len(sensed) else f" in {len(told)} of {len(sensed)} runs"
             sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {middle}{few}.")
         elif sensed:
-            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0], 240)}.")
+            sentences.append(f"Wrong training labels by {one_line(loss.loss)}: {one_line(sensed[0], 400)}.")
     return sentences
 
 

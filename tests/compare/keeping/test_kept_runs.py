@@ -222,7 +222,9 @@ def test_the_command_makes_the_run_again(
     printed = capsys.readouterr().out
     (again,) = Results.read(tmp_path / "again").runs
     assert dataclasses.replace(again, train_seconds=first.train_seconds) == first
-    assert f"again/{first.kept} (average precision of the suspects: " in printed
+    worst = rows(tmp_path / "again" / str(first.kept) / "suspects.csv")[0]
+    assert f"\n  again/{first.kept}\n    most suspect: {worst['where']} ({worst['label']}); " in printed
+    assert "\n    average precision of the suspects: 0." in printed
     assert "next: evoloss report again" in printed
 
 

@@ -50,7 +50,7 @@ def test_whatever_the_size_of_the_batch(batch: int) -> None:
     assert estimate == pytest.approx(0.4, abs=0.05)
 
 
-@pytest.mark.parametrize("n_classes", [3, 30])
+@pytest.mark.parametrize("n_classes", [2, 3, 30])
 def test_other_class_counts(n_classes: int) -> None:
     noise = symmetric(0.3, n_classes)
     loss = trained(sensing(6000), learning(noise, n_classes=n_classes, n_samples=6000))
@@ -68,6 +68,36 @@ def test_it_cannot_tell_where_labels_are_known_by_heart_and_nothing_is_learned()
     rate = trained(sensing(), by_heart()).noise_rate
     assert rate.estimate is rate.low is rate.high is None
     assert str(rate).startswith("cannot tell: it may be anything from ")
+    assert "from the first epochs on the model knows labels by heart" in rate.reason
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "readings", "expected"),
+    [
+        # Of READINGS: right, by_odds, by_squares, lowest, sure_lowest, recall.
+        (2, (0.61, 0.42, 0.41, 0.4, 0.4, 0.01), "predictions agree with only 61 % of the labels"),
+        (10, (0.22, 0.8, 0.77, 0.7, 0.36, 0.01), "predictions agree with only 22 % of the labels"),
+        (2, (0.79, 0.2, 0.19, 0.19, 0.19, 0.01), "of two classes a wrong label and a hard sample"),
+        (3, (0.79, 0.35, 0.3, 0.1, 0.02, 0.01), "wrong labels look like hard samples in these data"),
+        (2, (0.79, 0.2, 0.19, 0.19, 0.19, 0.5), "from the first epochs on the model knows labels by heart"),
+    ],
+)
+def test_it_says_why_it_cannot_tell(
+    monkeypatch: pytest.MonkeyPatch, n_classes: int, readings: tuple[float, ...], expected: str
+) -> None:
+    rows = np.array([[500, *readings]] * 6)
+    monkeypatch.setattr("evoloss.networks.sensing.noise_rate.WIDEST", 0.0)
+    rate = noise_rate(rows, n_classes)
+    assert rate.estimate is None
+    assert rate.reason.split("; ")[1].startswith(expected)
+    assert "hardly learned" not in rate.reason
+
+
+def test_it_says_from_which_epoch_on_labels_are_known_by_heart(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.array([[3000, 0.5, 0.45, 0.42, 0.38, 0.37, 0.0]] * 8)
+    rows[4:, -1] = 0.12
+    monkeypatch.setattr("evoloss.networks.sensing.noise_rate.WIDEST", 0.0)
+    assert "; from epoch 5 on the model knows labels by heart" in noise_rate(rows, C).reason
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 2])

@@ -22,7 +22,7 @@ from evoloss.report.html.page import MAX_PAGE_BYTES, Section, library, render, t
 from evoloss.training import History
 from tests.compare.runs import make_results, make_run
 from tests.report.html.document import Document
-from tests.report.html.made_up import CONFIG, comparison
+from tests.report.html.made_up import CONFIG, comparison, write_comparison
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +263,21 @@ def test_contrasts_stay_with_their_loss(twin: dict[str, Any]) -> None:
     (row,) = [row for row in comparison().summary if row.loss == "gce"]
     (record,) = [record for record in twin["reports"][0]["losses"] if record["loss"] == "gce"]
     assert record["difference"] == json.loads(json.dumps(asdict(row)))
+
+
+def test_suspects_are_named_where_they_are(tmp_path: Path) -> None:
+    folder = write_comparison(tmp_path / "cmp") / "kept" / "gce" / "seed-0"
+    shown = tmp_path / "page.html"
+    write_report([tmp_path / "cmp"], shown)
+    assert ">sample 999<" in shown.read_text()  # as folders of the first versions have it
+    for header, cells, expected in (
+        ("row", "8", ">row 8 below the names<"),  # of version 0.4
+        ("file", "cat/1.png", ">cat/1.png<"),
+        ("where,row", '"pets.csv, row 9",8', ">pets.csv, row 9<"),
+    ):
+        (folder / "suspects.csv").write_text(
+            f"rank,index,label,suggested,score,{header}\n1,999,cat,dog,0.5,{cells}\n"
+        )
+        write_report([tmp_path / "cmp"], shown)
+        assert expected in shown.read_text()
+        assert ">sample 999<" not in shown.read_text()

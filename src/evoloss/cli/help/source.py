@@ -21,7 +21,9 @@ from evoloss.cli.help import FILE_NAME, SHELLS
 from evoloss.cli.help.groups import GROUPS
 
 PATH = Path(__file__).parent / FILE_NAME
-_PATHS = ("dataset", "like", "loss", "losses")  # options that may be paths
+_PATHS = ("dataset", "like", "loss", "losses", "shapes")  # options that may be paths
+_LOSSES = (("compare", "losses"), ("compare", "baseline"), ("inspect", "loss"), ("report", "shapes"))
+_DATASETS = (("compare", "dataset"), ("evolve", "like"))
 _FIRST_SENTENCE = re.compile(r"[^.;]*")
 _DEFAULT = re.compile(r"\s*\((?:default: (?P<default>.*)|required)\)$", re.DOTALL)
 
@@ -93,6 +95,24 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[dict[str, Any]]:
         }
 
 
+def names_of(command: str, option: str) -> list[str]:
+    """Names that an option takes beside whatever else, from the registries; none for most options.
+
+    Example:
+        >>> names_of("compare", "dataset")
+        ['digits', 'cifar10', 'cifar100', 'mnist', 'fashion_mnist']
+    """
+    from evoloss.data import DATASETS
+    from evoloss.losses.catalogue import list_losses
+    from evoloss.models import MODELS
+
+    if (command, option) in _LOSSES:
+        return [row.name for row in list_losses()]
+    if (command, option) in _DATASETS:
+        return [*DATASETS]
+    return [*MODELS] if (command, option) == ("compare", "model") else []
+
+
 def completion_text(shell: str) -> str:
     """The content of a completion."""
     import shtab
@@ -106,9 +126,39 @@ def completion_text(shell: str) -> str:
         for option in (one for group in found["groups"] for one in group["options"]):
             added = command.add_argument(*(option["flags"] or [option["name"]]), **_argument(option))
             if "PATH" in option["value"] or option["name"] in _PATHS:
-                added.complete = shtab.FILE  # type: ignore[attr-defined]
-    text: str = shtab.complete(parser, shell)
+                added.complete = _names_and_files(name, option["name"])  # type: ignore[attr-defined]
+            else:
+                added.choices = names_of(name, option["name"]) or added.choices
+    text: str = shtab.complete(parser, shell, preamble=_bash_functions() if shell == "bash" else "")
     return text
+
+
+def _names_and_files(command: str, option: str) -> dict[str, str]:
+    """What shtab writes for an option that takes paths, and names too if it has some.
+
+    That of tcsh takes either of them: names of losses, and files for data sets.
+    """
+    import shtab
+
+    files: dict[str, str] = {one: str(way) for one, way in shtab.FILE.items()}
+    names = " ".join(names_of(command, option))
+    if not names:
+        return files
+    kind = "losses" if (command, option) in _LOSSES else "datasets"
+    return {
+        "bash": f"_evoloss_{kind}_and_files",
+        "zsh": f"{{_alternative 'names:name:({names})' 'files:file:_files'}}",
+        "tcsh": f"({names})" if kind == "losses" else files["tcsh"],
+    }
+
+
+def _bash_functions() -> str:
+    """The functions of bash that offer names and files."""
+    lines = []
+    for kind, option in (("losses", "losses"), ("datasets", "dataset")):
+        names = " ".join(names_of("compare", option))
+        lines.append(f"_evoloss_{kind}_and_files() {{\n  compgen -W '{names}' -- $1\n  compgen -f -- $1\n}}")
+    return "\n".join(lines)
 
 
 def _argument(option: Mapping[str, Any]) -> dict[str, Any]:

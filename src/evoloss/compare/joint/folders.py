@@ -11,9 +11,9 @@ from typing import Any
 
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.keeping.plan import safe_name
-from evoloss.data import DATASETS, find_path
+from evoloss.data import DATASETS, find_path, name_of
 from evoloss.errors import ConfigError
-from evoloss.user_paths import names_callable, real_path
+from evoloss.user_paths import real_path
 
 _FALLBACK = "data"
 
@@ -74,13 +74,7 @@ def labels_of(configs: Sequence[CompareConfig]) -> list[str]:
 
 def dataset_name(config: CompareConfig) -> str:
     """Return the name that results have for the data set of a comparison, from what the user wrote."""
-    written = config.dataset
-    if written in DATASETS:
-        return written
-    path = find_path(written, config.data_dir)
-    if names_callable(written) and not path.exists():
-        return written
-    return (real_path(path).name if path.is_dir() else path.stem) or _FALLBACK
+    return name_of(config.dataset, config.data_dir) or _FALLBACK
 
 
 def _difference(config: CompareConfig, alike: Sequence[CompareConfig]) -> str:

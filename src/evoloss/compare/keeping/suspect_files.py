@@ -27,6 +27,8 @@ THUMBNAILS = 24
 
 HEADER = ("rank", "index", "label", "suggested", "score", "p_label", "p_suggested")
 KNOWN_HEADER = ("label_before_noise", "is_wrong")
+WHERE = "where"
+"""Column that says where a sample is in the user's own data."""
 
 
 def suspect_files(suspects: Suspects, dataset: Dataset, noisy: Dataset, *, folds: int) -> dict[str, bytes]:
@@ -77,11 +79,17 @@ def true_labels(dataset: Dataset, noisy: Dataset) -> Tensor | None:
     return dataset.train.labels if noisy is not dataset else None
 
 
+def _where(dataset: Dataset, index: int) -> str:
+    details = None if dataset.origin is None else dataset.origin.details
+    return f"{dataset.name}, sample {index}" if details is None else details.where(index)
+
+
 def _table(suspects: Suspects, dataset: Dataset, shown: Sequence[int], right: Tensor | None) -> str:
     names, origin = dataset.class_names, dataset.origin
     index = torch.arange(len(suspects.order)) if origin is None else origin.train
     details = None if origin is None else origin.details
-    header = [*HEADER, *(KNOWN_HEADER if right is not None else ()), *(details.columns if details else ())]
+    header = [*HEADER, *(KNOWN_HEADER if right is not None else ()), WHERE]
+    header += details.columns if details else ()
     rows = []
     for rank, place in enumerate(shown, start=1):
         label, other = int(suspects.labels[place]), int(suspects.suggested[place])
@@ -90,6 +98,7 @@ def _table(suspects: Suspects, dataset: Dataset, shown: Sequence[int], right: Te
         row += [digits(float(value)) for value in values]
         if right is not None:
             row += [names[int(right[place])], int(right[place] != label)]
+        row.append(_where(dataset, int(index[place])))
         row += details(int(index[place])) if details else ()
         rows.append(row)
     return csv_text(header, rows)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from evoloss.data.dataset import SourceData
 from evoloss.data.limits import DataLimits
@@ -16,6 +21,7 @@ from evoloss.errors import DataError
 from evoloss.regular_files import read_regular_text
 from evoloss.safe_text import one_line
 
+_EMPTY_LINE = re.compile(r"(?:\A|[\r\n])[ \t]*(?:\r|(?<!\r)\n)")
 _SEPARATORS = (",", ";", "\t")
 _BYTES_A_BYTE = 20  # three characters and a comma become a text of some 50 bytes, a number and features
 
@@ -81,7 +87,9 @@ def load_csv(
     if len(columns[0]) < 2:
         raise DataError(f"{path} has a line of names and no rows; expected a line a sample")
     table = {name: clean_cells(cells[1:]) for name, cells in zip(names, columns, strict=True)}
-    return table_source(path, table, target, limits, ignored)
+    return table_source(
+        path, table, target, limits, ignored, sheet_rows=_sheet_rows(text, separator, len(columns[0]))
+    )
 
 
 def clean_cells(cells: Cells) -> Cells:
@@ -127,14 +135,30 @@ def _text(path: Path, limits: DataLimits) -> str:
     return text
 
 
+def _sheet_rows(text: str, separator: str, n_records: int) -> npt.NDArray[np.int64]:
+    """Return the row of each sample as a spreadsheet shows it, where empty lines have a row of their own."""
+    if _EMPTY_LINE.search(text.rstrip()):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        with suppress(csv.Error):  # cells that pandas reads, and that are too long here
+            rows = [row for row, cells in enumerate(reader, start=1) if not _is_empty(cells)]
+            if len(rows) == n_records:
+                return np.array(rows[1:], dtype=np.int64)
+    return np.arange(2, n_records + 1)
+
+
+def _is_empty(cells: Sequence[str]) -> bool:
+    """Tell whether a line has nothing but spaces, so that pandas passes over it."""
+    return len(cells) <= 1 and not "".join(cells).strip()
+
+
 def _require_equal_lengths(path: Path, text: str, separator: str) -> None:
     """Refuse a line with more or fewer cells than the first; pandas would fill those up that are short."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     expected = 0
     try:
         for cells in reader:
-            expected = expected or len(cells)
-            if cells and len(cells) != expected:
+            expected = expected or (0 if _is_empty(cells) else len(cells))
+            if len(cells) != expected and not _is_empty(cells):
                 raise DataError(
                     f"{path}, line {reader.line_num}: {len(cells)} cells between {separator!r}, and "
                     f"{expected} in the first line; expected as many. Leave a cell empty where a value is "

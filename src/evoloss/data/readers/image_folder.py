@@ -74,7 +74,9 @@ def load_image_folder(
         validation=arrays.get("validation"),
         class_names=class_names,
         notes=(_counts(class_names, arrays),),
-        details=ImageFiles([path.relative_to(folder).as_posix() for path, _ in files["train"]]),
+        details=ImageFiles(
+            real_path(folder).name, [path.relative_to(folder).as_posix() for path, _ in files["train"]]
+        ),
     )
 
 

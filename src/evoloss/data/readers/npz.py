@@ -13,6 +13,7 @@ from evoloss.data.class_labels import encode_labels
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
 from evoloss.data.npz_arrays import ArrayHeader, open_arrays, read_array, read_header
+from evoloss.data.origin import ArrayPlaces
 from evoloss.errors import DataError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -60,6 +61,7 @@ def load_npz(path: Path, limits: DataLimits | None = None) -> SourceData:
         test=splits["test"],
         validation=splits.get("val"),
         class_names=labels.class_names,
+        details=ArrayPlaces(path.name, "x_train"),
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from evoloss.data.dataset import LabelledArrays, SourceData
 from evoloss.data.limits import DataLimits
@@ -24,6 +25,8 @@ def table_source(
     target: str | None,
     limits: DataLimits,
     ignored: Sequence[str] = (),
+    *,
+    sheet_rows: npt.NDArray[np.int64] | None = None,
 ) -> SourceData:
     """Return the rows with a label as one part; features are fitted once it is split.
 
@@ -33,6 +36,8 @@ def table_source(
         target: name of the column of labels.
         limits: sizes above which it is refused.
         ignored: names of columns that are left out.
+        sheet_rows: row of each sample as a spreadsheet shows the file; None where they follow one another
+            from row 2 on.
 
     Raises:
         ConfigError: if no target is named, or it is to be left out.
@@ -66,11 +71,13 @@ def table_source(
             "numbers or categories"
         )
     matrix = np.stack(values, axis=1)
+    if sheet_rows is None:
+        sheet_rows = np.arange(2, n_rows + 2)
     return SourceData(
         name=path.stem,
         train=LabelledArrays(matrix, found.labels),
         class_names=found.class_names,
         notes=(*notes, *missing_note(columns, matrix)),
         fit=partial(fit_features, path, tuple(columns), limits),
-        details=TableRows(found.rows + 1, tuple(columns), matrix),
+        details=TableRows(path.name, found.rows + 1, sheet_rows[found.rows], tuple(columns), matrix),
     )

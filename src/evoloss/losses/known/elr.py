@@ -126,7 +126,7 @@ class ElrLoss(ClassificationLoss):
         Raises:
             ConfigError: if ``n_samples`` is below 1.
         """
-        self.n_samples = positive_count("n_samples", n_samples, "elr")
+        self.n_samples = positive_count("n_samples", n_samples, "loss 'elr'")
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy for every class, ``(N, C)`` to ``(N, C)``, as without an index."""

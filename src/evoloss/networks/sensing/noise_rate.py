@@ -35,6 +35,7 @@ WIDEST = 0.4
 _HELD = 0.93  # of the lower bound, from one epoch to the next
 _KNOWN_BY_HEART = 0.03  # recall
 _ROUGHNESS = 1.5  # of a recall, times the root of the samples of an epoch
+_LITTLE = 0.35  # share of the way from guessing to agreement with all labels
 _LEAST = 0.01  # share of which logarithms are taken
 _MOST_PER_CLASS = 2000.0  # samples; synthetic tasks have hardly more
 
@@ -48,7 +49,8 @@ def noise_rate(course: Values, n_classes: int) -> NoiseRate:
         course: its rows, ``(epochs, len(READINGS))``; those without samples do not count.
         n_classes: the class count.
     """
-    rows = before_memorising(course[course[:, 0] > 0].astype(np.float64))
+    read = course[course[:, 0] > 0].astype(np.float64)
+    rows = before_memorising(read)
     if n_classes == 1:
         return NoiseRate(reason="there is one class")
     if len(rows) < LEAST_EPOCHS:
@@ -58,9 +60,39 @@ def noise_rate(course: Values, n_classes: int) -> NoiseRate:
     estimate, width = combined(shares, widths)
     low, high = max(0.0, estimate - model["margin"] * width), min(1.0, estimate + model["margin"] * width)
     if high - low > WIDEST:
-        bounds = f"it may be anything from {low:.2f} to {high:.2f}"
-        return NoiseRate(reason=f"{bounds}; labels are hardly learned, or memorised as they are learned")
+        why = _why_unsure(rows, n_classes, memorised=len(rows) < len(read))
+        return NoiseRate(reason=f"it may be anything from {low:.2f} to {high:.2f}; {why}")
     return NoiseRate(estimate, low, high)
+
+
+def _why_unsure(rows: Values, n_classes: int, *, memorised: bool) -> str:
+    """Say why the interval is wide, and what can be done about it.
+
+    Args:
+        rows: that the estimate is made of.
+        n_classes: the class count.
+        memorised: whether rows were cut off, since labels are known by heart.
+    """
+    if memorised:
+        since = "the first epochs" if len(rows) <= LEAST_EPOCHS else f"epoch {len(rows) + 1}"
+        return (
+            f"from {since} on the model knows labels by heart, wrong ones too. A smaller model, a lower "
+            "learning rate, augmentation or more samples delay that"
+        )
+    agreement = float(rows[-1, READINGS.index("right")])
+    if agreement - 1 / n_classes < _LITTLE * (1 - 1 / n_classes):
+        return (
+            f"predictions agree with only {100 * agreement:.0f} % of the labels, so that wrong labels look "
+            "like samples that are not learned yet. Train for more epochs, or with another learning rate"
+        )
+    if n_classes == 2:
+        return (
+            "of two classes a wrong label and a hard sample both show the other class, and look alike. More "
+            "samples or a more accurate model narrow it"
+        )
+    return (
+        "wrong labels look like hard samples in these data. More samples or a more accurate model narrow it"
+    )
 
 
 def before_memorising(rows: Values) -> Values:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from evoloss.compare.inference import MIN_SEEDS
 from evoloss.compare.results import Results
-from evoloss.report.html.verdict import is_within_test_error, seeds, signed, some
+from evoloss.report.html.verdict import is_within_test_error, signed, some
+from evoloss.report.tables import counted, edge_names
 from evoloss.safe_text import one_line
 
 
@@ -47,13 +48,13 @@ def _few_seeds(results: Results) -> list[str]:
     if fewest >= MIN_SEEDS:
         return []
     return [
-        f"Only {seeds(fewest)}: no test and no interval below {MIN_SEEDS}, and any difference may be chance."
+        f"Only {counted(fewest, 'seed')}: no test and no interval below {MIN_SEEDS}, and any difference may "
+        "be chance."
     ]
 
 
 def _edges(results: Results) -> list[str]:
-    ends = {"lowest": "lower", "highest": "upper"}
-    told = [f"{one_line(loss)} ({ends[edge]} end)" for loss, edge in results.edges.items()]
+    told = edge_names(results, {"lowest": "lower end", "highest": "upper end"})
     if not told:
         return []
     text = f"Learning rate at the edge of its grid: {some(told)}. A better rate may lie beyond it."

@@ -19,6 +19,8 @@ COLOURS = 7
 DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 """Colours and line styles: losses beyond the colours have another style."""
 _SHOWN_LOSSES = 7
+NAME_LIMIT = {"expr": "max(170, 0.4 * containerSize()[0])"}
+"""Pixels that a name at an axis may take: 28 letters on a phone, and more where there is room."""
 
 
 def chart(
@@ -31,6 +33,7 @@ def chart(
     controls: Sequence[Control] = (),
     expand: Sequence[str] = (),
     grid: Sequence[str] = (),
+    widths: tuple[int, int] | None = None,
 ) -> Chart:
     """A chart for the page.
 
@@ -44,6 +47,8 @@ def chart(
         expand: columns that hold lists of one length; each entry becomes a row.
         grid: column of the values that these lists belong to, and keys that lead to them; empty where they
             are a column themselves.
+        widths: least and largest width in pixels; below the least the chart can be scrolled. By default it
+            is as wide as the page.
     """
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -61,6 +66,7 @@ def chart(
         "controls": list(controls),
         "expand": list(expand),
         "grid": list(grid),
+        "widths": list(widths) if widths else [],
         "spec": whole,
     }
 

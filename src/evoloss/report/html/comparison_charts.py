@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evoloss.report.html.chart_parts import Chart, by_loss, chart, shapes_chart, shown_losses, tooltip
+from evoloss.report.html.chart_parts import (
+    NAME_LIMIT,
+    Chart,
+    by_loss,
+    chart,
+    shapes_chart,
+    shown_losses,
+    tooltip,
+)
 from evoloss.report.html.controls import checkboxes, select
 from evoloss.report.html.evaluation_charts import confusion_chart, recall_chart, reliability_chart
 from evoloss.safe_text import one_line
@@ -50,7 +58,7 @@ def _differences(section: Mapping[str, Any]) -> Chart | None:
         "type": "nominal",
         "scale": {"domain": order},
         "title": None,
-        "axis": {"labelLimit": 130},
+        "axis": {"labelLimit": NAME_LIMIT},
     }
     told = tooltip(
         {"loss": "loss", "difference": "points", "low": "interval from", "high": "to", "finding": ""}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evoloss.report.html.chart_parts import Chart, by_loss, chart, shown_losses, tooltip, within
+from evoloss.report.html.chart_parts import NAME_LIMIT, Chart, by_loss, chart, shown_losses, tooltip, within
 from evoloss.report.html.controls import checkboxes, select
 
 _MOST_CLASSES = 30  # of a confusion matrix; recall has room for twice as many
 _MOST_COUNTS = 12  # classes of a confusion matrix with the counts in its cells
+_ROW = 28  # pixels of a class
+_NARROWEST = 17  # pixels of a column, as high as the letters of its name
+_NAMES = 170  # pixels of the names beside them
 
 
 def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
@@ -18,7 +21,7 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
     stored = list(dict.fromkeys(row[0] for row in rows))
     if not rows or len(classes) > _MOST_CLASSES:
         return None
-    label = {"labelLimit": 90, "labelOverlap": False}
+    label = {"labelLimit": NAME_LIMIT, "labelOverlap": False}
     x = {
         "field": "predicted",
         "type": "nominal",
@@ -26,7 +29,14 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
         "title": "predicted",
         "axis": {**label, "labelAngle": -45},
     }
-    y = {"field": "label", "type": "nominal", "scale": {"domain": classes}, "title": "label", "axis": label}
+    above = {"titleAngle": 0, "titleAlign": "right", "titleX": -6, "titleY": -8}  # leaves names the width
+    y = {
+        "field": "label",
+        "type": "nominal",
+        "scale": {"domain": classes},
+        "title": "label",
+        "axis": {**label, **above},
+    }
     told = tooltip({"label": "label", "predicted": "predicted", "count": "samples", "share": "share"})
     layers: list[dict[str, Any]] = [
         {
@@ -55,10 +65,11 @@ def confusion_chart(section: Mapping[str, Any]) -> Chart | None:
     return chart(
         "confusion",
         ["confusion"],
-        {"height": 26 * len(classes), "encoding": {"x": x, "y": y, "tooltip": told}, "layer": layers},
+        {"height": _ROW * len(classes), "encoding": {"x": x, "y": y, "tooltip": told}, "layer": layers},
         title="Confusion on the test split",
         caption="Counts; the darker, the larger the share of the label's samples.",
         controls=[select("loss", "Loss", {loss: loss for loss in stored}, _first_shown(section, stored))],
+        widths=(_NAMES + _NARROWEST * len(classes), 2 * _NAMES + 3 * _ROW * len(classes)),
     )
 
 
@@ -72,13 +83,13 @@ def recall_chart(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | N
         "type": "nominal",
         "scale": {"domain": section["classes"]},
         "title": None,
-        "axis": {"labelLimit": 120},
+        "axis": {"labelLimit": NAME_LIMIT},
     }
     x = {
         "field": "recall",
         "type": "quantitative",
         "title": "recall",
-        "axis": {"format": "%"},
+        "axis": {"format": "%", "tickCount": 5, "labelSeparation": 8},
         "scale": {"zero": False},
     }
     told = tooltip({"loss": "loss", "label": "class", "recall": "recall", "samples": "samples"})

@@ -9,6 +9,7 @@ from typing import Literal
 from evoloss.compare.inference import MIN_SEEDS, is_significant
 from evoloss.compare.results import Results
 from evoloss.compare.statistics import PairedDifference
+from evoloss.report.tables import counted
 from evoloss.safe_text import one_line
 
 Kind = Literal["better", "none", "untested", "alone", "empty"]
@@ -63,7 +64,7 @@ def verdict_of(results: Results) -> Verdict:
         return Verdict(
             kind="alone",
             text=f"Only {_name(only.loss)} was run: {only.mean_test_accuracy:.1f} % of the test samples are "
-            f"right, {seeds(only.n_seeds)}; there is nothing to compare it with.",
+            f"right, {counted(only.n_seeds, 'seed')}; there is nothing to compare it with.",
             advice="Name a second loss with --losses.",
             loss=only.loss,
         )
@@ -98,7 +99,7 @@ def _better(results: Results, better: Sequence[PairedDifference], baseline: str)
     others = [_name(row.loss) for row in better if row is not best]
     text = (
         f"{name} is {points(best.mean_difference)} points better than {baseline} ({interval(best)}"
-        f"{f', corrected for {count} comparisons' if count > 1 else ''}, {seeds(best.n_seeds)})."
+        f"{f', corrected for {count} comparisons' if count > 1 else ''}, {counted(best.n_seeds, 'seed')})."
     )
     if others:
         text += f" So, by less, {'is' if len(others) == 1 else 'are'} {some(others)}."
@@ -124,16 +125,17 @@ def _none(tested: Sequence[PairedDifference], baseline: str) -> Verdict:
     if len(tested) == 1 and not worse:
         text = (
             f"{_name(largest.loss)} is not distinguishable from {baseline} "
-            f"({signed(largest.mean_difference)} points, {interval(largest)}, {seeds(largest.n_seeds)})."
+            f"({signed(largest.mean_difference)} points, {interval(largest)}, "
+            f"{counted(largest.n_seeds, 'seed')})."
         )
     elif worse:
         told = [f"{_name(row.loss)} ({signed(row.mean_difference)} points, {interval(row)})" for row in worse]
-        text = f"No loss is better than {baseline}; worse: {some(told)}; {seeds(worse[0].n_seeds)}."
+        text = f"No loss is better than {baseline}; worse: {some(told)}; {counted(worse[0].n_seeds, 'seed')}."
     else:
         text = (
             f"No loss is distinguishable from {baseline}: the largest difference is that of "
             f"{_name(largest.loss)}, {signed(largest.mean_difference)} points ({interval(largest)}, "
-            f"corrected for {len(tested)} comparisons, {seeds(largest.n_seeds)})."
+            f"corrected for {len(tested)} comparisons, {counted(largest.n_seeds, 'seed')})."
         )
     advice = f"Keep {baseline}."
     if not worse and (largest.ci_high_holm or 0.0) >= _OPEN:
@@ -148,7 +150,8 @@ def _untested(rows: Sequence[PairedDifference], baseline: str) -> Verdict:
     largest = max(rows, key=lambda row: row.mean_difference)
     told = f"{_name(largest.loss)}, {signed(largest.mean_difference)} points to {baseline}"
     if largest.n_seeds < MIN_SEEDS:
-        text = f"With {seeds(largest.n_seeds)} no difference can be told from chance; the highest is {told}."
+        few = counted(largest.n_seeds, "seed")
+        text = f"With {few} no difference can be told from chance; the highest is {told}."
         advice = f"Run at least {MIN_SEEDS} seeds, better 5, before you choose: --seeds 0 1 2 3 4."
     else:
         text = (
@@ -187,11 +190,6 @@ def points(value: float) -> str:
 def signed(value: float) -> str:
     """A number of points with its sign, and a minus that is one."""
     return f"{'−' if value < 0 else '+'}{points(abs(value))}"
-
-
-def seeds(count: int) -> str:
-    """A number of seeds in words."""
-    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def _name(loss: str) -> str:

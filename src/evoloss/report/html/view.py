@@ -176,7 +176,7 @@ def _noise_sentences(rates: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         name = one_line(loss, _LONGEST_NAME)
         if not told:
-            sentences.append(f"{name} cannot tell: {one_line(own[0]['reason'], 240)}.")
+            sentences.append(f"{name} cannot tell: {one_line(own[0]['reason'], 400)}.")
             continue
         middle = told[len(told) // 2]
         text = (
@@ -199,7 +199,8 @@ def _suspects(section: Mapping[str, Any], stored: Sequence[StoredRun]) -> list[d
         features = [name for name in item.suspects[0] if name.startswith("feature_")][:_SHOWN_FEATURES]
         rows = [
             {
-                **{name: one_line(row[name], 80) for name in ("index", "label", "suggested")},
+                **{name: one_line(row[name], 80) for name in ("label", "suggested")},
+                "where": one_line(_where(row), 200),
                 "score": _short(row["score"]),
                 "truth": _truth(row),
                 "features": [_short(row[name]) for name in features],
@@ -239,6 +240,13 @@ def _suspects_sentence(method: Mapping[str, Any]) -> str:
     if isinstance(precision, float):
         text += f" Where the wrong labels are known, the ranking has an average precision of {precision:.2f}."
     return text
+
+
+def _where(row: Mapping[str, str]) -> str:
+    """Where a sample is in the user's own data, as well as a folder of an earlier version tells it."""
+    if row.get("where") or row.get("file"):
+        return row.get("where") or row["file"]
+    return f"row {row['row']} below the names" if row.get("row") else f"sample {row['index']}"
 
 
 def _truth(row: Mapping[str, str]) -> str:

@@ -16,22 +16,23 @@ _shtab_evoloss_losses_option_strings=(-h --help)
 _shtab_evoloss_report_option_strings=(-h --help --html --shapes --out --formats)
 _shtab_evoloss_option_strings=(-h --help --version --completion)
 
-_shtab_evoloss_evolve___like_COMPGEN=_shtab_compgen_files
+_shtab_evoloss_evolve___like_COMPGEN=_evoloss_datasets_and_files
 _shtab_evoloss_evolve___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_pretrain___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_pretrain___config_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_compare___out_COMPGEN=_shtab_compgen_files
-_shtab_evoloss_compare___dataset_COMPGEN=_shtab_compgen_files
-_shtab_evoloss_compare___losses_COMPGEN=_shtab_compgen_files
+_shtab_evoloss_compare___dataset_COMPGEN=_evoloss_datasets_and_files
+_shtab_evoloss_compare___losses_COMPGEN=_evoloss_losses_and_files
 _shtab_evoloss_compare___config_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_compare___train_labels_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_compare___data_dir_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_ablate___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_ablate___config_COMPGEN=_shtab_compgen_files
-_shtab_evoloss_inspect_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_evoloss_inspect_pos_0_COMPGEN=_evoloss_losses_and_files
 _shtab_evoloss_inspect___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_report_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_report___html_COMPGEN=_shtab_compgen_files
+_shtab_evoloss_report___shapes_COMPGEN=_evoloss_losses_and_files
 _shtab_evoloss_report___out_COMPGEN=_shtab_compgen_files
 
 _shtab_evoloss_evolve___for_choices=(noise clean few-samples memorisation)
@@ -52,7 +53,9 @@ _shtab_evoloss_pretrain___chaotic_map_choices=(logistic tent sine chebyshev gaus
 _shtab_evoloss_pretrain___chaos_drives_choices=(direction step both)
 _shtab_evoloss_pretrain___chaos_order_choices=(orbit independent shuffled)
 _shtab_evoloss_pretrain___executor_choices=(serial processes ray)
+_shtab_evoloss_compare___model_choices=(mlp cnn cnn_small resnet8 resnet20 resnet32 resnet56 resnet18 wrn16_4 wrn28_10 wrn40_2)
 _shtab_evoloss_compare___backbone_choices=(finetuned frozen)
+_shtab_evoloss_compare___baseline_choices=(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)
 _shtab_evoloss_compare___last_batch_choices=(drop keep auto)
 _shtab_evoloss_compare___optimizer_choices=(sgd adamw)
 _shtab_evoloss_compare___schedule_choices=(one_cycle cosine constant)
@@ -127,6 +130,17 @@ _shtab_evoloss__h_nargs=0
 _shtab_evoloss___help_nargs=0
 _shtab_evoloss___version_nargs=0
 
+
+# Custom Preamble
+_evoloss_losses_and_files() {
+  compgen -W 'evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr' -- $1
+  compgen -f -- $1
+}
+_evoloss_datasets_and_files() {
+  compgen -W 'digits cifar10 cifar100 mnist fashion_mnist' -- $1
+  compgen -f -- $1
+}
+# End Custom Preamble
 
 # $1=COMP_WORDS[1]
 _shtab_compgen_files() {

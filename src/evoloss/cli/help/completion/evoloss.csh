@@ -30,8 +30,10 @@ complete evoloss \
         'c/--chaos-drives=/(direction step both)/' \
         'c/--chaos-order=/(orbit independent shuffled)/' \
         'c/--dataset=/f/' \
+        'c/--model=/(mlp cnn cnn_small resnet8 resnet20 resnet32 resnet56 resnet18 wrn16_4 wrn28_10 wrn40_2)/' \
         'c/--backbone=/(finetuned frozen)/' \
-        'c/--losses=/f/' \
+        'c/--losses=/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
+        'c/--baseline=/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
         'c/--last-batch=/(drop keep auto)/' \
         'c/--optimizer=/(sgd adamw)/' \
         'c/--schedule=/(one_cycle cosine constant)/' \
@@ -44,6 +46,7 @@ complete evoloss \
         'c/--accelerator=/(auto cpu cuda mps)/' \
         'c/--precision=/(32-true bf16-mixed)/' \
         'c/--html=/f/' \
+        'c/--shapes=/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
         'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for formats generations gpus-per-run groups help hidden html ignore-columns image-size keep label-noise last-batch learning-rate like losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
         'c/-/(- h)/' \
         'n/--completion/(bash zsh tcsh)/' \
@@ -68,8 +71,10 @@ complete evoloss \
         'n/--chaos-drives/(direction step both)/' \
         'n/--chaos-order/(orbit independent shuffled)/' \
         'n/--dataset/f/' \
+        'n/--model/(mlp cnn cnn_small resnet8 resnet20 resnet32 resnet56 resnet18 wrn16_4 wrn28_10 wrn40_2)/' \
         'n/--backbone/(finetuned frozen)/' \
-        'n/--losses/f/' \
+        'n/--losses/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
+        'n/--baseline/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
         'n/--last-batch/(drop keep auto)/' \
         'n/--optimizer/(sgd adamw)/' \
         'n/--schedule/(one_cycle cosine constant)/' \
@@ -82,7 +87,8 @@ complete evoloss \
         'n/--accelerator/(auto cpu cuda mps)/' \
         'n/--precision/(32-true bf16-mixed)/' \
         'n/--html/f/' \
+        'n/--shapes/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
         'p/1/(evolve pretrain compare ablate inspect losses report)/' \
-        'n/inspect/f/' \
+        'n/inspect/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
         'n/report/f/' \
         'p/*/()/'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evoloss.report.html.chart_parts import Chart, by_loss, chart, tooltip
+from evoloss.report.html.chart_parts import NAME_LIMIT, Chart, by_loss, chart, tooltip
 from evoloss.report.html.controls import checkboxes
 from evoloss.report.html.view import NOTHING, Head, TableCell
 from evoloss.report.joint_words import signed
@@ -64,7 +64,7 @@ def joint_charts(section: Mapping[str, Any]) -> list[Chart]:
                 "type": "nominal",
                 "scale": {"domain": places},
                 "title": None,
-                "axis": {"labelLimit": 130},
+                "axis": {"labelLimit": NAME_LIMIT},
             },
             "yOffset": {"field": "loss", "type": "nominal", "scale": {"domain": drawn}},
             "tooltip": tooltip(told),

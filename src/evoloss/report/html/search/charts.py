@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evoloss.report.html.chart_parts import Chart, chart, shapes_chart, tooltip
+from evoloss.report.html.chart_parts import NAME_LIMIT, Chart, chart, shapes_chart, tooltip
 from evoloss.report.html.controls import checkboxes, select
 from evoloss.report.html.search.course import FLOOR, SHARE_AXIS
 from evoloss.report.html.search.descent import descent_chart
@@ -137,7 +137,7 @@ def _intervals(field: str, names: Sequence[str], more: Mapping[str, str]) -> dic
     ink = "theme:text"
     return {
         "height": 40 * len(names),
-        "encoding": {"y": {**y, "axis": {"labelLimit": 130}}, "tooltip": told},
+        "encoding": {"y": {**y, "axis": {"labelLimit": NAME_LIMIT}}, "tooltip": told},
         "layer": [
             {"mark": {"type": "rule", "color": "theme:muted"}, "encoding": {"x": {"datum": 0}, "y": None}},
             {

@@ -102,6 +102,8 @@
   for (const chart of charts) {
     const figure = document.getElementById(chart.id);
     chart.element = figure.querySelector(".chart");
+    const [least, most] = chart.widths;
+    if (least) Object.assign(chart.element.style, { minWidth: `${least}px`, maxWidth: `${Math.max(least, most)}px` });
     chart.places = [...figure.querySelectorAll("[data-control]")];
     chart.rows = rowsOf(chart);
     chart.ready = draw(chart).then(() => { chart.element.dataset.rows = filtered(chart).length; });
