@@ -91,5 +91,7 @@ def _logits(
     # A multiple of what the network is given: a piece of another size would take memory of its own.
     block = columns * max(1, chunk_rows(tasks * popsize * widths[-1]) // columns)
     for some, labels in zip(inputs.split(block, dim=2), target.split(block, dim=1), strict=True):  # type: ignore[no-untyped-call]
-        parts = [network.forward(x).clone() for x in some.split(columns, dim=2)]
-        yield torch.cat(parts, dim=3), labels
+        logits = some.new_empty(tasks, popsize, widths[-1], some.shape[2])
+        for x, made in zip(some.split(columns, dim=2), logits.split(columns, dim=3), strict=True):
+            made.copy_(network.forward(x))
+        yield logits, labels

@@ -45,8 +45,7 @@ class LogitGradient:
         self._intercepts, self._gradients = (
             part[:, used].reshape(-1) for part in (tables.intercepts, tables.gradients)
         )
-        self._length = n_cells(tables.resolution)
-        self._table = torch.full((), self._length, dtype=out.dtype, device=out.device)
+        self._table = torch.full((), n_cells(tables.resolution), dtype=out.dtype, device=out.device)
         start = torch.arange(popsize, dtype=self._cells.integer, device=out.device)
         start *= len(self._intercepts) // popsize
         self._start = (start - self._cells.first)[:, None, None]
@@ -69,7 +68,8 @@ class LogitGradient:
 
     def labels(self, target: Tensor) -> BatchLabels:
         """What :meth:`__call__` wants of targets ``(..., n)``."""
-        return BatchLabels.of(target, self._n_classes, self._out.dtype)
+        cells = self._table.to(self._cells.integer)
+        return BatchLabels.of(target, self._n_classes, self._out.dtype, cells=cells)
 
     def __call__(self, logits: Tensor, labels: BatchLabels) -> None:
         """Write the gradient with respect to logits ``(tasks, popsize, classes, n)``."""
@@ -114,7 +114,7 @@ class LogitGradient:
         place = self._cells.locate(argument, self._place).add_(self._start)
         if not self._only_labels:
             # The label's table lies behind that of the others.
-            place.add_(labels.is_label.to(place.dtype), alpha=self._length)
+            place.add_(labels.cells)
         # Flat views of place, slope and factor: one lookup for all, slope = intercept + gradient * argument.
         cell, slope, factor = self._flat
         torch.index_select(self._intercepts, 0, cell, out=slope)
@@ -142,4 +142,4 @@ class LogitGradient:
 
     def _index(self, labels: BatchLabels) -> Tensor:
         """Classes of the labels for all candidates, ``(tasks, popsize, 1, n)``."""
-        return labels.index.expand_as(self._total)
+        return labels.label.expand_as(self._total)
