@@ -98,7 +98,7 @@ def test_the_same_batches_give_the_same_numbers_in_a_search(kind: str) -> None:
         logits = torch.stack([rows for rows, _ in batches]).double()
         target = torch.stack([labels for _, labels in batches])
         students(
-            logits.mT[:, None].expand(-1, len(tables), -1, -1).contiguous(), students.label_cells(target)
+            logits.mT[:, None].expand(-1, len(tables), -1, -1).contiguous(), students.labels(target)
         )
         for task, candidate in itertools.product(range(2), range(len(tables))):
             leaf = logits[task].clone().requires_grad_()

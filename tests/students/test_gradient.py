@@ -94,7 +94,7 @@ def batch_of(shape: Shape, n: int, patches: int = 1) -> tuple[Tensor, Tensor]:
 
 def logit_gradient(logits: Tensor, target: Tensor, tables: SlopeTables) -> Tensor:
     made = LogitGradient(tables, torch.empty_like(logits), Workspace())
-    made(logits, made.label_cells(target))
+    made(logits, made.labels(target))
     return made._out
 
 
@@ -216,7 +216,7 @@ def test_forward_and_backward_are_those_of_a_module(
     for _ in range(2):  # the second time in memory that was used before
         logits = network.forward(inputs)
         gradient = LogitGradient(tables, network.grad_logits(8), Workspace())
-        gradient(logits, gradient.label_cells(target))
+        gradient(logits, gradient.labels(target))
         grad_logits = network.grad_logits(8).clone()
         network.backward(inputs)
     for candidate, task in itertools.product(range(3), range(2)):
@@ -257,7 +257,7 @@ def test_parameter_gradients_approach_those_through_the_loss_network() -> None:
     for resolution in (3, 5, 7, 9, 11):
         tables = tabulate_network(NETWORK, params, 6, resolution=resolution)
         gradient = LogitGradient(tables.times(1 / 30), network.grad_logits(30), Workspace())
-        gradient(network.forward(inputs), gradient.label_cells(target))
+        gradient(network.forward(inputs), gradient.labels(target))
         network.backward(inputs)
         made = torch.cat(network.grads.by_student, dim=1)
         error.append(float((made - torch.stack(exact)).abs().max() / torch.stack(exact).abs().max()))

@@ -24,7 +24,7 @@ from evoloss.students.students import Students
 from evoloss.tasks.groups import draw_group
 from evoloss.tasks.prior import Prior
 
-CHUNK = 16  # candidates that are evaluated together on a group
+CHUNK = 32  # candidates that are evaluated together on a group
 _REFERENCE = CrossEntropyLoss()
 
 

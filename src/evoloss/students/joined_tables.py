@@ -44,6 +44,7 @@ def join_tables(tables: Sequence[SlopeTables]) -> SlopeTables:
         _joined_tempering(tables),
         _joined_states(tables),
         scale,
+        all(table.only_labels for table in tables),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evoloss.networks import BATCH_COUNT, TrainingState, certainty_of
+from evoloss.networks import BATCH_COUNT, Tempering, TrainingState, certainty_of
+from evoloss.students.batch_labels import BatchLabels
 from evoloss.students.network import Memory
 from evoloss.students.slope_tables import Cells, SlopeTables, n_cells
 
@@ -18,7 +19,8 @@ class LogitGradient:
 
     Where the tables have an exponent t (:mod:`evoloss.networks.tempering`), h is looked up at ``t log p``;
     where it is paced (:mod:`evoloss.networks.kinds.paced`), t follows the batch; where there is a state
-    (:mod:`evoloss.networks.states`), what a student remembers of its training, too.
+    (:mod:`evoloss.networks.states`), what a student remembers of its training, too. Where only labels have
+    slopes, only they are looked up.
 
     Args:
         tables: one candidate each of the chunk, in the dtype and on the device of the students. For the mean
@@ -32,38 +34,47 @@ class LogitGradient:
         self, tables: SlopeTables, out: Tensor, memory: Memory, state: TrainingState | None = None
     ) -> None:
         tasks, popsize, self._n_classes, columns = out.shape
+        self._only_labels, self._tempering = tables.only_labels, None
+        if tables.tempering is not None:
+            self._tempering = tables.tempering.map(lambda tensor: tensor[:, :, None])
+        self._state, self._scale = state, tables.scale
         self._cells = Cells(tables.resolution, out.dtype, out.device)
         # One line of cells for all: other classes' and the label's of the first candidate, of the second, ...
-        self._intercepts, self._gradients = tables.intercepts.flatten(), tables.gradients.flatten()
-        self._length = n_cells(tables.resolution)
-        start = torch.arange(popsize, dtype=self._cells.integer, device=out.device) * (2 * self._length)
+        # or the labels' alone.
+        used = slice(1, None) if self._only_labels else slice(None)
+        self._intercepts, self._gradients = (
+            part[:, used].reshape(-1) for part in (tables.intercepts, tables.gradients)
+        )
+        self._table = torch.full((), n_cells(tables.resolution), dtype=out.dtype, device=out.device)
+        start = torch.arange(popsize, dtype=self._cells.integer, device=out.device)
+        start *= len(self._intercepts) // popsize
         self._start = (start - self._cells.first)[:, None, None]
         self._out = out
-        self._log_p, self._exps, self._place, self._factor = (
-            memory.take(name, tuple(out.shape), out) for name in ("log_p", "exps", "place", "factor")
+        self._log_p, self._exps, self._full = (
+            memory.take(name, tuple(out.shape), out) for name in ("log_p", "exps", "full")
         )
         self._total, self._sum = (
             memory.take(name, (tasks, popsize, 1, columns), out) for name in ("total", "sum")
         )
-        self._state, self._scale = state, tables.scale
-        self._tempering = None
-        if tables.tempering is not None:
-            self._tempering = tables.tempering.map(lambda tensor: tensor[:, :, None])
-        self._flat = self._place.view(self._cells.integer).view(-1), out.view(-1), self._factor.view(-1)
+        # One for the label of a sample, or one for each class.
+        looked_up = (tasks, popsize, 1 if self._only_labels else self._n_classes, columns)
+        self._argument, self._place, self._factor = (
+            memory.take(name, looked_up, out) for name in ("argument", "place", "factor")
+        )
+        # Slopes of all classes stand where the gradient will.
+        self._slope = memory.take("slope", looked_up, out) if self._only_labels else out
+        cells = self._place.view(self._cells.integer)
+        self._flat = cells.view(-1), self._slope.view(-1), self._factor.view(-1)
 
-    def label_cells(self, target: Tensor) -> Tensor:
-        """By how many cells the label's table lies behind the others', for targets ``(..., n)``.
+    def labels(self, target: Tensor) -> BatchLabels:
+        """What :meth:`__call__` wants of targets ``(..., n)``."""
+        cells = self._table.to(self._cells.integer)
+        return BatchLabels.of(target, self._n_classes, self._out.dtype, cells=cells)
 
-        Shape ``(..., 1, classes, n)``; what :meth:`__call__` wants.
-        """
-        classes = torch.arange(self._n_classes, device=target.device)[:, None]
-        is_label = (target[..., None, None, :] == classes).to(self._cells.integer)
-        return is_label.mul_(self._length)
-
-    def __call__(self, logits: Tensor, label_cells: Tensor) -> None:
+    def __call__(self, logits: Tensor, labels: BatchLabels) -> None:
         """Write the gradient with respect to logits ``(tasks, popsize, classes, n)``."""
         # log_p, exps and out are (tasks, popsize, classes, n), total and the sums (tasks, popsize, 1, n).
-        log_p, exps, out, total, smoothing = self._log_p, self._exps, self._out, self._total, None
+        log_p, exps, out, total = self._log_p, self._exps, self._out, self._total
         torch.amax(logits, dim=2, keepdim=True, out=total)
         # Far below the floor, where the slopes are constant, all is the same; but an exponential that is a
         # denormal number takes seven times as long.
@@ -71,46 +82,64 @@ class LogitGradient:
         torch.exp(log_p, out=exps)
         torch.sum(exps, dim=2, keepdim=True, out=total)
         log_p.sub_(torch.log(total, out=self._sum))
-        if self._state is not None:
-            exponent, offset, smoothing = self._state.take_in(log_p, label_cells != 0)
-            if offset is not None:
-                log_p.sub_(offset)
-            if exponent is not None:
-                log_p.mul_(exponent)
-        if self._tempering is not None:
-            # Other classes have no slope where t is not 1.
-            log_p.mul_(self._tempering.at(self._context(label_cells)))
-        self._cells.locate(log_p, self._place).add_(label_cells).add_(self._start)
-        # Flat views of place, out and factor: one lookup for all, slope = intercept + gradient * log_p.
-        cell, slope, factor = self._flat
-        torch.index_select(self._intercepts, 0, cell, out=slope)
-        torch.index_select(self._gradients, 0, cell, out=factor)
-        out.addcmul_(self._factor, log_p)
+        argument, smoothing = self._arguments(labels)
+        slope = self._look_up(argument, labels)
+        if self._only_labels:
+            torch.mul(labels.is_label, slope, out=out)
         if smoothing is not None:
             out.sub_(smoothing * (self._scale / self._n_classes))
         # h stands in out; h_j - p_j sum_i h_i with p = exps / total.
         torch.sum(out, dim=2, keepdim=True, out=self._sum)
         out.addcmul_(exps, self._sum.div_(total), value=-1)
 
-    def _context(self, label_cells: Tensor) -> Tensor:
+    def _arguments(self, labels: BatchLabels) -> tuple[Tensor, Tensor | None]:
+        """Where slopes are looked up, and what samples cost beside (see :class:`.states.SlopeArgument`)."""
+        argument, smoothing = self._log_p, None
+        if self._only_labels:
+            argument = torch.gather(argument, 2, self._index(labels), out=self._argument)
+        if self._state is not None:
+            exponent, offset, smoothing = self._state.take_in(self._log_p, labels.is_label != 0)
+            if offset is not None:
+                argument = torch.sub(argument, offset, out=self._argument)
+            if exponent is not None:
+                argument = torch.mul(argument, exponent, out=self._argument)
+        if self._tempering is not None:
+            # Other classes have no slope where t is not 1.
+            exponent = self._tempering.at(self._context(self._tempering, labels))
+            argument = torch.mul(argument, exponent, out=self._argument)
+        return argument, smoothing
+
+    def _look_up(self, argument: Tensor, labels: BatchLabels) -> Tensor:
+        """The slopes at arguments; of all classes they are written into what the gradient takes."""
+        place = self._cells.locate(argument, self._place).add_(self._start)
+        if not self._only_labels:
+            # The label's table lies behind that of the others.
+            place.add_(labels.cells)
+        # Flat views of place, slope and factor: one lookup for all, slope = intercept + gradient * argument.
+        cell, slope, factor = self._flat
+        torch.index_select(self._intercepts, 0, cell, out=slope)
+        torch.index_select(self._gradients, 0, cell, out=factor)
+        return self._slope.addcmul_(self._factor, argument)
+
+    def _context(self, tempering: Tempering, labels: BatchLabels) -> Tensor:
         """The value that exponents follow, ``(tasks, popsize, 1, n)``, from exponentials and their totals."""
         # The largest probability is 1 / total.
-        certain = certainty_of(self._total.reciprocal(), self._n_classes)
-        paced = self._tempering.paced if self._tempering is not None else None
-        if paced is None:
-            return certain
-        # label_cells is the length of a table at the label and 0 elsewhere.
-        length, dtype = self._length, self._factor.dtype
-        learned = torch.mul(self._exps, label_cells, out=self._factor).div_(self._total)
-        # learned is p at the label times length, 0 elsewhere: (tasks, popsize, classes, n). own is that of
-        # each sample, sums that of each class, of_class that of each sample's class: (tasks, popsize, 1, n)
-        # again.
-        own = torch.sum(learned, dim=2, keepdim=True, out=self._sum)
-        sums = learned.sum(dim=3, keepdim=True)
-        of_class = torch.mul(label_cells, sums, out=self._factor).sum(dim=2, keepdim=True).div_(length)
-        # How many samples of the batch have the label of each one, times length squared at that label.
-        numbers = label_cells * label_cells.sum(dim=3, keepdim=True, dtype=dtype)
-        others = numbers.sum(dim=2, keepdim=True).div_(length**2).add_(BATCH_COUNT - 1)
-        mean = own.mean(dim=3, keepdim=True)
-        p = of_class.sub_(own).add_(mean, alpha=BATCH_COUNT).div_(others).div_(length)
-        return torch.lerp(certain, certainty_of(p, self._n_classes), paced)
+        followed = self._total.reciprocal()
+        if tempering.paced is not None:
+            # own is p at the label of each sample, sums that of each class, of_class that of its own class,
+            # all times the length of a table: of another rounding the results of a seed would be others.
+            own = torch.gather(self._exps, 2, self._index(labels), out=self._sum)
+            own.mul_(self._table).div_(self._total)
+            sums = torch.mul(labels.is_label, own, out=self._full).sum(dim=3, keepdim=True)
+            of_class = sums.expand_as(self._full).gather(2, self._index(labels))
+            of_class.mul_(self._table).div_(self._table)
+            mean = own.mean(dim=3, keepdim=True)
+            learned = of_class.sub_(own).add_(mean, alpha=BATCH_COUNT).div_(labels.alike + (BATCH_COUNT - 1))
+            learned.div_(self._table)
+            # One or the other: weights are 0 or 1.
+            followed = torch.lerp(followed, learned, tempering.paced)
+        return certainty_of(followed, self._n_classes)
+
+    def _index(self, labels: BatchLabels) -> Tensor:
+        """Classes of the labels for all candidates, ``(tasks, popsize, 1, n)``."""
+        return labels.label.expand_as(self._total)

@@ -54,6 +54,7 @@ class SlopeTables:
             are functions of ``t log p`` (:mod:`evoloss.networks.tempering`); None is t = 1 for all.
         states: what students remember of a training (:mod:`evoloss.networks.states`), if losses follow it.
         scale: by what the losses have been multiplied; what they cost by their states has to be, too.
+        only_labels: whether the slopes of other classes are known to be 0, whatever the candidate.
 
     Example:
         >>> from evoloss.losses import LOSSES
@@ -71,6 +72,7 @@ class SlopeTables:
     tempering: Tempering | None = None
     states: States | None = None
     scale: float = 1.0
+    only_labels: bool = False
 
     def __len__(self) -> int:
         return len(self.exists)
@@ -164,8 +166,7 @@ def tabulate_slopes(
     Example:
         >>> from evoloss.losses import LOSSES
         >>> from evoloss.networks import function_slopes
-        >>> slopes = function_slopes([LOSSES["gce"]().slopes(10)])
-        >>> tabulate_slopes(slopes, 10, like=torch.zeros(())).n_classes
+        >>> tabulate_slopes(function_slopes([LOSSES["gce"]().slopes(10)]), 10, like=torch.zeros(())).n_classes
         10
     """
     if not 1 <= resolution <= MAX_RESOLUTION:
@@ -185,6 +186,7 @@ def tabulate_slopes(
         usable,
         n_classes,
         resolution,
+        only_labels=not at[:, 0].any(),
     )
 
 
@@ -232,8 +234,7 @@ def tabulate_functions(
 
     Example:
         >>> from evoloss.losses import LOSSES
-        >>> losses = [LOSSES["gce"]().slopes(10)]
-        >>> tabulate_functions(losses, 10, like=torch.zeros(()), canonical=True).exists
+        >>> tabulate_functions([LOSSES["gce"]().slopes(10)], 10, like=torch.zeros(()), canonical=True).exists
         tensor([True])
     """
     slopes = function_slopes(losses)
@@ -266,9 +267,8 @@ def slope_error(tables: SlopeTables, slopes: Slopes, n_points: int = 16384) -> T
         >>> slope_error(tables, function_slopes(losses)).item() < 1e-3
         True
     """
-    like = tables.intercepts
-    octaves = torch.linspace(0, _OCTAVES, n_points + 1, dtype=torch.float64, device=like.device)
-    log_p = ((torch.exp2(octaves[:-1]) - 1) / _SCALE).to(like.dtype)
+    octaves = torch.linspace(0, _OCTAVES, n_points + 1, dtype=torch.float64, device=tables.exists.device)
+    log_p = ((torch.exp2(octaves[:-1]) - 1) / _SCALE).to(tables.intercepts.dtype)
     return (tables.lookup(log_p) - slopes(log_p)).abs().flatten(1).amax(dim=1)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from evoloss.networks import TrainingState
+from evoloss.students.batch_labels import BatchLabels
 from evoloss.students.evaluation import StudentMetrics, evaluate_students
 from evoloss.students.logit_gradient import LogitGradient
 from evoloss.students.network import Blocks, Memory, Shape, StudentNetwork
@@ -55,9 +56,9 @@ class TrainingStep:
         self.logit_gradient = LogitGradient(tables, self.network.grad_logits(batch), memory, state)
         self.update = OPTIMIZERS[config.optimizer](config, params, grads, moments)
 
-    def __call__(self, inputs: Tensor, label_cells: Tensor, rate: Tensor) -> None:
-        """Train on inputs ``(tasks, features, batch)``; label_cells() and rates() made the rest."""
-        self.logit_gradient(self.network.forward(inputs), label_cells)
+    def __call__(self, inputs: Tensor, labels: BatchLabels, rate: Tensor) -> None:
+        """Train on inputs ``(tasks, features, batch)``; labels() and rates() made the rest."""
+        self.logit_gradient(self.network.forward(inputs), labels)
         self.network.backward(inputs)
         self.update.step(rate)
 
@@ -76,7 +77,7 @@ def functional_step(
     params: list[Tensor],
     moments: list[list[Tensor]],
     inputs: Tensor,
-    label_cells: Tensor,
+    labels: BatchLabels,
     rate: Tensor,
     state: TrainingState | None = None,
 ) -> None:
@@ -87,7 +88,7 @@ def functional_step(
     memory, moment_blocks = _FreshMemory(), [Blocks(block) for block in moments]
     grads = moment_blocks[0] if accumulates(config) else Blocks.apart("grads", shape, memory, inputs)
     step = TrainingStep(config, shape, tables, batch, Blocks(params), grads, moment_blocks, memory, state)
-    step(inputs, label_cells, rate)
+    step(inputs, labels, rate)
 
 
 class StudentData:
@@ -226,8 +227,8 @@ class StudentChunk:
         for first in range(start, stop, block):
             last = min(stop, first + block)
             inputs, target = data.batches(first, last)
-            cells, rates = self.step.logit_gradient.label_cells(target), data.rates[first:last]
-            for batch in zip(inputs.unbind(), cells.unbind(), rates.unbind(), strict=True):
+            labels, rates = self.step.logit_gradient.labels(target), data.rates[first:last]
+            for batch in zip(inputs.unbind(), labels.unbind(), rates.unbind(), strict=True):
                 if self.compiled is None:
                     self.step(*batch)
                 else:

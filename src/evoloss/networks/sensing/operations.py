@@ -139,6 +139,9 @@ class _Floats(_OneTraining):
         return int(condition)
 
 
+_NUMBER = (float, int)  # a pair, made once: these tests take longer than what they decide on
+
+
 class _Populations(_Floats):
     """Plain numbers stay such, as what all candidates have in common is."""
 
@@ -154,11 +157,13 @@ class _Populations(_Floats):
 
     @staticmethod
     def at_least(value: Value, bound: Value) -> Value:
-        return (max if _both_numbers(value, bound) else np.maximum)(value, bound)
+        both = isinstance(value, _NUMBER) and isinstance(bound, _NUMBER)
+        return (max if both else np.maximum)(value, bound)
 
     @staticmethod
     def at_most(value: Value, bound: Value) -> Value:
-        return (min if _both_numbers(value, bound) else np.minimum)(value, bound)
+        both = isinstance(value, _NUMBER) and isinstance(bound, _NUMBER)
+        return (min if both else np.minimum)(value, bound)
 
     @staticmethod
     def total(value: Value) -> Value:
@@ -171,10 +176,6 @@ class _Populations(_Floats):
     @staticmethod
     def beside(value: Value) -> Value:
         return value if isinstance(value, float) else value[..., None]
-
-
-def _both_numbers(*values: Value) -> bool:
-    return all(isinstance(value, float | int) for value in values)
 
 
 TENSORS: Operations = _Tensors()
