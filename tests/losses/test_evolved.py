@@ -135,6 +135,13 @@ def test_double_keeps_the_values_and_half_after_it_keeps_double():
     assert loss.float().params.dtype == torch.float32
 
 
+@pytest.mark.parametrize("name", ["evolved-base", "evolved-noise", "adaptive"])
+def test_no_classes_are_refused(name: str):
+    for n_classes in (0, -3):
+        with pytest.raises(ValueError, match=f"for 1 class or more, got a class count of {n_classes}"):
+            EvolvedLoss(name).least_cost(n_classes)
+
+
 @every_kind
 def test_state_dict_and_copies_carry_the_loss(kind: str):
     loss = evolved(kind, ignore_index=1, label_smoothing=0.1)
