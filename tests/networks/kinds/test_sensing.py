@@ -170,20 +170,6 @@ def test_only_a_training_call_warns_that_the_size_is_not_known_and_only_once(way
         take_in(resumed, LOGITS, torch.tensor([0]))
 
 
-@both_ways
-def test_a_size_that_is_known_is_not_lost_to_a_checkpoint_that_has_none(way: str) -> None:
-    saved, other, told = (sensing(way, n_samples=size) for size in (None, 7, N_SAMPLES))
-    with pytest.warns(UserWarning, match="n_samples"):
-        take_in(saved, LOGITS, torch.tensor([0]))
-    state = saved.state_dict()
-    told.load_state_dict(state)
-    assert told.loss_state.n_samples == N_SAMPLES
-    assert state["loss_state.n_samples"] == 0  # nobody writes to the checkpoint
-    assert told.loss_state.into == 1
-    told.load_state_dict(other.state_dict())
-    assert told.loss_state.n_samples == 7  # a training goes on as it was
-
-
 # Class 0 is predicted. Of the rest the others have 0.547, 0.331 and 0.122.
 LOGITS = torch.tensor([[2.0, 0.5, 0.0, -1.0]])
 REST = torch.tensor([0.5, 0.0, -1.0], dtype=torch.float64).softmax(0)
