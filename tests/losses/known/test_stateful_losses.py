@@ -206,6 +206,8 @@ def test_a_training_whose_length_nobody_has_said_is_an_error(name: str) -> None:
         if name != "elr" or not wrong["n_samples"]:
             with pytest.raises(ConfigError, match=rf"^{name}: (n_samples|epochs) must be a whole number, at"):
                 loss.plan_training(**wrong)
+    with pytest.raises(ConfigError, match=rf"^{name} .*plan_training"):  # no half of a refused plan stays
+        train(loss.train(), range(1))
 
 
 @pytest.mark.parametrize(("name", "argument"), [("ogc", "lr=..."), ("elr", "index=...")])
