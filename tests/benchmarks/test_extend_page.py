@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 def python(*words: str, cwd: Path) -> str:
     done = subprocess.run(
-        [sys.executable, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=600
+        [sys.executable, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=2400
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

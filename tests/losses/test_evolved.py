@@ -136,6 +136,13 @@ def test_double_keeps_the_values_and_half_after_it_keeps_double():
     assert loss.float().params.dtype == torch.float32
 
 
+@pytest.mark.parametrize("name", ["evolved-base", "evolved-noise", "adaptive"])
+def test_no_classes_are_refused(name: str):
+    for n_classes in (0, -3):
+        with pytest.raises(ValueError, match=f"for 1 class or more, got a class count of {n_classes}"):
+            EvolvedLoss(name).least_cost(n_classes)
+
+
 @every_kind
 def test_state_dict_and_copies_carry_the_loss(kind: str):
     loss = evolved(kind, ignore_index=1, label_smoothing=0.1)
@@ -236,7 +243,9 @@ def test_a_class_count_without_canonical_form_raises_instead_of_training_upside_
                 loss(make_logits(2, 20_000), torch.tensor([0, 1]))
 
 
-BAD_PARAMS: dict[str, tuple[Tensor, str]] = {
+BAD_PARAMS: dict[str, tuple[Any, str]] = {
+    "none": (None, "needs its parameters: give params, a tensor of shape (n_params,)"),
+    "a list": ([1.0, 2.0], "a tensor of shape (n_params,), got [1.0, 2.0]"),
     "too short": (torch.ones(3), "parameters, got a tensor of shape (3,)"),
     "two axes": (usable_params("classwise")[None], "got a tensor of shape (1,"),
     "integers": (usable_params("classwise").long(), "must be floating-point, got torch.int64"),
@@ -251,6 +260,14 @@ def test_parameters_that_do_not_fit(name: str):
     with pytest.raises(ConfigError) as caught:
         EvolvedLoss(NETWORKS["classwise"], params)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("network", [None, 3, b"evolved-base", ClasswiseNetwork])
+def test_what_is_no_network_is_refused(network: Any):
+    with pytest.raises(ConfigError, match="with parameters, a shipped name or a directory, got"):
+        EvolvedLoss(network, usable_params("classwise"))
+    with pytest.raises(ConfigError, match="with parameters, a shipped name or a directory, got"):
+        EvolvedLoss.from_pretrained(network)
 
 
 @every_kind

@@ -93,6 +93,7 @@ def test_what_all_losses_share_can_be_given(tmp_path: Path):
         assert (loss.label_smoothing, loss.reduction, loss.ignore_index) == (0.1, "sum", 3)
         assert loss.weight.tolist() == [1.0] * 4
     assert make_loss("adaptive:n_samples=500").loss_state is not None
+    assert make_loss(tmp_path, label_smoothing=0.1).network == evolved("monotone").network
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,9 @@ def test_what_all_losses_share_can_be_given(tmp_path: Path):
         ("adaptive:n_samples=0", {}, "loss 'adaptive': n_samples must be a whole number, at least 1, got 0"),
         ("adaptive", {"n_samples": -3}, "loss 'adaptive': n_samples must be a whole number, at least 1"),
         ("adaptive", {"n_samples": 0.5}, "loss 'adaptive': n_samples must be a whole number, at least 1"),
+        ("adaptive", {"n_samples": 10**39}, "at least 1 and at most 1,000,000,000,000,000, got 1000"),
+        ("gce:q=" + "9" * 400, {}, "at most 1, got a whole number of 1,329 bits; without it the loss"),
+        (None, {}, "a loss is named by a text or the path of a directory, got None"),
     ],
 )
 def test_values_that_cannot_be_are_refused_with_what_can(spec: str, parameters: dict, message: str):

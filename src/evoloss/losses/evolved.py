@@ -109,8 +109,6 @@ class EvolvedLoss(ParametricLoss):
         with on_real_tensors():
             if isinstance(network, str | Path):
                 built, checked, record = read_loss(network, params, record)
-            elif params is None:
-                raise ConfigError("a loss network needs its parameters: give params, of shape (n_params,)")
             else:
                 built, checked = network, checked_params(network, params)
         super().__init__(

@@ -24,7 +24,7 @@ from evoloss.zoo import NAMES, is_shipped
 __all__ = ["make_loss", "resolve_loss"]
 
 
-def make_loss(spec: str, **parameters: Any) -> nn.Module:
+def make_loss(spec: str | os.PathLike[str], **parameters: Any) -> nn.Module:
     """Make the loss that a user named.
 
     Args:
@@ -33,7 +33,7 @@ def make_loss(spec: str, **parameters: Any) -> nn.Module:
 
             - a known loss, a key of :data:`evoloss.losses.LOSSES`: ``"gce"``;
             - a shipped loss, or ``"evolved"``, which stands for the recommended one;
-            - a directory with a saved loss;
+            - a directory with a saved loss, also as a ``pathlib.Path``;
             - ``"package.module:callable"``: a class that is an ``nn.Module``, or a function that returns one.
               It is called as ``criterion(logits, target)``, and is taken to return the mean over the batch.
 
@@ -64,6 +64,9 @@ def make_loss(spec: str, **parameters: Any) -> nn.Module:
         evoloss.errors.ConfigError: loss 'gce:q=2': q must be a number above 0 and at most 1, got 2; without
         it the loss has its default, 0.7
     """
+    if not isinstance(spec, str | os.PathLike):
+        raise ConfigError(f"a loss is named by a text or the path of a directory, got {quoted(spec)}")
+    spec = os.fspath(spec)
     parsed = LossSpec.parse(spec)
     twice = sorted(parsed.parameters.keys() & parameters.keys())
     if twice:

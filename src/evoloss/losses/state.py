@@ -252,6 +252,8 @@ class LossState(nn.Module):
             absent = initial if has_some else self.get_buffer(name)
             saved = state_dict.setdefault(f"{prefix}{name}", absent)
             buffer = self.get_buffer(name)
+            if name == SIZE and isinstance(saved, Tensor):  # what is known here stays so if it was not there
+                state_dict[f"{prefix}{name}"] = torch.where(saved > 0, saved, initial.to(saved))
             if isinstance(saved, Tensor) and saved.dim() == buffer.dim() and saved.shape != buffer.shape:
                 with on_real_tensors():
                     setattr(self, name, torch.empty(saved.shape, dtype=buffer.dtype, device=buffer.device))

@@ -125,10 +125,12 @@ class EpochLoss(StatefulLoss):
         Raises:
             ConfigError: if one of them is below 1.
         """
-        self.n_samples = positive_count("n_samples", n_samples, f"loss {self.name!r}")
-        self.epochs = positive_count("epochs", epochs, f"loss {self.name!r}")
-        given = self.n_samples if samples_per_epoch is None else samples_per_epoch
-        self.samples_per_epoch = positive_count("samples_per_epoch", given, f"loss {self.name!r}")
+        size = positive_count("n_samples", n_samples, f"loss {self.name!r}")
+        passes = positive_count("epochs", epochs, f"loss {self.name!r}")
+        given = size if samples_per_epoch is None else samples_per_epoch
+        of_epoch = positive_count("samples_per_epoch", given, f"loss {self.name!r}")
+        # All or nothing: what is refused leaves no half of a plan, by which a training would run.
+        self.n_samples, self.epochs, self.samples_per_epoch = size, passes, of_epoch
 
     def initial_state(self, n_classes: int) -> RunningState:
         """The number of samples so far."""

@@ -91,7 +91,7 @@ class Pretended(Campaign):
 
 @pytest.mark.slow
 def test_every_way_to_end_is_told_and_the_campaign_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "SECONDS", 3.0)
+    monkeypatch.setattr(harness, "SECONDS", 20.0)  # what grows by 900 MB may take 3 on a busy machine
     counts = run(Pretended(), range(9))
     assert dict(counts.outcomes) == {
         **{"read": 1, "hang": 1, "crash": 1, "memory": 2, "refused": 1, "unclear": 2, "traceback": 1}

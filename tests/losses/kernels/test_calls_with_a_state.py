@@ -235,3 +235,19 @@ def test_a_failed_first_call_leaves_nothing_behind() -> None:
     with pytest.raises(IndexError):
         gradient(loss, logits, target + C)
     assert_same_state(loss, state_of(sensing()))
+
+
+@pytest.mark.filterwarnings("ignore:this loss follows its training by the epoch")
+@pytest.mark.parametrize("prepare", [lambda loss: loss, generally], ids=["fast", "general"])
+def test_a_size_that_is_known_is_not_lost_to_a_checkpoint_that_has_none(prepare: Any) -> None:
+    untold, other, told = EvolvedLoss(SensingNetwork(), doubting()), sensing(7), prepare(sensing())
+    gradient(untold, *batch(0))
+    saved = untold.state_dict()
+    told.load_state_dict(saved)
+    assert told.loss_state.n_samples == N_SAMPLES
+    assert told.loss_state.into == BATCH
+    assert saved["loss_state.n_samples"] == 0  # nothing is written to the checkpoint
+    gradient(told, *batch(1))
+    assert told.loss_state.n_samples == N_SAMPLES
+    told.load_state_dict(other.state_dict())
+    assert told.loss_state.n_samples == 7  # a training goes on as it was

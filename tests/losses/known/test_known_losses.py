@@ -134,9 +134,18 @@ def test_the_smoothed_logarithm_lies_between_cross_entropy_and_the_absolute_erro
     torch.testing.assert_close(far, F.cross_entropy(logits, target), rtol=1e-4, atol=1e-4)
     near = LOSSES["smoothed_log"](share=1e-6)(logits, target)
     torch.testing.assert_close(near, 5 * LOSSES["mae"]()(logits, target) / 2, rtol=1e-4, atol=1e-4)
+    single = LOSSES["smoothed_log"](share=1e-6)(logits.float(), target)
+    torch.testing.assert_close(single, near.float(), rtol=1e-6, atol=1e-6)
     uniform = torch.zeros(1, 5, requires_grad=True)
     LOSSES["smoothed_log"]()(uniform, target[:1]).backward()
     assert float(-uniform.grad[0, target[0]]) == pytest.approx(1 - 1 / 5)
+
+
+def test_the_active_negative_loss_refuses_classes_of_which_none_may_count():
+    loss, uniform = LOSSES["anl_ce"](min_prob=0.1), torch.zeros(1, 9)
+    assert loss(uniform, torch.tensor([0])).isfinite()
+    with pytest.raises(ValueError, match=r"min_prob=0\.1 this loss is for fewer than 10 classes, got 10"):
+        loss(torch.zeros(1, 10), torch.tensor([0]))
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 100, 1000])

@@ -206,6 +206,8 @@ def test_a_training_whose_length_nobody_has_said_is_an_error(name: str) -> None:
         if name != "elr" or not wrong["n_samples"]:
             with pytest.raises(ConfigError, match=rf"^loss '{name}': (n_samples|epochs) must be a whole n"):
                 loss.plan_training(**wrong)
+    with pytest.raises(ConfigError, match=rf"^{name} .*plan_training"):  # no half of a refused plan stays
+        train(loss.train(), range(1))
 
 
 @pytest.mark.parametrize(("name", "argument"), [("ogc", "lr=..."), ("elr", "index=...")])
@@ -237,9 +239,11 @@ def test_what_a_training_says_is_of_no_consequence_to_other_losses() -> None:
 def test_misuse_of_what_a_call_says() -> None:
     elr, ogc, (logits, target, index) = ready("elr"), ready("ogc"), batch(0)
     leaf = logits.requires_grad_()
-    for wrong in (index[:-1], index.float(), index[None, :3]):
+    for wrong in (index[:-1], index.float(), index > 0, index[None, :3]):
         with pytest.raises(ValueError, match="an integer for each of the 12 positions"):
             elr(leaf, target, index=wrong)
+    with pytest.raises(TypeError, match="elr: index must be a tensor of integers, got list"):
+        elr(leaf, target, index=index.tolist())
     for wrong, found in ((index - N, "index -"), (index + N, "index ")):
         with pytest.raises(IndexError, match=f"{found}.*outside of the training set of {N} samples"):
             elr(leaf, target, index=wrong)

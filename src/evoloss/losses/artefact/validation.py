@@ -8,19 +8,30 @@ from torch.nn import functional as F
 
 from evoloss.errors import CanonicalFormError, ConfigError
 from evoloss.networks import LossNetwork
+from evoloss.safe_text import quoted
 
 _LABELS, _ENTRIES = 128, 20_000  # labels, and entries of random predictions, that are looked at together
 _FAR = 1e30  # what lies between two predictions that are looked at may be larger, and float32 ends at 3e38
 
 
-def checked_params(network: LossNetwork, params: Tensor) -> Tensor:
+def checked_params(network: LossNetwork, params: Tensor | None) -> Tensor:
     """A copy of a network's parameters, in float32 or float64, after checks.
 
     Raises:
-        ConfigError: if their number or type does not fit the network, or they are not finite.
+        ConfigError: if there are none, or not of a network, their number or type does not fit it, or they are
+            not finite.
         CanonicalFormError: if the loss has no canonical form at the class counts it is for, or its costs or
             their gradients are not finite in float32, in which it is used.
     """
+    if not isinstance(network, LossNetwork):
+        raise ConfigError(
+            f"a loss is a loss network with parameters, a shipped name or a directory, got {quoted(network)}"
+        )
+    if not isinstance(params, Tensor):
+        given = "" if params is None else f", got {quoted(params)}"
+        raise ConfigError(
+            f"a loss network needs its parameters: give params, a tensor of shape (n_params,){given}"
+        )
     if params.shape != (network.n_params,):
         raise ConfigError(
             f"this network has {network.n_params} parameters, got a tensor of shape {tuple(params.shape)}"

@@ -9,8 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from evoloss.errors import ConfigError
+from evoloss.safe_text import quoted
 
-__all__ = ["positive_count", "python_number"]
+__all__ = ["LARGEST_COUNT", "positive_count", "python_number", "shown_number"]
+
+LARGEST_COUNT = 10**15
+"""Of samples or epochs: nobody has as many, and int64 and float64 hold it."""
+_LONGEST = 200  # bits of a whole number that is shown digit by digit
 
 
 def python_number(value: Any, *, real: bool = False) -> Any:
@@ -29,7 +34,10 @@ def python_number(value: Any, *, real: bool = False) -> Any:
     if isinstance(value, bool):
         return value
     if real and isinstance(value, numbers.Real):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # a whole number that no float is
+            return value
     return int(value) if isinstance(value, numbers.Integral) else value
 
 
@@ -45,6 +53,14 @@ def positive_count(name: str, value: object, of: str) -> int:
         ConfigError: if it is none.
     """
     number = python_number(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigError(f"{of}: {name} must be a whole number, at least 1, got {value!r}")
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= LARGEST_COUNT:
+        most = f" and at most {LARGEST_COUNT:,}" if isinstance(number, int) and number > 1 else ""
+        raise ConfigError(f"{of}: {name} must be a whole number, at least 1{most}, got {shown_number(value)}")
     return number
+
+
+def shown_number(value: object) -> str:
+    """A number as it was given, for an error; of a whole number that Python does not write its size."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _LONGEST:
+        return f"a whole number of {value.bit_length():,} bits"
+    return quoted(value)

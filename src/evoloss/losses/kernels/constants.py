@@ -66,7 +66,7 @@ class LossConstants:
         """
 
         def make(params: Tensor) -> tuple[Any, float]:
-            self.network.check_classes(n_classes)
+            self._check_classes(n_classes)
             form = self.network.constants(params.to(dtype), n_classes)
             if not form.exists.item():
                 raise ValueError(missing_form_message(n_classes))
@@ -139,7 +139,12 @@ class LossConstants:
             if not self.has_tables(params, n_classes, device):
                 self.compiled.pop((n_classes, device), None)
 
-    def _require_form(self, params: Tensor, n_classes: int) -> None:
+    def _check_classes(self, n_classes: int) -> None:
+        if n_classes < 1:
+            raise ValueError(f"a loss is for 1 class or more, got a class count of {n_classes}")
         self.network.check_classes(n_classes)
+
+    def _require_form(self, params: Tensor, n_classes: int) -> None:
+        self._check_classes(n_classes)
         if not self.network.form(params.double()[None], n_classes).exists.item():
             raise ValueError(missing_form_message(n_classes))

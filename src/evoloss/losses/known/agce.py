@@ -41,11 +41,12 @@ class AgceLoss(LabelProbabilityLoss):
     """Asymmetric generalised cross-entropy; see :func:`agce`.
 
     Args:
-        a: above 0. The default is the CIFAR-10 setting of the AGCE term of NCE+AGCE in the published
-            configurations of the Active Negative Loss (factors 1 for NCE and 4 for AGCE); CIFAR-100 has 1.8.
-            For the loss alone the configuration of the Joint Asymmetric Loss (cswjl/joint-asymmetric-loss)
-            has ``a=0.6, q=0.6`` on both; ``docs/loss-defaults.md`` shows both settings.
-        q: above 0. The default comes from the same place; CIFAR-100 has 3.
+        a: above 0, at most 1000. The default is the CIFAR-10 setting of the AGCE term of NCE+AGCE in the
+            published configurations of the Active Negative Loss (factors 1 for NCE and 4 for AGCE); CIFAR-100
+            has 1.8. For the loss alone the configuration of the Joint Asymmetric Loss
+            (cswjl/joint-asymmetric-loss) has ``a=0.6, q=0.6`` on both; ``docs/loss-defaults.md`` shows both
+            settings.
+        q: above 0, at most 10. The default comes from the same place; CIFAR-100 has 3.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
@@ -61,8 +62,9 @@ class AgceLoss(LabelProbabilityLoss):
     name: ClassVar[str] = "agce"
     reference: ClassVar[str] = "Zhou et al. 2021, arXiv:2106.03110"
     ranges: ClassVar[Ranges] = {
-        "a": Range(0.0, above=True, scale="log", search=(0.1, 10.0)),
-        "q": Range(0.0, above=True, scale="log", search=(0.1, 5.0)),
+        # (a + 1)^q has to fit float32.
+        "a": Range(0.0, 1e3, above=True, scale="log", search=(0.1, 10.0)),
+        "q": Range(0.0, 10.0, above=True, scale="log", search=(0.1, 5.0)),
     }
 
     def __init__(

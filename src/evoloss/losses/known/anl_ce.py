@@ -57,8 +57,8 @@ class AnlCeLoss(ClassificationLoss):
     Args:
         alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 10.
         beta: factor of the negative part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 1.
-        min_prob: smallest probability told apart from 0, in (0, 0.5]. Below it the negative part has no
-            gradient.
+        min_prob: smallest probability told apart from 0, in (0, 0.5], and below 1 / C for C classes. Below it
+            the negative part has no gradient.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
@@ -94,5 +94,15 @@ class AnlCeLoss(ClassificationLoss):
         self.min_prob = self._in_range("min_prob", min_prob)
 
     def class_costs(self, logits: Tensor) -> Tensor:
-        """See :func:`anl_ce`."""
+        """See :func:`anl_ce`.
+
+        Raises:
+            ValueError: if there are ``1 / min_prob`` classes or more.
+        """
+        n_classes = logits.shape[1]
+        if n_classes * self.min_prob >= 1.0:
+            raise ValueError(
+                f"anl_ce: with min_prob={self.min_prob:g} this loss is for fewer than {1 / self.min_prob:g} "
+                f"classes, got {n_classes}: of more there may be none above min_prob; give a smaller one"
+            )
         return anl_ce(F.log_softmax(logits, dim=1), self.alpha, self.beta, self.min_prob)

@@ -21,6 +21,7 @@ from evoloss.losses.stateful import counted_rows
 __all__ = ["ElrLoss", "early_learning_regulariser"]
 
 _LEAST = 1e-4  # of a probability, as in the authors' code
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def bounded_probs(log_probs: Tensor) -> Tensor:
@@ -142,7 +143,7 @@ class ElrLoss(ClassificationLoss):
                 shape; None for cross-entropy.
 
         Raises:
-            TypeError: if a training call does not say the index.
+            TypeError: if a training call does not say the index, or that is no tensor.
             ValueError: if there is not one for each row, or the training has another class count.
             IndexError: if one is outside the training set (on the CPU).
             ConfigError: if nobody has said how many training samples there are.
@@ -166,7 +167,9 @@ class ElrLoss(ClassificationLoss):
 
     def _checked(self, index: Tensor, n_rows: int) -> Tensor:
         """The index as one number a row, int64."""
-        if index.is_floating_point() or index.numel() != n_rows:
+        if not isinstance(index, Tensor):
+            raise TypeError(f"elr: index must be a tensor of integers, got {type(index).__name__}")
+        if index.dtype not in _INTEGERS or index.numel() != n_rows:
             raise ValueError(
                 f"elr: index must hold an integer for each of the {n_rows} positions of the call, got shape "
                 f"{tuple(index.shape)} of {index.dtype}"

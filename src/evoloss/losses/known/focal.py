@@ -55,7 +55,7 @@ class FocalLoss(LabelProbabilityLoss):
     The paper's balance factor alpha is what ``weight`` does here.
 
     Args:
-        gamma: focus, at least 0. 2 is the value of the paper; benchmarks with label noise often use 0.5.
+        gamma: focus, from 0 to 1000. 2 is the value of the paper; benchmarks with label noise often use 0.5.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
@@ -70,7 +70,8 @@ class FocalLoss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "focal"
     reference: ClassVar[str] = "Lin et al. 2017, arXiv:1708.02002"
-    ranges: ClassVar[Ranges] = {"gamma": Range(0.0, search=(0.0, 5.0))}
+    # With a larger one the rounding of p in float32 decides about the power.
+    ranges: ClassVar[Ranges] = {"gamma": Range(0.0, 1e3, search=(0.0, 5.0))}
 
     def __init__(
         self, weight: Tensor | None = None, *, gamma: float = 2.0, **options: Unpack[Options]

@@ -54,7 +54,7 @@ class JalCeLoss(ClassificationLoss):
     Args:
         alpha: factor of the active part, at least 0. The default is the CIFAR-10 setting; CIFAR-100 has 5.
         beta: factor of the asymmetric part, at least 0. 1 for both CIFAR-10 and CIFAR-100.
-        a: length of the label vector, at least 1. The default is the CIFAR-10 setting; CIFAR-100 has 20.
+        a: length of the label vector, from 1 to 1e6. The default is the CIFAR-10 setting; CIFAR-100 has 20.
         weight: one factor a class; see :class:`ClassificationLoss`.
         **options: ``ignore_index``, ``reduction``, ``label_smoothing``; see there.
 
@@ -72,7 +72,7 @@ class JalCeLoss(ClassificationLoss):
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
         "beta": Range(0.0, scale="log", search=(0.1, 100.0)),
-        "a": Range(1.0, scale="log", search=(1.0, 100.0)),
+        "a": Range(1.0, 1e6, scale="log", search=(1.0, 100.0)),
     }
 
     def __init__(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evoloss.errors import ConfigError
-from evoloss.losses.call.numbers import python_number
+from evoloss.losses.call.numbers import python_number, shown_number
 
 __all__ = ["Range", "Ranges", "Scale", "in_range"]
+
+_LEAST, _LARGEST = 1e-30, 1e30  # in size, of a number that float32 holds with its products in a loss
 
 Scale = Literal["linear", "log"]
 """Best way to search a parameter: by its value, or by its logarithm."""
@@ -18,7 +20,10 @@ Scale = Literal["linear", "log"]
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers that a parameter may be: [low, high], or (low, high] with ``above``.
+    """The numbers that a parameter may be: [low, high], or (low, high] with ``above``.
+
+    Losses compute in float32. So of these only 0 and what is from 1e-30 to 1e30 in size is meant: others are
+    0 or infinite there, or leave products that are.
 
     Attributes:
         low: smallest value allowed.
@@ -36,8 +41,16 @@ class Range:
     search: tuple[float, float] | None = None
 
     def __contains__(self, number: float) -> bool:
-        inside = self.low < number <= self.high if self.above else self.low <= number <= self.high
-        return inside and math.isfinite(number)
+        return self._spans(number) and (number == 0 or _LEAST <= abs(number) <= _LARGEST)
+
+    def _spans(self, number: float) -> bool:
+        return self.low < number <= self.high if self.above else self.low <= number <= self.high
+
+    def refusal(self, number: object) -> str:
+        """The words for what a number has to be that is refused."""
+        if isinstance(number, int | float) and math.inf > number and self._spans(number):
+            return f"{self}, and 0 or {_LEAST:g} to {_LARGEST:g} in size, since losses compute in float32"
+        return str(self)
 
     def __str__(self) -> str:
         return f"{'above' if self.above else 'at least'} {self.low:g}" + (
@@ -59,9 +72,9 @@ def in_range(loss: str, name: str, value: float, allowed: Range) -> float:
         allowed: the range.
 
     Raises:
-        ConfigError: if the value is not a finite number in the range.
+        ConfigError: if the value is not a number in the range.
     """
     number = python_number(value, real=True)
     if isinstance(number, float) and number in allowed:
         return number
-    raise ConfigError(f"{loss}: {name} must be a number {allowed}, got {value!r}")
+    raise ConfigError(f"{loss}: {name} must be a number {allowed.refusal(number)}, got {shown_number(value)}")

@@ -32,8 +32,9 @@ def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
         Suggested by synthetic tasks (docs/notebook, entry 19). It is the gambler's loss of Liu et al.
         2019, arXiv:1907.00208, with a reserve that is fixed instead of learned.
     """
-    log_e = torch.full_like(log_p, -math.log(share * n_classes))
-    return (1 + 1 / share) * (math.log1p(1 / (share * n_classes)) - torch.logaddexp(log_p, log_e))
+    e = 1 / (share * n_classes)
+    # The ratio less 1, (1 - p) / (p + e): a difference of two logarithms would cancel where e is large.
+    return (1 + 1 / share) * torch.log1p(-torch.expm1(log_p) / (torch.exp(log_p) + e))
 
 
 def smoothed_log_slope(log_p: Tensor, n_classes: int, share: float) -> Tensor:
