@@ -97,9 +97,7 @@ def test_the_same_batches_give_the_same_numbers_in_a_search(kind: str) -> None:
         batches = [batch(10 * step + task, learned=step * (task + 1) / 4) for task in range(2)]
         logits = torch.stack([rows for rows, _ in batches]).double()
         target = torch.stack([labels for _, labels in batches])
-        students(
-            logits.mT[:, None].expand(-1, len(tables), -1, -1).contiguous(), students.labels(target)
-        )
+        students(logits.mT[:, None].expand(-1, len(tables), -1, -1).contiguous(), students.labels(target))
         for task, candidate in itertools.product(range(2), range(len(tables))):
             leaf = logits[task].clone().requires_grad_()
             losses[task][candidate](leaf, target[task]).backward()

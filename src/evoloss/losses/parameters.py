@@ -216,7 +216,7 @@ class ParametricLoss(ClassificationLoss):
     ) -> None:
         """Say how large the training set is, for a loss whose statistics are over epochs.
 
-        It stays known after :meth:`reset`.
+        It stays known after :meth:`reset`. A training that began without it begins anew.
 
         Args:
             n_samples: size of the training set, at least 1.
@@ -231,7 +231,11 @@ class ParametricLoss(ClassificationLoss):
         if samples_per_epoch is not None:
             n_samples = positive_count("samples_per_epoch", samples_per_epoch, loss)
         if self.network.keeps_state:
+            size = self.loss_state.values().get(SIZE)
+            begins = size is not None and not size.item() > 0  # what there was, was of no epoch
             self.loss_state.know(SIZE, n_samples)
+            if begins:
+                self.loss_state.reset()
 
     @property
     def senses_noise(self) -> bool:

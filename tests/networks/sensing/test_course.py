@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from evoloss.networks.sensing.course import EPOCHS, READINGS, ROWS
+from evoloss.networks.sensing.course import EPOCHS, READINGS, ROWS, row_step
 from evoloss.random_streams import stream
 from tests.networks.sensing.streams import learning, one_sided, sensing, symmetric, trained
 
@@ -59,10 +59,39 @@ def test_rows_are_those_of_the_data_not_of_the_batches(general: bool) -> None:
             torch.testing.assert_close(read[name], found[0][name], atol=0.06, rtol=0.1)
 
 
+@pytest.mark.parametrize(("n", "read"), [(1, 1), (256, 256), (257, 257), (511, 511), (512, 256), (4097, 257)])
+def test_of_any_batch_as_many_are_read_as_are_promised(n: int, read: int) -> None:
+    assert len(range(0, n, row_step(n))) == read >= min(n, ROWS)
+
+
+def test_a_noise_rate_is_of_the_data_not_of_the_batches() -> None:
+    n, found = 8192, []
+    for batch in (128, 300, 2048):
+        stream_ = learning(symmetric(0.3, C), n_samples=n, batch=batch, epochs=6)
+        rate = trained(sensing(n), stream_).noise_rate
+        assert rate.estimate is not None
+        found.append((rate.estimate, rate.low, rate.high))
+    assert max(found[1:]) == pytest.approx(found[0], abs=0.08)
+    assert min(found[1:]) == pytest.approx(found[0], abs=0.08)
+
+
+def test_a_training_whose_size_becomes_known_begins_then() -> None:
+    late, timely = sensing(None), sensing(600)
+    with pytest.warns(UserWarning, match="n_samples"):
+        trained(late, learning(symmetric(0.3, C), n_samples=600, epochs=3))
+    late.plan_training(n_samples=600)
+    for loss in (late, timely):
+        trained(loss, learning(symmetric(0.3, C), n_samples=600, epochs=3))
+    for name, value in timely.loss_state.values().items():
+        assert torch.equal(value, late.loss_state.get_buffer(name))
+    late.plan_training(n_samples=600)  # known already: nothing begins
+    assert late.loss_state.completed == 2
+
+
 def test_of_a_large_batch_some_are_read() -> None:
     n = 4096
     read = rows(trained(sensing(n), learning(symmetric(0.3, C), n_samples=n, batch=1024, epochs=8)))
-    assert (read["number"] == 4 * ROWS).all()
+    assert (read["number"] == n).all()
     torch.testing.assert_close(read["by_odds"][-1].item(), 0.3, atol=0.08, rtol=0)
 
 

@@ -41,7 +41,7 @@ READINGS = ("number", "right", "by_odds", "by_squares", "lowest", "sure_lowest",
 and of labels that are the lowest class, of all samples and by odds, times C - 1; and the mean recall after
 it."""
 ROWS = 256
-"""Samples of a batch that are read; of a larger one as many, evenly spaced."""
+"""Samples of a batch that are read; of a larger one evenly spaced ones, at least as many."""
 
 CLASS_SUMS = ("course_odds", "course_odds_off", "course_squares", "course_squares_off")
 _SCALAR_SUMS = ("course_number", "course_right", "course_lowest", "course_sure_lowest")
@@ -65,7 +65,7 @@ def initial_course(n_classes: int) -> RunningState:
 
 def row_step(n: int) -> int:
     """The distance of the samples that are read of n."""
-    return max(1, -(-n // ROWS))
+    return max(1, n // ROWS)
 
 
 def course_sums(
@@ -160,7 +160,7 @@ def _row(before: Values, after: Values, at: Operations, of_classes: Operations) 
     others = len(odds) - 1
     total = at.at_least(of_classes.total(odds), 1e-30)
     return [
-        before["course_number"],
+        before["epoch_number"],  # how many are read is a matter of the batch
         before["course_right"] / number,
         mean_share(class_shares(odds, odds_off, of_classes), odds, at, of_classes),
         mean_share(class_shares(squares, squares_off, of_classes), squares, at, of_classes),
