@@ -29,7 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     scale = {"groups": 2, "tasks": 1, "popsize": 6, "eval_groups": 2, "elites": 1}
     monkeypatch.setattr("evoloss.evolve.budget.SCALES", (scale,))
     monkeypatch.setattr("evoloss.evolve.fresh.MOST_VERDICT", 8)
-    monkeypatch.setattr("evoloss.evolve.fresh.LEAST_VERDICT", 6)
+    monkeypatch.setattr("evoloss.evolve.fresh.FEWEST_VERDICT", 6)
 
 
 def test_help_lists_every_setting_and_purpose(capsys: pytest.CaptureFixture[str]) -> None:

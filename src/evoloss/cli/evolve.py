@@ -21,6 +21,7 @@ from evoloss.cli.termination import terminable
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.evolve import Begin, Difference, EvolveConfig, EvolveResult, EvolveVerdict, evolve
 from evoloss.evolve.config import EVOLVE_FILE
+from evoloss.evolve.journal import JOURNAL_FILE
 from evoloss.evolve.presets import PRESETS
 from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Purpose
@@ -101,14 +102,20 @@ def run(command: EvolveCommand) -> int:
                 on_begin=lambda begin: _tell_begin(console, command, begin),
                 on_progress=show,
             )
+            _conclude(console, command, result)
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
-        again = shlex.join(["evoloss", "evolve", "--out", str(command.out), "--resume"])
-        console.say(f"Stopped; the last complete generation is saved. To go on:\n  {again}")
+        has_ended = (command.out / JOURNAL_FILE).exists()
+        saved = "what was judged so far" if has_ended else "the last complete generation"
+        console.say(f"Stopped; {saved} is saved. To go on:\n  {_resume_line(command)}")
         return EXIT_INTERRUPTED
-    _conclude(console, command, result)
     return 0
+
+
+def _resume_line(command: EvolveCommand, *more: str) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["evoloss", "evolve", "--out", str(command.out), "--resume", *more])
 
 
 @contextmanager
@@ -128,6 +135,9 @@ def _tell_begin(console: Terminal, command: EvolveCommand, begin: Begin) -> None
         console.say(f"Read of {begin.shape.name}: {begin.shape.text}.")
         for name in command.settings().overridden():
             console.say(f"--{name} is given and wins over what was read.")
+    if begin.ended_with is not None:
+        _tell_ended(console, command, begin)
+        return
     console.say(f"Evolving a loss for {begin.regime.text}.")
     judging, budget = time_text(begin.plan.judging), time_text(command.seconds)
     kept = f"{judging} of {budget} are kept for the judging"
@@ -146,6 +156,22 @@ def _tell_begin(console: Terminal, command: EvolveCommand, begin: Begin) -> None
             f"No --noise: {100 * low:.0f} to {100 * high:.0f} % of the labels are wrong in the tasks."
         )
     console.say(f"Settings: {command.out / CONFIG_FILE}")
+
+
+def _tell_ended(console: Terminal, command: EvolveCommand, begin: Begin) -> None:
+    """Say that there is no search any more, and what is left to do."""
+    generation, groups = begin.ended_with, begin.judged
+    if not begin.has_ended:
+        console.say(
+            f"The search in {command.out} has ended with generation {generation}; its judging goes on where "
+            f"it was, groups of fresh tasks done: {groups}."
+        )
+        return
+    console.say(
+        f"The run in {command.out} has ended, with generation {generation} and a verdict on {groups} groups "
+        "of fresh tasks; nothing is searched or judged again. To search on, give a larger budget:\n  "
+        f"{_resume_line(command, '--budget', 'TIME')}"
+    )
 
 
 def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -> None:

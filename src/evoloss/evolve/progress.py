@@ -65,6 +65,10 @@ class Progress:
         """Seconds of the budget that are left; below 0 where it is overdrawn."""
         return self.budget - self.seconds
 
+    def catch_up(self, seconds: float) -> None:
+        """Count seconds that an earlier part of the run used."""
+        self.began = min(self.began, time.monotonic() - seconds)
+
     def take_in(self, record: GenerationRecord, popsize: int) -> None:
         """Take in the record of a generation."""
         self.generation = record.generation

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evoloss.evolve.budget import VERDICT_TASKS, WANTED_VERDICT
 from evoloss.evolve.fresh import FreshTasks
 
 CONFIDENCE = 0.95
@@ -93,7 +94,8 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
     """The verdict on the last loss of a measurement.
 
     It is worth it if it is above cross-entropy and above the loss that is recommended without a search, both
-    by an interval that leaves out 0, and if no other loss has a mean as high.
+    by an interval that leaves out 0, and if no other loss has a mean as high. Where time was too short for
+    the tasks that are planned, the verdict says so.
 
     Args:
         fresh: what was measured.
@@ -126,7 +128,7 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
         use = EVOLVED
         text = f"Worth it: {head}, {over.text} over {recommended}, the loss we recommend without a search."
     return EvolveVerdict(
-        text=text,
+        text=text + _shortage(fresh),
         worth_it=use == EVOLVED,
         use=use,
         rows=rows,
@@ -134,6 +136,16 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
         tasks=fresh.n_tasks,
         rates=fresh.rates,
         calibration=_calibration(rows[-1], rows[0]),
+    )
+
+
+def _shortage(fresh: FreshTasks) -> str:
+    """A sentence on tasks that there was no time for; empty where there was."""
+    if fresh.n_groups >= WANTED_VERDICT:
+        return ""
+    return (
+        f" The time was too short for the {VERDICT_TASKS * WANTED_VERDICT} fresh tasks that are planned: "
+        f"with {fresh.n_tasks} the intervals are wider, and a larger budget may change the verdict."
     )
 
 
