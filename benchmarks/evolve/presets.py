@@ -9,6 +9,8 @@ The searches see no data. The comparisons have ten seeds, the default learning r
 from __future__ import annotations
 
 import json
+import math
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from benchmarks.harness.comparison import compare_command, require_known, run_co
 from benchmarks.harness.evolving import evolve_command
 from benchmarks.harness.markdown import difference_text, numbers_table
 from benchmarks.harness.page import replace_between
+from benchmarks.harness.results import read_record, update_record
 from evoloss.atomic_files import write_text
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.evolve.journal import Journal
@@ -33,6 +36,8 @@ BEGIN, END = "<!-- presets: begin -->", "<!-- presets: end -->"
 SEEDS, FIRST_SEED = 10, 100
 """Runs for each loss, with seeds that no other study has."""
 BASELINE = "cross_entropy"
+USED = "presets.json"
+"""File of the seconds of processor that each search took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,15 +148,19 @@ def table(settings: PresetStudy) -> list[str]:
         cells = [points[loss] for loss in regime.losses[1:]] + [points[folder.name]]
         cells[2] = f"`{regime.losses[3]}` {cells[2]}"
         gains.append((f"`{name}`: {regime.title}", f"{means[BASELINE]:.1f}", *cells))
-        searches.append(_search_row(name, json.loads((folder / "summary.json").read_text())))
-    heads_of_searches = ("preset", "generations", "seconds", "fresh tasks", "over cross-entropy", "verdict")
+        used = read_record(settings.out / USED).get(name, {}).get("processor_seconds", math.nan)
+        searches.append(_search_row(name, json.loads((folder / "summary.json").read_text()), used))
+    heads_of_searches = (
+        *("preset", "generations", "time", "of the processor", "fresh tasks"),
+        *("over cross-entropy on them", "verdict"),
+    )
     return [
         *numbers_table(heads, gains),
         *(["", *numbers_table(heads_of_searches, searches)] if searches else []),
     ]
 
 
-def _search_row(name: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
+def _search_row(name: str, summary: Mapping[str, Any], used: float) -> tuple[str, ...]:
     """What a search took, and its verdict on its own fresh tasks."""
     verdict = summary["evolve"]["verdict"]
     over = verdict["rows"][-1]["over_cross_entropy"]
@@ -159,21 +168,39 @@ def _search_row(name: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"`{name}`",
         f"{summary['generations']}",
         time_text(summary["evolve"]["seconds"]),
+        "–" if math.isnan(used) else time_text(used),
         f"{verdict['tasks']}",
         f"{over['mean']:+.1f} [{over['low']:+.1f}, {over['high']:+.1f}]",
         "worth it" if verdict["worth_it"] else f"use `{verdict['use']}`",
     )
 
 
+def evolve(settings: PresetStudy, name: str) -> int:
+    """Evolve the loss of a preset unless that has ended, and add up the processor's time; the status."""
+    arguments = evolution(settings, name)
+    if arguments is None:
+        return 0
+    before = _processor_seconds()
+    status = run_command(arguments, environment=ALLOCATOR)
+    path = settings.out / USED
+    used = read_record(path).get(name, {}).get("processor_seconds", 0.0)
+    update_record(path, name, {"processor_seconds": round(used + _processor_seconds() - before, 1)})
+    return status or 0
+
+
+def _processor_seconds() -> float:
+    """Of the commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main(settings: PresetStudy) -> int:
     """Evolve and compare what is missing, and write the table; the status of the first command that fails."""
     require_known("preset", settings.only, REGIMES)
     for name in () if settings.write else settings.only:
-        evolving = evolution(settings, name)
-        for arguments in (*([] if evolving is None else [evolving]), comparison(settings, name)):
-            status = run_command(arguments, environment=ALLOCATOR)
-            if status:
-                return status
+        status = evolve(settings, name) or run_command(comparison(settings, name), environment=ALLOCATOR)
+        if status:
+            return status
     write_text(README, replace_between(README.read_text(), BEGIN, END, table(settings)))
     return 0
 

@@ -53,7 +53,7 @@ class Progress:
     rejected: int = 0
     gains: list[Gain] = field(default_factory=list)
     groups: tuple[int, int] = (0, 0)
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
 
     @property
     def seconds(self) -> float:

@@ -104,7 +104,7 @@ def evolve(
         Traceback (most recent call last):
         evoloss.errors.ConfigError: a budget of 0 s is too short for these tasks on this machine: ...
     """
-    show = on_progress or (lambda progress: None)
+    show = on_progress or _show_nothing
     progress = Progress(config.seconds)
     if not resume and (out / CHECKPOINT_FILE).exists():
         raise CheckpointError(
@@ -113,7 +113,9 @@ def evolve(
     require_replaceable(out, OWN_FILES)
     journal = Journal(out, anew=not resume)
     config = with_budget_that_holds(config, out, journal)
-    show(progress)
+    progress.budget = config.seconds
+    if journal.head is None:
+        show(progress)
     shape = None
     if config.like is not None:
         shape = shape_of(config.like, config.target, config.ignore_columns)
@@ -126,7 +128,7 @@ def evolve(
         show = _show_nothing
     with hold_directory(out, "evolve"):
         write_text(out / EVOLVE_FILE, config.to_toml())
-    progress.budget, progress.generation_seconds = config.seconds, begin.plan.generation
+    progress.generation_seconds = begin.plan.generation
     runs = Recorded(executor, journal, progress, _KINDS)
     pretrained = _search(begin.plan, config, out, resume, runs, show)
     enter(progress, "judging", show)
