@@ -26,6 +26,7 @@ from evoloss.evolve.presets import PRESETS
 from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Purpose
 from evoloss.evolve.search import OWN_FILES
+from evoloss.evolve.verdict import rates_text
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
@@ -217,8 +218,8 @@ def verdict_table(verdict: EvolveVerdict) -> Table:
             _cell(row.evolved_less_it),
             f"{row.temperature:.2g}",
         )
-    at = "at one rate a task" if verdict.rates == 1 else f"each at the best of {verdict.rates} rates"
-    table.caption = f"{verdict.tasks} tasks, {verdict.groups} groups, {at}; T: best temperature, median"
+    counts = f"{verdict.tasks} tasks, {verdict.groups} groups"
+    table.caption = f"{counts}, {rates_text(verdict.rates)}; T: best temperature, median"
     return table
 
 

@@ -90,6 +90,23 @@ class EvolveVerdict:
 EVOLVED = "this loss"
 
 
+def rates_text(rates: int) -> str:
+    """How learning rates were given to the losses, after so many on every task.
+
+    Example:
+        >>> rates_text(1)
+        'every loss at the same learning rate, which was drawn for each task'
+    """
+    if rates == 1:
+        return "every loss at the same learning rate, which was drawn for each task"
+    return f"every loss at the best of {rates} learning rates on each task"
+
+
+def is_calibrated(temperature: float) -> bool:
+    """Tell whether probabilities may be taken as they are, by the temperature that suits them best."""
+    return _TOO_COLD < temperature < _TOO_WARM
+
+
 def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
     """The verdict on the last loss of a measurement.
 
@@ -231,7 +248,7 @@ def _calibration(own: LossRow, cross_entropy: LossRow) -> str:
         f"{own.nll:.2f} as they are and {own.scaled_nll:.2f} at the best temperature "
         f"({cross_entropy.nll:.2f} and {cross_entropy.scaled_nll:.2f})."
     )
-    if _TOO_COLD < own.temperature < _TOO_WARM:
+    if is_calibrated(own.temperature):
         return measured
     kind = "certain" if own.temperature >= _TOO_WARM else "uncertain"
     return (
