@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.robustness.small_evolve import WorkClock, small_and_counted
 from evoloss import EvolvedLoss
 from evoloss.cli import main
 from evoloss.cli.evolve import EvolveCommand
-from evoloss.cli.evolve_display import _Lines, _Live, display, sparkline, status
+from evoloss.cli.evolve_display import _Live, display, sparkline, status
 from evoloss.cli.terminal import Terminal
 from evoloss.evolve.progress import Gain, Progress
 from tests.evolve.small import small_priors
@@ -105,30 +107,89 @@ def test_like_a_data_set_from_the_first_line_to_the_verdict(
     assert shlex.quote(str(out / "pretrain.toml")) in again
 
 
-def test_stopped_it_says_how_to_go_on_and_does(
-    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "mine"
-    shown = _Lines.__call__
+ARGUMENTS = ["--for", "noise", "--classes", "3", "--budget", "19s", "--seed", "3"]
 
-    def stop(lines: _Lines, progress: Progress) -> None:
-        shown(lines, progress)
-        if progress.generation == 1:
+
+@pytest.fixture
+def clock() -> Iterator[WorkClock]:
+    """Tiny tasks, and a double of the time that counts work."""
+    clock = WorkClock()
+    with small_and_counted(clock):
+        yield clock
+
+
+def stop_at(clock: WorkClock, label: str, group: int) -> None:
+    """Interrupt the work when it comes to a group of tasks."""
+
+    def stop(name: str, number: int) -> None:
+        if (name, number) == (label, group):
+            clock.before = lambda name, number: None
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Lines, "__call__", stop)
-    arguments = ["--for", "noise", "--classes", "3", "--budget", "8s", "--seed", "3"]
-    assert main(["evolve", *arguments, "--out", str(out)]) == 130
+    clock.before = stop
+
+
+def test_stopped_in_its_search_it_says_how_to_go_on_and_does(
+    clock: WorkClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine"
+    stop_at(clock, "stop", 0)  # the first look at held-out tasks, in generation 2
+    assert main(["evolve", *ARGUMENTS, "--out", str(out)]) == 130
     printed = capsys.readouterr().out
     hint = f"evoloss evolve --out {shlex.quote(str(out))} --resume"
-    assert hint in printed
-    assert main(["evolve", *arguments, "--out", str(out)]) == 2
+    assert f"the last complete generation is saved. To go on:\n  {hint}\n" in printed
+    assert main(["evolve", *ARGUMENTS, "--out", str(out)]) == 2
     assert "go on with it (--resume)" in capsys.readouterr().err
-    monkeypatch.setattr(_Lines, "__call__", shown)
     assert main([*shlex.split(hint)[1:], "--budget", "1s"]) == 2, "files alone take longer"
     assert "too short to end the run" in capsys.readouterr().err
     assert main(shlex.split(hint)[1:]) == 0
     assert "orth it" in capsys.readouterr().out
+
+
+def test_stopped_in_its_judging_it_goes_on_there_and_ends_once(
+    clock: WorkClock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine"
+    stop_at(clock, "fresh", 5)
+    assert main(["evolve", *ARGUMENTS, "--out", str(out)]) == 130
+    printed = capsys.readouterr().out
+    hint = f"evoloss evolve --out {shlex.quote(str(out))} --resume"
+    assert f"what was judged so far is saved. To go on:\n  {hint}\n" in printed
+    clock.now, clock.worked = 0.0, []
+    assert main(shlex.split(hint)[1:]) == 0
+    printed = capsys.readouterr().out
+    assert "its judging goes on where it was, groups of fresh tasks done: 5." in printed
+    assert "timing" not in printed
+    assert clock.worked[0] == ("fresh", 5)
+    verdict = next(line for line in printed.splitlines() if "orth it" in line)
+    clock.worked.clear()
+    (out / "verdict.png").unlink()
+    assert main([*shlex.split(hint)[1:], "--budget", "2s"]) == 0
+    printed = capsys.readouterr().out
+    assert "has ended, with generation" in printed
+    assert "nothing is searched or judged again. To search on, give a larger budget:" in printed
+    assert f"  {hint} --budget TIME\n" in printed
+    assert "of 19 s. The same search again" in printed
+    assert verdict in printed
+    assert clock.worked == []
+    assert (out / "verdict.png").exists(), "figures are drawn again"
+
+
+@pytest.mark.parametrize("columns", ["20", "400"])
+def test_any_width_does_and_lines_to_copy_are_whole(
+    clock: WorkClock,
+    columns: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evolve", *ARGUMENTS, "--out", "mine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  evoloss compare --dataset DATA --losses cross_entropy gce mine --model mlp --out trial" in lines
+    assert any(line.endswith("evoloss pretrain --config mine/pretrain.toml --out again") for line in lines)
+    assert any(line.startswith(("Worth it", "Not worth it")) for line in lines)
 
 
 def test_a_line_of_status_says_what_where_and_how_long() -> None:

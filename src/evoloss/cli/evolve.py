@@ -191,9 +191,12 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     except MissingExtraError as error:
         console.say(f"No figures: {error}")
     summary = result.pretrained.summary
+    budget = summary["evolve"][
+        "budget_seconds"
+    ]  # which a smaller one does not change once a search has ended
     console.say(
         f"{summary['generations']} generations, {summary['rejected']} of {summary['evaluations']} candidates "
-        f"rejected, {time_text(result.seconds)} of {time_text(command.seconds)}. The same search again: "
+        f"rejected, {time_text(result.seconds)} of {time_text(budget)}. The same search again: "
         f"evoloss pretrain --config {shlex.quote(str(command.out / CONFIG_FILE))} --out again"
     )
     data = "DATA" if command.like is None else shlex.quote(command.like)
