@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import io
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
@@ -190,6 +192,51 @@ def test_any_width_does_and_lines_to_copy_are_whole(
     assert "  evoloss compare --dataset DATA --losses cross_entropy gce mine --model mlp --out trial" in lines
     assert any(line.endswith("evoloss pretrain --config mine/pretrain.toml --out again") for line in lines)
     assert any(line.startswith(("Worth it", "Not worth it")) for line in lines)
+    own = [line for line in lines if ("this loss" in line and "%" in line) or "evolved-noise-strong" in line]
+    assert not any("…" in line for line in lines)
+    assert any(line.startswith("evolved-noise-strong: ") for line in own) == (columns == "20")
+
+
+def test_without_unicode_nothing_is_escaped(
+    clock: WorkClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setenv("COLUMNS", "100")
+    with io.TextIOWrapper(written, encoding="ascii", errors="backslashreplace") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        assert main(["evolve", *ARGUMENTS, "--out", str(tmp_path / "mine")]) == 0
+        stream.flush()
+        text = written.getvalue().decode("ascii")
+    assert "+- " in text
+    assert "\\x" not in text
+    assert "\\u" not in text
+
+
+@pytest.mark.parametrize("name", ["judging.jsonl", "summary.json", "verdict.png", "checkpoint.safetensors"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_afterwards(
+    clock: WorkClock,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, replace, full = tmp_path / "mine", os.replace, [True]
+
+    def double(source: Path, target: Path) -> None:
+        if full[0] and Path(target).name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", double)
+    assert main(["evolve", *ARGUMENTS, "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == f"evoloss: error: No space left on device: {out / name}\n"
+    assert not [path for path in out.iterdir() if path.name.startswith(".")], "nothing half-written is left"
+    full[0] = False
+    more = ["--resume"] if (out / "checkpoint.safetensors").exists() else []
+    assert main(["evolve", *ARGUMENTS, "--out", str(out), *more]) == 0
+    assert "orth it" in capsys.readouterr().out
+    assert (out / "verdict.png").exists()
 
 
 def test_a_line_of_status_says_what_where_and_how_long() -> None:
@@ -200,7 +247,8 @@ def test_a_line_of_status_says_what_where_and_how_long() -> None:
     progress.generation, progress.candidates, progress.rejected = 4, 96, 12
     progress.gains = [Gain(2, 3.0, 1.0), Gain(4, 6.0, 0.8)]
     later = status(progress, unicode=False)
-    assert "+6.0 ± 0.8 points over cross-entropy on held-out tasks" in later
+    assert "+6.0 +- 0.8 points over cross-entropy on held-out tasks" in later
+    assert "+6.0 ± 0.8 points" in status(progress)
     assert "12 % of candidates rejected" in later
     progress.began -= 700
     assert "1 min 40 s over the budget" in status(progress)

@@ -14,7 +14,7 @@ import torch
 import tyro
 from rich.table import Table
 
-from evoloss.cli.evolve_display import display
+from evoloss.cli.evolve_display import display, has_unicode
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
@@ -33,6 +33,8 @@ from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.result import CONFIG_FILE
 from evoloss.user_paths import expand_user
 
+_NARROW = 70  # columns, below which a table is cut to dots
+
 
 def _purposes() -> str:
     """The help of ``--for``."""
@@ -50,7 +52,8 @@ class EvolveCommand(EvolveConfig, ExecutorConfig):
     out: Path
     """Directory for the loss, its card, figures and checkpoints."""
     resume: bool = False
-    """Go on with the run in the directory; --budget may be more than it was."""
+    """Go on with the run in the directory, in its search or in its judging; with a larger --budget one that has
+    ended searches on."""
     threads: int = 1
     """Processor threads of each process; the products are too small for more to help. For more cores take
     --executor processes."""
@@ -180,7 +183,10 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     from evoloss.report.evolve_figures import write_evolve_figures
 
     out = shlex.quote(str(command.out))
-    console.print(verdict_table(result.verdict))
+    if console.width < _NARROW:
+        console.say("\n".join(verdict_lines(result.verdict)))
+    else:
+        console.print(verdict_table(result.verdict, unicode=has_unicode(console)))
     console.say(result.verdict.calibration)
     console.say(result.verdict.text)
     console.say(f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
@@ -209,24 +215,42 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     )
 
 
-def verdict_table(verdict: EvolveVerdict) -> Table:
+def verdict_table(verdict: EvolveVerdict, *, unicode: bool = True) -> Table:
     """The losses on fresh tasks."""
     table = Table("loss", "accuracy, %", "over cross-entropy [95 %]", "this loss less it [95 %]", "T")
-    table.title = "Fresh synthetic tasks"
+    table.title, nothing = "Fresh synthetic tasks", "–" if unicode else "-"
     for row in verdict.rows:
         table.add_row(
             row.loss,
             f"{row.accuracy:.1f}",
-            _cell(row.over_cross_entropy),
-            _cell(row.evolved_less_it),
+            _cell(row.over_cross_entropy) or nothing,
+            _cell(row.evolved_less_it) or nothing,
             f"{row.temperature:.2g}",
         )
-    counts = f"{verdict.tasks} tasks, {verdict.groups} groups"
-    table.caption = f"{counts}, {rates_text(verdict.rates)}; T: best temperature, median"
+    table.caption = _measured(verdict)
     return table
+
+
+def verdict_lines(verdict: EvolveVerdict) -> list[str]:
+    """The same, a line a loss, where a table has no room."""
+    lines = ["Fresh synthetic tasks: accuracy and points with 95 % intervals"]
+    for row in verdict.rows:
+        cells = [f"{row.loss}: {row.accuracy:.1f} %"]
+        if row.over_cross_entropy is not None:
+            cells.append(f"{_cell(row.over_cross_entropy)} over cross-entropy")
+        if row.evolved_less_it is not None:
+            cells.append(f"this loss less it {_cell(row.evolved_less_it)}")
+        lines.append("; ".join([*cells, f"T {row.temperature:.2g}"]))
+    return [*lines, _measured(verdict)]
+
+
+def _measured(verdict: EvolveVerdict) -> str:
+    """What the numbers are of."""
+    counts = f"{verdict.tasks} tasks, {verdict.groups} groups"
+    return f"{counts}, {rates_text(verdict.rates)}; T: best temperature, median"
 
 
 def _cell(difference: Difference | None) -> str:
     if difference is None:
-        return "–"
+        return ""
     return f"{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
