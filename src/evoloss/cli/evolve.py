@@ -52,8 +52,8 @@ class EvolveCommand(EvolveConfig, ExecutorConfig):
     out: Path
     """Directory for the loss, its card, figures and checkpoints."""
     resume: bool = False
-    """Go on with the run in the directory, in its search or in its judging; with a larger --budget one that has
-    ended searches on."""
+    """Go on with the run in the directory, in its search or in its judging; with a larger --budget one that
+    has ended searches on."""
     threads: int = 1
     """Processor threads of each process; the products are too small for more to help. For more cores take
     --executor processes."""

@@ -132,7 +132,7 @@ class Journal:
         """Note that the run has ended after so many seconds, unless that is noted."""
         if self.ended_after is None:
             self.ended_after = seconds
-            self._append(_checked({_END: seconds}))
+            self._append(self._end_line())
 
     def _append(self, line: str) -> None:
         if not self._is_whole:
@@ -146,9 +146,12 @@ class Journal:
     def _write(self) -> None:
         lines = [] if self.head is None else [_checked(asdict(self.head))]
         lines += [_line_of(key, entry) for key, entry in self._entries.items()]
-        lines += [] if self.ended_after is None else [_checked({_END: self.ended_after})]
+        lines += [] if self.ended_after is None else [self._end_line()]
         write_text(self.path, "".join(lines))
         self._is_whole = True
+
+    def _end_line(self) -> str:
+        return _checked({_END: self.ended_after, "results": len(self._entries)})
 
     def _read(self) -> None:
         try:
@@ -175,7 +178,9 @@ class Journal:
 
     def _take_in(self, values: dict[str, Any]) -> None:
         if _END in values:
-            self.ended_after = float(values[_END])
+            # With a line missing the run has to judge something again before it has ended.
+            is_whole = self.head is not None and values["results"] == len(self._entries)
+            self.ended_after = float(values[_END]) if is_whole else None
         elif "tasks" in values:
             key = Key(values["tasks"], values["group"], values["losses"])
             self._entries[key] = Entry(_tensors(values["result"]), float(values["seconds"]))
