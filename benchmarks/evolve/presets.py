@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
+import signal
+import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +33,7 @@ from evoloss.evolve.journal import Journal
 from evoloss.evolve.presets import PRESETS
 from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Purpose
+from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 
 OUT = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"
@@ -93,8 +98,10 @@ REGIMES: dict[str, Regime] = {
 class PresetStudy:
     """Evolve and compare."""
 
+    size: str = "4m"
+    """Budget by which the size of a search is chosen."""
     budget: str = "4m"
-    """Of a search."""
+    """Of a search; more than its size where the machine does other things too."""
     only: tuple[str, ...] = tuple(REGIMES)
     """Presets."""
     write: bool = False
@@ -118,8 +125,10 @@ def evolution(settings: PresetStudy, name: str) -> list[str] | None:
     folder = own_folder(settings, name)
     if Journal(folder).ended_after is not None:
         return None
-    options = {"for": name, **REGIMES[name].known, "budget": settings.budget, "out": folder}
-    return evolve_command(options, resume=(folder / "checkpoint.safetensors").exists())
+    resume = (folder / CHECKPOINT_FILE).exists()
+    budget = settings.budget if resume else settings.size
+    options = {"for": name, **REGIMES[name].known, "budget": budget, "out": folder}
+    return evolve_command(options, resume=resume)
 
 
 def comparison(settings: PresetStudy, name: str) -> list[str]:
@@ -181,11 +190,23 @@ def evolve(settings: PresetStudy, name: str) -> int:
     if arguments is None:
         return 0
     before = _processor_seconds()
+    if settings.size != settings.budget and "--resume" not in arguments:
+        _begin(arguments, own_folder(settings, name))
+        arguments = evolution(settings, name) or arguments
     status = run_command(arguments, environment=ALLOCATOR)
     path = settings.out / USED
     used = read_record(path).get(name, {}).get("processor_seconds", 0.0)
     update_record(path, name, {"processor_seconds": round(used + _processor_seconds() - before, 1)})
     return status or 0
+
+
+def _begin(arguments: list[str], folder: Path) -> None:
+    """Begin a search, whose size its budget decides, and stop it in its first generation."""
+    process = subprocess.Popen(arguments, env={**os.environ, **ALLOCATOR})
+    while process.poll() is None and not (folder / CHECKPOINT_FILE).exists():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.wait()
 
 
 def _processor_seconds() -> float:

@@ -106,7 +106,7 @@ COMMANDS: tuple[KillableCommand, ...] = (
     ),
     KillableCommand(
         "evolve",
-        ("evolve", "--for", "noise", "--classes", "3", "--noise", "0.2-0.5", "--budget", "19s"),
+        ("evolve", "--for", "noise", "--classes", "3", "--noise", "0.2-0.5", "--budget", "28s"),
         ("--resume",),
         module="benchmarks.robustness.small_evolve",
     ),
