@@ -12,7 +12,6 @@ import json
 import math
 import os
 import resource
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -205,7 +204,7 @@ def _begin(arguments: list[str], folder: Path) -> None:
     process = subprocess.Popen(arguments, env={**os.environ, **ALLOCATOR})
     while process.poll() is None and not (folder / CHECKPOINT_FILE).exists():
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.terminate()  # a job in the background ignores interrupts
     process.wait()
 
 

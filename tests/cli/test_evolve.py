@@ -4,6 +4,8 @@ import errno
 import io
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -275,3 +277,35 @@ def test_a_terminal_is_drawn_again_as_the_clock_goes_on() -> None:
     with display(console) as show:
         show(progress)
     assert "fresh tasks" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+LINE = f"{sys.executable} -m benchmarks.robustness.small_evolve evolve {shlex.join(ARGUMENTS)} --out mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("redirection", "status"),
+    [("| head -1", "141"), ("| head -8", "141"), (">&-", "0"), ("</dev/null >/dev/null", "0")],
+)
+def test_a_process_with_any_output_leaves_a_run_that_goes_on(
+    tmp_path: Path, redirection: str, status: str
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "100"}
+
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", line],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    ended = shell(f"( {LINE}; echo $? >&2 ) {redirection}")
+    assert ended.stderr == f"{status}\n"
+    if (tmp_path / "mine" / "checkpoint.safetensors").exists():
+        again = shell(f"{LINE} --resume")
+        assert (again.returncode, again.stderr) == (0, "")
+        assert ("has ended, with generation" in again.stdout) == (status == "0")
