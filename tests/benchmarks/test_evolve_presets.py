@@ -34,9 +34,9 @@ from evoloss.evolve.presets import PRESETS
 def test_every_other_preset_has_a_condition_that_its_command_accepts() -> None:
     assert set(REGIMES) == set(PRESETS) - {"noise"}
     for name, regime in REGIMES.items():
-        config = EvolveConfig(purpose=regime.purpose, **regime.known)
+        config = EvolveConfig.from_dict({"purpose": name, **regime.known}, "the study")
         assert config.regime().classes == (10, 10)
-        assert regime.losses[-1] == PRESETS[name].recommended
+        assert regime.losses[-1] == PRESETS[regime.purpose].recommended
 
 
 def test_a_search_goes_on_until_it_has_ended(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def verdict_lines(verdict: EvolveVerdict) -> list[str]:
 
 
 def _measured(verdict: EvolveVerdict) -> str:
-    """What the numbers are of."""
+    """Tasks, rates and temperature of the numbers, in words."""
     counts = f"{verdict.tasks} tasks, {verdict.groups} groups"
     return f"{counts}, {rates_text(verdict.rates)}; T: best temperature, median"
 

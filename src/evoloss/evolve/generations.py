@@ -68,7 +68,7 @@ class Ending:
         self._pace.take_in(record)
 
     def begin_judging(self) -> Head:
-        """Where the search ended; it is noted if the search has ended by itself."""
+        """The end of the search, which is noted here if the search has ended by itself."""
         if self.journal.head is None:
             used = self.progress.seconds
             self.journal.begin(Head(self.progress.generation, self.budget, used, self.finishing))

@@ -41,7 +41,7 @@ class Head:
 
 
 class Key(NamedTuple):
-    """What was judged.
+    """The name of a result.
 
     Attributes:
         tasks: the set of groups of tasks: ``choose``, ``report`` or ``fresh``.

@@ -91,7 +91,7 @@ EVOLVED = "this loss"
 
 
 def rates_text(rates: int) -> str:
-    """How learning rates were given to the losses, after so many on every task.
+    """Words for the learning rates of the losses, so many on every task.
 
     Example:
         >>> rates_text(1)

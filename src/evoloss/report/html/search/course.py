@@ -1,4 +1,4 @@
-"""What the charts of a search share: measures, series with their colours, how many generations they show."""
+"""Things that the charts of a search share: measures, series with their colours, generations shown."""
 
 from __future__ import annotations
 
