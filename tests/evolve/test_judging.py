@@ -190,6 +190,25 @@ def test_an_interval_has_three_groups_of_a_kind_even_where_there_is_no_time(tmp_
     assert f"{SHORT}24 " in result.verdict.text
 
 
+def test_half_a_line_of_the_history_keeps_nobody_from_going_on(
+    undisturbed: tuple[Path, WorkClock, EvolveResult], tmp_path: Path
+) -> None:
+    whole, _, wanted = undisturbed
+    out, clock = tmp_path / "mine", WorkClock()
+
+    def stop(name: str, group: int) -> None:
+        if name == "report":
+            raise Killed
+
+    clock.before = stop
+    with pytest.raises(Killed):
+        run(out, clock)
+    with (out / "history.jsonl").open("a") as file:
+        file.write('{"generation": 99, "fit')  # as a full disk or a loss of power leaves it
+    assert run(out, WorkClock(), resume=True).verdict == wanted.verdict
+    assert content(out) == content(whole)
+
+
 def test_settings_make_the_loss_again_after_a_judging_that_went_on(
     undisturbed: tuple[Path, WorkClock, EvolveResult],
 ) -> None:

@@ -181,6 +181,7 @@ def _tell_ended(console: Terminal, command: EvolveCommand, begin: Begin) -> None
 def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -> None:
     """Print the verdict, what was written and what comes next."""
     from evoloss.report.evolve_figures import write_evolve_figures
+    from evoloss.report.tables import counted
 
     out = shlex.quote(str(command.out))
     if console.width < _NARROW:
@@ -197,12 +198,11 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     except MissingExtraError as error:
         console.say(f"No figures: {error}")
     summary = result.pretrained.summary
-    budget = summary["evolve"][
-        "budget_seconds"
-    ]  # which a smaller one does not change once a search has ended
+    # A smaller budget has no effect once a search has ended, so the one that holds is that of the summary.
+    used = f"{time_text(result.seconds)} of {time_text(summary['evolve']['budget_seconds'])}"
     console.say(
-        f"{summary['generations']} generations, {summary['rejected']} of {summary['evaluations']} candidates "
-        f"rejected, {time_text(result.seconds)} of {time_text(budget)}. The same search again: "
+        f"{counted(summary['generations'], 'generation')}, {summary['rejected']} of {summary['evaluations']} "
+        f"candidates rejected, {used}. The same search again: "
         f"evoloss pretrain --config {shlex.quote(str(command.out / CONFIG_FILE))} --out again"
     )
     data = "DATA" if command.like is None else shlex.quote(command.like)

@@ -15,8 +15,9 @@ from evoloss.evolve.presets import config_of
 from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Regime
 from evoloss.evolve.shape import DataShape
-from evoloss.pretraining import PretrainConfig
-from evoloss.pretraining.history import HISTORY_FILE, read_history
+from evoloss.pretraining import GenerationRecord, PretrainConfig
+from evoloss.pretraining.checkpoint import read_checkpoint
+from evoloss.pretraining.history import read_history
 from evoloss.pretraining.result import CONFIG_FILE
 
 
@@ -32,6 +33,7 @@ class Begin:
         ended_with: the last generation of a search that has ended; None where generations are to come.
         judged: groups of fresh tasks that are judged already.
         has_ended: whether the whole run has: nothing is searched or judged again.
+        history: records of the generations that a resumed run goes on from.
     """
 
     regime: Regime
@@ -41,6 +43,7 @@ class Begin:
     ended_with: int | None = None
     judged: int = 0
     has_ended: bool = False
+    history: tuple[GenerationRecord, ...] = ()
 
 
 def with_budget_that_holds(config: EvolveConfig, out: Path, journal: Journal) -> EvolveConfig:
@@ -116,14 +119,17 @@ def begin_of(
     if earlier is None:
         return Begin(regime, shape, plan)
     ended_with = _has_ended_with(config, journal)
+    done = read_checkpoint(earlier, plan.config).generation
+    history = tuple(read_history(earlier, done)) if done else ()
     return Begin(
         regime,
         shape,
         plan,
-        spent=_spent(earlier),
+        spent=history[-1].seconds if history else 0.0,
         ended_with=ended_with,
         judged=journal.count("fresh"),
         has_ended=ended_with is not None and journal.ended_after is not None,
+        history=history,
     )
 
 
@@ -140,9 +146,3 @@ def _require_time(config: EvolveConfig, earlier: Path, needed: float) -> None:
             f"judging and the files take about {time_text(needed)} after the search; leave --budget out (it "
             f"is {before.budget}), or give more"
         )
-
-
-def _spent(directory: Path) -> float:
-    """Seconds that the earlier part of a run took; 0 where it ended before a generation."""
-    records = read_history(directory) if (directory / HISTORY_FILE).exists() else []
-    return records[-1].seconds if records else 0.0

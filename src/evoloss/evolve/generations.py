@@ -83,12 +83,14 @@ class GenerationPace:
 
     Args:
         expected: seconds, before there is one.
-        history: records of an earlier part of the run, perhaps of more generations than its checkpoint has.
+        history: records of an earlier part of the run.
     """
 
     def __init__(self, expected: float, history: Sequence[GenerationRecord] = ()) -> None:
-        self.seconds, self.earlier = expected, list(history)
+        self.seconds = expected
         self.generation, self.ended = 0, 0.0  # the last one that is known
+        for record in history:
+            self.take_in(record)
 
     def take_in(self, record: GenerationRecord) -> None:
         """Take in the time of a generation."""
@@ -99,9 +101,6 @@ class GenerationPace:
 
     def next_one(self, generation: int, seconds: float) -> float:
         """Its seconds, asked for when ``generation`` has ended after so many seconds of the run."""
-        for record in self.earlier[:generation]:
-            self.take_in(record)
-        self.earlier = []
         if generation > self.generation:  # whose record is not there yet
             took = (seconds - self.ended) / (generation - self.generation)
             return max(took, 0.8 * self.seconds)

@@ -12,7 +12,6 @@ from evoloss.atomic_files import write_text
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import CheckpointError
 from evoloss.evolve.beginning import Begin, begin_of, with_budget_that_holds
-from evoloss.evolve.budget import Plan
 from evoloss.evolve.card import notes_of, title_of
 from evoloss.evolve.config import EVOLVE_FILE, EvolveConfig
 from evoloss.evolve.executor import CountsWorkers, Recorded
@@ -28,7 +27,6 @@ from evoloss.fitness import GroupScores
 from evoloss.own_files import Recogniser, require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
-from evoloss.pretraining.history import HISTORY_FILE, read_history
 from evoloss.pretraining.result import RUN_FILES
 
 FINISHING = 4.0
@@ -130,7 +128,7 @@ def evolve(
         write_text(out / EVOLVE_FILE, config.to_toml())
     progress.generation_seconds = begin.plan.generation
     runs = Recorded(executor, journal, progress, _KINDS)
-    pretrained = _search(begin.plan, config, out, resume, runs, show)
+    pretrained = _search(begin, config, out, resume, runs, show)
     enter(progress, "judging", show)
     with hold_directory(out, "evolve"):
         verdict = _judge(config, pretrained, runs, show)
@@ -153,12 +151,11 @@ def enter(progress: Progress, stage: Stage, show: OnProgress) -> None:
 
 
 def _search(
-    plan: Plan, config: EvolveConfig, out: Path, resume: bool, runs: Recorded, show: OnProgress
+    begin: Begin, config: EvolveConfig, out: Path, resume: bool, runs: Recorded, show: OnProgress
 ) -> PretrainResult:
     """Run the generations that fit, and choose among what they found."""
-    progress = runs.progress
-    history = read_history(out) if resume and (out / HISTORY_FILE).exists() else []
-    ending = Ending(plan, config.seconds, runs.journal, progress, FINISHING, history)
+    plan, progress = begin.plan, runs.progress
+    ending = Ending(plan, config.seconds, runs.journal, progress, FINISHING, begin.history)
 
     def on_generation(record: GenerationRecord) -> None:
         ending.take_in(record)
