@@ -46,7 +46,12 @@ def available(losses: Iterable[str], more: Iterable[str] = ()) -> tuple[str, ...
 
 
 def compare_command(
-    options: Mapping[str, object], *, lr_grid: Iterable[float], losses: Iterable[str], seeds: int
+    options: Mapping[str, object],
+    *,
+    lr_grid: Iterable[float],
+    losses: Iterable[str],
+    seeds: int,
+    first_seed: int = 0,
 ) -> list[str]:
     """The call of ``evoloss compare`` that compares losses, each tuned over a grid of rates.
 
@@ -54,7 +59,8 @@ def compare_command(
         options: by name, without the dashes; None leaves an option out.
         lr_grid: learning rates; with none the options say the one for all losses.
         losses: names and directories.
-        seeds: reported runs for each loss, seeds from 0.
+        seeds: reported runs for each loss.
+        first_seed: the seed of the first of them.
     """
     rates = [f"{rate:g}" for rate in lr_grid]
     given = ((name, value) for name, value in options.items() if value is not None)
@@ -65,7 +71,7 @@ def compare_command(
         *(word for name, value in given for word in (f"--{name}", str(value))),
         *(["--lr-grid", *rates] if rates else []),
         *("--losses", *losses),
-        *("--seeds", *map(str, range(seeds))),
+        *("--seeds", *map(str, range(first_seed, first_seed + seeds))),
     ]
 
 

@@ -19,8 +19,6 @@ INPUTS = "in"
 
 # Small enough that a good line is done within a second.
 SEARCH = shlex.split("popsize=4 pairs=16 eval_pairs=16 n_grid=8 eval_every=2 classes=[3] hidden=[4]")
-NOT_DRAWN = ("evolve",)
-"""Commands whose shortest run takes longer than a trial may."""
 BASES: dict[str, tuple[str, ...]] = {
     "pretrain": (
         *shlex.split("--generations 2 --popsize 4 --pairs 16 --eval-pairs 16 --n-grid 8 --eval-every 2"),
@@ -44,6 +42,10 @@ BASES: dict[str, tuple[str, ...]] = {
     "losses": (),
     "report": (f"{INPUTS}/results", "--out", "out"),
 }
+EVOLVE_BASES: dict[str, tuple[str, ...]] = {
+    "evolve": ("--for", "noise", "--classes", "3", "--budget", "17s", "--out", "out"),
+}
+"""Of the command whose shortest run takes longer than a trial may; it has a campaign of its own."""
 WHOLE = (
     *("0", "-1", "1", "2", "3", "7", "256", "257", "1000", "65537", "1000001", "99999999", "2147483648"),
     *("9223372036854775807", "-9223372036854775809", "1" + "0" * 30, "1_000", "１２"),
@@ -100,7 +102,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     "contrast": ("sigma=0.2:sigma=0.3", "a:b", ":", "sigma=0.2:sigma=0.2", "x[/x]y:z"),
     "formats": ("png", "svg", "pdf", "PNG"),
     "address": ("auto", "nowhere:1"),
+    "like": (f"{INPUTS}/tiny.npz", f"{INPUTS}/images", "digits", "digit", "mnist", "cifar10"),
+    "classes": ("2", "3-5", "2-1000", "1", "3-2", "1001", "3 to 4", "3..4"),
+    "samples": ("20", "10-30", "4", "3", "100000", "100001", "30-10"),
+    "features": ("4", "2-6", "images", "Images", "1", "1e9"),
+    "noise": ("0.2", "0.2-0.5", "0", "0.95", "0.96", "40", "0.5-0.2", "0.2 to 0.3"),
+    "budget": ("17s", "1s", "0s", "1h", "1e9h", "10", "-5m", "1h30m", "30m20", "0.5m"),
 }
+OPTIONS = {"purpose": "for"}
+"""Options of another name than their field."""
 # Where a path may lead; what is not missing is made before each line.
 PLACES = (
     *("x[/x]y", "[red]", "[link=http://x]y", "\udcff\udcfe", "~nouser-here", "~nouser-here/x", "~", "~/x"),
@@ -153,7 +163,12 @@ class Line:
 def draw_line(draw: random.Random) -> Line:
     """Draw a command with good options, and put up to three drawn ones behind them."""
     command = draw.choices(tuple(BASES), weights=(8, 8, 6, 3, 1, 3))[0]
-    arguments, what = list(BASES[command]), "nothing else"
+    return line_of(command, BASES[command], draw)
+
+
+def line_of(command: str, base: tuple[str, ...], draw: random.Random) -> Line:
+    """A line of a command: its good options, and drawn ones behind them."""
+    arguments, what = list(base), "nothing else"
     if command in ("inspect", "report") and draw.random() < 0.5:
         what = "a positional argument"
         arguments[0] = draw.choice((*PLACES, *NAMES["loss"], *WORDS))
@@ -221,7 +236,7 @@ def _values(name: str, kind: Any, draw: random.Random) -> list[str]:
 
 
 def _dashed(name: str) -> str:
-    return name.replace("_", "-")
+    return OPTIONS.get(name, name).replace("_", "-")
 
 
 def _break(arguments: list[str], draw: random.Random) -> None:

@@ -58,6 +58,11 @@ class CommandLineCampaign(Campaign):
 
     name = "command_lines"
     outcomes = LINE_OUTCOMES
+    always_here = False  # whether no line is a process of its own
+
+    def draw(self, draw: random.Random) -> Line:
+        """Draw a line."""
+        return draw_line(draw)
 
     def prepare(self, folder: Path) -> None:
         """Write good inputs of every kind."""
@@ -85,8 +90,8 @@ class CommandLineCampaign(Campaign):
         draw = random.Random(seed)
         work = folder / "work"
         make_places(work, prepared, draw)
-        line = draw_line(draw)
-        in_process = seed % PROCESS_EVERY != 0
+        line = self.draw(draw)
+        in_process = self.always_here or seed % PROCESS_EVERY != 0
         before = _state(work)
         vanishes = in_process and draw.random() < _VANISHING
         environ = {

@@ -41,11 +41,13 @@ class KillableCommand:
         name: for people.
         arguments: of ``evoloss``, without ``--out``.
         going_on: further arguments where there is something to go on with.
+        module: what Python runs.
     """
 
     name: str
     arguments: tuple[str, ...]
     going_on: tuple[str, ...] = ()
+    module: str = "evoloss"
 
     def can_go_on(self, out: Path) -> bool:
         """Return whether there is something to resume; without ``going_on`` a command just starts again."""
@@ -54,7 +56,7 @@ class KillableCommand:
     def line(self, out: Path) -> list[str]:
         """Return the whole command for a directory."""
         more = self.going_on if self.can_go_on(out) else ()
-        return [sys.executable, "-m", "evoloss", *self.arguments, "--out", str(out), *more]
+        return [sys.executable, "-m", self.module, *self.arguments, "--out", str(out), *more]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,6 +104,12 @@ COMMANDS: tuple[KillableCommand, ...] = (
             *("--quiet", "--fixed", "generations=60", "classes=[3,10]", *_SEARCH, *_WORKERS),
         ),
     ),
+    KillableCommand(
+        "evolve",
+        ("evolve", "--for", "noise", "--classes", "3", "--noise", "0.2-0.5", "--budget", "28s"),
+        ("--resume",),
+        module="benchmarks.robustness.small_evolve",
+    ),
 )
 
 
@@ -261,23 +267,45 @@ def document(counts: dict[str, Counts], trials: int, seed: int, seconds: float) 
     }
 
 
+def put_in(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """A document with the commands of another one before it that were not tried again."""
+    commands = {**before["commands"], **found["commands"]}
+    rows = {command.name: commands[command.name] for command in COMMANDS if command.name in commands}
+    kept = [name for name in rows if name not in found["commands"]]
+    summed = ("seconds", "processor_seconds") if kept else ()
+    return {
+        **found,
+        **{name: before[name] + found[name] for name in summed},
+        "trials": sum(row["trials"] for row in rows.values()),
+        "identical": sum(row["identical"] for row in rows.values()),
+        "stops": sum(sum(row["stops"].values()) for row in rows.values()),
+        "faults": {kind: sum(row["faults"].get(kind, 0) for row in rows.values()) for kind in FAULTS},
+        "commands": rows,
+    }
+
+
 def main() -> None:
     """Run the campaign from the command line and write its counts."""
     parser = argparse.ArgumentParser(description="kill commands at random moments, resume them, and compare")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    names = [command.name for command in COMMANDS]
+    parser.add_argument("--only", nargs="+", choices=names, help="try these, and keep the others' counts")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     began = time.monotonic()
+    before = json.loads(arguments.out.read_text()) if arguments.only and arguments.out.exists() else None
 
     def save(trials: int, counts: dict[str, Counts]) -> None:
         found = document(counts, trials, arguments.seed, time.monotonic() - began)
+        found = found if before is None else put_in(before, found)
         write_text(arguments.out, json.dumps(found, indent=1) + "\n")
         faults = {kind: number for kind, number in found["faults"].items() if number}
         print(f"{trials}: {found['stops']} stops, {found['identical']} identical, {faults}", flush=True)
 
-    run(COMMANDS, arguments.trials, seed=arguments.seed, on_trial=save)
+    chosen = [command for command in COMMANDS if not arguments.only or command.name in arguments.only]
+    run(chosen, arguments.trials, seed=arguments.seed, on_trial=save)
 
 
 if __name__ == "__main__":

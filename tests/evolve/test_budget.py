@@ -49,6 +49,26 @@ def test_files_at_the_end_count_too() -> None:
         plan_search(CONFIG, 1, Pace(1e-9, 1e-9), 9, finishing=4.0)
 
 
+@pytest.mark.parametrize("looks", [1, 2, 20])
+def test_what_is_kept_for_the_judging_grows_up_to_half_of_the_budget(looks: int) -> None:
+    plan = plan_search(CONFIG, 600, PACE, 9)
+    kept = [plan.reserve(looks, slower, 600) for slower in (1, 2, 4, 8, 40)]
+    assert kept == sorted(kept)
+    choosing, fewest, wanted = (
+        1.2 * seconds
+        for seconds in (PACE.choosing(plan.config, looks), *(PACE.verdict(9, groups) for groups in (6, 16)))
+    )
+    assert kept[0] == pytest.approx(choosing + wanted)
+    assert kept[-1] == pytest.approx(max(300, 40 * (choosing + fewest))), "what cannot be left out is kept"
+
+
+def test_one_look_leaves_nothing_to_choose_among() -> None:
+    config = plan_search(CONFIG, 600, PACE, 9).config
+    one, two, many, unknown = (PACE.choosing(config, looks) for looks in (1, 2, 99, None))
+    assert one == pytest.approx(two * 2 / 5), "students of the report alone: of the loss and of cross-entropy"
+    assert two < many == unknown
+
+
 def test_long_groups_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     small_priors(monkeypatch)
     pace = measure_pace(config_of(Regime(purpose="noise", classes=(3, 3)), {}, seed=0))

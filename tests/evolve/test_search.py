@@ -25,7 +25,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     scale = {"groups": 2, "tasks": 2, "popsize": 6, "eval_groups": 2, "elites": 2}
     monkeypatch.setattr("evoloss.evolve.budget.SCALES", (scale,))
     monkeypatch.setattr("evoloss.evolve.fresh.MOST_VERDICT", 8)
-    monkeypatch.setattr("evoloss.evolve.fresh.LEAST_VERDICT", 6)
+    monkeypatch.setattr("evoloss.evolve.fresh.FEWEST_VERDICT", 6)
 
 
 def test_a_search_leaves_a_loss_a_card_and_what_makes_it_again(tmp_path: Path) -> None:

@@ -14,22 +14,26 @@ import torch
 import tyro
 from rich.table import Table
 
-from evoloss.cli.evolve_display import display
+from evoloss.cli.evolve_display import display, has_unicode
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.evolve import Begin, Difference, EvolveConfig, EvolveResult, EvolveVerdict, evolve
 from evoloss.evolve.config import EVOLVE_FILE
+from evoloss.evolve.journal import JOURNAL_FILE
 from evoloss.evolve.presets import PRESETS
 from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Purpose
 from evoloss.evolve.search import OWN_FILES
+from evoloss.evolve.verdict import rates_text
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.result import CONFIG_FILE
 from evoloss.user_paths import expand_user
+
+_NARROW = 70  # columns, below which a table is cut to dots
 
 
 def _purposes() -> str:
@@ -48,7 +52,8 @@ class EvolveCommand(EvolveConfig, ExecutorConfig):
     out: Path
     """Directory for the loss, its card, figures and checkpoints."""
     resume: bool = False
-    """Go on with the run in the directory; --budget may be more than it was."""
+    """Go on with the run in the directory, in its search or in its judging; with a larger --budget one that
+    has ended searches on."""
     threads: int = 1
     """Processor threads of each process; the products are too small for more to help. For more cores take
     --executor processes."""
@@ -101,14 +106,20 @@ def run(command: EvolveCommand) -> int:
                 on_begin=lambda begin: _tell_begin(console, command, begin),
                 on_progress=show,
             )
+            _conclude(console, command, result)
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
-        again = shlex.join(["evoloss", "evolve", "--out", str(command.out), "--resume"])
-        console.say(f"Stopped; the last complete generation is saved. To go on:\n  {again}")
+        has_ended = (command.out / JOURNAL_FILE).exists()
+        saved = "what was judged so far" if has_ended else "the last complete generation"
+        console.say(f"Stopped; {saved} is saved. To go on:\n  {_resume_line(command)}")
         return EXIT_INTERRUPTED
-    _conclude(console, command, result)
     return 0
+
+
+def _resume_line(command: EvolveCommand, *more: str) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["evoloss", "evolve", "--out", str(command.out), "--resume", *more])
 
 
 @contextmanager
@@ -128,6 +139,9 @@ def _tell_begin(console: Terminal, command: EvolveCommand, begin: Begin) -> None
         console.say(f"Read of {begin.shape.name}: {begin.shape.text}.")
         for name in command.settings().overridden():
             console.say(f"--{name} is given and wins over what was read.")
+    if begin.ended_with is not None:
+        _tell_ended(console, command, begin)
+        return
     console.say(f"Evolving a loss for {begin.regime.text}.")
     judging, budget = time_text(begin.plan.judging), time_text(command.seconds)
     kept = f"{judging} of {budget} are kept for the judging"
@@ -148,12 +162,32 @@ def _tell_begin(console: Terminal, command: EvolveCommand, begin: Begin) -> None
     console.say(f"Settings: {command.out / CONFIG_FILE}")
 
 
+def _tell_ended(console: Terminal, command: EvolveCommand, begin: Begin) -> None:
+    """Say that there is no search any more, and what is left to do."""
+    generation, groups = begin.ended_with, begin.judged
+    if not begin.has_ended:
+        console.say(
+            f"The search in {command.out} has ended with generation {generation}; its judging goes on where "
+            f"it was, groups of fresh tasks done: {groups}."
+        )
+        return
+    console.say(
+        f"The run in {command.out} has ended, with generation {generation} and a verdict on {groups} groups "
+        "of fresh tasks; nothing is searched or judged again. To search on, give a larger budget:\n  "
+        f"{_resume_line(command, '--budget', 'TIME')}"
+    )
+
+
 def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -> None:
     """Print the verdict, what was written and what comes next."""
     from evoloss.report.evolve_figures import write_evolve_figures
+    from evoloss.report.tables import counted
 
     out = shlex.quote(str(command.out))
-    console.print(verdict_table(result.verdict))
+    if console.width < _NARROW:
+        console.say("\n".join(verdict_lines(result.verdict)))
+    else:
+        console.print(verdict_table(result.verdict, unicode=has_unicode(console)))
     console.say(result.verdict.calibration)
     console.say(result.verdict.text)
     console.say(f"Saved to {command.out}: EvolvedLoss.from_pretrained({str(command.out)!r})")
@@ -164,9 +198,11 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     except MissingExtraError as error:
         console.say(f"No figures: {error}")
     summary = result.pretrained.summary
+    # A smaller budget has no effect once a search has ended, so the one that holds is that of the summary.
+    used = f"{time_text(result.seconds)} of {time_text(summary['evolve']['budget_seconds'])}"
     console.say(
-        f"{summary['generations']} generations, {summary['rejected']} of {summary['evaluations']} candidates "
-        f"rejected, {time_text(result.seconds)} of {time_text(command.seconds)}. The same search again: "
+        f"{counted(summary['generations'], 'generation')}, {summary['rejected']} of {summary['evaluations']} "
+        f"candidates rejected, {used}. The same search again: "
         f"evoloss pretrain --config {shlex.quote(str(command.out / CONFIG_FILE))} --out again"
     )
     data = "DATA" if command.like is None else shlex.quote(command.like)
@@ -179,24 +215,42 @@ def _conclude(console: Terminal, command: EvolveCommand, result: EvolveResult) -
     )
 
 
-def verdict_table(verdict: EvolveVerdict) -> Table:
+def verdict_table(verdict: EvolveVerdict, *, unicode: bool = True) -> Table:
     """The losses on fresh tasks."""
     table = Table("loss", "accuracy, %", "over cross-entropy [95 %]", "this loss less it [95 %]", "T")
-    table.title = "Fresh synthetic tasks"
+    table.title, nothing = "Fresh synthetic tasks", "–" if unicode else "-"
     for row in verdict.rows:
         table.add_row(
             row.loss,
             f"{row.accuracy:.1f}",
-            _cell(row.over_cross_entropy),
-            _cell(row.evolved_less_it),
+            _cell(row.over_cross_entropy) or nothing,
+            _cell(row.evolved_less_it) or nothing,
             f"{row.temperature:.2g}",
         )
-    at = "at one rate a task" if verdict.rates == 1 else f"each at the best of {verdict.rates} rates"
-    table.caption = f"{verdict.tasks} tasks, {verdict.groups} groups, {at}; T: best temperature, median"
+    table.caption = _measured(verdict)
     return table
+
+
+def verdict_lines(verdict: EvolveVerdict) -> list[str]:
+    """The same, a line a loss, where a table has no room."""
+    lines = ["Fresh synthetic tasks: accuracy and points with 95 % intervals"]
+    for row in verdict.rows:
+        cells = [f"{row.loss}: {row.accuracy:.1f} %"]
+        if row.over_cross_entropy is not None:
+            cells.append(f"{_cell(row.over_cross_entropy)} over cross-entropy")
+        if row.evolved_less_it is not None:
+            cells.append(f"this loss less it {_cell(row.evolved_less_it)}")
+        lines.append("; ".join([*cells, f"T {row.temperature:.2g}"]))
+    return [*lines, _measured(verdict)]
+
+
+def _measured(verdict: EvolveVerdict) -> str:
+    """Tasks, rates and temperature of the numbers, in words."""
+    counts = f"{verdict.tasks} tasks, {verdict.groups} groups"
+    return f"{counts}, {rates_text(verdict.rates)}; T: best temperature, median"
 
 
 def _cell(difference: Difference | None) -> str:
     if difference is None:
-        return "–"
+        return ""
     return f"{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"

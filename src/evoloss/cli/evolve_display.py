@@ -43,10 +43,9 @@ def status(progress: Progress, *, unicode: bool = True) -> str:
         parts[0] += f", {progress.groups[0]} groups done"
     if progress.gains:
         gain = progress.gains[-1]
-        parts.append(
-            f"{gain.points:+.1f} ± {gain.error:.1f} points over cross-entropy on held-out tasks "
-            + sparkline([one.points for one in progress.gains], unicode=unicode)
-        )
+        points = f"{gain.points:+.1f} {'±' if unicode else '+-'} {gain.error:.1f} points"
+        line = sparkline([one.points for one in progress.gains], unicode=unicode)
+        parts.append(f"{points} over cross-entropy on held-out tasks {line}")
     if progress.candidates:
         parts.append(f"{100 * progress.rejected / progress.candidates:.0f} % of candidates rejected")
     left = progress.seconds_left
@@ -68,7 +67,7 @@ class _Lines:
     """A line whenever something is known that was not."""
 
     def __init__(self, console: Terminal) -> None:
-        self.console, self.unicode = console, _has_bars(console)
+        self.console, self.unicode = console, has_unicode(console)
         self.seen: tuple[str, int, int] = ("", -1, -1)
 
     def __call__(self, progress: Progress) -> None:
@@ -84,7 +83,7 @@ class _Live:
     """Lines that are drawn again as the clock goes on."""
 
     def __init__(self, console: Terminal) -> None:
-        self.unicode = _has_bars(console)
+        self.unicode = has_unicode(console)
         self.progress: Progress | None = None
         self.live = Live(
             console=console, get_renderable=self.renderable, refresh_per_second=_REFRESH, transient=True
@@ -110,5 +109,6 @@ class _Live:
         return table
 
 
-def _has_bars(console: Terminal) -> bool:
+def has_unicode(console: Terminal) -> bool:
+    """Tell whether what is printed may have bars, dashes and the like."""
     return console.encoding.lower().startswith("utf")

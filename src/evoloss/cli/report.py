@@ -111,7 +111,8 @@ def _write_page(config: ReportCommand, page: Path, console: Terminal) -> int:
     sections, files = write_report(config.directories, page, shapes)
     for section in sections:
         console.say(section["title"])
-        console.say(f"  {section['verdict']['text']} {section['verdict']['advice']}")
+        verdict = section["verdict"]
+        console.say(f"  {verdict['text']} {verdict['advice'] or verdict.get('note', '')}")
         for warning in section["warnings"]:
             console.say(f"  warning: {warning}")
     for file in files:

@@ -35,10 +35,12 @@ SCALES: tuple[Mapping[str, Any], ...] = tuple(
 WANTED = 30  # generations that a scale should have room for
 VERDICT_TASKS = 4
 """Tasks of a group of the verdict."""
-LEAST_VERDICT, MOST_VERDICT = 16, 48
-"""Groups of fresh tasks that the verdict is measured on."""
+FEWEST_VERDICT, WANTED_VERDICT, MOST_VERDICT = 6, 16, 48
+"""Groups of fresh tasks that the verdict is measured on: where there is hardly time, as planned, and where
+there is time left. An interval needs three groups of a kind."""
 _SAFETY = 1.2  # the judging may take longer than it is expected to
-_LARGEST_JUDGING = 0.4  # share of the budget
+_LARGEST_JUDGING = 0.4  # share of the budget, as planned
+_MOST_JUDGING = 0.5  # where the machine turns out slower; beyond it fewer groups are judged
 _PROBED, _PROBE_TASKS, _PROBE_CANDIDATES = 2, 2, 7
 
 
@@ -62,14 +64,21 @@ class Pace:
         looks = 2 * config.eval_groups * TASKS * self.mean / config.eval_every
         return work * ((1 - share) * self.short + share * promoted * self.long) + looks
 
-    def choosing(self, config: PretrainConfig) -> float:
-        """Seconds that it takes to choose among the elites and to report on the best."""
-        stretched = max(2, config.eval_groups // 4) * config.task_prior.stretch
-        return (config.elites + 3) * TASKS * (config.eval_groups + stretched) * self.mean
+    def choosing(self, config: PretrainConfig, looks: int | None = None) -> float:
+        """Seconds that it takes to choose among the elites and to report on the best.
 
-    def verdict(self, n_losses: int) -> float:
-        """Seconds that the least verdict takes, on so many losses."""
-        return n_losses * VERDICT_TASKS * LEAST_VERDICT * self.mean
+        Args:
+            config: of the search.
+            looks: at held-out tasks, each of which may have left an elite; None for many.
+        """
+        elites = config.elites if looks is None else min(looks, config.elites)
+        students = 2 + (elites + 1 if elites > 1 else 0)  # with those of cross-entropy
+        stretched = max(2, config.eval_groups // 4) * config.task_prior.stretch
+        return students * TASKS * (config.eval_groups + stretched) * self.mean
+
+    def verdict(self, n_losses: int, groups: int | None = None) -> float:
+        """Seconds that a verdict on so many losses takes, on as many groups as are planned if it is None."""
+        return n_losses * VERDICT_TASKS * (WANTED_VERDICT if groups is None else groups) * self.mean
 
 
 def measure_pace(config: PretrainConfig) -> Pace:
@@ -102,11 +111,41 @@ class Plan:
         config: of the search; its generations end with their share of the budget.
         generation: seconds that a generation is expected to take.
         judging: seconds that are kept for choosing, reporting and the verdict.
+        pace: of students; 0 where nothing is left to be planned.
+        n_losses: losses that the verdict compares.
+        workers: students are trained in so many processes.
     """
 
     config: PretrainConfig
     generation: float
     judging: float
+    pace: Pace = Pace(0.0, 0.0)
+    n_losses: int = 0
+    workers: int = 1
+
+    def reserve(self, looks: int, slower: float, budget: float) -> float:
+        """Seconds to keep for choosing, reporting and the verdict.
+
+        Where that is more than half of the budget, time for fewer groups of fresh tasks is kept; choosing has
+        what it needs in any case, since it decides what the loss is.
+
+        Args:
+            looks: at held-out tasks so far.
+            slower: the factor by which the machine is slower than it was when it was timed.
+            budget: seconds of the whole.
+
+        Example:
+            >>> config = PretrainConfig(fitness="learnability")
+            >>> plan = plan_search(config, 600, Pace(0.001, 0.004), n_losses=9)
+            >>> [round(plan.reserve(9, slower, 600)) for slower in (1, 10, 30)]
+            [12, 125, 300]
+        """
+        factor = _SAFETY * slower / self.workers
+        choosing = factor * self.pace.choosing(self.config, looks)
+        fewest, wanted = (
+            factor * self.pace.verdict(self.n_losses, groups) for groups in (FEWEST_VERDICT, WANTED_VERDICT)
+        )
+        return choosing + max(fewest, min(wanted, _MOST_JUDGING * budget - choosing))
 
 
 def plan_search(
@@ -141,7 +180,7 @@ def plan_search(
         generation = pace.generation(sized) / workers
         judging = _SAFETY * (pace.choosing(sized) + pace.verdict(n_losses)) / workers
         if judging <= _LARGEST_JUDGING * seconds and WANTED * generation + judging + finishing <= seconds:
-            return Plan(sized, generation, judging)
+            return Plan(sized, generation, judging, pace, n_losses, workers)
     needed = generation + judging + finishing
     if needed > seconds:
         raise ConfigError(
@@ -149,4 +188,4 @@ def plan_search(
             f"the judging and the files take about {time_text(needed)}; give --budget "
             f"{max(1, round(needed * 2))}s or more, or fewer samples or classes"
         )
-    return Plan(sized, generation, judging)
+    return Plan(sized, generation, judging, pace, n_losses, workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evoloss.evolve.regime import Regime
 from evoloss.evolve.shape import DataShape
-from evoloss.evolve.verdict import Difference, EvolveVerdict
+from evoloss.evolve.verdict import Difference, EvolveVerdict, rates_text
 from evoloss.safe_text import one_line, table_cell
 
 
@@ -18,19 +18,15 @@ def notes_of(regime: Regime, shape: DataShape | None, verdict: EvolveVerdict, bu
     lines = [f"Evolved for {regime.text}, within a budget of {budget}."]
     if shape is not None:
         lines += ["", f"Of the data set {one_line(shape.name)} its shape was read: {shape.text}."]
-    at_rates = (
-        "every loss at the same learning rate, which was drawn for each task"
-        if verdict.rates == 1
-        else f"every loss at the best of {verdict.rates} learning rates on each task"
-    )
     lines += [
         "",
         "## Verdict",
         "",
         verdict.text,
         "",
-        f"On {verdict.tasks} fresh synthetic tasks in {verdict.groups} groups, {at_rates}; points of test "
-        "accuracy with 95 % intervals, groups being what is independent. GCE is scaled as in its paper.",
+        f"On {verdict.tasks} fresh synthetic tasks in {verdict.groups} groups, {rates_text(verdict.rates)}; "
+        "points of test accuracy with 95 % intervals, groups being what is independent. GCE is scaled as in "
+        "its paper.",
         "",
         "| loss | accuracy, % | over cross-entropy | this loss less it | temperature |",
         "| --- | ---: | ---: | ---: | ---: |",

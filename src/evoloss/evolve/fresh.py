@@ -15,8 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from evoloss.evolve.budget import LEAST_VERDICT, MOST_VERDICT, VERDICT_TASKS
-from evoloss.evolve.executor import Runs
+from evoloss.evolve.budget import FEWEST_VERDICT, MOST_VERDICT, VERDICT_TASKS
+from evoloss.evolve.executor import Recorded
+from evoloss.evolve.journal import Key
 from evoloss.fitness import TaskGroupSpec
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.known.cross_entropy import CrossEntropyLoss
@@ -36,6 +37,7 @@ RIVALS = (*KNOWN, *SHIPPED)
 _SEED = (
     20_261_130  # apart from every search, whatever its seed: runs in one regime are judged on the same tasks
 )
+_MARGIN = 1.2  # the next groups may be larger than those before
 _TEMPERATURES = tuple(0.2 * 1.15**step for step in range(42))  # to 62
 
 
@@ -138,35 +140,41 @@ def measure_fresh(
     prior: Prior,
     rates: int,
     *,
-    seconds_left: Callable[[], float],
-    runs: Runs,
+    deadline: float,
+    runs: Recorded,
     on_groups: Callable[[int, int], None],
 ) -> FreshTasks:
     """Measure a loss and its rivals on as many groups of fresh tasks as there is time for.
+
+    What the record has is taken from it. Whether there is time for more is asked of the times in the record
+    alone, so that a judging that was stopped and goes on has the groups of one that was not.
 
     Args:
         name: of the loss.
         loss: that was evolved.
         prior: of the tasks.
         rates: learning rates of a task.
-        seconds_left: of the budget; at least ``LEAST_VERDICT`` groups are measured in any case.
+        deadline: seconds of the run at which it should be done; ``FEWEST_VERDICT`` groups are measured in any
+            case.
         runs: where students are trained.
         on_groups: called with the groups done and the most there will be.
     """
     results: list[GroupResult] = []
     network, params = loss.network, loss.params.detach().flatten()
-    began = seconds_left()
-    while len(results) < MOST_VERDICT:
-        used = began - seconds_left()
-        a_group = used / len(results) if results else 0.0
-        if len(results) >= LEAST_VERDICT and seconds_left() < 1.5 * a_group * runs.workers:
-            break
-        first, most = len(results), MOST_VERDICT if len(results) >= LEAST_VERDICT else LEAST_VERDICT
+    began = runs.seconds
+    while (first := len(results)) < MOST_VERDICT:
         # Pairs of a short and a long group, so that both have the same weight.
+        most = MOST_VERDICT if first >= FEWEST_VERDICT else FEWEST_VERDICT
         count = min(2 * runs.workers, most - first)
+        may_stop = first >= FEWEST_VERDICT and first % 2 == 0
+        if may_stop and not runs.is_known(Key.of("fresh", first, params)):
+            a_group = (runs.seconds - began) / first
+            if runs.seconds + _MARGIN * count * a_group > deadline:
+                break
         specs = [fresh_spec(prior, first + place, rates) for place in range(count)]
-        results += runs.map(judge_group, [(spec, network, params) for spec in specs])
-        on_groups(len(results), MOST_VERDICT)
+        for future in [runs.submit(judge_group, spec, network, params) for spec in specs]:
+            results.append(future.result())
+            on_groups(len(results), MOST_VERDICT)
     return gather_fresh((*RIVALS, name), results, rates)
 
 

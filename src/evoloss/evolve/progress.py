@@ -53,7 +53,7 @@ class Progress:
     rejected: int = 0
     gains: list[Gain] = field(default_factory=list)
     groups: tuple[int, int] = (0, 0)
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
 
     @property
     def seconds(self) -> float:
@@ -64,6 +64,10 @@ class Progress:
     def seconds_left(self) -> float:
         """Seconds of the budget that are left; below 0 where it is overdrawn."""
         return self.budget - self.seconds
+
+    def catch_up(self, seconds: float) -> None:
+        """Count seconds that an earlier part of the run used."""
+        self.began = min(self.began, time.monotonic() - seconds)
 
     def take_in(self, record: GenerationRecord, popsize: int) -> None:
         """Take in the record of a generation."""

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import json
-import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from evoloss.atomic_files import write_text
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CheckpointError, ConfigError
-from evoloss.evolve.budget import Plan, measure_pace, plan_search
+from evoloss.errors import CheckpointError
+from evoloss.evolve.beginning import Begin, begin_of, with_budget_that_holds
 from evoloss.evolve.card import notes_of, title_of
 from evoloss.evolve.config import EVOLVE_FILE, EvolveConfig
-from evoloss.evolve.executor import CountsWorkers, Runs
-from evoloss.evolve.fresh import RIVALS, measure_fresh
-from evoloss.evolve.presets import PRESETS, config_of
+from evoloss.evolve.executor import CountsWorkers, Recorded
+from evoloss.evolve.fresh import GroupResult, measure_fresh
+from evoloss.evolve.generations import Ending
+from evoloss.evolve.journal import JOURNAL_FILE, Journal, is_journal
+from evoloss.evolve.presets import PRESETS
 from evoloss.evolve.progress import OnProgress, Progress, Stage
-from evoloss.evolve.ranges import time_text
 from evoloss.evolve.regime import Regime
 from evoloss.evolve.shape import DataShape, shape_of
 from evoloss.evolve.verdict import EVOLVED, EvolveVerdict, judge
+from evoloss.fitness import GroupScores
 from evoloss.own_files import Recogniser, require_replaceable
-from evoloss.pretraining import GenerationRecord, PretrainConfig, PretrainResult, pretrain
+from evoloss.pretraining import GenerationRecord, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
-from evoloss.pretraining.history import HISTORY_FILE, read_history
-from evoloss.pretraining.result import CONFIG_FILE, RUN_FILES
+from evoloss.pretraining.result import RUN_FILES
 
-_MOST_JUDGING = 0.5  # share of the budget for the judging, where the machine turns out slower
 FINISHING = 4.0
 """Seconds that are kept for files and figures."""
+_KINDS = {"choose": GroupScores, "report": GroupScores, "fresh": GroupResult}
+"""Sets of tasks of the judging, and their results."""
 
 
 def _is_evolve_file(content: bytes) -> bool:
     return tomllib.loads(content.decode()).keys() >= {"purpose", "budget"}
 
 
-OWN_FILES: dict[str, Recogniser] = {**RUN_FILES, EVOLVE_FILE: _is_evolve_file}
+OWN_FILES: dict[str, Recogniser] = {
+    **RUN_FILES,
+    EVOLVE_FILE: _is_evolve_file,
+    JOURNAL_FILE: is_journal,
+}
 """The files of a run, and how they are recognised; others of these names are not replaced."""
 
 
@@ -61,23 +66,6 @@ class EvolveResult:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Begin:
-    """Facts that are known when a search begins.
-
-    Attributes:
-        regime: what it is for.
-        shape: of the data set that said so, if one did.
-        plan: the search.
-        spent: seconds that the earlier part of a resumed run took.
-    """
-
-    regime: Regime
-    shape: DataShape | None
-    plan: Plan
-    spent: float = 0.0
-
-
 def evolve(
     config: EvolveConfig,
     out: Path,
@@ -92,7 +80,9 @@ def evolve(
     Args:
         config: what for, and for how long.
         out: the directory; ``evolve.toml`` and ``pretrain.toml`` say how it was made.
-        resume: go on with the run in the directory, whose time counts.
+        resume: go on with the run in the directory, whose time counts: with its search, or, once that has
+            ended, with its judging, of which nothing is done twice. A run that has ended has the result that
+            it had; a larger budget goes on with the search.
         executor: where students are trained; in this process if it is None.
         on_begin: called when the search is planned.
         on_progress: called as it goes on.
@@ -112,32 +102,46 @@ def evolve(
         Traceback (most recent call last):
         evoloss.errors.ConfigError: a budget of 0 s is too short for these tasks on this machine: ...
     """
-    show = on_progress or (lambda progress: None)
-    progress, runs = Progress(config.seconds), Runs(executor)
+    show = on_progress or _show_nothing
+    progress = Progress(config.seconds)
     if not resume and (out / CHECKPOINT_FILE).exists():
         raise CheckpointError(
             f"{out} holds a run already; go on with it (--resume), or choose another directory"
         )
     require_replaceable(out, OWN_FILES)
-    show(progress)
+    journal = Journal(out, anew=not resume)
+    config = with_budget_that_holds(config, out, journal)
+    progress.budget = config.seconds
+    if journal.head is None:
+        show(progress)
     shape = None
     if config.like is not None:
         shape = shape_of(config.like, config.target, config.ignore_columns)
     regime = config.regime(shape)
-    plan = _plan(config, regime, out if resume else None, runs.workers)
+    earlier = out if resume else None
+    begin = begin_of(config, regime, shape, earlier, executor, journal, FINISHING)
     if on_begin is not None:
-        on_begin(Begin(regime, shape, plan, _spent(out) if resume else 0.0))
+        on_begin(begin)
+    if begin.has_ended:  # files are written again from the record, in case one of them was lost
+        show = _show_nothing
     with hold_directory(out, "evolve"):
         write_text(out / EVOLVE_FILE, config.to_toml())
-    progress.generation_seconds = plan.generation
-    pretrained = _search(plan, config.seconds, out, resume, executor, progress, show)
+    progress.generation_seconds = begin.plan.generation
+    runs = Recorded(executor, journal, progress, _KINDS)
+    pretrained = _search(begin, config, out, resume, runs, show)
     enter(progress, "judging", show)
     with hold_directory(out, "evolve"):
-        verdict = _judge(config, pretrained, runs, progress, show)
-        _describe(config, regime, shape, pretrained, verdict, progress)
+        verdict = _judge(config, pretrained, runs, show)
+        seconds = progress.seconds if journal.ended_after is None else journal.ended_after
+        _describe(config, regime, shape, pretrained, verdict, seconds)
         pretrained.save(out)
+        journal.end(seconds)
     enter(progress, "done", show)
-    return EvolveResult(pretrained, regime, shape, verdict, progress.seconds)
+    return EvolveResult(pretrained, regime, shape, verdict, seconds)
+
+
+def _show_nothing(progress: Progress) -> None:
+    """Show no progress."""
 
 
 def enter(progress: Progress, stage: Stage, show: OnProgress) -> None:
@@ -146,73 +150,23 @@ def enter(progress: Progress, stage: Stage, show: OnProgress) -> None:
     show(progress)
 
 
-def _plan(config: EvolveConfig, regime: Regime, earlier: Path | None, workers: int) -> Plan:
-    """The search: planned anew, or that of the directory that it goes on in."""
-    made = config_of(regime, {}, config.seed)
-    pace = measure_pace(made)
-    if earlier is None:
-        return plan_search(made, config.seconds, pace, len(RIVALS) + 1, workers, FINISHING)
-    path = earlier / CONFIG_FILE
-    if not path.exists():
-        raise CheckpointError(f"{path} does not exist: there is nothing to resume; start without --resume")
-    before = replace(PretrainConfig.from_toml(path), generations=None)
-    sized = {name: getattr(before, name) for name in ("groups", "tasks", "popsize", "eval_groups", "elites")}
-    if replace(made, **sized) != before:
-        raise CheckpointError(
-            f"{path} belongs to a search for something else; --resume goes on with the settings of "
-            f"{earlier / EVOLVE_FILE}, and --budget alone may change"
-        )
-    judging = (pace.choosing(before) + pace.verdict(len(RIVALS) + 1)) / workers
-    _require_time(config, earlier, judging + FINISHING)
-    return Plan(before, pace.generation(before) / workers, judging)
-
-
-def _require_time(config: EvolveConfig, earlier: Path, needed: float) -> None:
-    """Refuse a budget below that of the run when it has no room for what follows the search.
-
-    A run at its own budget may always go on: its search may have been stopped a moment before its end.
-    """
-    path = earlier / EVOLVE_FILE
-    before = EvolveConfig.from_toml(path) if path.exists() else config
-    if config.seconds < before.seconds and config.seconds < needed:
-        raise ConfigError(
-            f"a budget of {time_text(config.seconds)} is too short to end the run in {earlier}: choosing, "
-            f"judging and the files take about {time_text(needed)} after the search; leave --budget out (it "
-            f"is {before.budget}), or give more"
-        )
-
-
-def _spent(directory: Path) -> float:
-    """Seconds that the earlier part of a run took; 0 where it ended before a generation."""
-    records = read_history(directory) if (directory / HISTORY_FILE).exists() else []
-    return records[-1].seconds if records else 0.0
-
-
 def _search(
-    plan: Plan,
-    budget: float,
-    out: Path,
-    resume: bool,
-    executor: CountsWorkers | None,
-    progress: Progress,
-    show: OnProgress,
+    begin: Begin, config: EvolveConfig, out: Path, resume: bool, runs: Recorded, show: OnProgress
 ) -> PretrainResult:
     """Run the generations that fit, and choose among what they found."""
-    spent = progress.seconds  # before the clock of the run begins
-    pace = _GenerationPace(plan.generation)
-
-    def until(generation: int, seconds: float) -> bool:
-        """Tell whether there is no time for another generation."""
-        progress.began = time.monotonic() - seconds - spent  # what an earlier part took is counted
-        following = pace.next_one(generation, seconds)
-        # A machine that is busier than it was when it was timed is so for the judging too.
-        slower = max(1.0, following / plan.generation)
-        judging = max(plan.judging, min(plan.judging * slower, _MOST_JUDGING * budget))
-        return spent + seconds + following + judging > budget - FINISHING
+    plan, progress = begin.plan, runs.progress
+    ending = Ending(plan, config.seconds, runs.journal, progress, FINISHING, begin.history)
 
     def on_generation(record: GenerationRecord) -> None:
+        ending.take_in(record)
         progress.take_in(record, plan.config.popsize)
         show(progress)
+
+    def on_stage(stage: Stage) -> None:
+        head = ending.begin_judging()
+        progress.catch_up(head.seconds)
+        runs.seconds = head.seconds
+        enter(progress, stage, show)
 
     enter(progress, "searching", show)
     return pretrain(
@@ -220,38 +174,17 @@ def _search(
         out=out,
         resume=resume,
         on_generation=on_generation,
-        on_stage=lambda stage: enter(progress, stage, show),
-        until=until,
-        executor=executor,
+        on_stage=on_stage,
+        until=ending,
+        executor=runs,
     )
 
 
-class _GenerationPace:
-    """Estimate of the seconds of the next generation, from the last ones.
-
-    Some of them look at held-out tasks, so the longest lately counts.
-
-    Args:
-        expected: seconds, before there is one.
-    """
-
-    def __init__(self, expected: float) -> None:
-        self.seconds, self.last = expected, (-1, 0.0)
-
-    def next_one(self, generation: int, seconds: float) -> float:
-        """Its seconds, asked for when ``generation`` has ended after so many seconds of the run."""
-        before, then = self.last
-        if before >= 0 and generation > before:
-            took = (seconds - then) / (generation - before)
-            self.seconds = max(took, 0.8 * self.seconds)
-        if generation > before:
-            self.last = (generation, seconds)
-        return self.seconds
-
-
 def _judge(
-    config: EvolveConfig, pretrained: PretrainResult, runs: Runs, progress: Progress, show: OnProgress
+    config: EvolveConfig, pretrained: PretrainResult, runs: Recorded, show: OnProgress
 ) -> EvolveVerdict:
+    progress, head = runs.progress, runs.journal.head
+
     def on_groups(done: int, most: int) -> None:
         progress.groups = (done, most)
         show(progress)
@@ -262,7 +195,7 @@ def _judge(
         pretrained.loss,
         searched.task_prior,
         searched.rates,
-        seconds_left=lambda: progress.seconds_left - FINISHING,
+        deadline=config.seconds - (FINISHING if head is None else head.finishing_seconds),
         runs=runs,
         on_groups=on_groups,
     )
@@ -275,14 +208,14 @@ def _describe(
     shape: DataShape | None,
     pretrained: PretrainResult,
     verdict: EvolveVerdict,
-    progress: Progress,
+    seconds: float,
 ) -> None:
     """Put regime, shape and verdict into the card and the summary."""
     found = {
         "regime": regime.to_dict(),
         "data_shape": None if shape is None else shape.to_dict(),
         "budget_seconds": config.seconds,
-        "seconds": progress.seconds,
+        "seconds": seconds,
         "verdict": verdict.to_dict(),
     }
     pretrained.loss.record |= {

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evoloss.evolve.budget import VERDICT_TASKS, WANTED_VERDICT
 from evoloss.evolve.fresh import FreshTasks
 
 CONFIDENCE = 0.95
@@ -89,11 +90,29 @@ class EvolveVerdict:
 EVOLVED = "this loss"
 
 
+def rates_text(rates: int) -> str:
+    """Words for the learning rates of the losses, so many on every task.
+
+    Example:
+        >>> rates_text(1)
+        'every loss at the same learning rate, which was drawn for each task'
+    """
+    if rates == 1:
+        return "every loss at the same learning rate, which was drawn for each task"
+    return f"every loss at the best of {rates} learning rates on each task"
+
+
+def is_calibrated(temperature: float) -> bool:
+    """Tell whether probabilities may be taken as they are, by the temperature that suits them best."""
+    return _TOO_COLD < temperature < _TOO_WARM
+
+
 def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
     """The verdict on the last loss of a measurement.
 
     It is worth it if it is above cross-entropy and above the loss that is recommended without a search, both
-    by an interval that leaves out 0, and if no other loss has a mean as high.
+    by an interval that leaves out 0, and if no other loss has a mean as high. Where time was too short for
+    the tasks that are planned, the verdict says so.
 
     Args:
         fresh: what was measured.
@@ -126,7 +145,7 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
         use = EVOLVED
         text = f"Worth it: {head}, {over.text} over {recommended}, the loss we recommend without a search."
     return EvolveVerdict(
-        text=text,
+        text=text + _shortage(fresh),
         worth_it=use == EVOLVED,
         use=use,
         rows=rows,
@@ -134,6 +153,16 @@ def judge(fresh: FreshTasks, recommended: str) -> EvolveVerdict:
         tasks=fresh.n_tasks,
         rates=fresh.rates,
         calibration=_calibration(rows[-1], rows[0]),
+    )
+
+
+def _shortage(fresh: FreshTasks) -> str:
+    """A sentence on tasks that there was no time for; empty where there was."""
+    if fresh.n_groups >= WANTED_VERDICT:
+        return ""
+    return (
+        f" The time was too short for the {VERDICT_TASKS * WANTED_VERDICT} fresh tasks that are planned: "
+        f"with {fresh.n_tasks} the intervals are wider, and a larger budget may change the verdict."
     )
 
 
@@ -219,7 +248,7 @@ def _calibration(own: LossRow, cross_entropy: LossRow) -> str:
         f"{own.nll:.2f} as they are and {own.scaled_nll:.2f} at the best temperature "
         f"({cross_entropy.nll:.2f} and {cross_entropy.scaled_nll:.2f})."
     )
-    if _TOO_COLD < own.temperature < _TOO_WARM:
+    if is_calibrated(own.temperature):
         return measured
     kind = "certain" if own.temperature >= _TOO_WARM else "uncertain"
     return (

@@ -100,13 +100,17 @@ class HistoryFile:
         self._file.close()
 
 
-def read_history(directory: Path) -> list[GenerationRecord]:
+def read_history(directory: Path, count: int | None = None) -> list[GenerationRecord]:
     """The records of a run's ``history.jsonl``.
 
+    Args:
+        directory: of the run.
+        count: read the first so many; what follows them may be half a line. None for all.
+
     Raises:
-        CheckpointError: if it is missing or damaged.
+        CheckpointError: if it is missing or damaged, or has fewer.
     """
-    return _read(directory / HISTORY_FILE, None)
+    return _read(directory / HISTORY_FILE, count)
 
 
 def history_text(records: list[GenerationRecord]) -> str:

@@ -142,7 +142,7 @@ class _Run:
         if out is not None:
             self._open(out, resume)
         self.saved_at = time.monotonic()
-        self.saved_generation = self.checkpoint.generation
+        self.saved = self.checkpoint.generation, self.config
         self.began = time.monotonic() - self.checkpoint.seconds
 
     def _begin(self) -> Checkpoint:
@@ -265,11 +265,11 @@ class _Run:
 
     def save(self) -> None:
         """Write a checkpoint, unless the one on disk is this one already."""
-        if self.out is not None and self.saved_generation != self.checkpoint.generation:
+        if self.out is not None and self.saved != (self.checkpoint.generation, self.config):
             if self.history is not None:
                 self.history.sync()
             write_checkpoint(self.out, self.config, self.checkpoint)
-            self.saved_generation = self.checkpoint.generation
+            self.saved = self.checkpoint.generation, self.config
         self.saved_at = time.monotonic()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.robustness import command_lines
 from benchmarks.robustness.campaign import LINE_OUTCOMES, RESULTS, run_here
-from benchmarks.robustness.command_grammar import BASES, NOT_DRAWN, Line, draw_line
+from benchmarks.robustness.command_grammar import BASES, EVOLVE_BASES, Line, draw_line
 from benchmarks.robustness.command_lines import PROCESS_EVERY, CommandLineCampaign, Ended, judge
 from evoloss.cli import COMMANDS
 from evoloss.cli.compare import CompareCommand
@@ -24,7 +24,7 @@ from evoloss.cli.pretrain import PretrainCommand
 def test_lines_are_drawn_from_their_seed_and_come_to_every_command_and_option() -> None:
     drawn = [draw_line(random.Random(seed)) for seed in range(6000)]
     assert drawn[:100] == [draw_line(random.Random(seed)) for seed in range(100)]
-    assert {line.what.split(":")[0] for line in drawn} == set(BASES) == set(COMMANDS) - set(NOT_DRAWN)
+    assert {line.what.split(":")[0] for line in drawn} == set(BASES) == set(COMMANDS) - set(EVOLVE_BASES)
     named = {argument.split("=")[0] for line in drawn for argument in line.arguments}
     for command in (PretrainCommand, CompareCommand):
         for entry in fields(command):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,16 @@ from benchmarks.robustness.killed_commands import (
     left_files,
     processes_of,
 )
-from benchmarks.robustness.kills import COMMANDS, FAULTS, RESULTS, Counts, _faults_of, document, run
+from benchmarks.robustness.kills import (
+    COMMANDS,
+    FAULTS,
+    RESULTS,
+    Counts,
+    _faults_of,
+    document,
+    put_in,
+    run,
+)
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.skipif(
@@ -143,3 +153,18 @@ def test_the_document_counts_every_trial() -> None:
     assert found["identical"] == 1
     assert found["faults"]["hang"] == 1
     assert len(found["commands"]["a"]["examples"]["hang"][0]) < 700
+
+
+def test_commands_that_are_not_tried_again_keep_their_counts() -> None:
+    def counted(name: str, *, stops: int, faults: int) -> dict[str, Counts]:
+        counts = Counts(trials=2, identical=2 - faults, stops=Counter({"SIGINT, working": stops}))
+        for _ in range(faults):
+            counts.blame("hang", 0, "still there")
+        return {name: counts}
+
+    before = document(counted("pretrain", stops=3, faults=1) | counted("evolve", stops=1, faults=0), 4, 0, 10)
+    found = put_in(before, document(counted("evolve", stops=4, faults=1), 2, 1, 5))
+    assert list(found["commands"]) == ["pretrain", "evolve"], "in the order of the campaign"
+    assert (found["trials"], found["stops"], found["identical"], found["faults"]["hang"]) == (4, 7, 2, 2)
+    assert found["commands"]["pretrain"] == before["commands"]["pretrain"]
+    assert found["seconds"] == 15

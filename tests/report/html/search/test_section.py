@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 import vl_convert
 
 from evoloss import PretrainConfig, pretrain
+from evoloss.cli import main
 from evoloss.errors import CheckpointError, ConfigError, ResultsError
 from evoloss.report.html import write_report
 from evoloss.report.html.page import Section, render
 from evoloss.report.html.search import is_search, search_charts, search_section
+from evoloss.report.html.search.course import COLOURS, series_control
 
 
 @pytest.fixture(scope="module")
@@ -118,24 +121,72 @@ def test_a_damaged_history_is_an_error(tmp_path: Path) -> None:
         search_section(tmp_path, name="x")
 
 
-def test_a_search_by_preset_has_its_verdict_on_fresh_tasks(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("temperature", "is_warning"), [(1.5, False), (3.0, True)])
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        (1, "every loss at the same learning rate, which was drawn for each task"),
+        (2, "every loss at the best of 2 learning rates on each task"),
+    ],
+)
+def test_a_search_by_preset_has_its_verdict_on_fresh_tasks(
+    run: Path, tmp_path: Path, temperature: float, is_warning: bool, rates: int, said: str
+) -> None:
     for path in run.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     summary = json.loads((run / "summary.json").read_text())
-    row = {"loss": "<b>gce", "accuracy": 71.5, "temperature": 1.5}
+    row = {"loss": "<b>gce", "accuracy": 71.5, "temperature": temperature}
     over = {"mean": 2.5, "low": -0.5, "high": 5.5}
     rows = [{"loss": "cross_entropy", "over_cross_entropy": None}, {**row, "over_cross_entropy": over}, 7]
     regime = {"purpose": "noise", "classes": [3, 3], "noise": [0.2, 0.5], "images": False, "imbalanced": None}
-    verdict = {"text": "Not worth it: <b>nothing</b>", "calibration": "Too sure.", "rows": rows}
+    verdict = {
+        "text": "Not worth it: <b>nothing</b>",
+        "calibration": "Too sure.",
+        "rows": rows,
+        "rates": rates,
+    }
     (tmp_path / "summary.json").write_text(
         json.dumps({**summary, "evolve": {"regime": regime, "verdict": verdict}})
     )
     section = search_section(tmp_path, name="x")
     assert section["verdict"]["text"] == "Not worth it: <b>nothing</b>"
-    assert section["verdict"]["advice"] == "Too sure."
+    assert section["verdict"]["advice" if is_warning else "note"] == "Too sure."
+    assert section["verdict"]["note" if is_warning else "advice"] == ""
     evolved_for = dict(section["facts"])["Evolved for"]
     assert evolved_for == "purpose: noise; classes: 3; noise: 0.2 to 0.5; images: no"
-    assert section["fresh"]["rows"] == [["<b>gce", 2.5, -0.5, 5.5, 71.5, 1.5]]
+    assert section["fresh"]["rows"] == [["<b>gce", 2.5, -0.5, 5.5, 71.5, temperature]]
     (chart,) = [chart for chart in search_charts(section) if chart["name"] == "fresh"]
     vl_convert.vegalite_to_vega({**chart["spec"], "width": 400})
-    assert "<b>" not in render([Section(numbers=section)])
+    assert chart["caption"] == f"Points of accuracy over cross-entropy, {said}; line: 95 % interval."
+    page = render([Section(numbers=section)])
+    assert "<b>" not in page
+    paragraph = '<p class="advice">' if is_warning else "<p>"
+    assert f"{paragraph}Too sure.</p>" in page
+
+
+def test_the_command_that_makes_it_again_can_be_typed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run.parents[0])
+    for directory in (run, Path("mine"), Path("../") / run.parents[0].name / "mine"):
+        section = search_section(directory, name="mine")
+        assert section["command"] == "evoloss pretrain --config mine/pretrain.toml --out again"
+        assert not section["needs_paths"]
+    monkeypatch.chdir(run.parents[1])
+    command = search_section(run, name="mine")["command"]
+    assert main([*shlex.split(command)[1:-1], str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "loss.safetensors").read_bytes() == (run / "loss.safetensors").read_bytes()
+    monkeypatch.chdir(tmp_path)  # from where the place is one of a machine, and a page may go to others
+    section = search_section(run, name="mine")
+    assert section["command"] == "evoloss pretrain --config mine/pretrain.toml --out again"
+    assert section["needs_paths"]
+    assert "put in the path of the directory" in render([Section(numbers=section)])
+
+
+def test_one_control_of_series_has_the_colours_of_both_charts() -> None:
+    control = series_control({"parents": "parents", "mean": "their mean"})
+    assert [(option["text"], option["series"]) for option in control["options"]] == [
+        ("parents", COLOURS["best"]),
+        ("their mean", COLOURS["mean"]),
+    ]
+    assert control["chosen"] == [0, 1]

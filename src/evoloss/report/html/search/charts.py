@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evoloss.evolve.verdict import rates_text
 from evoloss.report.html.chart_parts import NAME_LIMIT, Chart, chart, shapes_chart, tooltip
 from evoloss.report.html.controls import checkboxes, select
-from evoloss.report.html.search.course import FLOOR, SHARE_AXIS
+from evoloss.report.html.search.course import FLOOR, SHARE_AXIS, colour_of, series_control
 from evoloss.report.html.search.descent import descent_chart
 
 _SERIES = {
     "best": "best candidate, on what its generation saw",
     "mean": "mean of the search, held out",
 }
-_PLACES = {"best": 5, "mean": 1}  # among the colours
 
 
 def search_charts(section: Mapping[str, Any]) -> list[Chart]:
@@ -62,7 +62,7 @@ def _course(
     colour = {
         "field": "series",
         "type": "nominal",
-        "scale": {"domain": list(_SERIES), "range": ["theme:series5", "theme:series1"]},
+        "scale": {"domain": list(_SERIES), "range": list(map(colour_of, _SERIES))},
         "legend": None,
     }
     x = {
@@ -91,12 +91,9 @@ def _course(
     caption = (
         "Dashed: the generation whose loss was kept." if len(layers) > 1 else "Each point is a generation."
     )
-    control = checkboxes("series", "Shown", list(series), list(series), list(_SERIES))
-    for option in control["options"]:
-        option["text"], option["series"] = _SERIES[option["value"]], _PLACES[option["value"]]
-    return chart(
-        measure, ["convergence"], {**base, "layer": layers}, title=title, caption=caption, controls=[control]
-    )
+    spec = {**base, "layer": layers}
+    controls = [series_control(series)]
+    return chart(measure, ["convergence"], spec, title=title, caption=caption, controls=controls)
 
 
 def _held_out_chart(section: Mapping[str, Any]) -> Chart | None:
@@ -118,12 +115,14 @@ def _fresh_chart(section: Mapping[str, Any]) -> Chart | None:
     names = [row[0] for row in section["fresh"]["rows"]]
     if not names:
         return None
+    rates = section["fresh_rates"]
+    at_rates = "" if rates is None else f", {rates_text(rates)}"
     return chart(
         "fresh",
         ["fresh"],
         _intervals("loss", names, {"accuracy": "accuracy, %", "temperature": "temperature"}),
         title="Fresh tasks, beside other losses",
-        caption="Points of accuracy over cross-entropy, each loss at its best rate; line: 95 % interval.",
+        caption=f"Points of accuracy over cross-entropy{at_rates}; line: 95 % interval.",
         controls=[checkboxes("loss", "Losses", names, names)],
     )
 

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from evoloss.report.html.chart_parts import Chart, chart, tooltip
-from evoloss.report.html.controls import checkboxes
-from evoloss.report.html.search.course import FLOOR, SHARE_AXIS
+from evoloss.report.html.search.course import FLOOR, SHARE_AXIS, colour_of, series_control
 
 _LABELS = {
     "advantage": "accuracy over cross-entropy, points",
     "disorder": "share of couples in the wrong order",
 }
 _SHOWN = {"parents": "parents, on what their generation saw", "mean": "mean that they made, held out"}
-_COLOURS = {"parents": 5, "mean": 1}
-"""Places among the colours: those that the course of the search has for the same things."""
 _RING = "theme:surface"
 
 
@@ -27,7 +24,7 @@ def descent_chart(section: Mapping[str, Any]) -> Chart | None:
     if not rows:
         return None
     parts = {row["part"] for row in rows}
-    series = [name for name in _SHOWN if any(row["series"] == name for row in rows)]
+    series = {name: text for name, text in _SHOWN.items() if any(row["series"] == name for row in rows)}
     is_disorder = lineage["measure"] == "disorder"
     label = _LABELS[lineage["measure"]]
     y: dict[str, Any] = {"field": "value", "type": "quantitative", "title": label}
@@ -43,22 +40,19 @@ def descent_chart(section: Mapping[str, Any]) -> Chart | None:
         *_parent_layers(y, label, single="parent" in parts),
         *_mean_layers(y, label, gain, below=is_disorder),
     ]
-    control = checkboxes("series", "Shown", series, series, list(_SHOWN))
-    for option in control["options"]:
-        option["text"], option["series"] = _SHOWN[option["value"]], _COLOURS[option["value"]]
     return chart(
         "descent",
         ["lineage", "descent"],
         {"height": 280, "encoding": {"x": x}, "layer": layers},
         title="Line of descent",
         caption=_caption(rows, parts, is_disorder=is_disorder, is_finished=bool(section["summary"])),
-        controls=[control] if len(series) > 1 else [],
+        controls=[series_control(series)] if len(series) > 1 else [],
     )
 
 
 def _parent_layers(y: Mapping[str, Any], label: str, *, single: bool) -> list[dict[str, Any]]:
     """The range of the parents, and in a short line each of them; one that lives on has a thread."""
-    ink = f"theme:series{_COLOURS['parents']}"
+    ink = colour_of("parents")
     ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}}
     told = tooltip({"generation": "generation", "low": f"parents, {label}: from", "high": "to"})
     layers: list[dict[str, Any]] = [
@@ -92,7 +86,7 @@ def _parent_layers(y: Mapping[str, Any], label: str, *, single: bool) -> list[di
 
 def _mean_layers(y: Mapping[str, Any], label: str, gain: str, *, below: bool) -> list[dict[str, Any]]:
     """The line of the mean; a dot where it was better than ever before, and the largest gains in figures."""
-    ink = f"theme:series{_COLOURS['mean']}"
+    ink = colour_of("mean")
     is_mean = {"filter": "datum.series == 'mean'"}
     told = tooltip({"generation": "mean after generation", "value": f"held out, {label}"})
     text = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evoloss.errors import ArtefactError, ResultsError
+from evoloss.evolve.verdict import is_calibrated
 from evoloss.losses import EvolvedLoss
 from evoloss.pretraining.config import PretrainConfig
 from evoloss.pretraining.evaluation.verdict import verdict_of
@@ -53,13 +55,14 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
     known = {loss: None for loss in KNOWN if loss != name}
     given = {} if own is None else {name: f"{real_path(directory)}/"}
     counts = own.network.class_counts if own is not None else None
+    settings, is_here = _settings_file(directory, name)
     return {
         "kind": "search",
         "name": name,
         "title": f"Search for a loss: {name}",
         "written": written,
-        "command": shlex.join(["evoloss", "pretrain", "--config", f"{name}/{CONFIG_FILE}", "--out", "DIR"]),
-        "needs_paths": False,
+        "command": shlex.join(["evoloss", "pretrain", "--config", str(settings), "--out", "again"]),
+        "needs_paths": not is_here,
         "verdict": verdict,
         "warnings": _cautions(history, summary),
         "facts": _facts(config, summary, history),
@@ -76,12 +79,24 @@ def search_section(directory: Path, *, name: str, written: str = "") -> dict[str
         "attempts": _attempts(history),
         "held_out": _held_out(summary),
         "fresh": _fresh(summary),
+        "fresh_rates": _fresh_rates(summary),
         "scores": _scores(summary),
         "shapes": shapes_of({**dict.fromkeys(given), **known}, None, given),
         "config": None if config is None else config.to_dict(),
         "summary": summary,
         "created_with": {},
     }
+
+
+def _settings_file(directory: Path, name: str) -> tuple[Path, bool]:
+    """The settings as one would type them, and whether the place is told.
+
+    A page may go to others: of places outside of the current folder it has the name alone.
+    """
+    place, here = Path(os.path.abspath(directory)), Path.cwd()
+    if place.is_relative_to(here):
+        return place.relative_to(here) / CONFIG_FILE, True
+    return Path(name) / CONFIG_FILE, False
 
 
 def _summary(directory: Path) -> dict[str, Any]:
@@ -120,8 +135,10 @@ def _verdict(config: PretrainConfig | None, summary: Mapping[str, Any], director
     evolved = _evolved(summary).get("verdict")
     if isinstance(evolved, dict) and isinstance(evolved.get("text"), str):
         # Of `evoloss evolve`, which has judged the loss against others on fresh tasks.
-        text, advice = one_line(evolved["text"], 1000), one_line(evolved.get("calibration") or "", 1000)
-        return {"kind": "search", "text": text, "advice": advice, "loss": ""}
+        text, calibration = one_line(evolved["text"], 1000), one_line(evolved.get("calibration") or "", 1000)
+        is_warning = _is_uncalibrated(summary)
+        said = {"advice": calibration if is_warning else "", "note": "" if is_warning else calibration}
+        return {"kind": "search", "text": text, **said, "loss": ""}
     try:
         found = verdict_of(config, summary)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -247,6 +264,20 @@ def _fresh(summary: Mapping[str, Any]) -> Numbers:
             rest = [_number(row.get(name)) for name in ("accuracy", "temperature")]
             rows += [[one_line(row["loss"]), *ends, *rest]] if None not in ends else []
     return numbers(["loss", "mean", "low", "high", "accuracy", "temperature"], rows)
+
+
+def _fresh_rates(summary: Mapping[str, Any]) -> int | None:
+    """Learning rates on each fresh task; None where that is not said."""
+    verdict = _evolved(summary).get("verdict")
+    rates = verdict.get("rates") if isinstance(verdict, dict) else None
+    return rates if isinstance(rates, int) and not isinstance(rates, bool) and rates > 0 else None
+
+
+def _is_uncalibrated(summary: Mapping[str, Any]) -> bool:
+    """Tell whether probabilities of the loss should not be taken as they are."""
+    rows = _fresh(summary)["rows"]
+    temperature = rows[-1][-1] if rows else None
+    return isinstance(temperature, int | float) and not is_calibrated(temperature)
 
 
 def _number(value: object) -> float | int | None:

@@ -1,0 +1,38 @@
+"""Lines of ``evoloss evolve`` with any values and paths, as ``command_lines`` has those of other commands.
+
+``python -m benchmarks.robustness.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are tiny and
+the clock counts work (:mod:`benchmarks.robustness.small_evolve`), so that a whole run fits into a trial.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+
+from benchmarks.robustness.campaign import main
+from benchmarks.robustness.command_grammar import EVOLVE_BASES, Line, line_of
+from benchmarks.robustness.command_lines import CommandLineCampaign
+from benchmarks.robustness.small_evolve import WorkClock, small_and_counted
+
+
+class EvolveLineCampaign(CommandLineCampaign):
+    """Lines of ``evoloss evolve``, drawn from a seed."""
+
+    name = "evolve_lines"
+    always_here = True
+
+    def draw(self, draw: random.Random) -> Line:
+        """Draw a line."""
+        return line_of("evolve", EVOLVE_BASES["evolve"], draw)
+
+    def trial(self, seed: int, prepared: Path, folder: Path) -> tuple[str, str]:
+        """Run a line on tiny tasks."""
+        with small_and_counted(WorkClock()):
+            return super().trial(seed, prepared, folder)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(EvolveLineCampaign(), 300)
