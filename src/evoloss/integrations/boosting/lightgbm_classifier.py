@@ -17,6 +17,7 @@ try:
 except ImportError as error:
     raise MissingExtraError.of("lightgbm", "lightgbm", "EvolvedLGBMClassifier") from error
 
+_DEFAULT_METRICS = ("multi_logloss", "binary_logloss")
 _OWN = ("loss", "hessian")
 # Metrics of LightGBM that take scores as they are. The others want probabilities, which it has not here.
 _OF_SCORES = ("multi_error", "auc", "auc_mu", "average_precision", "None")
@@ -107,4 +108,7 @@ class EvolvedLGBMClassifier(LGBMClassifier):
         plain = copy.copy(self)
         plain.__class__ = LGBMClassifier
         plain._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
-        return plain._process_params(stage)
+        params: dict[str, Any] = plain._process_params(stage)
+        if params.get("metric") in _DEFAULT_METRICS:  # of probabilities, which these scores are not
+            params["metric"] = None
+        return params
