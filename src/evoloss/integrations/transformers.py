@@ -130,8 +130,8 @@ class TrainerLoss:
         logits, target = self._rows(outputs, labels)
         if self._length is not None and self.follows_training and labels is not None and _is_dense(labels):
             raise ConfigError(
-                f"the loss follows its training, and a sample has {labels.shape[1]} labels here; say how many "
-                "labels an epoch has: n_samples=..."
+                f"the loss follows its training, and a sample has {labels.shape[1]} labels here; say how "
+                "many labels an epoch has: n_samples=..."
             )
         self.criterion.to(logits.device)
         total: Tensor = self.criterion(logits, target)
