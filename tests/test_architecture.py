@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"losses", "data", "models"},
     "sweeps": {"executors"},
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
+    "integrations": {"losses"},
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
     "evolve": {"networks", "tasks", "students", "fitness", "losses", "zoo", "pretraining", "data"},
     "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "zoo", "evolve"},

@@ -1,0 +1,294 @@
+"""Losses as objectives of XGBoost and LightGBM, clean and with wrong labels.
+
+    python -m benchmarks.boosting.run                          # goes on where it was stopped
+    python -m benchmarks.boosting.run --tools xgboost --seeds 5
+    python -m benchmarks.boosting.run --write                  # the tables of the README
+
+Tables are those of ``benchmarks.tabular``. Learning rate and number of rounds are chosen on validation labels
+that are as noisy as those that are trained on; the test part is read once, for what was chosen.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness import command
+from benchmarks.harness.markdown import numbers_table
+from benchmarks.harness.page import replace_between
+from benchmarks.harness.results import read_record, update_record
+from benchmarks.tabular.run import DATA
+from benchmarks.tabular.tables import MLBENCH, write_table
+from evoloss.atomic_files import write_text
+from evoloss.compare.inference import t_interval
+from evoloss.integrations.boosting import objective
+
+RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent / "README.md"
+MARKS = "<!-- boosting: python -m benchmarks.boosting.run --write -->", "<!-- boosting end -->"
+TOOLS = ("xgboost", "lightgbm")
+TABLES = ("breast_cancer", "digit_features", "letter", "diamonds")
+NOISE = (0.0, 0.2, 0.4)
+OWN = "own"
+"""The library's own objective, multi:softprob, binary:logistic, multiclass or binary."""
+LOSSES = (
+    OWN,
+    "adaptive",
+    "evolved-noise",
+    "evolved-noise-strong",
+    "gce",
+    "focal",
+    "evolved-base",
+    "cross_entropy",
+)
+FIRST_SEED = 200
+RATES = (0.1, 0.3)
+ROUNDS = (5, 10, 20, 40, 70, 100)
+"""Numbers of rounds to choose from; the last is how many are trained."""
+MOST_ROWS = 2000
+"""Rows for training and validation, drawn by each seed."""
+VALIDATION_SHARE = 0.2
+
+
+class Task(NamedTuple):
+    """A training.
+
+    Attributes:
+        tool: library.
+        table: data.
+        noise: share of labels that are another class.
+        loss: objective.
+        seed: of rows, noise and trees.
+    """
+
+    tool: str
+    table: str
+    noise: float
+    loss: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its key in a results file."""
+        return f"{self.table}, {self.noise:.0%}, {self.loss}, seed {self.seed}"
+
+
+class Parts(NamedTuple):
+    """Inputs and labels; those of training and validation as they are given, with their noise."""
+
+    x_train: NDArray[np.float32]
+    y_train: NDArray[np.int64]
+    x_validation: NDArray[np.float32]
+    y_validation: NDArray[np.int64]
+    x_test: NDArray[np.float32]
+    y_test: NDArray[np.int64]
+    n_classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoostingStudy:
+    """Train, or write the tables."""
+
+    tools: tuple[str, ...] = TOOLS
+    """Libraries."""
+    tables: tuple[str, ...] = TABLES
+    """Data sets."""
+    losses: tuple[str, ...] = LOSSES
+    """Objectives; the first stands for the library's own."""
+    seeds: int = 10
+    """Runs of each, from 200 on."""
+    rounds: tuple[int, ...] = ROUNDS
+    """Numbers of rounds to choose from, rising."""
+    rows: int = MOST_ROWS
+    """Rows for training and validation at most."""
+    out: Path = RESULTS
+    """Folder of the results, a file a library."""
+    data: Path = DATA
+    """Folder of the tables as they are trained on."""
+    mlbench: Path = MLBENCH
+    """Folder of the tables of r-cran-mlbench."""
+    write: bool = False
+    """Write the tables of the README."""
+
+
+def parts(path: Path, noise: float, seed: int, rows: int) -> Parts:
+    """The data of a seed: rows that are drawn, and labels of which some are another class."""
+    with np.load(path) as file:
+        x, y, x_test, y_test = (file[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    random = np.random.default_rng([seed, 1])
+    n_classes = int(y.max()) + 1
+    chosen = random.permutation(len(y))[:rows]
+    x, y = x[chosen], y[chosen].astype(np.int64)
+    wrong = random.random(len(y)) < noise
+    given = np.where(wrong, (y + random.integers(1, n_classes, len(y))) % n_classes, y)
+    held = round(VALIDATION_SHARE * len(y))
+    return Parts(x[held:], given[held:], x[:held], given[:held], x_test, y_test.astype(np.int64), n_classes)
+
+
+def scores_of(
+    task: Task, data: Parts, rate: float, rounds: tuple[int, ...]
+) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+    """Train once; yield each number of rounds with the scores of the validation and the test part."""
+    train = _with_xgboost if task.tool == "xgboost" else _with_lightgbm
+    made = None if task.loss == OWN else objective(task.loss, data.n_classes)
+    predict = train(data, rate, rounds[-1], made, task.seed)
+    for number in rounds:
+        yield number, predict(data.x_validation, number), predict(data.x_test, number)
+
+
+def _with_xgboost(data: Parts, rate: float, rounds: int, made: Any, seed: int) -> Any:
+    import xgboost as xgb
+
+    settings: dict[str, Any] = {"eta": rate, "nthread": 1, "seed": seed, "verbosity": 0}
+    settings["objective"] = "binary:logistic" if data.n_classes == 2 else "multi:softprob"
+    if data.n_classes > 2:
+        settings["num_class"] = data.n_classes
+    booster = xgb.train(settings, xgb.DMatrix(data.x_train, data.y_train), rounds, obj=made)
+    return lambda x, number: booster.predict(xgb.DMatrix(x), iteration_range=(0, number), output_margin=True)
+
+
+def _with_lightgbm(data: Parts, rate: float, rounds: int, made: Any, seed: int) -> Any:
+    import lightgbm as lgb
+
+    settings: dict[str, Any] = {"learning_rate": rate, "num_threads": 1, "seed": seed, "verbose": -1}
+    settings["objective"] = made or ("binary" if data.n_classes == 2 else "multiclass")
+    if data.n_classes > 2:
+        settings["num_class"] = data.n_classes
+    booster = lgb.train(settings, lgb.Dataset(data.x_train, data.y_train), rounds)
+    return lambda x, number: booster.predict(x, num_iteration=number, raw_score=True)
+
+
+def accuracy(scores: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """Share of right classes, in percent; scores ``(N, C)``, or ``(N,)`` the log-odds of class 1."""
+    found = scores.argmax(1) if scores.ndim > 1 else (scores > 0).astype(np.int64)
+    return float(100 * (found == labels).mean())
+
+
+def run(task: Task, data: Parts, rounds: tuple[int, ...]) -> dict[str, Any]:
+    """Choose rate and rounds by the noisy validation part, and read the test part for the choice."""
+    best: tuple[float, float, int, float] | None = None
+    for rate in RATES:
+        last = float("nan")
+        for number, on_validation, on_test in scores_of(task, data, rate, rounds):
+            right = accuracy(on_validation, data.y_validation)
+            last = accuracy(on_test, data.y_test)
+            if best is None or right > best[0]:
+                best = right, rate, number, last
+        if best is not None and best[1] == rate:
+            at_end = last
+    assert best is not None
+    return {
+        **task._asdict(),
+        "learning_rate": best[1],
+        "rounds": best[2],
+        "test_accuracy": best[3],
+        "test_accuracy_all_rounds": at_end,
+    }
+
+
+def tasks(settings: BoostingStudy) -> Iterator[Task]:
+    """Yield the trainings: all of a seed before the next."""
+    for seed in range(FIRST_SEED, FIRST_SEED + settings.seeds):
+        for tool in settings.tools:
+            for table in settings.tables:
+                for noise in NOISE:
+                    for loss in settings.losses:
+                        yield Task(tool, table, noise, loss, seed)
+
+
+def differences(record: Mapping[str, Any], table: str, noise: float, loss: str, value: str) -> list[float]:
+    """Points over the library's own objective, a seed each."""
+    runs = {
+        (run["loss"], run["seed"]): run[value]
+        for run in record.values()
+        if (run["table"], run["noise"]) == (table, noise)
+    }
+    return [
+        found - runs[OWN, seed]
+        for (name, seed), found in sorted(runs.items())
+        if name == loss and (OWN, seed) in runs
+    ]
+
+
+def tables(folder: Path) -> list[str]:
+    """The tables of the README, one a library: points over its own objective."""
+    lines: list[str] = []
+    for tool in TOOLS:
+        record = read_record(folder / f"{tool}.json")
+        if not record:
+            continue
+        losses = [name for name in LOSSES if any(run["loss"] == name for run in record.values())]
+        rows = []
+        for table in TABLES:
+            for noise in NOISE:
+                own = [
+                    run["test_accuracy"]
+                    for run in record.values()
+                    if (run["table"], run["noise"], run["loss"]) == (table, noise, OWN)
+                ]
+                if own:
+                    cells = [
+                        _points(differences(record, table, noise, loss, "test_accuracy"))
+                        for loss in losses[1:]
+                    ]
+                    rows.append(
+                        [f"{table}, {noise:.0%}", str(len(own)), f"{statistics.fmean(own):.1f}", *cells]
+                    )
+        means = _over_conditions(record, losses[1:])
+        rows += [[name, "", "", *cells] for name, cells in means.items()]
+        name = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}[tool]
+        lines += [f"**{name}**", "", *numbers_table(["table, noise", "seeds", OWN, *losses[1:]], rows), ""]
+    return lines[:-1]
+
+
+def _points(found: list[float]) -> str:
+    if not found:
+        return "–"
+    interval = t_interval(found)
+    return f"{statistics.fmean(found):+.1f}" + (
+        "" if interval is None else f" ± {(interval[1] - interval[0]) / 2:.1f}"
+    )
+
+
+def _over_conditions(record: Mapping[str, Any], losses: list[str]) -> dict[str, list[str]]:
+    """Mean, median and worst of the means of the conditions, by loss."""
+    made: dict[str, list[str]] = {"mean": [], "median": [], "worst": []}
+    for loss in losses:
+        means = [
+            statistics.fmean(found)
+            for table in TABLES
+            for noise in NOISE
+            if (found := differences(record, table, noise, loss, "test_accuracy"))
+        ]
+        for name, of in (("mean", statistics.fmean), ("median", statistics.median), ("worst", min)):
+            made[name].append(f"{of(means):+.1f}" if means else "–")
+    return made
+
+
+def main(settings: BoostingStudy) -> None:
+    """Train what is not in the files yet, or write the tables."""
+    if settings.write:
+        text = README.read_text(encoding="utf-8")
+        write_text(README, replace_between(text, *MARKS, tables(settings.out)))
+        return
+    for table in settings.tables:
+        path = settings.data / f"{table}.npz"
+        if not path.exists():
+            write_table(table, path, settings.mlbench)
+    for task in tasks(settings):
+        path = settings.out / f"{task.tool}.json"
+        if task.name not in read_record(path):
+            data = parts(settings.data / f"{task.table}.npz", task.noise, task.seed, settings.rows)
+            entry = run(task, data, settings.rounds)
+            update_record(path, task.name, {"command": command.command_line(settings), **entry})
+            print(f"{task.tool}, {task.name}: {entry['test_accuracy']:.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    command.run(BoostingStudy, main)

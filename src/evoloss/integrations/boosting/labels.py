@@ -1,0 +1,52 @@
+"""Class names of a user's labels, as boosting libraries want them: numbers from 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evoloss.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """The classes in sorted order.
+
+    Attributes:
+        values: the labels, each once.
+    """
+
+    values: NDArray[Any]
+
+    @classmethod
+    def of(cls, y: Any) -> Self:
+        """Read the classes of labels ``(N,)``.
+
+        Raises:
+            ConfigError: if there are fewer than two, or the labels are not one a sample.
+        """
+        labels = np.asarray(y)
+        if labels.ndim != 1 and labels.size != len(labels):
+            raise ConfigError(f"labels of shape {labels.shape}; expected one a sample, (samples,)")
+        values = np.unique(labels.reshape(-1))
+        if len(values) < 2:
+            raise ConfigError(f"the labels name {len(values)} class; expected at least two")
+        return cls(values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def encode(self, y: Any, where: str) -> NDArray[np.int64]:
+        """Numbers from 0 of labels ``(N,)``.
+
+        Raises:
+            ConfigError: if one is none of the classes.
+        """
+        labels = np.asarray(y).reshape(-1)
+        unknown = np.setdiff1d(labels, self.values)
+        if len(unknown):
+            raise ConfigError(f"label {unknown[0]!r} in {where} is none of the {len(self)} classes of y")
+        return np.searchsorted(self.values, labels).astype(np.int64)

@@ -1,0 +1,114 @@
+"""LightGBM's classifier with a loss of this package as its objective."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+from torch import nn
+
+from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.integrations.boosting.metric import metric
+from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
+
+try:
+    from lightgbm import LGBMClassifier
+except ImportError as error:
+    raise MissingExtraError.of("lightgbm", "lightgbm", "EvolvedLGBMClassifier") from error
+
+_DEFAULT_METRICS = ("multi_logloss", "binary_logloss")
+_OWN = ("loss", "hessian")
+# Metrics of LightGBM that take scores as they are. The others want probabilities, which it has not here.
+_OF_SCORES = ("multi_error", "auc", "auc_mu", "average_precision", "None")
+
+
+class EvolvedLGBMClassifier(LGBMClassifier):
+    """``lightgbm.LGBMClassifier`` trained with a loss: classes and probabilities as with its own objectives.
+
+    LightGBM predicts scores for an objective that is a function, and no probabilities or classes; here
+    ``predict_proba`` is their softmax. What it tells of ``eval_set`` by default is the negative
+    log-likelihood, ``"cross_entropy"``.
+
+    Args:
+        loss: a name that :func:`~evoloss.make_loss` takes, or a loss.
+        hessian: what stands for the second derivative, see :func:`~evoloss.integrations.boosting.objective`.
+        **kwargs: those of ``LGBMClassifier``, but for ``objective``.
+
+    Raises:
+        ConfigError: by ``fit``, if ``objective`` is set, there are fewer than two classes, or a metric of
+            LightGBM is asked for that wants probabilities.
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> x, y = load_iris(return_X_y=True)
+        >>> model = EvolvedLGBMClassifier(loss="evolved-noise", n_estimators=20, verbose=-1).fit(x, y)
+        >>> print(model.predict_proba(x[:2]).sum(axis=1).round(4))
+        [1. 1.]
+    """
+
+    objective: Any
+
+    def __init__(
+        self, *, loss: str | nn.Module = "evolved-noise", hessian: Hessian = "abs", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.loss = loss
+        self.hessian = hessian
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return sorted({*LGBMClassifier._get_param_names(), *_OWN})
+
+    def fit(self, X: Any, y: Any, *args: Any, eval_metric: Any = None, **kwargs: Any) -> Self:
+        """Fit trees; arguments are those of ``LGBMClassifier.fit``."""
+        if self.objective is not None:
+            raise ConfigError(
+                f"objective={self.objective!r} is set, but the loss is the objective: leave it out"
+            )
+        n_classes = len(np.unique(np.asarray(y)))
+        if n_classes < 2:
+            raise ConfigError(f"the labels name {n_classes} class; expected at least two")
+        asked = eval_metric if isinstance(eval_metric, list) else [eval_metric]
+        for name in asked:
+            if isinstance(name, str) and name not in _OF_SCORES:
+                raise ConfigError(
+                    f"eval_metric {name!r} wants probabilities, and LightGBM has scores where the objective "
+                    f"is a function; use one of {', '.join(_OF_SCORES)}, or the negative log-likelihood, "
+                    'evoloss.integrations.boosting.metric("cross_entropy", n_classes, tool="lightgbm")'
+                )
+        if eval_metric is None:
+            eval_metric = metric("cross_entropy", n_classes, tool="lightgbm")
+        self._objective = self.objective = BoostingObjective(self.loss, n_classes, hessian=self.hessian)
+        try:
+            super().fit(X, y, *args, eval_metric=eval_metric, **kwargs)
+        finally:
+            self.objective = None  # it is no parameter of this classifier
+        return self
+
+    def predict_proba(self, X: Any, raw_score: bool = False, **kwargs: Any) -> Any:
+        """Probabilities ``(N, C)``, or what is asked for; arguments are those of ``LGBMClassifier``."""
+        if raw_score or kwargs.get("pred_leaf") or kwargs.get("pred_contrib"):
+            return super().predict_proba(X, raw_score=raw_score, **kwargs)
+        scores = np.asarray(super().predict_proba(X, raw_score=True, **kwargs))
+        if scores.ndim == 1:
+            scores = np.stack([np.zeros_like(scores), scores], axis=1)
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any, raw_score: bool = False, **kwargs: Any) -> Any:
+        """Classes, or what is asked for; arguments are those of ``LGBMClassifier.predict``."""
+        found = self.predict_proba(X, raw_score=raw_score, **kwargs)
+        if raw_score or kwargs.get("pred_leaf") or kwargs.get("pred_contrib"):
+            return found
+        return self.classes_[np.argmax(found, axis=1)]
+
+    def _process_params(self, stage: str) -> dict[str, Any]:
+        """The parameters that LightGBM is given; ``loss`` would be another name of the objective to it."""
+        plain = copy.copy(self)
+        plain.__class__ = LGBMClassifier
+        plain._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
+        params: dict[str, Any] = plain._process_params(stage)
+        if params.get("metric") in _DEFAULT_METRICS:  # of probabilities, which these scores are not
+            params["metric"] = None
+        return params

@@ -1,0 +1,244 @@
+r"""A loss as the objective of boosted trees: gradient and hessian of every score.
+
+A library adds to the scores z of a sample what a tree says, and grows the tree by the first two derivatives
+of the loss L at them, of each class k for itself:
+
+.. math:: g_k = \partial L / \partial z_k, \qquad h_k \approx \partial^2 L / \partial z_k^2.
+
+A leaf takes the value :math:`-\sum g / (\sum h + \lambda)`. Robust losses are not convex in the scores, so
+their second derivative may be 0 or below, and a leaf would be far too large. So h is a choice:
+
+- ``"abs"``: :math:`h_k = |g_k|`. Leaves are weighted means of signs, at most 1 in size. The default.
+- ``"softmax"``: :math:`h_k = 2 p_k (1 - p_k)`, and p (1 - p) with two classes and one score, as in the
+  libraries' own objectives. With cross-entropy it is ``multi:softprob`` and ``binary:logistic`` of XGBoost.
+- ``"exact"``: the second derivative, where it is at least a tenth of ``|g_k|``; else that.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from evoloss.errors import ConfigError
+from evoloss.integrations.boosting.margins import labels_of, logits_of, read_call, weights_of
+from evoloss.losses import ClassificationLoss
+from evoloss.losses.resolve import make_loss
+from evoloss.losses.state import states_of
+from evoloss.random_streams import stream
+
+Hessian = Literal["abs", "softmax", "exact"]
+"""Names of what stands for the second derivative."""
+
+BATCHES = 20
+"""Parts of a round for a loss that follows its training."""
+
+_LEAST = 1e-16  # of a hessian, as in XGBoost
+_LEAST_SHARE = 0.1  # of |gradient|, for the exact one
+
+
+def objective(
+    loss: str | nn.Module, n_classes: int, *, hessian: Hessian = "abs", batches: int | None = None
+) -> BoostingObjective:
+    """Make a loss the objective of XGBoost or LightGBM.
+
+    The same object serves both, their training functions and their scikit-learn classifiers. Sample weights
+    count. Scores that a training starts from (``base_margin``, ``init_score``) are part of the scores.
+
+    - XGBoost: ``xgb.train({"objective": "multi:softprob", "num_class": C}, data, obj=objective(loss, C))``.
+      The name of the objective there only says that predictions are probabilities (``"binary:logistic"`` and
+      no ``num_class`` with two classes). Scores begin at 0, where with XGBoost's own objective they begin at
+      the shares of the classes.
+    - LightGBM: ``lgb.train({"objective": objective(loss, C), "num_class": C}, data)``. It predicts scores:
+      probabilities are their softmax, with two classes the sigmoid of the one score.
+
+    A round is an epoch to a loss. One whose cost depends on the rest of its batch (``evolved-noise``) sees
+    all samples as one batch. One that follows its training (``adaptive``) is shown them in batches, in an
+    order that is drawn anew each round, since in epochs of one batch there is nothing to follow.
+
+    Args:
+        loss: a name that :func:`~evoloss.make_loss` takes, or a loss; it is copied. Class weights of the loss
+            count, and its ``reduction`` does not.
+        n_classes: how many classes there are, at least 2.
+        hessian: what stands for the second derivative, see :mod:`evoloss.integrations.boosting.objective`.
+        batches: parts of a round, at least 1; by default 20 for a loss that follows its training, else 1.
+
+    Raises:
+        ConfigError: if an argument is of no use; when it is called, if scores, labels or weights do not fit.
+        UnknownNameError: if there is no such loss.
+
+    Example:
+        >>> half = objective("cross_entropy", 3, hessian="softmax")
+        >>> gradient, hessian = half(np.array([2, 0]), np.zeros((2, 3), dtype=np.float32))
+        >>> print(gradient.round(2))
+        [[ 0.33  0.33 -0.67]
+         [-0.67  0.33  0.33]]
+        >>> print(hessian[0].round(2))
+        [0.44 0.44 0.44]
+    """
+    return BoostingObjective(loss, n_classes, hessian=hessian, batches=batches)
+
+
+def sample_costs(loss: str | nn.Module) -> nn.Module:
+    """A copy of a loss that gives the cost of every sample.
+
+    Raises:
+        ConfigError: if it cannot.
+        UnknownNameError: if there is no loss of a name.
+    """
+    criterion = make_loss(loss, reduction="none") if isinstance(loss, str) else copy.deepcopy(loss)
+    if not isinstance(criterion, nn.Module):
+        raise ConfigError(f"the loss is a {type(criterion).__name__}; expected a name or an nn.Module")
+    if not hasattr(criterion, "reduction"):
+        raise ConfigError(
+            f"{type(criterion).__name__} has no reduction; trees need the cost of every sample, so a loss of "
+            "one's own has an attribute reduction, and returns costs of shape (N,) where it is 'none'"
+        )
+    criterion.reduction = "none"  # type: ignore[assignment]
+    if isinstance(criterion, ClassificationLoss):
+        if "lr" in criterion.training_arguments:
+            raise ConfigError(f"{criterion.name} asks for the learning rate of every step; trees have none")
+        if "epochs" in criterion.plan_arguments:
+            raise ConfigError(f"{criterion.name} asks how long a training will be, which trees do not say")
+    return criterion
+
+
+def checked_class_count(n_classes: int) -> int:
+    """Return a class count, or raise :class:`ConfigError` if it is none of two or more."""
+    if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)) or n_classes < 2:
+        raise ConfigError(f"n_classes must be a whole number of at least 2, got {n_classes!r}")
+    return int(n_classes)
+
+
+class BoostingObjective:
+    """See :func:`objective`.
+
+    Attributes:
+        n_classes: the class count.
+        hessian: what stands for the second derivative.
+        batches: parts of a round.
+        rounds: how many there have been; it decides the order of the samples.
+        criterion: the loss, a copy that returns the cost of every sample. One that follows its training does
+            so here; :meth:`reset` before another training.
+    """
+
+    def __init__(
+        self,
+        loss: str | nn.Module,
+        n_classes: int,
+        *,
+        hessian: Hessian = "abs",
+        batches: int | None = None,
+    ) -> None:
+        self.n_classes = checked_class_count(n_classes)
+        if hessian not in get_args(Hessian):
+            raise ConfigError(f"hessian must be one of {', '.join(get_args(Hessian))}, got {hessian!r}")
+        self.hessian: Hessian = hessian
+        self.criterion = sample_costs(loss).train()
+        if batches is None:
+            batches = BATCHES if states_of(self.criterion) else 1
+        if isinstance(batches, bool) or not isinstance(batches, (int, np.integer)) or batches < 1:
+            raise ConfigError(f"batches must be a whole number of at least 1, got {batches!r}")
+        self.batches = int(batches)
+        self.rounds = 0
+
+    def __call__(
+        self, first: Any, second: Any, sample_weight: Any = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Gradient and hessian of every score, each of the shape of the scores.
+
+        Args:
+            first: scores, or labels where ``second`` is scores.
+            second: the library's data set, or scores ``(N, C)``; ``(N,)`` with two classes.
+            sample_weight: ``(N,)``, where ``second`` is no data set.
+
+        Raises:
+            ConfigError: if scores, labels or weights do not fit.
+        """
+        margins, labels, weight = read_call(first, second, sample_weight)
+        logits = logits_of(margins, self.n_classes)
+        target = labels_of(labels, self.n_classes, len(logits))
+        gradient, hessian = self.derivatives(logits, target, one_score=margins.size == len(margins))
+        weights = weights_of(weight, len(logits))
+        if weights is not None:
+            gradient, hessian = gradient * weights[:, None], hessian * weights[:, None]
+        return tuple(  # type: ignore[return-value]
+            values.numpy().astype(margins.dtype, copy=False).reshape(margins.shape)
+            for values in (gradient, hessian)
+        )
+
+    def reset(self) -> None:
+        """Forget the training so far."""
+        self.rounds = 0
+        if isinstance(self.criterion, ClassificationLoss):
+            self.criterion.reset()
+
+    def derivatives(
+        self, logits: Tensor, target: Tensor, *, one_score: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient and hessian, ``(N, C)`` each, or ``(N, 1)``, those of the last class, for one score a row.
+
+        Args:
+            logits: ``(N, C)``.
+            target: class indices ``(N,)``.
+            one_score: whether the first of two logits stays 0.
+        """
+        if isinstance(self.criterion, ClassificationLoss):
+            self.criterion.plan_training(n_samples=len(target))
+        if self.batches == 1:
+            parts: Sequence[Tensor] = [torch.arange(len(target))]
+        else:
+            generator = stream(0, "boosting", self.rounds)
+            parts = torch.randperm(len(target), generator=generator).chunk(self.batches)
+        self.rounds += 1
+        columns = slice(self.n_classes - 1, None) if one_score else slice(None)
+        gradient, hessian = torch.empty_like(logits[:, columns]), torch.empty_like(logits[:, columns])
+        for rows in parts:
+            gradient[rows], hessian[rows] = self._of_batch(logits[rows], target[rows], rows, columns)
+        return gradient, hessian
+
+    def _of_batch(
+        self, logits: Tensor, target: Tensor, index: Tensor, columns: slice
+    ) -> tuple[Tensor, Tensor]:
+        exact = self.hessian == "exact"
+        leaf = logits.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            cost = self._costs(leaf, target, index).sum()
+            (gradient,) = torch.autograd.grad(cost, leaf, create_graph=exact)
+            if exact:
+                curvature = _diagonal(gradient, leaf)[:, columns]
+        gradient = gradient.detach()[:, columns]
+        size = gradient.abs()
+        if exact:
+            return gradient, curvature.maximum(_LEAST_SHARE * size).clamp(min=_LEAST)
+        if self.hessian == "abs":
+            return gradient, size.clamp(min=_LEAST)
+        p = leaf.detach().softmax(1)[:, columns]
+        factor = 2 if p.shape[1] > 1 else 1
+        return gradient, (factor * p * (1 - p)).clamp(min=_LEAST)
+
+    def _costs(self, logits: Tensor, target: Tensor, index: Tensor) -> Tensor:
+        told: dict[str, Any] = {}
+        if isinstance(self.criterion, ClassificationLoss):
+            told = {name: index for name in self.criterion.training_arguments}
+        costs: Tensor = self.criterion(logits, target, **told)
+        if costs.shape != target.shape:
+            raise ConfigError(
+                f"{type(self.criterion).__name__} returned costs of shape {tuple(costs.shape)} for "
+                f"reduction='none'; expected one for each of {len(target):,} samples, ({len(target)},)"
+            )
+        return costs
+
+
+def _diagonal(gradient: Tensor, logits: Tensor) -> Tensor:
+    """Derivative of every slope by its own logit, ``(N, C)``; of all samples together if costs mix them."""
+    columns = []
+    for k in range(logits.shape[1]):
+        (row,) = torch.autograd.grad(gradient[:, k].sum(), logits, retain_graph=True)
+        columns.append(row[:, k])
+    return torch.stack(columns, dim=1).detach()

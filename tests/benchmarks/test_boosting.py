@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.boosting import run as study
+from benchmarks.harness.results import read_record
+from evoloss.errors import UnknownNameError
+
+SMALL = {"tables": ("breast_cancer",), "seeds": 1, "rounds": (2, 4), "rows": 200}
+
+
+def table(folder: Path) -> None:
+    """A table whose second class is where the sum of the columns is above 0."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((400, 4)).astype(np.float32)
+    y = (x.sum(1) > 0).astype(np.int64)
+    np.savez(folder / "breast_cancer.npz", x_train=x[:300], y_train=y[:300], x_test=x[300:], y_test=y[300:])
+
+
+def test_noise_is_in_what_is_trained_and_chosen_on_alone(tmp_path: Path) -> None:
+    table(tmp_path)
+    clean = study.parts(tmp_path / "breast_cancer.npz", 0.0, 200, 250)
+    noisy = study.parts(tmp_path / "breast_cancer.npz", 0.4, 200, 250)
+    assert (len(clean.y_train), len(clean.y_validation)) == (200, 50)
+    assert np.array_equal(clean.x_train, noisy.x_train)
+    assert 0.3 < (clean.y_train != noisy.y_train).mean() < 0.5
+    assert (clean.y_validation != noisy.y_validation).any()
+    assert np.array_equal(clean.y_test, noisy.y_test)
+    other = study.parts(tmp_path / "breast_cancer.npz", 0.4, 201, 250)
+    assert not np.array_equal(other.x_train, noisy.x_train)
+
+
+@pytest.mark.parametrize("tool", study.TOOLS)
+def test_a_study_chooses_on_validation_resumes_and_is_shown(tool: str, tmp_path: Path) -> None:
+    pytest.importorskip(tool)
+    table(tmp_path)
+    settings = study.BoostingStudy(
+        **SMALL, tools=(tool,), losses=("own", "gce"), out=tmp_path / "out", data=tmp_path
+    )
+    study.main(settings)
+    record = read_record(tmp_path / "out" / f"{tool}.json")
+    assert len(record) == 2 * len(study.NOISE)
+    entry = record["breast_cancer, 0%, gce, seed 200"]
+    assert entry["learning_rate"] in study.RATES
+    assert entry["rounds"] in (2, 4)
+    assert entry["test_accuracy"] > 65
+    study.main(settings)
+    assert read_record(tmp_path / "out" / f"{tool}.json") == record
+    (name, _, _, *rows) = [line for line in study.tables(tmp_path / "out") if line][0:]
+    assert name == {"xgboost": "**XGBoost**", "lightgbm": "**LightGBM**"}[tool]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| breast_cancer, 0%",
+        "| breast_cancer, 20%",
+        "| breast_cancer, 40%",
+        "| mean",
+        "| median",
+        "| worst",
+    ]
+
+
+def test_a_loss_that_is_not_there_is_said(tmp_path: Path) -> None:
+    table(tmp_path)
+    with pytest.raises(UnknownNameError, match="gce"):
+        study.main(study.BoostingStudy(**SMALL, losses=("gse",), out=tmp_path / "out", data=tmp_path))
+
+
+def test_the_tables_of_the_page_are_those_of_the_results() -> None:
+    text = study.README.read_text(encoding="utf-8")
+    shown = text.split(study.MARKS[0])[1].split(study.MARKS[1])[0].strip()
+    assert shown == "\n".join(study.tables(study.RESULTS)).strip()

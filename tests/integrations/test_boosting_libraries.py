@@ -1,0 +1,150 @@
+"""XGBoost and LightGBM trained with losses, by their training functions and by the classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.model_selection import GridSearchCV
+from torch.nn import functional as F
+
+from evoloss.errors import ConfigError
+from evoloss.integrations.boosting import metric, objective
+
+ROUNDS = 8
+TOOLS = ("xgboost", "lightgbm")
+
+
+def table(name: str) -> tuple[Any, Any]:
+    return {"iris": load_iris, "breast cancer": load_breast_cancer}[name](return_X_y=True)
+
+
+def classifier(tool: str, **options: Any) -> Any:
+    pytest.importorskip(tool)
+    from evoloss.integrations import boosting
+
+    if tool == "xgboost":
+        return boosting.EvolvedXGBClassifier(n_estimators=ROUNDS, n_jobs=1, verbosity=0, **options)
+    return boosting.EvolvedLGBMClassifier(n_estimators=ROUNDS, n_jobs=1, verbose=-1, **options)
+
+
+# LightGBM 4.7 wants eval_X and eval_y, which older ones do not know.
+with_eval_set = pytest.mark.filterwarnings("ignore:The argument .eval_set. is deprecated")
+every_tool = pytest.mark.parametrize("tool", TOOLS)
+
+
+@pytest.mark.parametrize("name", ["iris", "breast cancer"])
+def test_cross_entropy_is_softprob_of_xgboost(name: str) -> None:
+    xgb = pytest.importorskip("xgboost")
+    x, y = table(name)
+    n_classes = len(set(y))
+    settings = {"objective": "binary:logistic", "max_depth": 3, "base_score": 0.5, "nthread": 1}
+    if n_classes > 2:
+        settings |= {"objective": "multi:softprob", "num_class": n_classes}
+    data = xgb.DMatrix(x, y, weight=np.random.default_rng(1).random(len(y)))
+    theirs = xgb.train(settings, data, ROUNDS).predict(data)
+    made = objective("cross_entropy", n_classes, hessian="softmax")
+    assert xgb.train(settings, data, ROUNDS, obj=made).predict(data) == pytest.approx(theirs, abs=1e-5)
+    other = xgb.train(settings, data, ROUNDS, obj=objective("gce", n_classes)).predict(data)
+    assert abs(other - theirs).max() > 0.01
+
+
+def test_cross_entropy_is_binary_of_lightgbm() -> None:
+    lgb = pytest.importorskip("lightgbm")
+    x, y = table("breast cancer")
+    settings = {"verbose": -1, "num_threads": 1, "boost_from_average": False}
+    weight = np.random.default_rng(1).random(len(y))
+    theirs = lgb.train(settings | {"objective": "binary"}, lgb.Dataset(x, y, weight=weight), ROUNDS)
+    made = objective("cross_entropy", 2, hessian="softmax")
+    ours = lgb.train(settings | {"objective": made}, lgb.Dataset(x, y, weight=weight), ROUNDS)
+    assert ours.predict(x, raw_score=True) == pytest.approx(theirs.predict(x, raw_score=True), abs=1e-9)
+
+
+def test_scores_to_start_from_are_part_of_the_scores() -> None:
+    xgb = pytest.importorskip("xgboost")
+    x, y = table("iris")
+    settings = {"objective": "multi:softprob", "num_class": 3, "nthread": 1, "base_score": 0.5}
+    start = np.random.default_rng(0).standard_normal((len(y), 3))
+    data = xgb.DMatrix(x, y, base_margin=start)
+    theirs = xgb.train(settings, data, 3).predict(data)
+    made = objective("cross_entropy", 3, hessian="softmax")
+    assert xgb.train(settings, data, 3, obj=made).predict(data) == pytest.approx(theirs, abs=1e-5)
+
+
+@every_tool
+@pytest.mark.parametrize("name", ["iris", "breast cancer"])
+@pytest.mark.parametrize("loss", ["evolved-noise", "adaptive"])
+def test_a_classifier_learns_names(tool: str, name: str, loss: str) -> None:
+    x, y = table(name)
+    names = np.array(["no", "perhaps", "yes"])[y]
+    model = classifier(tool, loss=loss).fit(x, names)
+    probabilities = model.predict_proba(x)
+    assert list(model.classes_) == sorted(set(names))
+    assert probabilities.shape == (len(y), len(set(y)))
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert (model.predict(x) == names).mean() > 0.93
+    assert np.array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(x))
+
+
+@every_tool
+def test_parameters_are_cloned_searched_and_seen(tool: str) -> None:
+    x, y = table("iris")
+    model = classifier(tool, loss="gce", hessian="softmax", max_depth=2)
+    told = clone(model).get_params()
+    assert (told["loss"], told["hessian"], told["max_depth"]) == ("gce", "softmax", 2)
+    model.fit(x, y)
+    assert clone(model).get_params() == told  # a fit changes no parameter
+    search = GridSearchCV(classifier(tool), {"loss": ["gce", "cross_entropy"]}, cv=2).fit(x, y)
+    assert search.best_score_ > 0.85
+    assert set(search.cv_results_["param_loss"]) == {"gce", "cross_entropy"}
+
+
+@every_tool
+@with_eval_set
+def test_what_is_told_of_other_data_is_a_likelihood(tool: str) -> None:
+    x, y = table("iris")
+    names = np.array(["a", "b", "c"])[y]
+    more = {"verbose": False} if tool == "xgboost" else {}
+    model = classifier(tool, loss="gce").fit(x, names, eval_set=[(x, names)], **more)
+    (told,) = (model.evals_result() if tool == "xgboost" else model.evals_result_).values()
+    assert list(told) == (["mlogloss"] if tool == "xgboost" else ["cross_entropy"])
+    (values,) = told.values()
+    own = F.nll_loss(torch.from_numpy(model.predict_proba(x)).log(), torch.from_numpy(y))
+    assert values[-1] == pytest.approx(float(own), rel=1e-4)
+    assert values[-1] < values[0]
+
+
+@every_tool
+@with_eval_set
+def test_a_metric_stops_a_training(tool: str) -> None:
+    x, y = table("iris")
+    nll = metric("cross_entropy", 3, tool=tool)  # type: ignore[arg-type]
+    if tool == "xgboost":
+        model = classifier(tool, loss="gce", eval_metric=nll, early_stopping_rounds=2)
+        model.fit(x, y, eval_set=[(x, 2 - y)], verbose=False)
+        assert model.best_iteration == 0
+    else:
+        lgb = pytest.importorskip("lightgbm")
+        model = classifier(tool, loss="gce")
+        stop = lgb.early_stopping(2, verbose=False)
+        model.fit(x, y, eval_set=[(x, 2 - y)], eval_metric=nll, callbacks=[stop])
+        assert model.best_iteration_ == 1
+
+
+@every_tool
+def test_misuse_of_a_classifier_is_said(tool: str) -> None:
+    x, y = table("iris")
+    with pytest.raises(ConfigError, match="the loss is the objective"):
+        classifier(tool, objective="multi:softprob" if tool == "xgboost" else "multiclass").fit(x, y)
+    with pytest.raises(ConfigError, match="the labels name 1 class"):
+        classifier(tool).fit(x[:50], y[:50])
+    if tool == "xgboost":
+        with pytest.raises(ConfigError, match="in eval_set is none of the 2 classes"):
+            classifier(tool).fit(x[:100], y[:100], eval_set=[(x, y)])
+    else:
+        with pytest.raises(ConfigError, match="'multi_logloss' wants probabilities"):
+            classifier(tool).fit(x, y, eval_metric="multi_logloss")

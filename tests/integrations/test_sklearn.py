@@ -1,0 +1,192 @@
+"""The classifier for scikit-learn: its checks, what tools do with it, and a plain loop."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_predict, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+from torch import nn
+
+from evoloss import make_loss
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.integrations.sklearn import EvolvedClassifier
+
+
+def iris() -> tuple[Any, Any]:
+    x, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(x), y
+
+
+@pytest.mark.parametrize("loss", ["gce", pytest.param("adaptive", marks=pytest.mark.slow)])
+def test_it_passes_all_checks_of_scikit_learn(loss: str) -> None:
+    check_estimator(EvolvedClassifier(loss), on_skip=None)  # array_api is skipped without its setting
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("loss", ["evolved-noise", "adaptive"])
+def test_two_epochs_are_those_of_a_plain_loop(optimizer: str, loss: str) -> None:
+    x, y = iris()
+    made = EvolvedClassifier(
+        loss, optimizer=optimizer, batch_size=32, max_iter=2, random_state=5, hidden_layer_sizes=(8,)
+    ).fit(x, y)
+    seed = int(np.random.RandomState(5).randint(2**31 - 1))
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+    kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer]
+    more = {"momentum": 0.9} if optimizer == "sgd" else {}
+    step = kind(module.parameters(), lr=0.01, weight_decay=0.0005, **more)
+    criterion = make_loss(loss)
+    criterion.plan_training(n_samples=len(y))  # type: ignore[operator]
+    order = torch.Generator().manual_seed(seed)
+    for _ in range(2):
+        for rows in torch.randperm(len(y), generator=order).split(32):
+            step.zero_grad()
+            criterion(module(torch.from_numpy(x)[rows]), torch.from_numpy(y)[rows]).backward()
+            step.step()
+    expected = module(torch.from_numpy(x)).softmax(1).detach().numpy()
+    assert made.predict_proba(x) == pytest.approx(expected, abs=1e-6)
+
+
+def test_wrong_labels_are_sensed_and_withstood() -> None:
+    x, y = load_digits(return_X_y=True)
+    x, x_test, y, y_test = train_test_split(x / 16, y, random_state=0)
+    random = np.random.default_rng(0)
+    given = np.where(random.random(len(y)) < 0.4, (y + random.integers(1, 10, len(y))) % 10, y)
+    settings = {
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "batch_size": 64,
+        "max_iter": 30,
+        "random_state": 0,
+    }
+    plain = EvolvedClassifier("cross_entropy", **settings).fit(x, given)
+    adaptive = EvolvedClassifier(**settings).fit(x, given)
+    assert adaptive.score(x_test, y_test) > plain.score(x_test, y_test) + 0.05
+    assert 0.2 < adaptive.noise_rate_.estimate < 0.6
+
+
+def test_losses_are_searched_and_classes_keep_their_names() -> None:
+    x, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), EvolvedClassifier(max_iter=30, random_state=0)),
+        {"evolvedclassifier__loss": ["cross_entropy", "gce", "evolved-base"]},
+        cv=3,
+    ).fit(x, names)
+    assert search.best_score_ > 0.9
+    assert set(search.predict(x)) == set(names)
+
+
+def test_it_is_pickled_and_cloned_with_a_loss_as_object() -> None:
+    x, y = iris()
+    made = EvolvedClassifier(make_loss("gce", q=0.5), max_iter=5, random_state=0).fit(x, y)
+    again = pickle.loads(pickle.dumps(made))
+    assert np.array_equal(again.predict_proba(x), made.predict_proba(x))
+    assert np.array_equal(clone(made).fit(x, y).predict_proba(x), made.predict_proba(x))
+
+
+def test_a_warm_start_goes_on() -> None:
+    x, y = iris()
+    settings = {"max_iter": 3, "random_state": 0, "optimizer": "sgd"}
+    once = EvolvedClassifier("gce", **settings).fit(x, y)
+    warm = EvolvedClassifier("gce", **settings, warm_start=True).fit(x, y)
+    assert np.array_equal(once.predict_proba(x), warm.predict_proba(x))
+    first = warm.loss_curve_[0]
+    assert warm.fit(x, y).loss_curve_[0] < first
+    with pytest.raises(ValueError, match="warm_start: classes"):
+        warm.fit(x, y + 1)
+
+
+def test_early_stopping_keeps_the_best_epoch() -> None:
+    x, y = iris()
+    made = EvolvedClassifier(
+        "gce", early_stopping=True, validation_fraction=0.3, n_iter_no_change=4, max_iter=200, random_state=0
+    ).fit(x, y)
+    best = int(np.argmax(made.validation_scores_))
+    assert made.n_iter_ == len(made.validation_scores_) == best + 1 + 4
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    _, x_held, _, y_held = train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
+    assert made.score(x_held, y_held) == pytest.approx(max(made.validation_scores_))
+
+
+def test_class_weights_count_as_sample_weights() -> None:
+    x, y = iris()
+    by_class = EvolvedClassifier("gce", class_weight={0: 1, 1: 5, 2: 1}, max_iter=5, random_state=0).fit(x, y)
+    weight = np.where(y == 1, 5.0, 1.0)
+    by_sample = EvolvedClassifier("gce", max_iter=5, random_state=0).fit(x, y, sample_weight=weight)
+    plain = EvolvedClassifier("gce", max_iter=5, random_state=0).fit(x, y)
+    assert by_class.predict_proba(x) == pytest.approx(by_sample.predict_proba(x), abs=1e-12)
+    assert by_class.predict_proba(x)[:, 1].mean() > plain.predict_proba(x)[:, 1].mean() + 0.01
+
+
+class Convolving(nn.Module):
+    """Digits as images."""
+
+    def __init__(self, n_features: int, n_classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, n_classes))
+        assert n_features == 8
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers(images[:, None])
+
+
+def test_a_module_of_ones_own_takes_images() -> None:
+    x, y = load_digits(return_X_y=True)
+    images = (x / 16).reshape(-1, 8, 8).astype(np.float32)[:300]
+    made = EvolvedClassifier("gce", module=Convolving, max_iter=10, random_state=0).fit(images, y[:300])
+    assert made.score(images, y[:300]) > 0.8
+    assert made.predict_proba(images).dtype == np.float32
+
+
+def test_cleanlab_finds_labels_by_it() -> None:
+    filter_module = pytest.importorskip("cleanlab.filter")
+    x, y = iris()
+    given = y.copy()
+    wrong = np.arange(0, 150, 10)
+    given[wrong] = (given[wrong] + 1) % 3
+    model = EvolvedClassifier("evolved-noise", max_iter=40, random_state=0)
+    probabilities = cross_val_predict(model, x, given, method="predict_proba", cv=5)
+    found = filter_module.find_label_issues(given, probabilities, n_jobs=1)
+    assert (found[wrong].mean(), np.delete(found, wrong).mean()) == (
+        pytest.approx(1, abs=0.3),
+        pytest.approx(0, abs=0.1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"loss": "gse"}, UnknownNameError, "gce"),
+        ({"loss": nn.Flatten()}, ConfigError, "the loss is a Flatten"),
+        ({"max_iter": 0}, ConfigError, "max_iter must be a whole number of at least 1, got 0"),
+        ({"batch_size": "all"}, ConfigError, 'batch_size must be a whole number of at least 1 or "auto"'),
+        ({"learning_rate": 0}, ConfigError, "learning_rate must be a number above 0, got 0"),
+        ({"weight_decay": -1}, ConfigError, "weight_decay must be a number of at least 0, got -1"),
+        (
+            {"validation_fraction": 1},
+            ConfigError,
+            "validation_fraction must be a number between 0 and 1, got 1",
+        ),
+        ({"optimizer": "adam"}, ConfigError, "optimizer must be 'adamw' or 'sgd', got 'adam'"),
+        ({"module": lambda features, classes: 3}, ConfigError, "module made a int"),
+        (
+            {"module": nn.Linear(4, 7)},
+            ConfigError,
+            r"module makes \(1, 7\) of one sample; expected logits \(1, 3",
+        ),
+    ],
+)
+def test_misuse_is_said(settings: dict[str, Any], error: type[Exception], said: str) -> None:
+    x, y = iris()
+    with pytest.raises(error, match=said):
+        EvolvedClassifier(**settings).fit(x, y)
