@@ -108,7 +108,7 @@ COMMANDS: tuple[KillableCommand, ...] = (
         "evolve",
         ("evolve", "--for", "noise", "--classes", "3", "--noise", "0.2-0.5", "--budget", "28s"),
         ("--resume",),
-        module="benchmarks.robustness.small_evolve",
+        module="benchmarks.robustness.evolving.small_evolve",
     ),
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.robustness.small_evolve import WorkClock, small_and_counted
+from benchmarks.robustness.evolving.small_evolve import WorkClock, small_and_counted
 from evoloss import EvolvedLoss
 from evoloss.cli import main
 from evoloss.cli.evolve import EvolveCommand
@@ -279,7 +279,7 @@ def test_a_terminal_is_drawn_again_as_the_clock_goes_on() -> None:
     assert "fresh tasks" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-LINE = f"{sys.executable} -m benchmarks.robustness.small_evolve evolve {shlex.join(ARGUMENTS)} --out mine"
+LINE = f"{sys.executable} -m benchmarks.robustness.evolving.small_evolve evolve {shlex.join(ARGUMENTS)} --out mine"
 
 
 @pytest.mark.slow

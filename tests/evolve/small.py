@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.robustness.small_evolve import small_prior
+from benchmarks.robustness.evolving.small_evolve import small_prior
 from evoloss.tasks import PRIORS
 
 

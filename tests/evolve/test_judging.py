@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.robustness.killed_commands import content
-from benchmarks.robustness.small_evolve import WorkClock, small_and_counted
+from benchmarks.robustness.evolving.small_evolve import WorkClock, small_and_counted
 from evoloss.errors import CheckpointError
 from evoloss.evolve import Begin, EvolveConfig, EvolveResult, evolve
 from evoloss.evolve.budget import FEWEST_VERDICT, WANTED_VERDICT

@@ -57,17 +57,17 @@ class LogitGradient:
             memory.take(name, (tasks, popsize, 1, columns), out) for name in ("total", "sum")
         )
         # One for the label of a sample, or one for each class.
-        looked_up = (tasks, popsize, 1 if self._only_labels else self._n_classes, columns)
+        of_slopes = (tasks, popsize, 1 if self._only_labels else self._n_classes, columns)
         self._argument, self._place, self._factor = (
-            memory.take(name, looked_up, out) for name in ("argument", "place", "factor")
+            memory.take(name, of_slopes, out) for name in ("argument", "place", "factor")
         )
         # Slopes of all classes stand where the gradient will.
-        self._slope = memory.take("slope", looked_up, out) if self._only_labels else out
+        self._slope = memory.take("slope", of_slopes, out) if self._only_labels else out
         cells = self._place.view(self._cells.integer)
         self._flat = cells.view(-1), self._slope.view(-1), self._factor.view(-1)
 
     def labels(self, target: Tensor) -> BatchLabels:
-        """What :meth:`__call__` wants of targets ``(..., n)``."""
+        """The form of targets ``(..., n)`` that :meth:`__call__` wants."""
         cells = self._table.to(self._cells.integer)
         return BatchLabels.of(target, self._n_classes, self._out.dtype, cells=cells)
 
@@ -93,7 +93,7 @@ class LogitGradient:
         out.addcmul_(exps, self._sum.div_(total), value=-1)
 
     def _arguments(self, labels: BatchLabels) -> tuple[Tensor, Tensor | None]:
-        """Where slopes are looked up, and what samples cost beside (see :class:`.states.SlopeArgument`)."""
+        """Arguments of the slopes, and what samples cost beside (see :class:`.states.SlopeArgument`)."""
         argument, smoothing = self._log_p, None
         if self._only_labels:
             argument = torch.gather(argument, 2, self._index(labels), out=self._argument)

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.robustness import command_lines
 from benchmarks.robustness.campaign import GOOD, LINE_OUTCOMES, OUTCOMES, RESULTS, run_here
-from benchmarks.robustness.evolve_lines import EvolveLineCampaign
-from benchmarks.robustness.judgings import JudgingCampaign
+from benchmarks.robustness.evolving.evolve_lines import EvolveLineCampaign
+from benchmarks.robustness.evolving.judgings import JudgingCampaign
 from evoloss.cli.evolve import EvolveCommand
 
 

@@ -90,7 +90,7 @@ def test_the_committed_campaign_lost_nothing() -> None:
     ],
 )
 def test_faults_are_seen(tmp_path: Path, change: dict[str, object], fault: str | None) -> None:
-    found = _faults_of(replace(STOP, **change), COMMANDS[-1], tmp_path)
+    found = _faults_of(replace(STOP, **change), COMMANDS[0], tmp_path)
     assert [kind for kind, _ in found] == ([] if fault is None else [fault])
     assert fault is None or fault in FAULTS
 
@@ -100,7 +100,7 @@ def test_left_files_are_seen(tmp_path: Path) -> None:
     for name in (".evoloss.lock", "runs/.0.lock", "a.tmp", "results.json", "runs/0.json"):
         (tmp_path / name).touch()
     assert left_files(tmp_path) == [".evoloss.lock", "a.tmp", "runs/.0.lock"]
-    assert [kind for kind, _ in _faults_of(STOP, COMMANDS[-1], tmp_path)] == ["file left"]
+    assert [kind for kind, _ in _faults_of(STOP, COMMANDS[0], tmp_path)] == ["file left"]
 
 
 def test_a_changed_value_is_seen_and_a_clock_is_not(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def completion_text(shell: str) -> str:
 
 
 def _names_and_files(command: str, option: str) -> dict[str, str]:
-    """What shtab writes for an option that takes paths, and names too if it has some.
+    """The words of shtab for an option that takes paths, and names too if it has some.
 
     That of tcsh takes either of them: names of losses, and files for data sets.
     """

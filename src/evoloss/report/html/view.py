@@ -243,7 +243,7 @@ def _suspects_sentence(method: Mapping[str, Any]) -> str:
 
 
 def _where(row: Mapping[str, str]) -> str:
-    """Where a sample is in the user's own data, as well as a folder of an earlier version tells it."""
+    """The place of a sample in the user's own data, as well as a folder of an earlier version tells it."""
     if row.get("where") or row.get("file"):
         return row.get("where") or row["file"]
     return f"row {row['row']} below the names" if row.get("row") else f"sample {row['index']}"

@@ -1,7 +1,7 @@
 """Lines of ``evoloss evolve`` with any values and paths, as ``command_lines`` has those of other commands.
 
-``python -m benchmarks.robustness.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are tiny and
-the clock counts work (:mod:`benchmarks.robustness.small_evolve`), so that a whole run fits into a trial.
+``python -m benchmarks.robustness.evolving.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are tiny and
+the clock counts work (:mod:`benchmarks.robustness.evolving.small_evolve`), so that a whole run fits into a trial.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from benchmarks.robustness.campaign import main
 from benchmarks.robustness.command_grammar import EVOLVE_BASES, Line, line_of
 from benchmarks.robustness.command_lines import CommandLineCampaign
-from benchmarks.robustness.small_evolve import WorkClock, small_and_counted
+from benchmarks.robustness.evolving.small_evolve import WorkClock, small_and_counted
 
 
 class EvolveLineCampaign(CommandLineCampaign):

@@ -1,6 +1,6 @@
 """``evoloss evolve`` on tiny tasks, with a double of the time that counts work.
 
-    python -m benchmarks.robustness.small_evolve evolve --for noise --budget 60s --out DIR
+    python -m benchmarks.robustness.evolving.small_evolve evolve --for noise --budget 60s --out DIR
 
 How many generations fit into a budget, and how many fresh tasks, is a matter of the clock. Here a second is
 so many students that were trained, however long they took, so that a run ends with the same files whether it
