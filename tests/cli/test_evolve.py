@@ -279,7 +279,8 @@ def test_a_terminal_is_drawn_again_as_the_clock_goes_on() -> None:
     assert "fresh tasks" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-LINE = f"{sys.executable} -m benchmarks.robustness.evolving.small_evolve evolve {shlex.join(ARGUMENTS)} --out mine"
+SMALL = f"{sys.executable} -m benchmarks.robustness.evolving.small_evolve"
+LINE = f"{SMALL} evolve {shlex.join(ARGUMENTS)} --out mine"
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.robustness.killed_commands import content
 from benchmarks.robustness.evolving.small_evolve import WorkClock, small_and_counted
+from benchmarks.robustness.killed_commands import content
 from evoloss.errors import CheckpointError
 from evoloss.evolve import Begin, EvolveConfig, EvolveResult, evolve
 from evoloss.evolve.budget import FEWEST_VERDICT, WANTED_VERDICT

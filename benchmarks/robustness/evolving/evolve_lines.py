@@ -1,7 +1,8 @@
 """Lines of ``evoloss evolve`` with any values and paths, as ``command_lines`` has those of other commands.
 
-``python -m benchmarks.robustness.evolving.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are tiny and
-the clock counts work (:mod:`benchmarks.robustness.evolving.small_evolve`), so that a whole run fits into a trial.
+``python -m benchmarks.robustness.evolving.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are
+tiny and the clock counts work (:mod:`benchmarks.robustness.evolving.small_evolve`), so that a whole run fits
+into a trial.
 """
 
 from __future__ import annotations

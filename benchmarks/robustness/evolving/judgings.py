@@ -1,7 +1,7 @@
 """Records of judgings, damaged in every way: what is read of them is what was written, or less of it.
 
-``python -m benchmarks.robustness.evolving.judgings`` rewrites ``results/judgings.json``. What is missing is judged
-again, so a record that lost lines is right; one that has another number is not.
+``python -m benchmarks.robustness.evolving.judgings`` rewrites ``results/judgings.json``. What is missing is
+judged again, so a record that lost lines is right; one that has another number is not.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ STOP = Stop(
     living=(),
     seconds_to_last_worker=0.1,
 )
+STARTS_AGAIN = next(command for command in COMMANDS if not command.going_on)
 
 
 # A test a command: of a campaign of all that fails or is stopped after half an hour, nothing would be known.
@@ -90,7 +91,7 @@ def test_the_committed_campaign_lost_nothing() -> None:
     ],
 )
 def test_faults_are_seen(tmp_path: Path, change: dict[str, object], fault: str | None) -> None:
-    found = _faults_of(replace(STOP, **change), COMMANDS[0], tmp_path)
+    found = _faults_of(replace(STOP, **change), STARTS_AGAIN, tmp_path)
     assert [kind for kind, _ in found] == ([] if fault is None else [fault])
     assert fault is None or fault in FAULTS
 
@@ -100,7 +101,7 @@ def test_left_files_are_seen(tmp_path: Path) -> None:
     for name in (".evoloss.lock", "runs/.0.lock", "a.tmp", "results.json", "runs/0.json"):
         (tmp_path / name).touch()
     assert left_files(tmp_path) == [".evoloss.lock", "a.tmp", "runs/.0.lock"]
-    assert [kind for kind, _ in _faults_of(STOP, COMMANDS[0], tmp_path)] == ["file left"]
+    assert [kind for kind, _ in _faults_of(STOP, STARTS_AGAIN, tmp_path)] == ["file left"]
 
 
 def test_a_changed_value_is_seen_and_a_clock_is_not(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_every_results_file_and_every_campaign_has_its_row() -> None:
     for name, row in CAMPAIGNS.items():
         (line,) = (line for line in lines if line.startswith(f"| {name} |"))
         assert f"`python -m benchmarks.robustness.{row.command}`" in line
-        assert (README.parent / f"{row.command.split()[0]}.py").exists()
+        assert (README.parent / f"{row.command.split()[0].replace('.', '/')}.py").exists()
 
 
 def test_counts_are_those_of_the_file(tmp_path: Path) -> None:
