@@ -68,6 +68,8 @@ class Elsewhere:
 
     only: tuple[str, ...] = ()
     """Cases; all by default."""
+    losses: tuple[str, ...] = LOSSES
+    """Losses, of those of the table."""
     seeds: int = 2
     """Runs of each."""
     out: Path = OUT
@@ -158,7 +160,7 @@ def main(settings: Elsewhere) -> None:
         data = of_classes(whole, classes, CASES[name].samples)
         for seed in range(FIRST_SEED, FIRST_SEED + settings.seeds):
             for labels, noise in NOISE.items():
-                for loss in LOSSES:
+                for loss in settings.losses:
                     key = f"{name}, {labels}, {loss}, seed {seed}"
                     if key in read_record(settings.out):
                         continue
