@@ -95,4 +95,4 @@ def strata(y: NDArray[Any], share: float) -> NDArray[Any] | None:
 
 
 def _counts(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, np.integer)) and value >= 1
+    return not isinstance(value, bool) and isinstance(value, (int, np.integer)) and int(value) >= 1
