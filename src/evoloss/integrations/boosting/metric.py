@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.boosting.criterion import checked_class_count, sample_costs
 from evoloss.integrations.boosting.margins import LabelledData, labels_of, logits_of, read_call, weights_of
-from evoloss.integrations.boosting.objective import checked_class_count, sample_costs
 from evoloss.integrations.precision import in_one_precision
 
 Tool = Literal["xgboost", "lightgbm"]
