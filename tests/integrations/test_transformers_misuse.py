@@ -1,4 +1,4 @@
-"""What cannot be trained with a loss in the Trainer of transformers, and what would go wrong without a sound."""
+"""What cannot be trained with a loss in the Trainer of transformers, or would go wrong without a sound."""
 
 from __future__ import annotations
 

@@ -68,7 +68,6 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         loss_: the loss of the training; ``loss_.noise_rate`` of one that senses how many labels are wrong.
         loss_curve_: mean loss of each epoch.
         n_iter_: epochs of the last fit.
-        n_features_in_: features, of the last axis.
         validation_scores_: accuracies of the part that was kept, with early stopping.
 
     Example:

@@ -41,7 +41,7 @@ STATE_FILE = "loss_state.safetensors"
 
 
 class LossCallback(TrainerCallback):
-    """What a loss that follows its training needs of a ``Trainer``: its size, its checkpoints, its processes.
+    """Tell a loss that follows its training of the size, checkpoints and processes of a ``Trainer``.
 
     ``Trainer(..., compute_loss_func=func, callbacks=[LossCallback(func)])``. At the begin of a training the
     loss is told how large the training set is, and forgets an earlier training; a training that resumes goes
@@ -152,7 +152,7 @@ class EvolvedTrainer(Trainer):
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-        """What the sum over an accumulated batch is divided by, in place of the number of its labels."""
+        """The divisor of the sum over an accumulated batch, in place of the number of its labels."""
         if not batch_samples or any("labels" not in batch for batch in batch_samples):
             return None
         total = torch.stack([self.loss_func.denominator(batch["labels"]) for batch in batch_samples]).sum()
@@ -163,7 +163,7 @@ class EvolvedTrainer(Trainer):
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether the logits of a model at a token predict the next one."""
+    """True if the logits of a model at a token predict the next one."""
     model = getattr(model, "_orig_mod", model)  # of torch.compile
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     encodes = getattr(getattr(inner, "config", None), "is_encoder_decoder", False)

@@ -86,7 +86,7 @@ class TrainerLoss:
 
     @property
     def follows_training(self) -> bool:
-        """Whether the loss keeps running statistics."""
+        """True if the loss keeps running statistics."""
         return bool(states_of(self.criterion))
 
     def plan(self, length: int) -> None:
@@ -120,7 +120,7 @@ class TrainerLoss:
         return mean
 
     def denominator(self, labels: Tensor) -> Tensor:
-        """What the sum of a micro-batch is divided by for a mean: labels that count, by their weights."""
+        """The divisor of the sum of a micro-batch for a mean: labels that count, by their weights."""
         labels = labels[..., 1:] if self.shift else labels
         if _soft(labels):
             return torch.tensor(float(labels.shape[:-1].numel()), device=labels.device)

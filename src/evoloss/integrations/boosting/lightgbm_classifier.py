@@ -118,10 +118,10 @@ class EvolvedLGBMClassifier(LGBMClassifier):
 
     def _process_params(self, stage: str) -> dict[str, Any]:
         """The parameters that LightGBM is given; ``loss`` would be another name of the objective to it."""
-        plain = copy.copy(self)
-        plain.__class__ = LGBMClassifier
-        plain._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
-        params: dict[str, Any] = plain._process_params(stage)
+        parent = copy.copy(self)
+        parent.__class__ = LGBMClassifier
+        parent._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
+        params: dict[str, Any] = parent._process_params(stage)
         if params.get("metric") in _DEFAULT_METRICS:  # of probabilities, which these scores are not
             params["metric"] = None
         return params

@@ -1,4 +1,4 @@
-"""What a boosting library hands over, as logits and labels."""
+"""Scores, labels and weights of a boosting library, as tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LabelledData(Protocol):
 
 
 class Call(NamedTuple):
-    """What an objective or a metric is called with.
+    """The arguments of a call of an objective or a metric.
 
     Attributes:
         margins: scores before the softmax, ``(N, C)``, or ``(N,)`` the log-odds of class 1 of two.

@@ -100,7 +100,7 @@ def objective(
 
 @dataclass
 class _Training:
-    """What is known of a training: the loss that follows it, and how many rounds it has had."""
+    """The loss that follows a training, and how many rounds that has had."""
 
     criterion: nn.Module
     rounds: int = 0
