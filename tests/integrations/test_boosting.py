@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -126,6 +127,38 @@ def test_a_loss_with_a_state_goes_by_batches_and_from_the_same_start_again() -> 
     assert all(map(np.array_equal, first, follow(objective("adaptive", 3), labels, 5)))
 
 
+def test_every_data_set_has_a_training_of_its_own_and_scores_all_alike_begin_one() -> None:
+    labels, others = Data(np.arange(200) % 3), Data(np.arange(120) % 3)
+    start, later = np.zeros((200, 3)), margins(200, 3)
+    made = objective("adaptive", 3)
+    alone = [made(scores, labels)[0] for scores in (start, later)]
+    assert made.rounds == 2
+    mixed = objective("adaptive", 3)
+    found = []
+    for scores in (start, later):  # as xgb.cv goes through its folds
+        found.append(mixed(scores, labels)[0])
+        mixed(scores[:120], others)
+        assert mixed.rounds == len(found)
+    assert all(map(np.array_equal, found, alone))
+    again = [made(scores, labels)[0] for scores in (start, later)]
+    assert made.rounds == 2
+    assert all(map(np.array_equal, again, alone))
+    assert pickle.loads(pickle.dumps(made)).rounds == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_class_weights_come_in_any_precision(dtype: type) -> None:
+    scores, labels = margins(6, 3, dtype), np.arange(6) % 3
+    single, double = (
+        objective(make_loss("gce", weight=torch.tensor([1.0, 2.0, 4.0], dtype=kind)), 3)(labels, scores)[0]
+        for kind in (torch.float32, torch.float64)
+    )
+    assert single.dtype == dtype
+    assert single == pytest.approx(double, rel=1e-5)
+    weighted = metric(make_loss("gce", weight=torch.ones(3)), 3, tool="xgboost")
+    assert weighted(labels, scores) == pytest.approx(metric("gce", 3, tool="xgboost")(labels, scores))
+
+
 def test_a_memory_of_each_sample_is_told_which_it_is() -> None:
     made = objective("elr", 3, batches=4)
     labels = np.arange(40) % 3
@@ -187,6 +220,9 @@ def test_what_cannot_be_an_objective_is_said(call: Any, error: type[Exception], 
         ([0, 1, 2], np.zeros((2, 3)), None, "3 labels for 2 rows"),
         ([0, 1], np.zeros((2, 3)), [1.0], "1 sample weights for 2 rows"),
         ([0, 1], np.zeros((2, 3)), [1.0, -1.0], "sample weights must be numbers of at least 0"),
+        ([0, 1], np.zeros((2, 3)), [1.0, np.inf], "sample weights must be numbers of at least 0, and finite"),
+        ([0, 1], np.array([[0, 0, 0], [0, np.nan, 0]]), None, "a score of row 1 is nan; expected finite"),
+        ([0, 1], np.array([0, np.inf]), None, "a score of row 1 is inf; expected finite"),
     ],
 )
 def test_what_does_not_fit_is_said(labels: Any, scores: Any, weight: Any, said: str) -> None:

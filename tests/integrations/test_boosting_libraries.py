@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils.validation import has_fit_parameter
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError
@@ -148,3 +151,126 @@ def test_misuse_of_a_classifier_is_said(tool: str) -> None:
     else:
         with pytest.raises(ConfigError, match="'multi_logloss' wants probabilities"):
             classifier(tool).fit(x, y, eval_metric="multi_logloss")
+
+
+@every_tool
+def test_a_metric_of_the_other_library_is_said(tool: str) -> None:
+    x, y = table("iris")
+    other = metric("gce", 3, tool="lightgbm" if tool == "xgboost" else "xgboost")
+    said = f"the metric 'gce' was made for .*, and {tool} calls it"
+    if tool == "xgboost":
+        xgb = pytest.importorskip(tool)
+        data = xgb.DMatrix(x, y)
+        with pytest.raises(ConfigError, match=said):
+            xgb.train({"num_class": 3}, data, 1, evals=[(data, "")], custom_metric=other)
+        with pytest.raises(ConfigError, match=said):
+            classifier(tool, eval_metric=other).fit(x, y, eval_set=[(x, y)])
+    else:
+        lgb = pytest.importorskip(tool)
+        data = lgb.Dataset(x, y)
+        settings = {"objective": objective("gce", 3), "num_class": 3, "verbose": -1}
+        with pytest.raises(ConfigError, match=said):
+            lgb.train(settings, data, 1, valid_sets=[data], feval=other)
+        with pytest.raises(ConfigError, match=said):
+            classifier(tool).fit(x, y, eval_set=[(x, y)], eval_metric=other)
+
+
+@every_tool
+def test_weights_of_samples_are_known_to_scikit_learn(tool: str) -> None:
+    x, y = table("iris")
+    model = classifier(tool)
+    assert has_fit_parameter(model, "sample_weight")
+    weight = np.where(y == 1, 5.0, 1.0)
+    assert CalibratedClassifierCV(model, cv=2).fit(x, y, sample_weight=weight).score(x, y) > 0.6
+    plain, weighted = (clone(model).fit(x, y, sample_weight=given) for given in (None, weight))
+    assert weighted.predict_proba(x)[:, 1].mean() > plain.predict_proba(x)[:, 1].mean() + 0.01
+
+
+@pytest.mark.parametrize(
+    ("tool", "settings", "said"),
+    [
+        ("xgboost", {"scale_pos_weight": 3}, "scale_pos_weight=3 is for XGBoost's own objectives"),
+        ("lightgbm", {"scale_pos_weight": 3.0}, r"scale_pos_weight=3.0 is for LightGBM's own objectives"),
+        ("lightgbm", {"is_unbalance": True}, "is_unbalance=True is for LightGBM's own objectives"),
+        ("lightgbm", {"application": "binary"}, "application='binary' is set, but the loss is the objective"),
+        ("lightgbm", {"metric": "binary_error"}, "metric 'binary_error' wants probabilities"),
+        ("lightgbm", {"metrics": ["auc", "binary_logloss"]}, "metrics 'binary_logloss' wants probabilities"),
+    ],
+)
+def test_what_would_be_ignored_or_wrong_is_said(tool: str, settings: dict[str, Any], said: str) -> None:
+    x, y = table("breast cancer")
+    with pytest.raises(ConfigError, match=said):
+        classifier(tool, **settings).fit(x, y)
+
+
+@with_eval_set
+def test_metrics_of_lightgbm_come_as_a_tuple_too() -> None:
+    x, y = table("breast cancer")
+    told = classifier("lightgbm").fit(x, y, eval_set=[(x, y)], eval_metric=("auc",)).evals_result_
+    assert list(told["training"]) == ["auc"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["a", None, "b"] * 50, "the label of row 1 is missing"),
+        ([0.0, 1.0, float("nan")] * 50, "the label of row 2 is missing"),
+        ([0.0, 0.5, 1.0] * 50, "the labels are numbers such as 0.5; .* those of a regression"),
+    ],
+)
+def test_labels_that_are_no_classes_are_said(labels: Any, said: str) -> None:
+    x, _ = table("iris")
+    with pytest.raises(ConfigError, match=said):
+        classifier("xgboost").fit(x, np.array(labels, dtype=object if None in labels else float))
+
+
+def test_xgboost_is_not_told_what_it_does_not_know(recwarn: pytest.WarningsRecorder) -> None:
+    x, y = table("iris")
+    model = classifier("xgboost").set_params(verbosity=1).fit(x, y)
+    assert not [one for one in recwarn if "not used" in str(one.message)]
+    assert model.get_params()["loss"] == "evolved-noise"
+
+
+def test_a_model_is_read_and_trained_again(tmp_path: Path) -> None:
+    x, y = table("iris")
+    names = np.array(["a", "b", "c"])[y]
+    model = classifier("xgboost", loss="gce").fit(x, names)
+    expected = model.predict_proba(x)
+    model.save_model(tmp_path / "model.json")
+    model.load_model(tmp_path / "model.json")
+    assert list(model.classes_) == [0, 1, 2]  # XGBoost keeps no names
+    assert model.predict_proba(x) == pytest.approx(expected)
+    assert list(model.fit(x, names).classes_) == ["a", "b", "c"]
+    assert model.predict_proba(x) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_fit_that_fails_leaves_the_classes_of_the_one_before() -> None:
+    x, y = table("iris")
+    names = np.array(["a", "b", "c"])[y]
+    model = classifier("xgboost").fit(x, names)
+    with pytest.raises(Exception, match="weight"):
+        model.fit(x, y, sample_weight=np.ones(3))
+    assert set(model.predict(x)) == {"a", "b", "c"}
+
+
+def test_folds_do_not_share_what_a_loss_has_learned() -> None:
+    xgb = pytest.importorskip("xgboost")
+    x, y = table("iris")
+    settings = {"objective": "multi:softprob", "num_class": 3, "nthread": 1, "base_score": 0.5}
+    folds = [(np.arange(150)[start::2], np.arange(150)[1 - start :: 2]) for start in (0, 1)]
+    told = xgb.cv(settings, xgb.DMatrix(x, y), 4, folds=folds, obj=objective("elr", 3))
+    alone = []
+    for rows, held in folds:
+        record: dict[str, Any] = {}
+        evals = [(xgb.DMatrix(x[held], y[held]), "test")]
+        xgb.train(
+            settings,
+            xgb.DMatrix(x[rows], y[rows]),
+            4,
+            obj=objective("elr", 3),
+            evals=evals,
+            evals_result=record,
+            verbose_eval=False,
+        )
+        alone.append(record["test"]["mlogloss"])
+    assert told["test-mlogloss-mean"].to_numpy() == pytest.approx(np.mean(alone, axis=0), abs=1e-6)

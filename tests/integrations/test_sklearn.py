@@ -128,6 +128,53 @@ def test_class_weights_count_as_sample_weights() -> None:
     assert by_class.predict_proba(x)[:, 1].mean() > plain.predict_proba(x)[:, 1].mean() + 0.01
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_of_the_loss_and_of_samples_come_in_any_size(dtype: type) -> None:
+    x, y = iris()
+    x = x.astype(dtype)
+    settings = {"max_iter": 5, "random_state": 0}
+    by_loss = EvolvedClassifier(make_loss("gce", weight=torch.tensor([1.0, 5.0, 1.0])), **settings).fit(x, y)
+    by_class = EvolvedClassifier("gce", class_weight={0: 1, 1: 5, 2: 1}, **settings).fit(x, y)
+    assert by_loss.predict_proba(x) == pytest.approx(by_class.predict_proba(x), abs=1e-5)
+    plain = EvolvedClassifier("gce", **settings).fit(x, y)
+    for size in (1e-300, 1e300):
+        scaled = EvolvedClassifier("gce", **settings).fit(x, y, sample_weight=np.full(len(y), size))
+        assert np.array_equal(scaled.predict_proba(x), plain.predict_proba(x))
+
+
+def test_numbers_that_run_away_are_said() -> None:
+    x, y = iris()
+    with pytest.raises(ValueError, match=r"left the finite numbers in epoch \d+ .*learning_rate, which is"):
+        EvolvedClassifier("gce", learning_rate=1e200, optimizer="sgd", random_state=0).fit(x, y)
+
+
+def test_early_stopping_has_rare_classes_and_weights() -> None:
+    x, y = iris()
+    rare = np.r_[[7, 7], y[2:]]
+    settings = {"early_stopping": True, "max_iter": 8, "random_state": 0}
+    made = EvolvedClassifier("gce", validation_fraction=0.02, **settings).fit(x, rare)  # 3 samples, 4 classes
+    assert list(made.classes_) == [0, 1, 2, 7]
+    weight = np.where(y == 1, 1.0, 1e-9)  # the accuracy is that of class 1
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    _, x_held, _, y_held = train_test_split(x, y, test_size=0.1, random_state=seed, stratify=y)
+    made = EvolvedClassifier("gce", **settings).fit(x, y, sample_weight=weight)
+    assert max(made.validation_scores_) == pytest.approx((made.predict(x_held) == 1)[y_held == 1].mean())
+
+
+def test_a_warm_start_takes_data_of_another_precision() -> None:
+    x, y = iris()
+    made = EvolvedClassifier("gce", max_iter=3, warm_start=True, random_state=0).fit(x, y)
+    first = made.loss_curve_[0]
+    assert made.fit(x.astype(np.float32), y).loss_curve_[0] < first
+    assert made.set_params(device="cuda:99").predict(x).shape == y.shape  # the network is where it was
+
+
+def test_one_hidden_layer_is_a_number() -> None:
+    x, y = iris()
+    made = EvolvedClassifier("gce", hidden_layer_sizes=7, max_iter=1).fit(x, y)
+    assert made.module_[0].out_features == 7
+
+
 class Convolving(nn.Module):
     """Digits as images."""
 
@@ -177,6 +224,10 @@ def test_cleanlab_finds_labels_by_it() -> None:
             ConfigError,
             "validation_fraction must be a number between 0 and 1, got 1",
         ),
+        ({"hidden_layer_sizes": (8, 0)}, ConfigError, "hidden_layer_sizes must be whole numbers of at least"),
+        ({"hidden_layer_sizes": (8.5,)}, ConfigError, "hidden_layer_sizes must be whole numbers of at least"),
+        ({"device": "gpu"}, ConfigError, "device 'gpu' cannot be used here"),
+        ({"device": "cuda:99"}, ConfigError, "device 'cuda:99' cannot be used here"),
         ({"optimizer": "adam"}, ConfigError, "optimizer must be 'adamw' or 'sgd', got 'adam'"),
         ({"module": lambda features, classes: 3}, ConfigError, "module made a int"),
         (

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from evoloss import make_loss
-from evoloss.errors import ConfigError, UnknownNameError
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -238,53 +237,3 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     found = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert found == pytest.approx(expected, abs=1e-6)
-
-
-# Misuse.
-
-
-@pytest.mark.parametrize(
-    ("loss", "error", "said"),
-    [
-        ("gse", UnknownNameError, "gce"),
-        ("ogc", ConfigError, "ogc asks for lr"),
-        ("elr", ConfigError, "elr asks for index"),
-        ("dal", ConfigError, "dal asks for epochs"),
-        (nn.CrossEntropyLoss(), ConfigError, "the loss is a CrossEntropyLoss; expected a name"),
-        (
-            make_loss("gce", ignore_index=0),
-            ConfigError,
-            "ignore_index is 0; the Trainer counts all labels but",
-        ),
-    ],
-)
-def test_what_cannot_be_a_loss_is_said(loss: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
-        compute_loss_func(loss)
-
-
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (None, "the batch has no labels"),
-        (torch.zeros(3, dtype=torch.long), r"labels have shape \(3,\), logits \(2, 3\)"),
-        (torch.zeros(2, 2), r"labels are numbers of shape \(2, 2\), logits have \(2, 3\)"),
-        (torch.ones(2, 3), "labels are numbers that do not sum to 1 over the classes"),
-    ],
-)
-def test_labels_that_do_not_fit_are_said(labels: Tensor | None, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        compute_loss_func("gce")({"logits": torch.zeros(2, 3)}, labels)
-
-
-def test_what_the_trainer_cannot_count_is_said(tmp_path: Path) -> None:
-    weighted = compute_loss_func(make_loss("gce", weight=torch.ones(CLASSES)))
-    with pytest.raises(ConfigError, match=r"use evoloss\.integrations\.transformers\.EvolvedTrainer"):
-        weighted((torch.zeros(2, CLASSES),), torch.zeros(2, dtype=torch.long), num_items_in_batch=2)
-    with pytest.raises(ConfigError, match="both loss and compute_loss_func"):
-        EvolvedTrainer(model=model_for("texts"), loss="gce", compute_loss_func=weighted)
-    trainer = EvolvedTrainer(
-        model=model_for("tokens"), args=arguments(tmp_path), train_dataset=Texts("tokens"), loss="adaptive"
-    )
-    with pytest.raises(ConfigError, match=f"a sample has {LENGTH} labels here; say how many labels an epoch"):
-        trainer.train()

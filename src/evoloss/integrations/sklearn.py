@@ -6,7 +6,6 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.integrations.precision import in_one_precision
+from evoloss.integrations.sklearn_parameters import check_parameters, hidden_sizes, sample_costs, strata
 from evoloss.losses import ClassificationLoss
-from evoloss.losses.resolve import make_loss
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -30,11 +30,7 @@ except ImportError as error:
 __all__ = ["EvolvedClassifier"]
 
 Module = nn.Module | Callable[[int, int], nn.Module]
-_RANGES: list[tuple[str, str, Callable[[Any], bool]]] = [
-    ("learning_rate", "above 0", lambda value: 0 < value < math.inf),
-    ("weight_decay", "of at least 0", lambda value: 0 <= value < math.inf),
-    ("validation_fraction", "between 0 and 1", lambda value: 0 < value < 1),
-]
+_Held = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]  # samples, labels, weights
 _WHOLE = 200  # samples up to which a batch is all of them by default
 
 
@@ -51,15 +47,15 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         module: the network: a function of the numbers of features and classes that returns an ``nn.Module``,
             or a module, which is copied. It maps ``(N, features)`` to logits ``(N, classes)``; inputs with
             more axes come as they are. By default a perceptron with ``hidden_layer_sizes``.
-        hidden_layer_sizes: units of its hidden layers.
+        hidden_layer_sizes: units of its hidden layers, a number each.
         optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9).
         learning_rate: above 0.
         weight_decay: at least 0.
         batch_size: samples of a step, or ``"auto"``: all of up to 200, else 200.
         max_iter: epochs, at least 1.
         class_weight: ``"balanced"``, a dictionary from class to weight, or None.
-        early_stopping: whether to keep a part of the data to stop by its accuracy; the weights of its best
-            epoch stay then.
+        early_stopping: whether to keep a part of the data to stop by its accuracy, by sample weights; the
+            weights of its best epoch stay then.
         validation_fraction: the part, in (0, 1).
         n_iter_no_change: epochs without a better accuracy after which training stops.
         warm_start: whether ``fit`` goes on with the network and the loss of the fit before.
@@ -72,7 +68,6 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         loss_: the loss of the training; ``loss_.noise_rate`` of one that senses how many labels are wrong.
         loss_curve_: mean loss of each epoch.
         n_iter_: epochs of the last fit.
-        n_features_in_: features, of the last axis.
         validation_scores_: accuracies of the part that was kept, with early stopping.
 
     Example:
@@ -133,9 +128,10 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ConfigError: if a parameter is out of its range.
             UnknownNameError: if there is no such loss.
-            ValueError: if the data cannot be used, as scikit-learn says it.
+            ValueError: if the data cannot be used, as scikit-learn says it, or the training leaves the
+                finite numbers.
         """
-        self._check_parameters()
+        check_parameters(self.get_params(deep=False))
         goes_on = self.warm_start and hasattr(self, "module_")
         x, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], allow_nd=self.module is not None, reset=not goes_on
@@ -151,7 +147,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         kept = weight > 0
         if not kept.any():
             raise ValueError("no sample has a weight above 0")
-        x, y, weight = x[kept], y[kept], weight[kept]
+        x, y, weight = x[kept], y[kept], weight[kept] / weight.max()
         if len(np.unique(y)) < 2:
             raise ValueError(
                 "EvolvedClassifier needs samples of at least two classes with a weight above 0; the number "
@@ -160,15 +156,16 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
-        held: tuple[NDArray[Any], NDArray[Any]] | None = None
+        held: _Held | None = None
         if self.early_stopping:
-            x, x_held, y, y_held, weight, _ = train_test_split(
-                x, y, weight, test_size=self.validation_fraction, random_state=seed, stratify=_stratified(y)
+            share = float(self.validation_fraction)
+            x, x_held, y, y_held, weight, w_held = train_test_split(
+                x, y, weight, test_size=share, random_state=seed, stratify=strata(y, share)
             )
-            held = x_held, y_held
+            held = x_held, y_held, w_held
         if not goes_on:
             self.module_ = self._build(x, seed)
-            self.loss_ = _sample_costs(self.loss).to(self.device)
+            self.loss_ = sample_costs(self.loss).to(self.device)
         self._train(x, np.searchsorted(classes, y), weight, held, torch.Generator().manual_seed(seed))
         return self
 
@@ -195,29 +192,13 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.loss_.noise_rate
 
-    def _check_parameters(self) -> None:
-        given: dict[str, Any] = self.get_params(deep=False)
-        for name in ("max_iter", "n_iter_no_change", "batch_size"):
-            value = given[name]
-            if name == "batch_size" and value == "auto":
-                continue
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                more = ' or "auto"' if name == "batch_size" else ""
-                raise ConfigError(f"{name} must be a whole number of at least 1{more}, got {value!r}")
-        for name, said, fits in _RANGES:
-            value = given[name]
-            if not (isinstance(value, Real) and fits(value)):
-                raise ConfigError(f"{name} must be a number {said}, got {value!r}")
-        if given["optimizer"] not in ("adamw", "sgd"):
-            raise ConfigError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
-
     def _build(self, x: NDArray[Any], seed: int) -> nn.Module:
         """The network before training, of the dtype of the data."""
         n_features, n_classes = x.shape[-1], len(self.classes_)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.module is None:
-                sizes = [n_features, *self.hidden_layer_sizes]
+                sizes = [n_features, *hidden_sizes(self.hidden_layer_sizes)]
                 layers: list[nn.Module] = []
                 for before, after in itertools.pairwise(sizes):
                     layers += [nn.Linear(before, after), nn.ReLU()]
@@ -241,10 +222,13 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         x: NDArray[Any],
         y: NDArray[np.int64],
         weight: NDArray[np.float64],
-        held: tuple[NDArray[Any], NDArray[Any]] | None,
+        held: _Held | None,
         generator: torch.Generator,
     ) -> None:
-        inputs, target = torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
+        self.module_.to(self.device)
+        self.loss_.to(self.device)
+        inputs = torch.from_numpy(x).to(self.device, _place(self.module_).dtype)
+        target = torch.from_numpy(y).to(self.device)
         weights = torch.from_numpy(weight).to(self.device, inputs.dtype)
         if isinstance(self.loss_, ClassificationLoss):
             self.loss_.plan_training(n_samples=len(target), epochs=self.max_iter)
@@ -253,9 +237,10 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         best: tuple[float, int, dict[str, Tensor]] | None = None
         for epoch in range(self.max_iter):
             self.loss_curve_.append(self._epoch(inputs, target, weights, optimizer, generator))
+            self._check_finite()
             if held is None:
                 continue
-            score = float((self._classes_of(held[0]) == held[1]).mean())
+            score = float(np.average(self._classes_of(held[0]) == held[1], weights=held[2]))
             self.validation_scores_.append(score)
             if best is None or score > best[0]:
                 best = score, epoch, copy.deepcopy(self.module_.state_dict())
@@ -279,13 +264,23 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         total = 0.0
         for rows in self._batches(len(target), generator):
             told = _training_arguments(self.loss_, rows.to(target.device), self.learning_rate)
-            costs = self.loss_(self.module_(inputs[rows]), target[rows], **told)
+            logits = in_one_precision(self.loss_, self.module_(inputs[rows]))
+            costs = self.loss_(logits, target[rows], **told)
             cost = (costs * weights[rows]).sum()
             optimizer.zero_grad()
             (cost / weights[rows].sum()).backward()
             optimizer.step()
             total += float(cost.detach())
         return total / float(weights.sum())
+
+    def _check_finite(self) -> None:
+        finite = all(bool(parameter.isfinite().all()) for parameter in self.module_.parameters())
+        if not (finite and math.isfinite(self.loss_curve_[-1])):
+            raise ValueError(
+                f"the training left the finite numbers in epoch {len(self.loss_curve_)} (mean loss "
+                f"{self.loss_curve_[-1]:g}): scale the columns (StandardScaler), or lower learning_rate, "
+                f"which is {self.learning_rate:g}"
+            )
 
     def _batches(self, n: int, generator: torch.Generator) -> Iterator[Tensor]:
         size = _WHOLE if self.batch_size == "auto" else int(self.batch_size)
@@ -303,22 +298,10 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
 
     def _probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
         self.module_.eval()
-        dtype = next(iter(self.module_.parameters())).dtype
+        place = _place(self.module_)
         with torch.no_grad():
-            logits = self.module_(torch.from_numpy(np.ascontiguousarray(x)).to(self.device, dtype))
+            logits = self.module_(torch.from_numpy(np.ascontiguousarray(x)).to(place.device, place.dtype))
         return np.asarray(logits.softmax(1).cpu().numpy())
-
-
-def _sample_costs(loss: str | nn.Module) -> nn.Module:
-    """A copy of a loss that gives the cost of every sample."""
-    criterion = make_loss(loss) if isinstance(loss, str) else copy.deepcopy(loss)
-    if not isinstance(criterion, nn.Module) or not hasattr(criterion, "reduction"):
-        raise ConfigError(
-            f"the loss is a {type(criterion).__name__}; expected a name, or an nn.Module with a reduction "
-            "that returns costs of shape (N,) where that is 'none'"
-        )
-    criterion.reduction = "none"  # type: ignore[assignment]
-    return criterion.train()
 
 
 def _training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:
@@ -328,6 +311,6 @@ def _training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dic
     return {name: known[name] for name in criterion.training_arguments}
 
 
-def _stratified(y: NDArray[Any]) -> NDArray[Any] | None:
-    """The labels to split by, or None where a class has one sample."""
-    return y if np.unique(y, return_counts=True)[1].min() > 1 else None
+def _place(module: nn.Module) -> Tensor:
+    """A parameter of a network: where it is, and in which precision."""
+    return next(iter(module.parameters()))

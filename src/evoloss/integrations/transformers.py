@@ -14,21 +14,18 @@ number, and not as the mean of a micro-batch. Four things go wrong without a sou
 
 from __future__ import annotations
 
-import copy
 import os
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import nn
 
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.losses import ClassificationLoss
-from evoloss.losses.resolve import make_loss
+from evoloss.integrations.transformers_loss import TrainerLoss, compute_loss_func
 from evoloss.losses.state import states_of
 
 try:
@@ -41,169 +38,10 @@ __all__ = ["EvolvedTrainer", "LossCallback", "TrainerLoss", "compute_loss_func"]
 
 STATE_FILE = "loss_state.safetensors"
 """File of a checkpoint with the running statistics of a loss."""
-_IGNORED = -100  # the label that the Trainer does not count
-_WHOLE = 1e-3  # how far the sum of soft labels may be from 1
-
-
-def compute_loss_func(
-    loss: str | nn.Module, *, shift: bool = False, n_samples: int | None = None
-) -> TrainerLoss:
-    """Make a loss the ``compute_loss_func`` of a ``Trainer``.
-
-    ``Trainer(..., compute_loss_func=compute_loss_func("evolved-base"))``. A loss that follows its training
-    (``adaptive``) needs its callback too, which tells it how large the training set is, keeps its statistics
-    in checkpoints and shares them between processes; :class:`EvolvedTrainer` brings both.
-
-    Labels are indices, of the shape of the logits without their last axis, with -100 where there is none; or
-    probabilities, of the shape of the logits.
-
-    Args:
-        loss: a name that :func:`~evoloss.make_loss` takes, or a loss; it is copied.
-        shift: True for causal language models, whose logits at a token predict the next one.
-        n_samples: how many labels an epoch has, for a loss that follows its training; by default the callback
-            takes the length of the training set, which is right where a sample has one label.
-
-    Raises:
-        ConfigError: if the loss cannot be used; when it is called, if labels do not fit.
-        UnknownNameError: if there is no such loss.
-
-    Example:
-        >>> func = compute_loss_func("cross_entropy")
-        >>> print(func({"logits": torch.zeros(2, 4)}, torch.tensor([0, -100]), num_items_in_batch=1))
-        tensor(1.3863)
-    """
-    return TrainerLoss(loss, shift=shift, n_samples=n_samples)
-
-
-class TrainerLoss:
-    """See :func:`compute_loss_func`.
-
-    Attributes:
-        criterion: the loss, a copy that sums; ``criterion.noise_rate`` is that of the training.
-        shift: whether logits predict the next label.
-        n_samples: labels of an epoch, if that was said.
-    """
-
-    def __init__(self, loss: str | nn.Module, *, shift: bool = False, n_samples: int | None = None) -> None:
-        made = make_loss(loss) if isinstance(loss, str) else copy.deepcopy(loss)
-        if not isinstance(made, ClassificationLoss):
-            raise ConfigError(
-                f"the loss is a {type(made).__name__}; expected a name, or a loss of evoloss: a function of "
-                "one's own is a compute_loss_func as it is, and returns a sum divided by num_items_in_batch"
-            )
-        asked = [*made.training_arguments, *(name for name in made.plan_arguments if name != "n_samples")]
-        if asked:
-            raise ConfigError(f"{made.name} asks for {' and '.join(asked)}, which a Trainer does not say")
-        if made.ignore_index != _IGNORED:
-            raise ConfigError(f"ignore_index is {made.ignore_index}; the Trainer counts all labels but -100")
-        made.reduction = "sum"
-        self.criterion = made
-        self.shift = shift
-        self.n_samples = n_samples
-        if n_samples is not None:
-            made.plan_training(n_samples=n_samples)
-        self.counts_weights = False  # EvolvedTrainer counts by denominator()
-        self._length: int | None = None
-
-    @property
-    def follows_training(self) -> bool:
-        """Whether the loss keeps running statistics."""
-        return bool(states_of(self.criterion))
-
-    def plan(self, length: int) -> None:
-        """Take the length of the training set for the number of labels, if that was not said."""
-        if self.n_samples is None:
-            self._length = length
-            self.criterion.plan_training(n_samples=length)
-
-    def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Any = None) -> Tensor:
-        """The sum of the costs of a micro-batch, divided by the number of labels of the whole batch.
-
-        Args:
-            outputs: of the model, with ``logits`` ``(..., C)``, or a tuple that begins with them.
-            labels: ``(...)`` or ``(..., C)``.
-            num_items_in_batch: what to divide by; by default what this micro-batch has.
-
-        Raises:
-            ConfigError: if labels or logits do not fit.
-        """
-        logits, target = self._rows(outputs, labels)
-        if self._length is not None and self.follows_training and labels is not None and _is_dense(labels):
-            raise ConfigError(
-                f"the loss follows its training, and a sample has {labels.shape[1]} labels here; say how "
-                "many labels an epoch has: n_samples=..."
-            )
-        self.criterion.to(logits.device)
-        total: Tensor = self.criterion(logits, target)
-        mean: Tensor = total / self._divisor(target, num_items_in_batch)
-        return mean
-
-    def denominator(self, labels: Tensor) -> Tensor:
-        """What the sum of a micro-batch is divided by for a mean: labels that count, by their weights."""
-        labels = labels[..., 1:] if self.shift else labels
-        if _soft(labels):
-            return torch.tensor(float(labels.shape[:-1].numel()), device=labels.device)
-        counted = labels[labels != _IGNORED]
-        weight = self.criterion.weight
-        if weight is None:
-            return torch.tensor(float(counted.numel()), device=labels.device)
-        return weight.to(labels.device)[counted].sum()
-
-    def _divisor(self, target: Tensor, told: Any) -> Any:
-        if told is None:
-            shift, self.shift = self.shift, False  # the rows are shifted already
-            try:
-                return self.denominator(target)
-            finally:
-                self.shift = shift
-        divisor = told.to(target.device) if isinstance(told, Tensor) else told
-        if self.counts_weights:
-            return divisor
-        if self.criterion.weight is not None and not _soft(target):
-            raise ConfigError(
-                "with class weights a batch is divided by the weights of all its labels, which the Trainer "
-                "does not count; use evoloss.integrations.transformers.EvolvedTrainer"
-            )
-        return divisor / target.shape[-1] if _soft(target) else divisor
-
-    def _rows(self, outputs: Any, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        if labels is None:
-            raise ConfigError("the batch has no labels; the Trainer takes those of a column named 'labels'")
-        logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[0]
-        labels = labels.to(logits.device)
-        if _soft(labels):
-            if labels.shape != logits.shape or self.shift:
-                raise ConfigError(
-                    f"labels are numbers of shape {tuple(labels.shape)}, logits have {tuple(logits.shape)}; "
-                    + ("with shift labels are indices" if self.shift else "probabilities have the same shape")
-                )
-            sums = labels.sum(-1)
-            if not torch.all((sums - 1).abs() <= _WHOLE):
-                raise ConfigError(
-                    "labels are numbers that do not sum to 1 over the classes; these losses are for one "
-                    "class a sample, or probabilities of them, and not for several classes at once"
-                )
-            return logits.flatten(0, -2), labels.flatten(0, -2)
-        if labels.shape != logits.shape[:-1]:
-            raise ConfigError(
-                f"labels have shape {tuple(labels.shape)}, logits {tuple(logits.shape)}; expected labels of "
-                f"shape {tuple(logits.shape[:-1])}"
-            )
-        if self.shift:
-            logits, labels = logits[..., :-1, :], labels[..., 1:]
-        return logits.flatten(0, -2), labels.flatten()
-
-
-def _soft(labels: Tensor) -> bool:
-    return labels.is_floating_point()
-
-
-def _is_dense(labels: Tensor) -> bool:
-    return labels.dim() > (2 if _soft(labels) else 1)
 
 
 class LossCallback(TrainerCallback):
-    """What a loss that follows its training needs of a ``Trainer``: its size, its checkpoints, its processes.
+    """Tell a loss that follows its training of the size, checkpoints and processes of a ``Trainer``.
 
     ``Trainer(..., compute_loss_func=func, callbacks=[LossCallback(func)])``. At the begin of a training the
     loss is told how large the training set is, and forgets an earlier training; a training that resumes goes
@@ -211,6 +49,9 @@ class LossCallback(TrainerCallback):
 
     Args:
         func: what :func:`compute_loss_func` returned.
+
+    Attributes:
+        resumed_from: the checkpoint that a training goes on from, if it does not lie in ``output_dir``.
 
     Example:
         >>> func = compute_loss_func("adaptive")
@@ -255,7 +96,9 @@ class LossCallback(TrainerCallback):
         path = Path(folder) / STATE_FILE
         if not path.is_file():
             warnings.warn(
-                f"the checkpoint has no {STATE_FILE}: the loss begins to follow the training anew",
+                f"the checkpoint has no {STATE_FILE}: the loss begins to follow the training anew ({folder} "
+                "has been looked at; that of another place is told by LossCallback.resumed_from, or use "
+                "EvolvedTrainer)",
                 stacklevel=3,
             )
             return
@@ -294,11 +137,11 @@ class EvolvedTrainer(Trainer):
     ) -> None:
         if kwargs.get("compute_loss_func") is not None:
             raise ConfigError("both loss and compute_loss_func are given; the loss is the compute_loss_func")
-        self.loss_func = TrainerLoss(loss, shift=bool(shift), n_samples=n_samples)
+        self.loss_func = TrainerLoss(loss, shift=shift, n_samples=n_samples)
         self.loss_func.counts_weights = True
         super().__init__(*args, **kwargs | {"compute_loss_func": self.loss_func})
-        if shift is None:
-            self.loss_func.shift = _is_causal(self.model)
+        if shift is None and _is_causal(self.model):
+            self.loss_func.shift = self.loss_func.shift_is_said = True
         self._loss_callback = LossCallback(self.loss_func)
         self.add_callback(self._loss_callback)
 
@@ -309,7 +152,7 @@ class EvolvedTrainer(Trainer):
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-        """What the sum over an accumulated batch is divided by, in place of the number of its labels."""
+        """The divisor of the sum over an accumulated batch, in place of the number of its labels."""
         if not batch_samples or any("labels" not in batch for batch in batch_samples):
             return None
         total = torch.stack([self.loss_func.denominator(batch["labels"]) for batch in batch_samples]).sum()
@@ -320,7 +163,8 @@ class EvolvedTrainer(Trainer):
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether the logits of a model at a token predict the next one."""
+    """True if the logits of a model at a token predict the next one."""
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     encodes = getattr(getattr(inner, "config", None), "is_encoder_decoder", False)
     return type(inner).__name__ in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values() and not encodes

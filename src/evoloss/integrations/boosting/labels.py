@@ -26,12 +26,21 @@ class ClassNames:
         """Read the classes of labels ``(N,)``.
 
         Raises:
-            ConfigError: if there are fewer than two, or the labels are not one a sample.
+            ConfigError: if there are fewer than two, or the labels are not one a sample, or one is missing
+                or a fraction.
         """
         labels = np.asarray(y)
         if labels.ndim != 1 and labels.size != len(labels):
             raise ConfigError(f"labels of shape {labels.shape}; expected one a sample, (samples,)")
+        missing = _missing(labels.reshape(-1))
+        if missing.any():
+            raise ConfigError(f"the label of row {int(missing.argmax())} is missing; leave such rows out")
         values = np.unique(labels.reshape(-1))
+        if values.dtype.kind == "f" and (values != np.floor(values)).any():
+            raise ConfigError(
+                f"the labels are numbers such as {values[values != np.floor(values)][0]:g}; expected "
+                "classes, and these look like those of a regression"
+            )
         if len(values) < 2:
             raise ConfigError(f"the labels name {len(values)} class; expected at least two")
         return cls(values)
@@ -50,3 +59,13 @@ class ClassNames:
         if len(unknown):
             raise ConfigError(f"label {unknown[0]!r} in {where} is none of the {len(self)} classes of y")
         return np.searchsorted(self.values, labels).astype(np.int64)
+
+
+def _missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    if labels.dtype.kind == "f":
+        return np.asarray(np.isnan(labels))
+    if labels.dtype.kind != "O":
+        return np.zeros(len(labels), dtype=bool)
+    return np.array(
+        [one is None or type(one).__name__ == "NAType" or one != one for one in labels], dtype=bool
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.integrations.boosting.metric import metric
+from evoloss.integrations.boosting.metric import BoostingMetric, metric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
 
 try:
@@ -21,6 +21,9 @@ _DEFAULT_METRICS = ("multi_logloss", "binary_logloss")
 _OWN = ("loss", "hessian")
 # Metrics of LightGBM that take scores as they are. The others want probabilities, which it has not here.
 _OF_SCORES = ("multi_error", "auc", "auc_mu", "average_precision", "None")
+_OBJECTIVES = ("objective", "objective_type", "app", "application")  # names of one parameter
+_METRICS = ("metric", "metrics", "metric_types")
+_BALANCES = {"is_unbalance": False, "unbalance": False, "unbalanced_sets": False, "scale_pos_weight": 1}
 
 
 class EvolvedLGBMClassifier(LGBMClassifier):
@@ -36,8 +39,9 @@ class EvolvedLGBMClassifier(LGBMClassifier):
         **kwargs: those of ``LGBMClassifier``, but for ``objective``.
 
     Raises:
-        ConfigError: by ``fit``, if ``objective`` is set, there are fewer than two classes, or a metric of
-            LightGBM is asked for that wants probabilities.
+        ConfigError: by ``fit``, if ``objective``, ``is_unbalance`` or ``scale_pos_weight`` is set, by any of
+            its names, there are fewer than two classes, or a metric of LightGBM is asked for that wants
+            probabilities.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -60,28 +64,22 @@ class EvolvedLGBMClassifier(LGBMClassifier):
     def _get_param_names(cls) -> list[str]:
         return sorted({*LGBMClassifier._get_param_names(), *_OWN})
 
-    def fit(self, X: Any, y: Any, *args: Any, eval_metric: Any = None, **kwargs: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *args: Any, eval_metric: Any = None, **kwargs: Any
+    ) -> Self:
         """Fit trees; arguments are those of ``LGBMClassifier.fit``."""
-        if self.objective is not None:
-            raise ConfigError(
-                f"objective={self.objective!r} is set, but the loss is the objective: leave it out"
-            )
+        self._check_parameters()
         n_classes = len(np.unique(np.asarray(y)))
         if n_classes < 2:
             raise ConfigError(f"the labels name {n_classes} class; expected at least two")
-        asked = eval_metric if isinstance(eval_metric, list) else [eval_metric]
-        for name in asked:
-            if isinstance(name, str) and name not in _OF_SCORES:
-                raise ConfigError(
-                    f"eval_metric {name!r} wants probabilities, and LightGBM has scores where the objective "
-                    f"is a function; use one of {', '.join(_OF_SCORES)}, or the negative log-likelihood, "
-                    'evoloss.integrations.boosting.metric("cross_entropy", n_classes, tool="lightgbm")'
-                )
+        if isinstance(eval_metric, tuple):
+            eval_metric = list(eval_metric)
+        _check_metrics("eval_metric", eval_metric, n_classes)
         if eval_metric is None:
             eval_metric = metric("cross_entropy", n_classes, tool="lightgbm")
         self._objective = self.objective = BoostingObjective(self.loss, n_classes, hessian=self.hessian)
         try:
-            super().fit(X, y, *args, eval_metric=eval_metric, **kwargs)
+            super().fit(X, y, sample_weight, *args, eval_metric=eval_metric, **kwargs)
         finally:
             self.objective = None  # it is no parameter of this classifier
         return self
@@ -103,12 +101,43 @@ class EvolvedLGBMClassifier(LGBMClassifier):
             return found
         return self.classes_[np.argmax(found, axis=1)]
 
+    def _check_parameters(self) -> None:
+        given = self.get_params()
+        for name in _OBJECTIVES:
+            if given.get(name) is not None:
+                raise ConfigError(
+                    f"{name}={given[name]!r} is set, but the loss is the objective: leave it out"
+                )
+        for name, default in _BALANCES.items():
+            if given.get(name) not in (None, default):
+                raise ConfigError(
+                    f"{name}={given[name]!r} is for LightGBM's own objectives; use class_weight='balanced'"
+                )
+        for name in _METRICS:
+            _check_metrics(name, given.get(name), "n_classes")
+
     def _process_params(self, stage: str) -> dict[str, Any]:
         """The parameters that LightGBM is given; ``loss`` would be another name of the objective to it."""
-        plain = copy.copy(self)
-        plain.__class__ = LGBMClassifier
-        plain._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
-        params: dict[str, Any] = plain._process_params(stage)
+        parent = copy.copy(self)
+        parent.__class__ = LGBMClassifier
+        parent._other_params = {name: value for name, value in self._other_params.items() if name not in _OWN}
+        params: dict[str, Any] = parent._process_params(stage)
         if params.get("metric") in _DEFAULT_METRICS:  # of probabilities, which these scores are not
             params["metric"] = None
         return params
+
+
+def _check_metrics(parameter: str, given: Any, n_classes: int | str) -> None:
+    """Raise :class:`ConfigError` if one is of probabilities, or made for another library."""
+    asked = given if isinstance(given, (list, tuple, set)) else [given]
+    for one in asked:
+        if isinstance(one, BoostingMetric):
+            one.check_tool("lightgbm")
+        for name in one.split(",") if isinstance(one, str) else []:
+            if name.strip() not in _OF_SCORES:
+                raise ConfigError(
+                    f"{parameter} {name.strip()!r} wants probabilities, and LightGBM has scores where the "
+                    f"objective is a function; use one of {', '.join(_OF_SCORES)}, or give fit as "
+                    "eval_metric the negative log-likelihood, "
+                    f'evoloss.integrations.boosting.metric("cross_entropy", {n_classes}, tool="lightgbm")'
+                )

@@ -1,4 +1,4 @@
-"""What a boosting library hands over, as logits and labels."""
+"""Scores, labels and weights of a boosting library, as tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LabelledData(Protocol):
 
 
 class Call(NamedTuple):
-    """What an objective or a metric is called with.
+    """The arguments of a call of an objective or a metric.
 
     Attributes:
         margins: scores before the softmax, ``(N, C)``, or ``(N,)`` the log-odds of class 1 of two.
@@ -60,8 +60,14 @@ def logits_of(margins: Floats, n_classes: int) -> Tensor:
     """The logits ``(N, C)``; those of a single log-odds z are 0 and z.
 
     Raises:
-        ConfigError: if the margins have another shape than the class count wants.
+        ConfigError: if the margins have another shape than the class count wants, or one is not finite.
     """
+    finite = np.isfinite(margins)
+    if not finite.all():
+        raise ConfigError(
+            f"a score of row {int(np.argwhere(~finite)[0][0])} is {margins[~finite][0]}; expected finite "
+            "numbers: see to base_margin or init_score, and to the learning rate"
+        )
     if margins.ndim == 2 and margins.shape[1] == n_classes:
         return torch.from_numpy(np.ascontiguousarray(margins))
     if n_classes == 2 and margins.ndim <= 2 and margins.size == len(margins):
@@ -97,12 +103,12 @@ def weights_of(weight: Floats | None, n_rows: int) -> Tensor | None:
     """The weights as a tensor, ``(N,)``.
 
     Raises:
-        ConfigError: if there are not as many as rows, or one is below 0 or no number.
+        ConfigError: if there are not as many as rows, or one is below 0 or not finite.
     """
     if weight is None:
         return None
     if len(weight) != n_rows:
         raise ConfigError(f"there are {len(weight):,} sample weights for {n_rows:,} rows of scores")
-    if not (weight >= 0).all():
-        raise ConfigError("sample weights must be numbers of at least 0")
+    if not ((weight >= 0) & np.isfinite(weight)).all():
+        raise ConfigError("sample weights must be numbers of at least 0, and finite")
     return torch.from_numpy(np.ascontiguousarray(weight))

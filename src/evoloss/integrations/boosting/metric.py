@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.boosting.criterion import checked_class_count, sample_costs
 from evoloss.integrations.boosting.margins import LabelledData, labels_of, logits_of, read_call, weights_of
-from evoloss.integrations.boosting.objective import checked_class_count, sample_costs
+from evoloss.integrations.precision import in_one_precision
 
 Tool = Literal["xgboost", "lightgbm"]
 
@@ -54,12 +55,25 @@ class BoostingMetric:
         self.criterion = sample_costs(loss).eval()
         self.__name__ = name or (loss if isinstance(loss, str) else type(loss).__name__)
 
+    def check_tool(self, caller: str) -> None:
+        """Raise :class:`ConfigError` if the library that calls is another one."""
+        if caller != self.tool:
+            raise ConfigError(
+                f"the metric {self.__name__!r} was made for {self.tool}, and {caller} calls it, which "
+                f"expects another result: make it with tool={caller!r}"
+            )
+
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
         """The weighted mean of the loss, in the form that the library wants."""
+        caller = type(second).__module__.partition(".")[0]
+        if caller in get_args(Tool):
+            self.check_tool(caller)
         margins, labels, weight = read_call(first, second, sample_weight)
         logits = logits_of(margins, self.n_classes)
         with torch.no_grad():
-            costs = self.criterion(logits, labels_of(labels, self.n_classes, len(logits)))
+            costs = self.criterion(
+                in_one_precision(self.criterion, logits), labels_of(labels, self.n_classes, len(logits))
+            )
         weights = weights_of(weight, len(logits))
         value = float(costs.mean() if weights is None else (costs * weights).sum() / weights.sum())
         if self.tool == "lightgbm":

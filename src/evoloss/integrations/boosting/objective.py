@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -26,9 +28,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
-from evoloss.integrations.boosting.margins import labels_of, logits_of, read_call, weights_of
+from evoloss.integrations.boosting.criterion import checked_class_count, sample_costs
+from evoloss.integrations.boosting.margins import (
+    Floats,
+    LabelledData,
+    labels_of,
+    logits_of,
+    read_call,
+    weights_of,
+)
+from evoloss.integrations.precision import in_one_precision
 from evoloss.losses import ClassificationLoss
-from evoloss.losses.resolve import make_loss
 from evoloss.losses.state import states_of
 from evoloss.random_streams import stream
 
@@ -61,6 +71,10 @@ def objective(
     all samples as one batch. One that follows its training (``adaptive``) is shown them in batches, in an
     order that is drawn anew each round, since in epochs of one batch there is nothing to follow.
 
+    What a loss knows of its training belongs to one data set: ``xgb.cv``, which trains all folds in turn, is
+    as if each had an objective of its own. It begins anew where all rows have the same scores, as they have
+    before the first tree.
+
     Args:
         loss: a name that :func:`~evoloss.make_loss` takes, or a loss; it is copied. Class weights of the loss
             count, and its ``reduction`` does not.
@@ -84,35 +98,12 @@ def objective(
     return BoostingObjective(loss, n_classes, hessian=hessian, batches=batches)
 
 
-def sample_costs(loss: str | nn.Module) -> nn.Module:
-    """A copy of a loss that gives the cost of every sample.
+@dataclass
+class _Training:
+    """The loss that follows a training, and how many rounds that has had."""
 
-    Raises:
-        ConfigError: if it cannot.
-        UnknownNameError: if there is no loss of a name.
-    """
-    criterion = make_loss(loss, reduction="none") if isinstance(loss, str) else copy.deepcopy(loss)
-    if not isinstance(criterion, nn.Module):
-        raise ConfigError(f"the loss is a {type(criterion).__name__}; expected a name or an nn.Module")
-    if not hasattr(criterion, "reduction"):
-        raise ConfigError(
-            f"{type(criterion).__name__} has no reduction; trees need the cost of every sample, so a loss of "
-            "one's own has an attribute reduction, and returns costs of shape (N,) where it is 'none'"
-        )
-    criterion.reduction = "none"  # type: ignore[assignment]
-    if isinstance(criterion, ClassificationLoss):
-        if "lr" in criterion.training_arguments:
-            raise ConfigError(f"{criterion.name} asks for the learning rate of every step; trees have none")
-        if "epochs" in criterion.plan_arguments:
-            raise ConfigError(f"{criterion.name} asks how long a training will be, which trees do not say")
-    return criterion
-
-
-def checked_class_count(n_classes: int) -> int:
-    """Return a class count, or raise :class:`ConfigError` if it is none of two or more."""
-    if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)) or n_classes < 2:
-        raise ConfigError(f"n_classes must be a whole number of at least 2, got {n_classes!r}")
-    return int(n_classes)
+    criterion: nn.Module
+    rounds: int = 0
 
 
 class BoostingObjective:
@@ -122,9 +113,8 @@ class BoostingObjective:
         n_classes: the class count.
         hessian: what stands for the second derivative.
         batches: parts of a round.
-        rounds: how many there have been; it decides the order of the samples.
-        criterion: the loss, a copy that returns the cost of every sample. One that follows its training does
-            so here; :meth:`reset` before another training.
+        rounds: how many the training of the last call has had; it decides the order of the samples.
+        criterion: the loss of that training, a copy that returns the cost of every sample.
     """
 
     def __init__(
@@ -139,13 +129,29 @@ class BoostingObjective:
         if hessian not in get_args(Hessian):
             raise ConfigError(f"hessian must be one of {', '.join(get_args(Hessian))}, got {hessian!r}")
         self.hessian: Hessian = hessian
-        self.criterion = sample_costs(loss).train()
+        self._training = _Training(sample_costs(loss).train())
+        self._of_data: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
         if batches is None:
             batches = BATCHES if states_of(self.criterion) else 1
         if isinstance(batches, bool) or not isinstance(batches, (int, np.integer)) or batches < 1:
             raise ConfigError(f"batches must be a whole number of at least 1, got {batches!r}")
         self.batches = int(batches)
-        self.rounds = 0
+
+    @property
+    def criterion(self) -> nn.Module:
+        """The loss of the training that was called last."""
+        return self._training.criterion
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of the training that was called last."""
+        return self._training.rounds
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_of_data"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state | {"_of_data": WeakKeyDictionary()}
 
     def __call__(
         self, first: Any, second: Any, sample_weight: Any = None
@@ -163,6 +169,7 @@ class BoostingObjective:
         margins, labels, weight = read_call(first, second, sample_weight)
         logits = logits_of(margins, self.n_classes)
         target = labels_of(labels, self.n_classes, len(logits))
+        self._take_up(second if isinstance(second, LabelledData) else None, margins)
         gradient, hessian = self.derivatives(logits, target, one_score=margins.size == len(margins))
         weights = weights_of(weight, len(logits))
         if weights is not None:
@@ -173,10 +180,27 @@ class BoostingObjective:
         )
 
     def reset(self) -> None:
-        """Forget the training so far."""
-        self.rounds = 0
+        """Forget all trainings so far."""
+        self._of_data.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._training.rounds = 0
         if isinstance(self.criterion, ClassificationLoss):
             self.criterion.reset()
+
+    def _take_up(self, data: Any, margins: Floats) -> None:
+        """Turn to the training of a data set, and begin it anew if no tree has been grown yet."""
+        begins = bool((margins == margins[:1]).all())
+        if data is not None:
+            known = self._of_data.get(data)
+            begins = begins or known is None
+            if known is None:  # the first takes the criterion itself, so that one who holds it can read it
+                criterion = copy.deepcopy(self.criterion) if self._of_data else self.criterion
+                known = self._of_data[data] = _Training(criterion, self.rounds)
+            self._training = known
+        if begins and self.rounds:
+            self._begin()
 
     def derivatives(
         self, logits: Tensor, target: Tensor, *, one_score: bool = False
@@ -195,7 +219,7 @@ class BoostingObjective:
         else:
             generator = stream(0, "boosting", self.rounds)
             parts = torch.randperm(len(target), generator=generator).chunk(self.batches)
-        self.rounds += 1
+        self._training.rounds += 1
         columns = slice(self.n_classes - 1, None) if one_score else slice(None)
         gradient, hessian = torch.empty_like(logits[:, columns]), torch.empty_like(logits[:, columns])
         for rows in parts:
@@ -226,7 +250,7 @@ class BoostingObjective:
         told: dict[str, Any] = {}
         if isinstance(self.criterion, ClassificationLoss):
             told = {name: index for name in self.criterion.training_arguments}
-        costs: Tensor = self.criterion(logits, target, **told)
+        costs: Tensor = self.criterion(in_one_precision(self.criterion, logits), target, **told)
         if costs.shape != target.shape:
             raise ConfigError(
                 f"{type(self.criterion).__name__} returned costs of shape {tuple(costs.shape)} for "

@@ -9,6 +9,7 @@ from torch import nn
 
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.integrations.boosting.labels import ClassNames
+from evoloss.integrations.boosting.metric import BoostingMetric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
 
 try:
@@ -26,10 +27,12 @@ class EvolvedXGBClassifier(XGBClassifier):
         **kwargs: those of ``XGBClassifier``, but for ``objective``.
 
     Raises:
-        ConfigError: by ``fit``, if ``objective`` is set, or labels of ``eval_set`` are no classes.
+        ConfigError: by ``fit``, if ``objective`` or ``scale_pos_weight`` is set, labels are missing or those
+            of ``eval_set`` are no classes.
 
     A model that is saved by ``save_model`` is one of XGBoost: it predicts probabilities, and its classes are
-    numbers from 0.
+    numbers from 0. Metrics of XGBoost by name are what they always are; one that is a function gets scores
+    before the softmax, see :func:`~evoloss.integrations.boosting.metric`.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -56,20 +59,44 @@ class EvolvedXGBClassifier(XGBClassifier):
             params.pop("objective")
         return params
 
-    def fit(self, X: Any, y: Any, *, eval_set: Any = None, **kwargs: Any) -> Self:
+    def get_xgb_params(self) -> dict[str, Any]:
+        """The parameters that XGBoost is given; it does not know those of this package."""
+        params: dict[str, Any] = super().get_xgb_params()
+        return {name: value for name, value in params.items() if name not in ("loss", "hessian")}
+
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None, **kwargs: Any) -> Self:
         """Fit trees; arguments are those of ``XGBClassifier.fit``."""
+        self._check_parameters()
+        names, before = ClassNames.of(y), self._names
+        if eval_set is not None:
+            eval_set = [(x, names.encode(labels, "eval_set")) for x, labels in eval_set]
+        self._names = None  # XGBoost checks that the classes it sees are the numbers from 0
+        self.objective = BoostingObjective(self.loss, len(names), hessian=self.hessian)
+        try:
+            super().fit(X, names.encode(y, "y"), sample_weight=sample_weight, eval_set=eval_set, **kwargs)
+        except BaseException:
+            self._names = before  # the trees are still those of the fit before
+            raise
+        self._names = names
+        return self
+
+    def load_model(self, fname: Any) -> None:
+        """Read a model of XGBoost; its classes are numbers from 0."""
+        super().load_model(fname)
+        self.objective, self._names = _DEFAULT, None
+
+    def _check_parameters(self) -> None:
         if not (isinstance(self.objective, BoostingObjective) or self.objective == _DEFAULT):
             raise ConfigError(
                 f"objective={self.objective!r} is set, but the loss is the objective: leave it out"
             )
-        names = ClassNames.of(y)
-        self._names = None  # XGBoost checks that the classes it sees are the numbers from 0
-        self.objective = BoostingObjective(self.loss, len(names), hessian=self.hessian)
-        if eval_set is not None:
-            eval_set = [(x, names.encode(labels, "eval_set")) for x, labels in eval_set]
-        super().fit(X, names.encode(y, "y"), eval_set=eval_set, **kwargs)
-        self._names = names
-        return self
+        if self.scale_pos_weight not in (None, 1):
+            raise ConfigError(
+                f"scale_pos_weight={self.scale_pos_weight!r} is for XGBoost's own objectives; give "
+                "sample_weight to fit, or class weights to the loss: make_loss(name, weight=...)"
+            )
+        if isinstance(self.eval_metric, BoostingMetric):
+            self.eval_metric.check_tool("xgboost")
 
     @property
     def classes_(self) -> Any:
