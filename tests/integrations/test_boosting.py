@@ -199,7 +199,7 @@ def test_a_metric_in_all_forms() -> None:
         (lambda: objective("gce", 3, batches=0), ConfigError, "batches must be a whole number of at least 1"),
         (lambda: objective("ogc", 3), ConfigError, "ogc asks for the learning rate of every step"),
         (lambda: objective("dal", 3), ConfigError, "dal asks how long a training will be"),
-        (lambda: objective(nn.Flatten(), 3), ConfigError, "Flatten has no reduction"),
+        (lambda: objective(nn.Flatten(), 3), ConfigError, "a Flatten without a reduction"),
         (lambda: objective(3, 3), ConfigError, "the loss is a int"),  # type: ignore[arg-type]
         (lambda: metric("gce", 3, tool="sklearn"), ConfigError, "tool must be 'xgboost' or 'lightgbm'"),  # type: ignore[arg-type]
     ],

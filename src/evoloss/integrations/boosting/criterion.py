@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 from torch import nn
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.criterion import sample_costs
 from evoloss.losses import ClassificationLoss
-from evoloss.losses.resolve import make_loss
 
 
-def sample_costs(loss: str | nn.Module) -> nn.Module:
-    """A copy of a loss that gives the cost of every sample.
+def costs_for_trees(loss: str | nn.Module) -> nn.Module:
+    """A copy of a loss that gives the cost of every sample, by what trees can tell it.
 
     Raises:
         ConfigError: if it cannot.
         UnknownNameError: if there is no loss of a name.
     """
-    criterion = make_loss(loss, reduction="none") if isinstance(loss, str) else copy.deepcopy(loss)
-    if not isinstance(criterion, nn.Module):
-        raise ConfigError(f"the loss is a {type(criterion).__name__}; expected a name or an nn.Module")
-    if not hasattr(criterion, "reduction"):
-        raise ConfigError(
-            f"{type(criterion).__name__} has no reduction; trees need the cost of every sample, so a loss of "
-            "one's own has an attribute reduction, and returns costs of shape (N,) where it is 'none'"
-        )
-    criterion.reduction = "none"  # type: ignore[assignment]
+    criterion = sample_costs(loss)
     if isinstance(criterion, ClassificationLoss):
         if "lr" in criterion.training_arguments:
             raise ConfigError(f"{criterion.name} asks for the learning rate of every step; trees have none")

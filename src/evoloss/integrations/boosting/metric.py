@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from evoloss.errors import ConfigError
-from evoloss.integrations.boosting.criterion import checked_class_count, sample_costs
+from evoloss.integrations.boosting.criterion import checked_class_count, costs_for_trees
 from evoloss.integrations.boosting.margins import LabelledData, labels_of, logits_of, read_call, weights_of
 from evoloss.integrations.precision import in_one_precision
 
@@ -52,7 +52,7 @@ class BoostingMetric:
             raise ConfigError(f"tool must be 'xgboost' or 'lightgbm', got {tool!r}")
         self.n_classes = checked_class_count(n_classes)
         self.tool = tool
-        self.criterion = sample_costs(loss).eval()
+        self.criterion = costs_for_trees(loss).eval()
         self.__name__ = name or (loss if isinstance(loss, str) else type(loss).__name__)
 
     def check_tool(self, caller: str) -> None:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
-from evoloss.integrations.boosting.criterion import checked_class_count, sample_costs
+from evoloss.integrations.boosting.criterion import checked_class_count, costs_for_trees
 from evoloss.integrations.boosting.margins import (
     Floats,
     LabelledData,
@@ -129,7 +129,7 @@ class BoostingObjective:
         if hessian not in get_args(Hessian):
             raise ConfigError(f"hessian must be one of {', '.join(get_args(Hessian))}, got {hessian!r}")
         self.hessian: Hessian = hessian
-        self._training = _Training(sample_costs(loss).train())
+        self._training = _Training(costs_for_trees(loss).train())
         self._of_data: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
         if batches is None:
             batches = BATCHES if states_of(self.criterion) else 1

@@ -1,16 +1,4 @@
-r"""Losses in the ``Trainer`` of Hugging Face transformers.
-
-The Trainer divides what an accumulated batch costs by the number of its labels, counted over all its
-micro-batches and processes (``num_items_in_batch``). So a loss has to be handed over as a sum divided by that
-number, and not as the mean of a micro-batch. Four things go wrong without a sound:
-
-- A module that is set as ``model.loss_function`` is called with other arguments, or not at all: models call
-  it as ``loss_function(logits=..., labels=..., ...)``, and many do not.
-- ``label_smoothing_factor`` is ignored where there is a ``compute_loss_func``; smoothing is an option of the
-  loss.
-- Soft labels ``(N, C)`` are counted as N times C labels.
-- Class weights want the sum of the weights of the labels in place of their number.
-"""
+"""A ``Trainer`` with a loss, and what a loss that follows its training needs of any ``Trainer``."""
 
 from __future__ import annotations
 
@@ -25,7 +13,7 @@ from torch import nn
 
 from evoloss.atomic_files import write_bytes
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.integrations.transformers_loss import TrainerLoss, compute_loss_func
+from evoloss.integrations.transformers.loss import TrainerLoss
 from evoloss.losses.state import states_of
 
 try:
@@ -33,8 +21,6 @@ try:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 except ImportError as error:
     raise MissingExtraError.of("transformers", "transformers", "a loss in its Trainer") from error
-
-__all__ = ["EvolvedTrainer", "LossCallback", "TrainerLoss", "compute_loss_func"]
 
 STATE_FILE = "loss_state.safetensors"
 """File of a checkpoint with the running statistics of a loss."""

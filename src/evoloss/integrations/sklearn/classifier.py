@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.integrations.criterion import sample_costs
 from evoloss.integrations.precision import in_one_precision
-from evoloss.integrations.sklearn_parameters import check_parameters, hidden_sizes, sample_costs, strata
+from evoloss.integrations.sklearn.parameters import check_parameters, hidden_sizes, strata
 from evoloss.losses import ClassificationLoss
 
 try:
@@ -26,8 +27,6 @@ try:
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
     raise MissingExtraError.of("scikit-learn >= 1.6", "sklearn", "EvolvedClassifier") from error
-
-__all__ = ["EvolvedClassifier"]
 
 Module = nn.Module | Callable[[int, int], nn.Module]
 _Held = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]  # samples, labels, weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from numbers import Real
@@ -11,10 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from evoloss.errors import ConfigError
-from evoloss.losses.resolve import make_loss
 
 _RANGES: list[tuple[str, str, Callable[[Any], bool]]] = [
     ("learning_rate", "above 0", lambda value: 0 < value < math.inf),
@@ -68,23 +65,6 @@ def check_device(given: Any) -> None:
         torch.empty(1, device=given).cpu()
     except (AssertionError, RuntimeError, NotImplementedError, TypeError) as error:
         raise ConfigError(f"device {given!r} cannot be used here: {str(error).splitlines()[0]}") from error
-
-
-def sample_costs(loss: str | nn.Module) -> nn.Module:
-    """A copy of a loss that gives the cost of every sample.
-
-    Raises:
-        ConfigError: if it cannot.
-        UnknownNameError: if there is no loss of a name.
-    """
-    criterion = make_loss(loss) if isinstance(loss, str) else copy.deepcopy(loss)
-    if not isinstance(criterion, nn.Module) or not hasattr(criterion, "reduction"):
-        raise ConfigError(
-            f"the loss is a {type(criterion).__name__}; expected a name, or an nn.Module with a reduction "
-            "that returns costs of shape (N,) where that is 'none'"
-        )
-    criterion.reduction = "none"  # type: ignore[assignment]
-    return criterion.train()
 
 
 def strata(y: NDArray[Any], share: float) -> NDArray[Any] | None:
