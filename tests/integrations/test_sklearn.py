@@ -48,7 +48,7 @@ def test_two_epochs_are_those_of_a_plain_loop(optimizer: str, loss: str) -> None
     criterion.plan_training(n_samples=len(y))  # type: ignore[operator]
     order = torch.Generator().manual_seed(seed)
     for _ in range(2):
-        for rows in torch.randperm(len(y), generator=order).split(32):
+        for rows in torch.randperm(len(y), generator=order).tensor_split(5):
             step.zero_grad()
             criterion(module(torch.from_numpy(x)[rows]), torch.from_numpy(y)[rows]).backward()
             step.step()
@@ -132,7 +132,7 @@ def test_class_weights_count_as_sample_weights() -> None:
 def test_weights_of_the_loss_and_of_samples_come_in_any_size(dtype: type) -> None:
     x, y = iris()
     x = x.astype(dtype)
-    settings = {"max_iter": 5, "random_state": 0}
+    settings = {"max_iter": 5, "random_state": 0, "batch_size": 150}
     by_loss = EvolvedClassifier(make_loss("gce", weight=torch.tensor([1.0, 5.0, 1.0])), **settings).fit(x, y)
     by_class = EvolvedClassifier("gce", class_weight={0: 1, 1: 5, 2: 1}, **settings).fit(x, y)
     assert by_loss.predict_proba(x) == pytest.approx(by_class.predict_proba(x), abs=1e-5)

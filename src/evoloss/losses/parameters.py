@@ -258,7 +258,7 @@ class ParametricLoss(ClassificationLoss):
             cannot tell: epochs that have been read: 0, needed: 2 (n_samples is 50,000)
         """
         if not isinstance(self.network, SensesNoise):
-            return NoiseRate(reason=f"a {self.network.kind} loss does not sense how many labels are wrong")
+            return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
         return self.network.noise_rate(self.loss_state.values())
 
     def describe(self) -> dict[str, Any]:

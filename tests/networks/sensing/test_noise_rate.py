@@ -159,6 +159,6 @@ def test_inputs_are_as_many_as_were_fitted() -> None:
 def test_losses_that_sense_nothing_say_so() -> None:
     rate = EvolvedLoss("evolved-base").noise_rate
     assert rate.estimate is None
-    assert str(rate) == "cannot tell: a basis loss does not sense how many labels are wrong"
+    assert str(rate) == "cannot tell: this loss does not sense how many labels are wrong; adaptive does"
     senses = [kind for kind, network in NETWORKS.items() if issubclass(network, SensesNoise)]
     assert senses == ["sensing"]

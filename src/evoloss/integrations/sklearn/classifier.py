@@ -30,7 +30,8 @@ except ImportError as error:
 
 Module = nn.Module | Callable[[int, int], nn.Module]
 _Held = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]  # samples, labels, weights
-_WHOLE = 200  # samples up to which a batch is all of them by default
+_WHOLE = 64  # samples up to which a batch is all of them by default
+_SMALL, _LARGE = 32, 200  # by default a batch is a twentieth of the samples, but no less and no more
 
 
 class EvolvedClassifier(ClassifierMixin, BaseEstimator):
@@ -50,8 +51,11 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9).
         learning_rate: above 0.
         weight_decay: at least 0.
-        batch_size: samples of a step, or ``"auto"``: all of up to 200, else 200.
-        max_iter: epochs, at least 1.
+        batch_size: samples of a step at most, an epoch in parts of one size. ``"auto"``: all of up to 64,
+            else a twentieth, but at least 32 and at most 200, so that a loss that follows its training has batches
+            to follow.
+        max_iter: epochs, at least 1. Where labels are wrong a long training learns them by heart, with most
+            losses.
         class_weight: ``"balanced"``, a dictionary from class to weight, or None.
         early_stopping: whether to keep a part of the data to stop by its accuracy, by sample weights; the
             weights of its best epoch stay then.
@@ -91,7 +95,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float = 0.01,
         weight_decay: float = 0.0005,
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 100,
+        max_iter: int = 50,
         class_weight: str | dict[Any, float] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -186,9 +190,13 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
 
         Raises:
-            AttributeError: if the loss senses none, or there was no fit.
+            AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.
         """
         check_is_fitted(self)
+        if not hasattr(self.loss_, "noise_rate"):
+            raise AttributeError(
+                f"loss {self.loss!r} does not sense how many labels are wrong; 'adaptive' does"
+            )
         return self.loss_.noise_rate
 
     def _build(self, x: NDArray[Any], seed: int) -> nn.Module:
@@ -282,9 +290,12 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _batches(self, n: int, generator: torch.Generator) -> Iterator[Tensor]:
-        size = _WHOLE if self.batch_size == "auto" else int(self.batch_size)
+        if self.batch_size == "auto":
+            size = n if n <= _WHOLE else min(max(n // 20, _SMALL), _LARGE)
+        else:
+            size = int(self.batch_size)
         order = torch.randperm(n, generator=generator) if size < n else torch.arange(n)
-        yield from torch.split(order, size)
+        yield from torch.tensor_split(order, -(-n // size))
 
     def _optimizer(self) -> torch.optim.Optimizer:
         shared: dict[str, Any] = {"lr": float(self.learning_rate), "weight_decay": float(self.weight_decay)}
