@@ -52,8 +52,8 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: above 0.
         weight_decay: at least 0.
         batch_size: samples of a step at most, an epoch in parts of one size. ``"auto"``: all of up to 64,
-            else a twentieth, but at least 32 and at most 200, so that a loss that follows its training has batches
-            to follow.
+            else a twentieth, but at least 32 and at most 200, so that a loss that follows its training has
+            batches to follow.
         max_iter: epochs, at least 1. Where labels are wrong a long training learns them by heart, with most
             losses.
         class_weight: ``"balanced"``, a dictionary from class to weight, or None.
