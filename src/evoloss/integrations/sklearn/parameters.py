@@ -62,7 +62,7 @@ def check_device(given: Any) -> None:
         ConfigError: if it is not.
     """
     try:
-        torch.empty(1, device=given).cpu()
+        torch.empty(1, dtype=torch.float32, device=given).cpu()
     except (AssertionError, RuntimeError, NotImplementedError, TypeError) as error:
         raise ConfigError(f"device {given!r} cannot be used here: {str(error).splitlines()[0]}") from error
 

@@ -123,11 +123,11 @@ class TrainerLoss:
         """The divisor of the sum of a micro-batch for a mean: labels that count, by their weights."""
         labels = labels[..., 1:] if self.shift else labels
         if _soft(labels):
-            return torch.tensor(float(labels.shape[:-1].numel()), device=labels.device)
+            return torch.tensor(labels.shape[:-1].numel(), dtype=torch.float32, device=labels.device)
         counted = labels[labels != _IGNORED]
         weight = self.criterion.weight
         if weight is None:
-            return torch.tensor(float(counted.numel()), device=labels.device)
+            return torch.tensor(counted.numel(), dtype=torch.float32, device=labels.device)
         if counted.numel() and int(counted.max()) >= len(weight):
             raise ConfigError(
                 f"there is a label {int(counted.max())}, and the loss has {len(weight)} class weights"
