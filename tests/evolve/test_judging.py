@@ -99,14 +99,19 @@ def test_stopped_anywhere_it_ends_with_the_same_files(
         assert {name for name, _ in again.worked} <= set(JUDGED), "neither timed nor searched again"
 
 
+def copied(folder: Path, out: Path) -> Path:
+    """Another folder with the same files."""
+    out.mkdir()
+    for path in folder.iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    return out
+
+
 def test_a_run_that_has_ended_is_not_judged_again(
     undisturbed: tuple[Path, WorkClock, EvolveResult], tmp_path: Path
 ) -> None:
     whole, _, wanted = undisturbed
-    out = tmp_path / "mine"
-    out.mkdir()
-    for path in whole.iterdir():
-        (out / path.name).write_bytes(path.read_bytes())
+    out = copied(whole, tmp_path / "mine")
     for budget in (CONFIG.budget, "1s"):  # less has no effect any more
         again, begun = WorkClock(), list[Begin]()
         result = run(out, again, budget=budget, resume=True, on_begin=begun.append)
@@ -128,10 +133,7 @@ def test_more_budget_searches_on_and_judges_the_new_loss(
     undisturbed: tuple[Path, WorkClock, EvolveResult], tmp_path: Path
 ) -> None:
     whole, _, wanted = undisturbed
-    out = tmp_path / "mine"
-    out.mkdir()
-    for path in whole.iterdir():
-        (out / path.name).write_bytes(path.read_bytes())
+    out = copied(whole, tmp_path / "mine")
     clock = WorkClock()
     result = run(out, clock, budget="26s", resume=True)
     assert len(result.pretrained.history) > len(wanted.pretrained.history)
@@ -222,10 +224,7 @@ def test_a_damaged_record_is_an_error_and_can_be_moved_away(
     undisturbed: tuple[Path, WorkClock, EvolveResult], tmp_path: Path
 ) -> None:
     whole, _, wanted = undisturbed
-    out = tmp_path / "mine"
-    out.mkdir()
-    for path in whole.iterdir():
-        (out / path.name).write_bytes(path.read_bytes())
+    out = copied(whole, tmp_path / "mine")
     path = out / JOURNAL_FILE
     path.write_bytes(path.read_bytes().replace(b'"fresh", "group": 1,', b'"fresh", "group": 2,', 1))
     with pytest.raises(CheckpointError, match=r"judging\.jsonl is damaged in line"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from evoloss.errors import ConfigError, EvolossError
 from evoloss.losses import ClassificationLoss, NoiseRate
 from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import states_of
+from evoloss.losses.training_call import training_arguments
 from evoloss.training.user_code import is_own
 
 _TRIED = 8  # samples of the call that a loss is tried with
@@ -41,20 +41,6 @@ def prepared_criterion(
 def sensed_noise_rate(criterion: nn.Module) -> NoiseRate | None:
     """The share of wrong labels that a loss has sensed in its training; None for one that senses none."""
     return criterion.noise_rate if isinstance(criterion, ParametricLoss) and criterion.senses_noise else None
-
-
-def training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:
-    """Return what a training call says beside logits and target, for a loss that asks.
-
-    Args:
-        criterion: the loss.
-        index: place of each sample in the training set, ``(B,)``.
-        rate: learning rate of the step.
-    """
-    if not isinstance(criterion, ClassificationLoss):
-        return {}
-    known: dict[str, Any] = {"index": index, "lr": rate}
-    return {name: known[name] for name in criterion.training_arguments}
 
 
 def checked_cost(cost: object, name: str) -> Tensor:

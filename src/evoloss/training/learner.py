@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.data import Split
+from evoloss.losses.training_call import training_arguments
 from evoloss.training.batches import TrainingStream
 from evoloss.training.config import TrainConfig
-from evoloss.training.criterion import checked_cost, training_arguments
+from evoloss.training.criterion import checked_cost
 from evoloss.training.outcome import StepRecord
 from evoloss.training.schedule import learning_rate
 

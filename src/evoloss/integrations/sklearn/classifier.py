@@ -18,6 +18,7 @@ from evoloss.integrations.criterion import sample_costs
 from evoloss.integrations.precision import in_one_precision
 from evoloss.integrations.sklearn.parameters import check_parameters, hidden_sizes, strata
 from evoloss.losses import ClassificationLoss
+from evoloss.losses.training_call import training_arguments
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -270,7 +271,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         self.module_.train()
         total = 0.0
         for rows in self._batches(len(target), generator):
-            told = _training_arguments(self.loss_, rows.to(target.device), self.learning_rate)
+            told = training_arguments(self.loss_, rows.to(target.device), self.learning_rate)
             logits = in_one_precision(self.loss_, self.module_(inputs[rows]))
             costs = self.loss_(logits, target[rows], **told)
             cost = (costs * weights[rows]).sum()
@@ -312,13 +313,6 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         with torch.no_grad():
             logits = self.module_(torch.from_numpy(np.ascontiguousarray(x)).to(place.device, place.dtype))
         return np.asarray(logits.softmax(1).cpu().numpy())
-
-
-def _training_arguments(criterion: nn.Module, index: Tensor, rate: float) -> dict[str, Any]:
-    if not isinstance(criterion, ClassificationLoss):
-        return {}
-    known: dict[str, Any] = {"index": index, "lr": rate}
-    return {name: known[name] for name in criterion.training_arguments}
 
 
 def _place(module: nn.Module) -> Tensor:

@@ -121,7 +121,9 @@ class TrainerLoss:
 
     def denominator(self, labels: Tensor) -> Tensor:
         """The divisor of the sum of a micro-batch for a mean: labels that count, by their weights."""
-        labels = labels[..., 1:] if self.shift else labels
+        return self._sum_of_weights(labels[..., 1:] if self.shift else labels)
+
+    def _sum_of_weights(self, labels: Tensor) -> Tensor:
         if _soft(labels):
             return torch.tensor(labels.shape[:-1].numel(), dtype=torch.float32, device=labels.device)
         counted = labels[labels != _IGNORED]
@@ -136,11 +138,7 @@ class TrainerLoss:
 
     def _divisor(self, target: Tensor, told: Any) -> Any:
         if told is None:
-            shift, self.shift = self.shift, False  # the rows are shifted already
-            try:
-                return self.denominator(target)
-            finally:
-                self.shift = shift
+            return self._sum_of_weights(target)  # its rows are shifted already
         divisor = told.to(target.device) if isinstance(told, Tensor) else told
         if self.counts_weights:
             return divisor
