@@ -83,6 +83,17 @@ class ExecutorError(EvolossError):
     """Calls cannot be made in other processes."""
 
 
+class CallbackError(EvolossError):
+    """A function of the user's that was called back raised an error, which is the cause of this one.
+
+    Attributes:
+        results: what was done before, where it is kept in memory alone: the :class:`~evoloss.compare.Results`
+            of a comparison, the runs of an ablation; None elsewhere.
+    """
+
+    results: object = None
+
+
 class CanonicalFormError(EvolossError):
     """A loss has no canonical form: its gradient at the uniform prediction does not point down."""
 

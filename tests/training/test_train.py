@@ -15,7 +15,7 @@ from evoloss.data import Split, load_dataset
 from evoloss.data.readers.cifar_classes import CIFAR10_CLASSES
 from evoloss.errors import ConfigError, DataError, UnknownNameError
 from evoloss.losses import LOSSES
-from evoloss.training import RunResult, TrainConfig, identify_run, train
+from evoloss.training import EpochRecord, RunResult, TrainConfig, identify_run, train
 from evoloss.training.learner import Learner
 from tests.compare.runs import ADDED_VALUES, TEST_VALUES
 from tests.training.blobs import feature_blobs, image_blobs
@@ -252,11 +252,33 @@ def test_the_loss_itself_is_not_touched() -> None:
 
 
 def test_progress_is_told_after_each_epoch() -> None:
-    calls: list[int] = []
-    train(
-        feature_blobs(), "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK), on_epoch=lambda: calls.append(1)
+    calls: list[EpochRecord] = []
+
+    def draw(record: EpochRecord) -> None:
+        torch.rand(7)
+        calls.append(record)
+
+    quiet = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK))
+    result = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), TrainConfig(**QUICK), on_epoch=draw)
+    assert [(call.epoch, call.epochs) for call in calls] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls == result.epoch_records()
+    assert tuple(call.train_loss for call in calls) == result.history.train_loss
+    assert {(call.loss, call.seed, call.lr, call.run) for call in calls} == {
+        (result.loss, result.seed, result.lr, None)
+    }
+    assert _values(quiet) == _values(result)
+
+
+def test_drawing_in_a_callback_does_not_change_dropout() -> None:
+    class Dropping(nn.Module):
+        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(nn.functional.dropout(logits, 0.5), target)
+
+    quiet, drawn = (
+        train(feature_blobs(), "mlp", Dropping(), TrainConfig(**QUICK), on_epoch=on_epoch)
+        for on_epoch in (None, lambda record: torch.rand(7))
     )
-    assert len(calls) == 4
+    assert quiet.history == drawn.history
 
 
 def test_identity_is_part_of_the_result() -> None:

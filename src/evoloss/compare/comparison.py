@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import torch
 from evoloss.compare.cautions import cautions
 from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.joint.results import JOINT_FILE
-from evoloss.compare.keeping.command import command_of
-from evoloss.compare.keeping.files import FILES, require_own, write_files
+from evoloss.compare.keeping.files import require_own
 from evoloss.compare.keeping.folds import require_folds
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.record import Record, describe_environment, settings
 from evoloss.compare.results import OWN_FILES, Results
-from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run, trained
+from evoloss.compare.runner import Callbacks, OnRun, Runner
+from evoloss.compare.training_run import TrainingRuns, build_loss
 from evoloss.compare.tuning import (
     MOST_WIDENED,
     best_learning_rate,
@@ -30,14 +29,13 @@ from evoloss.compare.tuning import (
 )
 from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import ConfigError, DataError
+from evoloss.errors import CallbackError, ConfigError, DataError
 from evoloss.executors import Executor
 from evoloss.models import build_model
 from evoloss.own_files import require_replaceable
-from evoloss.sweeps.run_files import Run
-from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult
 from evoloss.training.criterion import try_criterion
+from evoloss.training.run_result import OnEpoch
 from evoloss.training.stages.class_weights import with_balanced_weights
 
 
@@ -49,6 +47,8 @@ def compare(
     executor: Executor | None = None,
     say: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
+    on_run: OnRun | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Results:
     """Train every loss with every seed, after tuning its learning rate if asked to.
 
@@ -64,8 +64,19 @@ def compare(
         executor: where runs take place; None is one after the other in this process.
         say: is told what was done to the data, a sentence a call, before the first run.
         warn: is told of settings that do something else than one may think, likewise.
+        on_run: called in this process with a :class:`~evoloss.sweeps.finished_run.FinishedRun` for every run
+            as soon as its result is known and written, tuning runs and those that were found in ``out``
+            (``recalled``) included.
+        on_epoch: called in this process with an :class:`~evoloss.training.EpochRecord` for every epoch of the
+            runs that this call does, in their order: as it ends, or, where an executor or several devices do
+            the runs, when its run has ended. Not for runs that were found in ``out``.
+
+    Callbacks change neither results nor names of runs. One that raises stops the comparison; runs that are
+    done stay done.
 
     Raises:
+        CallbackError: if ``on_run`` or ``on_epoch`` raised; without ``out`` its ``results`` are those of the
+            runs that are done.
         ConfigError: if an executor gets runs that want more than one device.
         ResultsError: if ``out`` holds the results of another comparison.
         InUseError: if another process does something else in ``out``.
@@ -81,7 +92,8 @@ def compare(
     """
     planned, here = plan(config, out=out, executor=executor, say=say, warn=warn)
     with nullcontext() if out is None else hold_directory(out, "compare", shared_by=_identity(planned)):
-        return _run(Record(planned, out, here), executor, progress)
+        callbacks = Callbacks.of(on_run, on_epoch, out)
+        return _run(Record(planned, out, here), executor, progress, callbacks)
 
 
 def plan(
@@ -165,20 +177,31 @@ def prepare(
     return TrainingRuns(config, dataset, losses, versions)
 
 
-def _run(record: Record, executor: Executor | None, progress: bool) -> Results:
+def _run(record: Record, executor: Executor | None, progress: bool, callbacks: Callbacks) -> Results:
     """Tune, then train; the directory is held."""
     record.recall()
     config, losses = record.planned.config, record.planned.losses
     n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
     n_runs = n_tuning + len(losses) * len(config.seeds)
-    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.written_at_end():
-        runner = _Runner(record, bar, executor)
+    bar = RunProgress(n_runs, config.epochs, shown=progress)
+    with bar, record.written_at_end(), _with_results(record):
+        runner = Runner(record, bar, executor, callbacks)
         rates = _tune(runner) if config.tune_lr else dict.fromkeys(losses, config.lr)
         # Seeds outside, so that a comparison that is stopped early has whole pairs.
         cells = [(name, seed, rates[name]) for seed in config.seeds for name in losses]
         record.runs = [RunResult.from_dict(found) for found in runner(cells, record.runs)]
         record.complete = True
     return record.results()
+
+
+@contextmanager
+def _with_results(record: Record) -> Iterator[None]:
+    """Give the error of a callback what is done."""
+    try:
+        yield
+    except CallbackError as error:
+        error.results = record.results()
+        raise
 
 
 def _identity(planned: TrainingRuns) -> dict[str, Any]:
@@ -211,7 +234,7 @@ def _try_model(config: CompareConfig, dataset: Dataset) -> None:
         )
 
 
-def _tune(runner: _Runner) -> dict[str, float]:
+def _tune(runner: Runner) -> dict[str, float]:
     """Choose a rate for each loss; beyond the ends of the grid where that is asked for."""
     record = runner.record
     config, losses = record.planned.config, list(record.planned.losses)
@@ -231,63 +254,3 @@ def _tune(runner: _Runner) -> dict[str, float]:
         rates = rates_beyond(grid, edges.values())
         grid += rates
         runner.bar.expect(len(losses) * len(rates) * len(seeds))
-
-
-@dataclass(frozen=True)
-class _Runner:
-    """Runs trainings, and reports them to the record and to the progress bar."""
-
-    record: Record
-    bar: RunProgress
-    executor: Executor | None
-
-    def __call__(
-        self, cells: list[tuple[str, int, float]], done: list[RunResult], *, read_test: bool = True
-    ) -> list[dict[str, Any]]:
-        planned = self.record.planned
-        runs = [planned.make(name, seed=seed, lr=lr, read_test=read_test) for name, seed, lr in cells]
-        places = {run.key: place for place, run in enumerate(runs)}
-        found: dict[int, RunResult] = {}
-        earlier = list(done)
-
-        def on_done(run: Run, result: dict[str, Any]) -> None:
-            found[places[run.key]] = RunResult.from_dict(result)
-            done[:] = earlier + [found[place] for place in sorted(found)]
-            if self.executor is not None:
-                self.bar.start(_describe(run.config))
-            self.bar.finish()
-            self.record.update()
-
-        function: Callable[[dict[str, Any]], dict[str, Any]] = self._train_here
-        if self.executor is not None:
-            function = partial(train_run, Sources.of(planned.config))
-        return sweep(
-            runs,
-            function,
-            folder=self.record.out,
-            executor=self.executor,
-            on_done=on_done,
-            check=check_training,
-            unpack=self._write_files,
-        )
-
-    def _write_files(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:
-        """Write what a run leaves beside its result, which then says where that is."""
-        files, out, config = result.pop(FILES, None), self.record.out, self.record.planned.config
-        if not files or out is None:
-            return result
-        name, seed = result["loss"], result["seed"]
-        command = command_of(config, loss=name, seed=seed, lr=result["lr"])
-        return {**result, "kept": write_files(out, name, seed, files, command)}
-
-    def _train_here(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Train with what is loaded already, and count epochs."""
-        self.bar.start(_describe(config))
-        planned = self.record.planned
-        loss = planned.losses[config["loss"]["name"]]
-        return trained(planned.config.keep_plan, planned.dataset, loss, config, self.bar.advance)
-
-
-def _describe(config: Mapping[str, Any]) -> str:
-    seed, lr = config["train"]["seed"], config["train"]["lr"]
-    return f"{config['loss']['name']}, {f'seed {seed}' if config['read_test'] else 'tuning'}, lr {lr:g}"

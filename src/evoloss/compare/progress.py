@@ -37,6 +37,11 @@ class RunProgress:
         )
         self._task = self._bar.add_task("loading", total=n_runs * epochs, done=0, of=n_runs)
 
+    @property
+    def n_runs(self) -> int:
+        """Planned runs."""
+        return self._n_runs
+
     def __enter__(self) -> RunProgress:
         self._bar.start()
         return self

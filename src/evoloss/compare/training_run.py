@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train, train_and_observe
 from evoloss.training.config import LATER
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
+from evoloss.training.run_result import OnEpoch
 from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
 
@@ -208,7 +209,7 @@ def trained(
     dataset: Dataset,
     loss: nn.Module,
     config: Mapping[str, Any],
-    on_epoch: Callable[[], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> dict[str, Any]:
     """Train with what a configuration names, once it is at hand.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evoloss.atomic_files import write_text
-from evoloss.errors import EvolossError, ResultsError
+from evoloss.errors import CallbackError, EvolossError, ResultsError
 from evoloss.executors import Executor, make_executor
 from evoloss.executors.protocol import IN_FLIGHT_PER_WORKER
 from evoloss.sweeps.run_files import RUNS_FOLDER, Check, Run, canonical_json, dump_run, read_run, run_path
@@ -42,7 +42,8 @@ def sweep(
         folder: where results are kept; None keeps them in memory.
         executor: where runs take place; serial by default. It is not shut down.
         on_done: called in this process for each distinct run as soon as its result is known, also where it
-            was found in the folder.
+            was found in the folder. If it raises a :class:`~evoloss.errors.CallbackError`, results that are
+            known are stored all the same before it is passed on.
         check: called with each run and result that is found in the folder; see
             :data:`~evoloss.sweeps.run_files.Check`.
         unpack: called in this process with a run and what ``function`` returned, and returns the result: a
@@ -54,6 +55,7 @@ def sweep(
 
     Raises:
         ResultsError: if a file in the folder cannot be read, is damaged, or is another run's.
+        CallbackError: at once, if ``on_done`` or a run that is done in this process raised it.
         EvolossError: after all other runs, if some failed; it names them and the first cause.
 
     Example:
@@ -93,10 +95,12 @@ class _Sweep:
         self.results: dict[str, dict[str, Any]] = {}
         self.failed: list[tuple[Run, BaseException]] = []
         self.under_way: dict[Future[Any], Run] = {}
+        self.stopped_by: CallbackError | None = None
 
     def do(self, runs: dict[str, Run]) -> None:
         """Find or do all runs, a bounded number at a time."""
         waiting = {key: run for key, run in runs.items() if not self._recall(key, run)}
+        self._require_callbacks()
         while waiting or self.under_way:
             if self._start_one(waiting):
                 self._settle(block=len(self.under_way) >= IN_FLIGHT_PER_WORKER * self.executor.workers)
@@ -104,6 +108,12 @@ class _Sweep:
                 self._settle(block=True)
             elif waiting:  # another sweep has claimed them all: its results will do
                 time.sleep(_POLL_SECONDS)
+            self._require_callbacks()
+
+    def _require_callbacks(self) -> None:
+        """Raise what a callback raised, once nothing that is known can be lost by it."""
+        if self.stopped_by is not None:
+            raise self.stopped_by
 
     def _start_one(self, waiting: dict[str, Run]) -> bool:
         for key, run in list(waiting.items()):
@@ -128,7 +138,9 @@ class _Sweep:
                     self._store(key, run, future.result())
                 except ResultsError as unusable:
                     error = unusable
-            if error is not None:
+            if isinstance(error, CallbackError):
+                self.stopped_by = self.stopped_by or error
+            elif error is not None:
                 self.failed.append((run, error))
             self.locks.release(key)
 
@@ -152,7 +164,10 @@ class _Sweep:
     def _record(self, key: str, run: Run, result: dict[str, Any]) -> None:
         self.results[key] = result
         if self.on_done is not None:
-            self.on_done(run, result)
+            try:
+                self.on_done(run, result)
+            except CallbackError as error:
+                self.stopped_by = self.stopped_by or error
 
     def require_all(self) -> None:
         """Raise if runs failed."""

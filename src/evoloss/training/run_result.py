@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +25,42 @@ class History:
     train_loss: tuple[float | None, ...]
     validation_accuracy: tuple[float | None, ...]
     train_accuracy: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch of a training, as a callback is told of it.
+
+    Attributes:
+        loss: name of the loss.
+        seed: of the training.
+        lr: highest learning rate of the schedule.
+        epoch: counted from 1.
+        epochs: of the whole training, if it does not end early.
+        train_loss: see :class:`History`; so are the next two.
+        train_accuracy: percent.
+        validation_accuracy: percent; None in epochs without a look at the validation split.
+        run: name of the run in a comparison, see :class:`~evoloss.sweeps.finished_run.FinishedRun`; None in
+            a training of its own.
+    """
+
+    loss: str
+    seed: int
+    lr: float
+    epoch: int
+    epochs: int
+    train_loss: float | None
+    train_accuracy: float | None
+    validation_accuracy: float | None
+    run: str | None = None
+
+    @classmethod
+    def of(cls, identity: RunIdentity, **measured: Any) -> EpochRecord:
+        """Make the record of an epoch of a run from what was measured in it."""
+        return cls(loss=identity.loss, seed=identity.seed, lr=identity.lr, epochs=identity.epochs, **measured)
+
+
+OnEpoch = Callable[[EpochRecord], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +193,27 @@ class RunResult(RunIdentity):
     noise_rate: NoiseRate | None = None
     kept: str | None = None
     history: History
+
+    def epoch_records(self, run: str | None = None) -> list[EpochRecord]:
+        """Return what a callback is told of the epochs of this training, once it has ended.
+
+        Args:
+            run: name of the run in a comparison.
+        """
+        history = self.history
+        train_accuracy = history.train_accuracy or (None,) * len(history.train_loss)
+        columns = zip(history.train_loss, train_accuracy, history.validation_accuracy, strict=True)
+        return [
+            EpochRecord.of(
+                self,
+                epoch=epoch,
+                train_loss=train_loss,
+                train_accuracy=accuracy,
+                validation_accuracy=validation,
+                run=run,
+            )
+            for epoch, (train_loss, accuracy, validation) in enumerate(columns, start=1)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and numbers, ready for JSON."""

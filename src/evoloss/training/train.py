@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
 from evoloss.training.metrics import chance
 from evoloss.training.outcome import Outcome, StepRecord, is_observable
-from evoloss.training.run_result import History, RunIdentity, RunResult
+from evoloss.training.run_result import History, OnEpoch, RunIdentity, RunResult
 from evoloss.training.stages.class_weights import with_balanced_weights
 from evoloss.training.stages.devices import find_accelerator, make_fabric, private_rng
 from evoloss.training.stages.judging import UNTESTED, TrainingLog, judge, observe, settle, validate
@@ -46,7 +45,7 @@ def train(
     *,
     loss_name: str | None = None,
     read_test: bool = True,
-    on_epoch: Callable[[], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """Train a classifier from scratch and judge it.
 
@@ -62,7 +61,8 @@ def train(
         config: how to train.
         loss_name: name of the loss in the result; its class by default.
         read_test: evaluate on the test split after training. Off while something is still being chosen.
-        on_epoch: called after each epoch, for progress bars; not with more than one device.
+        on_epoch: called with a record after each epoch; with more than one device once the training is over.
+            What it draws from torch's global generators changes nothing here.
 
     Raises:
         MissingExtraError: if lightning-fabric or torchmetrics is not installed.
@@ -90,7 +90,7 @@ def train_and_observe(
     *,
     loss_name: str | None = None,
     read_test: bool = True,
-    on_epoch: Callable[[], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     watched: Split | None = None,
 ) -> tuple[RunResult, Outcome]:
     """Train as :func:`train` does, to the same bits, and return the classifier and its predictions too.
@@ -161,7 +161,7 @@ class _Job:
     config: TrainConfig
     identity: RunIdentity
     read_test: bool
-    on_epoch: Callable[[], None] | None
+    on_epoch: OnEpoch | None
     observe: bool = False
     watched: Split | None = None
 
@@ -170,6 +170,15 @@ def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
     fabric = make_fabric(job.config)
     if job.config.devices == 1:
         return _run(fabric, job)
+    result, outcome = _launch_several(fabric, job)
+    if job.on_epoch is not None:
+        for record in result.epoch_records():
+            job.on_epoch(record)
+    return result, outcome
+
+
+def _launch_several(fabric: Fabric, job: _Job) -> tuple[RunResult, Outcome | None]:
+    """Train on several devices, in processes of their own."""
     with tempfile.TemporaryDirectory() as folder:
         # Fabric walks through the arguments and the answer, and refuses frozen dataclasses in either.
         task = partial(_run_launched, replace(job, on_epoch=None), folder)
@@ -290,7 +299,8 @@ def _fit(learner: Learner, job: _Job) -> TrainingLog:
             log.best_epoch = epoch + 1
             log.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
         if job.on_epoch is not None:
-            job.on_epoch()
+            with private_rng(learner.fabric.device):  # whoever is called may draw
+                job.on_epoch(log.record(job.identity))
         if log.diverged or (due and _is_stuck(log, config, epoch + 1)):
             break
     return log

@@ -12,11 +12,13 @@ from evoloss.compare.estimate import Estimate, estimate, runs_and_left
 from evoloss.compare.joint.folders import folders_of, labels_of
 from evoloss.compare.joint.results import OWN_JOINT_FILES, JointResults
 from evoloss.compare.results import FILE_NAME, Results
+from evoloss.compare.runner import OnRun
 from evoloss.compare.training_run import build_loss
 from evoloss.data import DATASETS, find_path
-from evoloss.errors import ConfigError, EvolossError
+from evoloss.errors import CallbackError, ConfigError, EvolossError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
+from evoloss.training.run_result import OnEpoch
 from evoloss.user_paths import real_path
 
 Say = Callable[[str], None]
@@ -32,6 +34,8 @@ def compare_datasets(
     warn: Say | None = None,
     on_begin: Say | None = None,
     on_done: Callable[[str, Results], None] | None = None,
+    on_run: OnRun | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> JointResults:
     """Compare the same losses on several data sets, one after the other.
 
@@ -49,6 +53,8 @@ def compare_datasets(
         warn: likewise.
         on_begin: is told the name of a data set before its first run.
         on_done: is given the name of its folder, and the results, after the last.
+        on_run: see :func:`~evoloss.compare.compare`; ``on_begin`` has told the data set.
+        on_epoch: likewise.
 
     Raises:
         ConfigError: if losses or baselines differ, one comparison is there twice, or ``out`` holds a
@@ -77,7 +83,14 @@ def compare_datasets(
             if on_begin is not None:
                 on_begin(label)
             with _about(label):
-                found[folder] = compare(config, out=_place(out, folder), progress=progress, executor=executor)
+                found[folder] = compare(
+                    config,
+                    out=_place(out, folder),
+                    progress=progress,
+                    executor=executor,
+                    on_run=on_run,
+                    on_epoch=on_epoch,
+                )
             if on_done is not None:
                 on_done(folder, found[folder])
     finally:
@@ -189,4 +202,7 @@ def _about(label: str) -> Iterator[None]:
     except EvolossError as error:
         if str(error).startswith(f"data set {label!r}"):
             raise
-        raise type(error)(f"data set {label}: {error}") from error
+        told = type(error)(f"data set {label}: {error}")
+        if isinstance(error, CallbackError) and isinstance(told, CallbackError):
+            told.results = error.results
+        raise told from error

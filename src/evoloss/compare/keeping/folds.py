@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +13,7 @@ from evoloss.random_streams import stream
 from evoloss.training import TrainConfig, train_and_observe
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.masked import with_masks
+from evoloss.training.run_result import OnEpoch
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def held_out_probs(
     config: TrainConfig,
     *,
     folds: int,
-    on_epoch: Callable[[], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> HeldOut | None:
     """Train once for each fold on the others, and predict it; None if a training diverged.
 

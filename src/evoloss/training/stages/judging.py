@@ -13,6 +13,7 @@ from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
 from evoloss.training.metrics import Evaluation, balanced_accuracy, chance, evaluate_logits
 from evoloss.training.outcome import Outcome, mean_probs
+from evoloss.training.run_result import EpochRecord, RunIdentity
 from evoloss.training.temperature import fit_temperature
 
 
@@ -29,6 +30,17 @@ class TrainingLog:
     watched_probs: list[Tensor] = field(default_factory=list)
     seconds: float = 0.0
     diverged: bool = False
+
+    def record(self, identity: RunIdentity) -> EpochRecord:
+        """What a callback is told of the last epoch of a run."""
+        look = self.validation[-1]
+        return EpochRecord.of(
+            identity,
+            epoch=len(self.train_loss),
+            train_loss=self.train_loss[-1],
+            train_accuracy=self.train_accuracy[-1],
+            validation_accuracy=look.accuracy if look else None,
+        )
 
     @property
     def best(self) -> Evaluation | None:
