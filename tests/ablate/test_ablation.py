@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from evoloss.ablate.ablation import AblateConfig, ablate, evolve
+from evoloss.ablate.ablation import AblateConfig, ablate
 from evoloss.ablate.results import FILE_NAME, Ablation
+from evoloss.ablate.run import evolve
+from evoloss.ablate.statistics import AblationRun
 from evoloss.errors import ConfigError, InUseError, ResultsError, UnknownNameError
 from evoloss.executors import make_executor
 from evoloss.pretraining import PretrainConfig
+from evoloss.sweeps.finished_run import FinishedRun
 from tests.ablate.ablations import make_ablation
 
 BASE = PretrainConfig(generations=12, eval_every=4, popsize=16, pairs=32, classes=(3,), eval_pairs=64)
@@ -32,7 +35,7 @@ def test_every_variant_runs_with_every_seed(tmp_path: Path) -> None:
     ablation = ablate(
         config(variant=(twin,), contrast=("mutation=chaotic:twin",)),
         out=tmp_path,
-        on_run=lambda done, of: seen.append((done, of)),
+        on_run=lambda run: seen.append((run.done, run.planned)),
     )
     names = ["mutation=gaussian", "mutation=chaotic", "twin"]
     assert [(run.variant, run.seed) for run in ablation.runs] == [(n, s) for s in (0, 1) for n in names]
@@ -61,8 +64,8 @@ def test_runs_are_paired_and_repeat(tmp_path: Path) -> None:
     ids=["grown", "another target", "another baseline", "another"],
 )
 def test_a_different_ablation_at_the_same_time_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    def come_second(done: int, of: int) -> None:
-        if done < of:
+    def come_second(run: FinishedRun[AblationRun]) -> None:
+        if run.done < run.planned:
             with pytest.raises(InUseError, match=rf"process {os.getpid()} \(ablate, with other settings\)"):
                 ablate(config(**change), out=tmp_path)
 
@@ -74,8 +77,8 @@ def test_a_different_ablation_at_the_same_time_is_refused(tmp_path: Path, change
 def test_an_equal_ablation_at_the_same_time_shares_the_runs(tmp_path: Path) -> None:
     second: list[Ablation] = []
 
-    def come_second(done: int, of: int) -> None:
-        if done == 1:
+    def come_second(run: FinishedRun[AblationRun]) -> None:
+        if run.done == 1:
             second.append(ablate(config(), out=tmp_path))
 
     assert ablate(config(), out=tmp_path, on_run=come_second) == second[0]
@@ -85,7 +88,7 @@ def test_equal_runs_are_done_once() -> None:
     counts = []
     ablate(
         config(vary=(), variant=("a: sigma=0.3", "b:"), seeds=(0,)),
-        on_run=lambda done, of: counts.append((done, of)),
+        on_run=lambda run: counts.append((run.done, run.planned)),
     )
     assert counts == [(1, 1)]
 

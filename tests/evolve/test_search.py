@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from evoloss import EvolvedLoss, PretrainConfig, pretrain
-from evoloss.errors import CheckpointError, ConfigError, OutputError
+from evoloss.errors import CallbackError, CheckpointError, ConfigError, OutputError
 from evoloss.evolve import Begin, EvolveConfig, evolve
 from evoloss.evolve.progress import Progress, Stage
+from evoloss.pretraining import GenerationRecord
 from tests.evolve.small import small_priors
 
 CONFIG = EvolveConfig(purpose="noise", classes="3", samples="20-30", noise="0.2-0.5", budget="30s")
@@ -89,3 +90,21 @@ def test_what_evoloss_did_not_write_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         evolve(CONFIG, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_generations_are_told_and_an_error_leaves_a_checkpoint(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    told: list[GenerationRecord] = []
+
+    def fail(record: GenerationRecord) -> None:
+        told.append(record)
+        if record.generation == 2:
+            raise ValueError("no panel")
+
+    with pytest.raises(CallbackError, match=r"on_generation raised ValueError: no panel; .* resume=True"):
+        evolve(CONFIG, out, on_generation=fail)
+    assert [record.generation for record in told] == [1, 2]
+    rest: list[GenerationRecord] = []
+    changed = EvolveConfig(**{**vars(CONFIG), "budget": "3s"})
+    result = evolve(changed, out, resume=True, on_generation=rest.append)
+    assert [*told, *rest] == result.pretrained.history

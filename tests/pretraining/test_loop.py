@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import evoloss.pretraining.loop as loop
-from evoloss.errors import CanonicalFormError, CheckpointError, ConfigError, EvolossError
+from evoloss.errors import CallbackError, CanonicalFormError, CheckpointError, ConfigError, EvolossError
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
 from evoloss.pretraining.history import read_history
@@ -256,3 +256,22 @@ def test_parts_that_do_not_fit_together_are_refused_before_anything_is_written(
     with pytest.raises(EvolossError, match=text):
         pretrain(tiny(**changes), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_error_of_a_callback_leaves_a_checkpoint(tmp_path: Path) -> None:
+    config = tiny(network="classwise", generations=7, eval_every=3, seed=3, checkpoint_every=100)
+
+    def fail(record: GenerationRecord) -> None:
+        if record.generation == 4:
+            raise ValueError("the panel\nis gone")
+
+    with pytest.raises(
+        CallbackError, match=r"on_generation raised ValueError: the panel is gone; .* resume=True"
+    ):
+        pretrain(config, out=tmp_path / "run", on_generation=fail)
+    rest: list[GenerationRecord] = []
+    resumed = pretrain(config, out=tmp_path / "run", resume=True, on_generation=rest.append)
+    assert [record.generation for record in rest] == [5, 6, 7], "those before are not told again"
+    assert torch.equal(resumed.loss.params, pretrain(config).loss.params)
+    with pytest.raises(CallbackError, match="without `out` nothing of the search is kept"):
+        pretrain(config, on_generation=fail)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation, check_run
-from evoloss.ablate.statistics import AblationRun
+from evoloss.ablate.results import FILE_NAME, OWN_FILES, Ablation
+from evoloss.ablate.run import KIND, check_evolution, run_of
+from evoloss.ablate.teller import OnGeneration, OnRun, Teller
 from evoloss.ablate.variants import Variant, parse_variants
 from evoloss.compare.record import describe_environment
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CanonicalFormError, ConfigError, UnknownNameError
+from evoloss.errors import CallbackError, ConfigError, UnknownNameError
 from evoloss.executors import Executor
 from evoloss.own_files import require_replaceable
-from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.pretraining import PretrainConfig
 from evoloss.pretraining.config import LEAST_GENERATIONS
 from evoloss.python_settings import make_python
-from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
-
-KIND = "ablation"
-"""The kind of an ablation's runs among the runs of a sweep."""
-
-OnRun = Callable[[int, int], None]
 
 SHORT: dict[str, Any] = {"generations": 100, "eval_every": 5}
 """A run of some seconds, looked at often: what an ablation is of if nothing else is said."""
@@ -109,6 +104,7 @@ def ablate(
     out: Path | None = None,
     executor: Executor | None = None,
     on_run: OnRun | None = None,
+    on_generation: OnGeneration | None = None,
 ) -> Ablation:
     """Pretrain every variant with every seed and compare them.
 
@@ -120,9 +116,16 @@ def ablate(
         config: what to compare.
         out: directory of the results; None keeps them in memory.
         executor: where runs take place; one after the other in this process by default.
-        on_run: called with the number of runs that are done and that are planned, equal ones counted once.
+        on_run: called in this process with a :class:`~evoloss.sweeps.finished_run.FinishedRun` for every run
+            as soon as its result is known and written, equal ones once; those that were found in ``out``
+            (``recalled``) included.
+        on_generation: called in this process with an :class:`~evoloss.ablate.teller.AblationGeneration` for
+            every generation of the runs that this call does: as it ends, or, where runs take place elsewhere,
+            when its run has ended.
 
     Raises:
+        CallbackError: if ``on_run`` or ``on_generation`` raised; its ``results`` are the runs that are done,
+            a tuple of :class:`~evoloss.ablate.statistics.AblationRun`.
         InUseError: if another process does something else in ``out``.
         EvolossError: if runs failed, or ``out`` holds files that are damaged, or an ``ablation.json`` that
             evoloss did not write.
@@ -138,19 +141,23 @@ def ablate(
     # Seeds outside, so that an ablation that is stopped early has whole pairs.
     planned = [(variant, seed) for seed in config.seeds for variant in config.variants]
     runs = [Run(KIND, variant.config(config.base, seed).to_dict()) for variant, seed in planned]
-    of, done = len({run.key for run in runs}), 0
-
-    def count(run: Run, result: dict[str, Any]) -> None:
-        nonlocal done
-        done += 1
-        if on_run is not None:
-            on_run(done, of)
-
+    teller = Teller(planned, runs, on_run, on_generation, out)
     with nullcontext() if out is None else hold_directory(out, "ablate", shared_by=_identity(config, runs)):
-        results = sweep(runs, evolve, folder=out, executor=executor, on_done=count, check=check_evolution)
+        try:
+            results = sweep(
+                runs,
+                teller.function(executor),
+                folder=out,
+                executor=executor,
+                on_done=teller.on_done,
+                check=check_evolution,
+                unpack=teller.unpack,
+            )
+        except CallbackError as error:
+            error.results = tuple(teller.done)
+            raise
         records = [
-            AblationRun(variant=variant.name, seed=seed, **_tuples(result))
-            for (variant, seed), result in zip(planned, results, strict=True)
+            run_of(variant, seed, result) for (variant, seed), result in zip(planned, results, strict=True)
         ]
         ablation = Ablation(
             created_with=describe_environment(),
@@ -170,59 +177,3 @@ def _identity(config: AblateConfig, runs: Sequence[Run]) -> list[Any]:
     """The identity of an ablation, shared by all that work on one directory: all that its results say."""
     names = [variant.name for variant in config.variants]
     return [names, [run.key for run in runs], config.baseline_name, config.contrasts, config.target]
-
-
-def evolve(settings: dict[str, Any]) -> dict[str, Any]:
-    """One pretraining, reduced to what an ablation keeps; plain values in and out, for any executor.
-
-    A search that finds no usable loss is a result, not an error; one that is given up early has no
-    consistency at its end.
-    """
-    config = PretrainConfig.from_dict(settings)
-    last = config.most_generations
-    history: list[GenerationRecord] = []
-    try:
-        summary = pretrain(config, on_generation=history.append).summary
-    except CanonicalFormError:
-        summary = None
-    measured = [
-        record
-        for record in history
-        if record.generation % config.eval_every == 0 or record.generation == last
-    ]
-    given_up = [] if history[-1].generation == last else [last]
-    return {
-        "popsize": config.popsize,
-        "generations": last,
-        "measured_at": [*(record.generation for record in measured), *given_up],
-        # Six digits: a millionth of the couples is less than one of them.
-        "consistency": [
-            *(_rounded(record.held_out_consistency, 6) for record in measured),
-            *(None for _ in given_up),
-        ],
-        "kendall_tau": _rounded(None if summary is None else summary["kendall_tau"], 6),
-        "usable": summary is not None,
-        "seconds": round(history[-1].seconds, 3),
-        "advantage": _rounded(history[-1].held_out_advantage, 4),
-    }
-
-
-def check_evolution(run: Run, result: dict[str, Any]) -> None:
-    """Raise :class:`DecodeError` where a result that was read is not one of :func:`evolve`."""
-    seed = run.config["seed"]
-    found = build(AblationRun, {"variant": run.kind, "seed": seed, **result}, "result")
-    check_run(found, "result", known=(run.kind,))
-    if (found.seed, found.popsize, found.generations) != (
-        seed,
-        run.config["popsize"],
-        run.config["generations"],
-    ):
-        raise DecodeError("result has another seed, popsize or number of generations than its run")
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _tuples(result: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in result.items()}

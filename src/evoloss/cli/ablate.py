@@ -11,8 +11,9 @@ import torch
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evoloss.ablate.ablation import SHORT, AblateConfig, OnRun, ablate
+from evoloss.ablate.ablation import SHORT, AblateConfig, ablate
 from evoloss.ablate.results import FILE_NAME, OWN_FILES
+from evoloss.ablate.teller import OnRun
 from evoloss.ablate.variants import parse_settings
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
@@ -112,4 +113,4 @@ def _progress(console: Terminal, *, shown: bool) -> Iterator[OnRun]:
     columns = (TextColumn("pretraining"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not shown) as progress:
         task = progress.add_task("pretraining", total=None)
-        yield lambda done, of: progress.update(task, completed=done, total=of)
+        yield lambda run: progress.update(task, completed=run.done, total=run.planned)

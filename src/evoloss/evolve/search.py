@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoloss.atomic_files import write_text
+from evoloss.callbacks import guarded
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import CheckpointError
 from evoloss.evolve.beginning import Begin, begin_of, with_budget_that_holds
@@ -27,6 +28,7 @@ from evoloss.fitness import GroupScores
 from evoloss.own_files import Recogniser, require_replaceable
 from evoloss.pretraining import GenerationRecord, PretrainResult, pretrain
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
+from evoloss.pretraining.loop import OnGeneration
 from evoloss.pretraining.result import RUN_FILES
 
 FINISHING = 4.0
@@ -74,6 +76,7 @@ def evolve(
     executor: CountsWorkers | None = None,
     on_begin: Callable[[Begin], None] | None = None,
     on_progress: OnProgress | None = None,
+    on_generation: OnGeneration | None = None,
 ) -> EvolveResult:
     """Evolve a loss for a regime, judge it, and write it with its card to a directory.
 
@@ -86,12 +89,15 @@ def evolve(
         executor: where students are trained; in this process if it is None.
         on_begin: called when the search is planned.
         on_progress: called as it goes on.
+        on_generation: called with the record of each generation that this call does, in their order. Its
+            time counts, as all time does.
 
     Raises:
         ConfigError: if settings contradict each other, or the budget is too short.
         CheckpointError: if ``out`` holds a run and ``resume`` is off, or there is nothing to resume.
         OutputError: if ``out`` holds a file of a name that is to be written, and evoloss did not write it.
         CanonicalFormError: if no usable loss turned up.
+        CallbackError: if ``on_generation`` raised; the last complete generation is saved, as after Ctrl-C.
 
     Example:
         >>> from pathlib import Path
@@ -128,7 +134,9 @@ def evolve(
         write_text(out / EVOLVE_FILE, config.to_toml())
     progress.generation_seconds = begin.plan.generation
     runs = Recorded(executor, journal, progress, _KINDS)
-    pretrained = _search(begin, config, out, resume, runs, show)
+    kept = f"the last complete generation is saved in {out}; go on with resume=True"
+    tell = guarded("on_generation", on_generation, kept)
+    pretrained = _search(begin, config, out, resume, runs, show, tell)
     enter(progress, "judging", show)
     with hold_directory(out, "evolve"):
         verdict = _judge(config, pretrained, runs, show)
@@ -151,7 +159,13 @@ def enter(progress: Progress, stage: Stage, show: OnProgress) -> None:
 
 
 def _search(
-    begin: Begin, config: EvolveConfig, out: Path, resume: bool, runs: Recorded, show: OnProgress
+    begin: Begin,
+    config: EvolveConfig,
+    out: Path,
+    resume: bool,
+    runs: Recorded,
+    show: OnProgress,
+    tell: OnGeneration,
 ) -> PretrainResult:
     """Run the generations that fit, and choose among what they found."""
     plan, progress = begin.plan, runs.progress
@@ -161,6 +175,7 @@ def _search(
         ending.take_in(record)
         progress.take_in(record, plan.config.popsize)
         show(progress)
+        tell(record)
 
     def on_stage(stage: Stage) -> None:
         head = ending.begin_judging()

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from evoloss.atomic_files import write_text
+from evoloss.callbacks import guarded
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CanonicalFormError, CheckpointError
+from evoloss.errors import CallbackError, CanonicalFormError, CheckpointError
 from evoloss.fitness import LearnabilityFitness, RankingFitness, Submits, trainable
 from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.own_files import require_replaceable
@@ -40,7 +41,7 @@ from evoloss.pretraining.start import attempt_labels, start_point
 from evoloss.random_streams import stream
 from evoloss.students import Workspace
 
-OnGeneration = Callable[[GenerationRecord], None]
+OnGeneration = Callable[[GenerationRecord], object]
 Until = Callable[[int, float], bool]
 """Tells whether a search ends with this generation, from the seconds that it has taken."""
 Stage = Literal["choosing", "reporting"]
@@ -63,7 +64,7 @@ def pretrain(
         config: everything that decides the result.
         out: a directory for history, checkpoints, configuration, and the loss with its summary; optional.
         resume: go on from the checkpoint in ``out``, bit for bit as if the run had not stopped.
-        on_generation: called with each record, for progress.
+        on_generation: called with the record of each generation that this call does, in their order.
         on_stage: called when the generations are over and what they found is judged: ``"choosing"`` among the
             elites, then ``"reporting"`` on the one that was chosen.
         until: asked after every generation; where it says True the search ends, and the result, its
@@ -81,6 +82,7 @@ def pretrain(
         InUseError: if another process writes to ``out``.
         CanonicalFormError: if no usable loss turned up: after the first generations where there is no hope of
             one, or at the end of a run that is shorter.
+        CallbackError: if ``on_generation`` raised, after a checkpoint likewise.
         KeyboardInterrupt: passed on, after a checkpoint of the last complete generation was written.
 
     Example:
@@ -89,10 +91,12 @@ def pretrain(
         tensor(True)
     """
     require_memory_for(config)
-    show = on_generation or (lambda record: None)
     if out is None:
+        show = guarded("on_generation", on_generation, "without `out` nothing of the search is kept")
         return _evolve(_Run(config, None, resume, executor, until), show, on_stage)
     out = Path(out)
+    kept = f"the last complete generation is saved in {out}; go on with resume=True"
+    show = guarded("on_generation", on_generation, kept)
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out} is a file; a run needs a directory, name another")
     # The settings of a run that goes on may have been changed by hand, and its checkpoint is checked.
@@ -106,7 +110,7 @@ def pretrain(
 def _evolve(run: _Run, on_generation: OnGeneration, on_stage: OnStage | None) -> PretrainResult:
     try:
         run.finish(on_generation)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CallbackError):
         run.save()
         raise
     finally:
