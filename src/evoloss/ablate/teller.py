@@ -27,12 +27,14 @@ class AblationGeneration:
     Attributes:
         variant: name of the run's variant; the first one where several come to the same settings.
         seed: of the run.
+        popsize: candidates a generation.
         run: name of the run, see :class:`~evoloss.sweeps.finished_run.FinishedRun`.
         record: what happened in the generation.
     """
 
     variant: str
     seed: int
+    popsize: int
     run: str
     record: GenerationRecord
 
@@ -60,6 +62,7 @@ class Teller:
             self.on_generation = guarded("on_generation", on_generation, kept)
         # Of equal runs the first one has the name.
         self.places = {run.key: place for place, run in zip(planned[::-1], runs[::-1], strict=True)}
+        self.popsizes = {run.key: int(run.config["popsize"]) for run in runs}
         self.histories: dict[str, list[dict[str, Any]]] = {}  # of new runs; what was told already is left out
         self.done: list[AblationRun] = []
 
@@ -80,7 +83,9 @@ class Teller:
         """Tell of a generation."""
         variant, seed = self.places[key]
         if self.on_generation is not None:
-            told = AblationGeneration(variant=variant.name, seed=seed, run=key, record=record)
+            told = AblationGeneration(
+                variant=variant.name, seed=seed, popsize=self.popsizes[key], run=key, record=record
+            )
             self.on_generation(told)
 
     def unpack(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:

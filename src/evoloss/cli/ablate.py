@@ -13,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evoloss.ablate.ablation import SHORT, AblateConfig, ablate
 from evoloss.ablate.results import FILE_NAME, OWN_FILES
+from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.teller import OnRun
 from evoloss.ablate.variants import parse_settings
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
+from evoloss.cli.tracking import Log, ablation_log, logged_lines, require_log
 from evoloss.executors import ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import PretrainConfig
@@ -25,6 +27,7 @@ from evoloss.pretraining.memory import require_memory_for
 from evoloss.pretraining.toml_files import read_toml
 from evoloss.report.ablation_figure import STEMS, write_ablation_figures
 from evoloss.report.ablation_table import rich_ablation
+from evoloss.sweeps.finished_run import FinishedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,9 @@ class AblateCommand(ExecutorConfig):
     """Processor threads of a run."""
     figures: bool = True
     """Draw convergence curves and paired differences."""
+    log: Log = "none"
+    """Log every run to TensorBoard, MLflow or Weights & Biases too, generation by generation; to a folder
+    log/ beside the results, or where the tool's own variables say (MLFLOW_TRACKING_URI, WANDB_MODE)."""
     quiet: bool = False
     """Show no progress bar."""
 
@@ -85,6 +91,7 @@ def run(command: AblateCommand) -> int:
     """Run the ablation, print its tables and draw its figures."""
     console = Terminal()
     config = command.settings()
+    require_log(command.log)
     pictures = [f"{stem}.png" for stem in STEMS] if command.figures else []
     require_replaceable(command.out, OWN_FILES, pictures)
     if command.executor != "ray":  # whose machines are others than this one
@@ -93,13 +100,32 @@ def run(command: AblateCommand) -> int:
     torch.set_num_threads(command.threads)
     place = command.make(command.threads)
     try:
-        with terminable(), place as executor, _progress(console, shown=not command.quiet) as show:
-            ablation = ablate(config, out=command.out, executor=executor, on_run=show)
+        with (
+            terminable(),
+            ablation_log(command.log, command.out, console) as log,
+            place as executor,
+            _progress(console, shown=not command.quiet) as show,
+        ):
+
+            def on_run(run: FinishedRun[AblationRun]) -> None:
+                show(run)
+                if log is not None:
+                    log.on_run(run)
+
+            ablation = ablate(
+                config,
+                out=command.out,
+                executor=executor,
+                on_run=on_run,
+                on_generation=None if log is None else log.on_generation,
+            )
     except KeyboardInterrupt:
         console.say(f"stopped; the runs that are done are in {command.out}, and the same command goes on")
         return EXIT_INTERRUPTED
     for table in rich_ablation(ablation):
         console.print(table)
+    for line in logged_lines(log):
+        console.say(line)
     written = [command.out / FILE_NAME]
     if command.figures:
         written += write_ablation_figures(ablation, command.out)

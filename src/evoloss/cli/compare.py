@@ -18,10 +18,12 @@ from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
+from evoloss.cli.tracking import Log, comparison_log, require_log
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig, ComparisonSettings
 from evoloss.compare.estimate import estimate
 from evoloss.compare.joint.dataset_specs import configs_of
+from evoloss.compare.joint.folders import folders_of, labels_of
 from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
@@ -55,6 +57,10 @@ class CompareCommand(ComparisonSettings, ExecutorConfig):
     threads: int | None = None
     """Processor threads; small classifiers are fastest with 1. All cores by default; with processes and ray,
     those of each run, by default its share of the cores and 1."""
+    log: Log = "none"
+    """Log every run to TensorBoard, MLflow or Weights & Biases too: epochs as they end, settings, results; to
+    a folder log/ beside the results, or where the tool's own variables say (MLFLOW_TRACKING_URI,
+    WANDB_MODE)."""
     quiet: bool = False
     """Show no progress bar."""
     dry_run: bool = False
@@ -88,6 +94,7 @@ def run(config: CompareCommand) -> int:
     torch.backends.cudnn.benchmark = True  # every batch of a run has one shape
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a line a run in the progress bar
     configs = config.configs()
+    require_log(config.log)
 
     def say(note: str) -> None:
         console.say(f"data: {note}")
@@ -104,7 +111,11 @@ def run(config: CompareCommand) -> int:
             console.say(line)
         return 0
     try:
-        with terminable(), _executor(config) as executor:
+        with (
+            terminable(),
+            comparison_log(config.log, _folders(configs, config.out), console) as log,
+            _executor(config) as executor,
+        ):
             if len(configs) > 1:
                 return compare_several(
                     configs,
@@ -114,6 +125,7 @@ def run(config: CompareCommand) -> int:
                     executor=executor,
                     say=say,
                     warn=warn,
+                    log=log,
                 )
             results = compare(
                 configs[0],
@@ -122,15 +134,26 @@ def run(config: CompareCommand) -> int:
                 executor=executor,
                 say=say,
                 warn=warn,
+                on_run=log.on_run,
+                on_epoch=log.on_epoch,
             )
     except KeyboardInterrupt:
         place = config.out / FILE_NAME if len(configs) == 1 else f"the folders of {config.out}"
         console.say(f"stopped; the runs that are done are in {place}, and the same command goes on")
         return EXIT_INTERRUPTED
     console.print(rich_table(results))
-    for line in last_lines(results, config.out, keep=config.keep):
+    for line in (*log.lines(), *last_lines(results, config.out, keep=config.keep)):
         console.say(line)
     return 0
+
+
+def _folders(configs: Sequence[CompareConfig], out: Path) -> dict[str, Path]:
+    """Folders of results by the names of data sets."""
+    if len(configs) == 1:
+        return {configs[0].dataset: out}
+    return {
+        label: out / folder for label, folder in zip(labels_of(configs), folders_of(configs), strict=True)
+    }
 
 
 def _executor(config: CompareCommand) -> AbstractContextManager[Executor | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evoloss.cli.last_lines import edge_lines, run_lines, time_line, without_files
 from evoloss.cli.terminal import Terminal
+from evoloss.cli.tracking import ComparisonLog
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.joint.comparison import compare_datasets, estimate_datasets
 from evoloss.compare.joint.results import JOINT_FILE, JointResults
@@ -29,6 +30,7 @@ def compare_several(
     executor: Executor | None,
     say: _Say,
     warn: _Say,
+    log: ComparisonLog,
 ) -> int:
     """Run the comparisons, print the table of each as it ends, and last that of all."""
     begun = 0
@@ -37,6 +39,7 @@ def compare_several(
         nonlocal begun
         begun += 1
         console.say(f"data set {begun} of {len(configs)}: {label}")
+        log.begin(label)
 
     def done(folder: str, results: Results) -> None:
         table = rich_table(results)
@@ -56,10 +59,14 @@ def compare_several(
             warn=warn,
             on_begin=begin,
             on_done=done,
+            on_run=log.on_run,
+            on_epoch=log.on_epoch,
         )
     except UnknownNameError as error:
         raise _with_hint(error, configs) from error
     print_joint(console, joint)
+    for line in log.lines():
+        console.say(line)
     console.say(f"written: {out / JOINT_FILE}")
     console.say(f"next: evoloss report {out} --html report.html")
     return 0

@@ -18,6 +18,7 @@ from evoloss.cli.evolve_display import display, has_unicode
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
+from evoloss.cli.tracking import Log, logged_lines, require_log, search_log
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.evolve import Begin, Difference, EvolveConfig, EvolveResult, EvolveVerdict, evolve
 from evoloss.evolve.config import EVOLVE_FILE
@@ -54,6 +55,10 @@ class EvolveCommand(EvolveConfig, ExecutorConfig):
     resume: bool = False
     """Go on with the run in the directory, in its search or in its judging; with a larger --budget one that
     has ended searches on."""
+    log: Log = "none"
+    """Log the search to TensorBoard, MLflow or Weights & Biases too, generation by generation, and its
+    verdict; to a folder log/ in --out, or where the tool's own variables say (MLFLOW_TRACKING_URI,
+    WANDB_MODE)."""
     threads: int = 1
     """Processor threads of each process; the products are too small for more to help. For more cores take
     --executor processes."""
@@ -92,21 +97,38 @@ def run(command: EvolveCommand) -> int:
     from evoloss.report.evolve_figures import FIGURES
 
     console = Terminal()
+    require_log(command.log)
     torch.set_num_threads(command.threads)
     require_replaceable(command.out, OWN_FILES, FIGURES)
     if command.resume and not (command.out / CHECKPOINT_FILE).exists():
         raise ConfigError(f"there is nothing to resume in {command.out}; start without --resume")
     try:
-        with terminable(), _executor(command) as executor, display(console) as show:
+        with (
+            terminable(),
+            search_log(command.log, command.out, console) as log,
+            _executor(command) as executor,
+            display(console) as show,
+        ):
+
+            def on_begin(begin: Begin) -> None:
+                _tell_begin(console, command, begin)
+                if log is not None:
+                    log.describe(begin.plan.config, regime=begin.regime.text, budget=command.budget)
+
             result = evolve(
                 command.settings(),
                 command.out,
                 resume=command.resume,
                 executor=executor,
-                on_begin=lambda begin: _tell_begin(console, command, begin),
+                on_begin=on_begin,
                 on_progress=show,
+                on_generation=None if log is None else log.on_generation,
             )
+            if log is not None:
+                log.finish(result)
             _conclude(console, command, result)
+            for line in logged_lines(log):
+                console.say(line)
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with

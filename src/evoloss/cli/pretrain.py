@@ -18,6 +18,7 @@ from rich.table import Table
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
+from evoloss.cli.tracking import Log, logged_lines, require_log, search_log
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.losses.artefact.card import SCORE_TITLES
@@ -49,6 +50,9 @@ class PretrainCommand(PretrainConfig, ExecutorConfig):
     """TOML file with settings; with --resume, by default the one in the directory."""
     resume: bool = False
     """Go on with the run in the directory, bit for bit."""
+    log: Log = "none"
+    """Log the search to TensorBoard, MLflow or Weights & Biases too, generation by generation; to a folder
+    log/ in --out, or where the tool's own variables say (MLFLOW_TRACKING_URI, WANDB_MODE)."""
     threads: int = 1
     """Processor threads; the products of one generation are too small for more to help. Another number may
     give other bits."""
@@ -109,19 +113,35 @@ def run(command: PretrainCommand) -> int:
             "an executor trains the students of the learnability fitness; the ranking fitness is one "
             "small product a generation and stays in this process: leave --executor out"
         )
+    require_log(command.log)
     for sentence in without_effect(config):
         console.say(f"note: {sentence}")
     torch.set_num_threads(command.threads)
     try:
-        with terminable(), _executor(command) as executor, _progress(console, config) as show:
+        with (
+            terminable(),
+            search_log(command.log, command.out, console) as log,
+            _executor(command) as executor,
+            _progress(console, config) as show,
+        ):
+            if log is not None:
+                log.describe(config)
+
+            def on_generation(record: GenerationRecord) -> None:
+                show(record)
+                if log is not None:
+                    log.on_generation(record)
+
             result = pretrain(
                 config,
                 out=command.out,
                 resume=command.resume,
-                on_generation=show,
+                on_generation=on_generation,
                 on_stage=show.stage,
                 executor=executor,
             )
+            if log is not None:
+                log.finish(result)
     except KeyboardInterrupt:
         if not (command.out / CHECKPOINT_FILE).exists():
             raise  # stopped before there was anything to go on with
@@ -132,6 +152,8 @@ def run(command: PretrainCommand) -> int:
     if "learnability" in result.summary:
         console.print(learnability_table(result))
     _conclude(console, command, result)
+    for line in logged_lines(log):
+        console.say(line)
     return 0
 
 

@@ -64,18 +64,18 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "download",
         ),
         "Wrong labels that are added": ("label-noise", "noise-kind", "validation-noise"),
-        "What is left behind": ("keep", "suspects-folds", "dry-run", "quiet"),
+        "What is left behind": ("keep", "suspects-folds", "log", "dry-run", "quiet"),
         "Machine": ("accelerator", "devices", "precision", "threads", *_WORKERS),
     },
     "evolve": {
         "Your regime": (
             *("purpose", "classes", "samples", "features", "noise", "like", "target", "ignore-columns"),
         ),
-        "The search": ("out", "budget", "seed", "resume"),
+        "The search": ("out", "budget", "seed", "resume", "log"),
         "Machine": ("threads", *_WORKERS),
     },
     "pretrain": {
-        "The run": ("out", "config", "resume", "generations", "seed"),
+        "The run": ("out", "config", "resume", "generations", "seed", "log"),
         "The loss": ("network", "hidden", "activation", "features", "start", "classes"),
         "What a good loss is": (
             *(
@@ -109,7 +109,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ablate": {
         "What varies": ("out", "vary", "variant", "config", "fixed", "seeds"),
-        "How variants are compared": ("target", "baseline", "contrast", "figures", "quiet"),
+        "How variants are compared": ("target", "baseline", "contrast", "figures", "log", "quiet"),
         "Machine": ("threads", *_WORKERS),
     },
 }

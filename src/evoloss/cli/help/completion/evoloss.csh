@@ -12,6 +12,7 @@ complete evoloss \
         'c/--for=/(noise clean few-samples memorisation)/' \
         'c/--like=/f/' \
         'c/--out=/f/' \
+        'c/--log=/(none tensorboard mlflow wandb)/' \
         'c/--executor=/(serial processes ray)/' \
         'c/--config=/f/' \
         'c/--network=/(classwise balanced basis concat mixture monotone paced sensing tempered)/' \
@@ -47,12 +48,13 @@ complete evoloss \
         'c/--precision=/(32-true bf16-mixed)/' \
         'c/--html=/f/' \
         'c/--shapes=/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
-        'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for formats generations gpus-per-run groups help hidden html ignore-columns image-size keep label-noise last-batch learning-rate like losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
+        'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for formats generations gpus-per-run groups help hidden html ignore-columns image-size keep label-noise last-batch learning-rate like log losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
         'c/-/(- h)/' \
         'n/--completion/(bash zsh tcsh)/' \
         'n/--for/(noise clean few-samples memorisation)/' \
         'n/--like/f/' \
         'n/--out/f/' \
+        'n/--log/(none tensorboard mlflow wandb)/' \
         'n/--executor/(serial processes ray)/' \
         'n/--config/f/' \
         'n/--network/(classwise balanced basis concat mixture monotone paced sensing tempered)/' \
