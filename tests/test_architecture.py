@@ -35,15 +35,17 @@ ROOMS: dict[str, set[str]] = {
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
     "integrations": {"losses"},
     "ablate": {"compare", "pretraining", "sweeps", "executors"},
+    "trackers": {"training", "compare", "ablate", "sweeps", "pretraining", "evolve"},
     "evolve": {"networks", "tasks", "students", "fitness", "losses", "zoo", "pretraining", "data"},
     "report": {"training", "compare", "ablate", "diagnostics", "pretraining", "losses", "zoo", "evolve"},
     "cli": {
         *("executors", "pairs", "networks", "losses", "zoo", "pretraining", "diagnostics"),
-        *("compare", "ablate", "sweeps", "report", "evolve", "data", "models"),
+        *("compare", "ablate", "sweeps", "report", "evolve", "data", "models", "training", "trackers"),
     },
 }
 GROUND = {
     "memory",
+    "callbacks",
     "default_dtype",
     "python_settings",
     "user_paths",

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,7 +15,7 @@ from evoloss.errors import CallbackError
 from evoloss.executors import make_executor
 from evoloss.sweeps.finished_run import FinishedRun
 from evoloss.training import EpochRecord, RunResult
-from tests.training.blobs import feature_blobs
+from tests.training.blobs import blobs_file
 
 Ended = FinishedRun[RunResult]
 
@@ -24,13 +23,8 @@ Ended = FinishedRun[RunResult]
 @pytest.fixture
 def quick(tmp_path: Path) -> dict[str, Any]:
     """Settings of a comparison that takes a moment, on data that any process finds."""
-    blobs = feature_blobs(spread=2.0)
-    parts = {}
-    for name, split in (("train", blobs.train), ("test", blobs.test)):
-        parts[f"x_{name}"], parts[f"y_{name}"] = split.inputs.numpy(), split.labels.numpy()
-    np.savez(tmp_path / "blobs.npz", **parts)
     return {
-        "dataset": str(tmp_path / "blobs.npz"),
+        "dataset": str(blobs_file(tmp_path)),
         "model": "mlp",
         "losses": ("cross_entropy", "gce"),
         "seeds": (0, 1),
@@ -132,7 +126,7 @@ def test_an_error_in_on_run_stops_and_loses_nothing(
 
     with (
         make_executor(where, workers=1) as executor,
-        pytest.raises(CallbackError, match="callback on_run raised ValueError: no such panel; .* same call"),
+        pytest.raises(CallbackError, match=r"on_run raised ValueError: no such panel; .* same call"),
     ):
         compare(config, out=out, executor=executor, on_run=fail)
     assert len(calls) == 1

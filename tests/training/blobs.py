@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 
 from evoloss.data import Dataset, Split
@@ -21,6 +24,16 @@ def feature_blobs(
     parts = {"train": n_train, "validation": n_validation, "test": 60}
     splits = {name: _split(n, n_classes, name, centres, spread) for name, n in parts.items()}
     return Dataset(name="blobs", n_classes=n_classes, class_names=tuple("abcdefghij"[:n_classes]), **splits)
+
+
+def blobs_file(folder: Path) -> Path:
+    """The same as a file that any process finds, which makes its own validation split."""
+    blobs, path = feature_blobs(spread=2.0), folder / "blobs.npz"
+    arrays = {}
+    for name, split in (("train", blobs.train), ("test", blobs.test)):
+        arrays[f"x_{name}"], arrays[f"y_{name}"] = split.inputs.numpy(), split.labels.numpy()
+    np.savez(path, **arrays)
+    return path
 
 
 def image_blobs(n_train: int = 64, *, side: int = 8, channels: int = 1) -> Dataset:

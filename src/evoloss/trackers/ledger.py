@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from evoloss.errors import OutputError
 from evoloss.regular_files import read_regular
@@ -72,10 +73,18 @@ class Ledger:
         """Add a line."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(Entry(self._store, run, run_id, ended_at))) + "\n"
-        with self._path.open("ab") as file:
+        with self._path.open("a+b") as file:
+            if file.tell() and self._is_torn(file):
+                line = f"\n{line}"
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
+
+    @staticmethod
+    def _is_torn(file: BinaryIO) -> bool:
+        """Tell whether a process was killed while it wrote the last line."""
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
 
     def take(self, run: str) -> bool:
         """Lock a run; False if another process is logging it."""

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
 
 _FLUSH_SECONDS, _FLUSH_METRICS = 1.0, 500
 _LONGEST = 500  # characters of a value, which every version of MLflow takes
@@ -85,11 +87,12 @@ class MlflowStore:
             (self._out / "log").mkdir(parents=True, exist_ok=True)
             self._client = MlflowClient(tracking_uri=self._uri)
             self._experiment = self._find_experiment(self._client)
-        if earlier is not None and goes_on:
-            self._client.update_run(earlier, status="RUNNING")
-            return MlflowRun(self._client, earlier)
         if earlier is not None:
-            self._client.delete_run(earlier)
+            with suppress(MlflowException):  # somebody has removed it
+                if goes_on:
+                    self._client.update_run(earlier, status="RUNNING")
+                    return MlflowRun(self._client, earlier)
+                self._client.delete_run(earlier)
         made = self._client.create_run(self._experiment, run_name=name)
         return MlflowRun(self._client, str(made.info.run_id))
 

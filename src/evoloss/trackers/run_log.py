@@ -61,14 +61,17 @@ class RunLog:
         """The last step that the store has of the open run."""
         return self._step
 
-    def begin(self, run: str, name: str, settings: Mapping[str, object], *, goes_on: bool = False) -> bool:
+    def begin(
+        self, run: str, name: str, settings: Mapping[str, object], *, goes_on: bool | None = None
+    ) -> bool:
         """Open a run, unless it is logged already, or another process is at it.
 
         Args:
             run: its key.
             name: for people.
             settings: that are known when it begins.
-            goes_on: the run may have been logged up to some step, and goes on from there.
+            goes_on: True for a run that goes on from wherever it was logged to; False for one that is begun
+                anew, beside one of this key that has ended; None for one that is done once.
 
         Returns:
             True if it is open.
@@ -76,16 +79,18 @@ class RunLog:
         self.stop()
         return self._try(lambda: self._begin(run, name, settings, goes_on)) is True
 
-    def _begin(self, run: str, name: str, settings: Mapping[str, object], goes_on: bool) -> bool:
+    def _begin(self, run: str, name: str, settings: Mapping[str, object], goes_on: bool | None) -> bool:
         if not self.ledger.take(run):
             return False
         self.run = run
         earlier = self.ledger.find(run)
+        begun, others = None if earlier is None else earlier.id, self.ledger.others(run)
         if earlier is not None and earlier.ended_at is not None and not goes_on:
-            self._leave()
-            return False
-        begun = None if earlier is None else earlier.id
-        self._open = self.store.begin(name, earlier=begun, goes_on=goes_on, others=self.ledger.others(run))
+            if goes_on is None:
+                self._leave()
+                return False
+            begun, others = None, {*others, earlier.id}
+        self._open = self.store.begin(name, earlier=begun, goes_on=goes_on is True, others=others)
         self.ledger.add(run, self._open.id)
         self._step = self._open.last_step
         if not self._step:
