@@ -37,8 +37,9 @@ class InspectCommand:
     """Look at a loss: its curve, its gradient, and how it is likely to train."""
 
     loss: tyro.conf.Positional[str]
-    """A known loss (gce, gce:q=0.5), a shipped one (evolved-base), the directory of a saved one, or
-    package.module:callable for your own, which has to take reduction="none"."""
+    """A known loss (gce, gce:q=0.5), a shipped one (evolved-base), the directory of a saved one,
+    hf://user/name on the Hugging Face Hub, or package.module:callable for your own, which has to take
+    reduction="none"."""
     classes: int = 10
     """Class count of the predictions, from 2 to 100,000."""
     seed: int = 0

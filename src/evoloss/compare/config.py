@@ -9,6 +9,7 @@ from typing import Any, get_args
 from evoloss.compare.keeping.plan import Keep, KeepPlan
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
+from evoloss.losses.artefact.hub import HubName, is_on_hub
 from evoloss.losses.spec import LossSpec
 from evoloss.training import TrainConfig, TrainRecipe
 from evoloss.user_paths import real_path
@@ -31,8 +32,9 @@ class ComparisonSettings(TrainRecipe):
     """mlp, cnn, resnet20, ... (a known name), package.module:callable, or an image classifier of a library:
     timm:NAME, torchvision:NAME, transformers:NAME (a folder with config.json, or a name of the hub)."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
-    """Known losses, shipped losses, directories of saved ones, or package.module:callable for an nn.Module of
-    your own, called as criterion(logits, target) and returning the mean; with parameters gce:q=0.5."""
+    """Known losses, shipped losses, directories of saved ones, hf://user/name on the Hugging Face Hub, or
+    package.module:callable for an nn.Module of your own, called as criterion(logits, target) and returning
+    the mean; with parameters gce:q=0.5."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run for each seed and loss; runs of equal seed share everything but the loss."""
     baseline: str | None = None
@@ -151,14 +153,19 @@ class CompareConfig(ComparisonSettings):
 def label_loss(spec: str) -> str:
     """Return the name of a loss in results: what an alias stands for, the last part of a path, else the name.
 
-    So results say which loss ``evolved`` was when they were made. Parameters follow in alphabetical order,
-    with numbers in their shortest form, so that two ways to write one loss have one name.
+    Of a loss on the hub it is its name there, with the revision. So results say which loss ``evolved`` was
+    when they were made. Parameters follow in alphabetical order, with numbers in their shortest form, so that
+    two ways to write one loss have one name.
 
     Raises:
         ConfigError: if parameters are not of the form ``name=value,name=value``.
     """
     parsed = LossSpec.parse(spec)
     base = ALIASES.get(parsed.base, parsed.base)
+    if is_on_hub(base):
+        place = HubName.parse(base)
+        revision = "" if place.revision is None else "@" + place.revision.replace("/", "-")
+        return parsed.with_base(place.repository.partition("/")[2] + revision)
     if "/" in base or "\\" in base or Path(base).is_dir():
         base = real_path(base).name
     return parsed.with_base(base)

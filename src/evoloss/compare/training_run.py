@@ -20,6 +20,7 @@ from evoloss.data import DATASETS, Dataset, load_dataset
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
+from evoloss.losses.artefact.hub import is_on_hub
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.spec import LossSpec
 from evoloss.models import build_model, names_backbone
@@ -151,7 +152,12 @@ def build_loss(spec: str) -> nn.Module:
 def _from_anywhere(spec: str) -> str:
     """The text of a loss for a process in another folder: directories by their absolute paths."""
     base = LossSpec.parse(spec).base
-    named = base in LOSSES or is_shipped(base) or (names_callable(base) and not Path(base).is_dir())
+    named = (
+        base in LOSSES
+        or is_shipped(base)
+        or is_on_hub(base)
+        or (names_callable(base) and not Path(base).is_dir())
+    )
     return spec if named else f"{real_path(base)}{spec[len(base) :]}"
 
 

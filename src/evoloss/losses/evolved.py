@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from evoloss.errors import ConfigError
 from evoloss.losses.artefact.format import Artefact, write_artefact
 from evoloss.losses.artefact.pretrained import read_loss
+from evoloss.losses.artefact.push import OnHub
 from evoloss.losses.artefact.validation import checked_params, missing_form_message
 from evoloss.losses.base import Reduction
 from evoloss.losses.call.gather import gather
@@ -34,7 +35,7 @@ DEFAULT = "evolved"
 """The name of what ``EvolvedLoss()`` is: of losses that have to be told nothing, the one to begin with."""
 
 
-class EvolvedLoss(ParametricLoss):
+class EvolvedLoss(ParametricLoss, OnHub):
     r"""A learned classification loss, used in the place of ``nn.CrossEntropyLoss``.
 
     The cost of a prediction p whose label is k is that of the loss network in canonical form: with
@@ -137,13 +138,13 @@ class EvolvedLoss(ParametricLoss):
         exact: bool = False,
         n_samples: int | None = None,
     ) -> EvolvedLoss:
-        """Load a shipped loss by name, or a saved one from its directory.
+        """Load a shipped loss by name, or a saved one from its directory or from ``hf://user/name``.
 
         A shipped name wins over a directory of that name; write ``./name`` for the directory.
 
         Args:
-            name_or_dir: a name that ``evoloss losses`` lists, ``"evolved"`` for the recommended one
-                of those that have nothing to set, or a directory written by :meth:`save_pretrained`.
+            name_or_dir: a name that ``evoloss losses`` lists (``"evolved"`` is the recommended one that needs
+                no setting), a directory of :meth:`save_pretrained`, or ``"hf://user/name@revision"``.
             weight: as in ``nn.CrossEntropyLoss``; so are the others.
             ignore_index: index target that costs nothing.
             reduction: ``"none"``, ``"sum"`` or ``"mean"``.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.losses import LOSSES
+from evoloss.losses.artefact.hub import is_on_hub
 from evoloss.losses.base import ClassificationLoss, Reduction
 from evoloss.losses.call.numbers import python_number
 from evoloss.losses.evolved import EvolvedLoss
@@ -33,7 +34,8 @@ def make_loss(spec: str | os.PathLike[str], **parameters: Any) -> nn.Module:
 
             - a known loss, a key of :data:`evoloss.losses.LOSSES`: ``"gce"``;
             - a shipped loss, or ``"evolved"``, which stands for the recommended one;
-            - a directory with a saved loss, also as a ``pathlib.Path``;
+            - a directory with a saved loss, also as a ``pathlib.Path``, or ``"hf://user/name"``, one on the
+              Hugging Face Hub, of which ``"hf://user/name@revision"`` names a branch, a tag or a commit;
             - ``"package.module:callable"``: a class that is an ``nn.Module``, or a function that returns one.
               It is called as ``criterion(logits, target)``, and is taken to return the mean over the batch.
 
@@ -49,7 +51,7 @@ def make_loss(spec: str | os.PathLike[str], **parameters: Any) -> nn.Module:
     Raises:
         UnknownNameError: if there is no such loss, or the loss has no parameter of a name.
         ConfigError: if a value is of the wrong type or out of its range, or a callable cannot be used.
-        ArtefactError: if it is a directory without a readable loss.
+        ArtefactError: if it is a directory without a readable loss, or one that the hub does not give.
 
     Example:
         >>> criterion = make_loss("gce", q=0.5)
@@ -76,7 +78,7 @@ def make_loss(spec: str | os.PathLike[str], **parameters: Any) -> nn.Module:
         return _make(spec, base, LOSSES[base], given)
     if is_shipped(base):
         return _make(spec, base, EvolvedLoss.from_pretrained, given, base)
-    if os.path.isdir(base):
+    if is_on_hub(base) or os.path.isdir(base):
         return _make(spec, "saved loss", EvolvedLoss.from_pretrained, given, base)
     head = base.partition(":")[0]
     if head != base and (head in LOSSES or is_shipped(head)):

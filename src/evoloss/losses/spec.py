@@ -48,7 +48,7 @@ class LossSpec:
             'package.module:MyLoss'
         """
         base, colon, tail = text.rpartition(":")
-        if not colon or "=" not in tail or _is_path(text):
+        if not colon or "=" not in tail or tail.startswith("//") or _is_path(text):
             return cls(text)
         parameters: dict[str, Value] = {}
         for part in tail.split(","):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
 from evoloss.losses.artefact.format import read_artefact
+from evoloss.losses.artefact.hub import fetch_loss, is_on_hub
 from evoloss.losses.artefact.validation import checked_params
 from evoloss.networks import LossNetwork
 from evoloss.zoo import is_shipped, shipped_path
@@ -21,7 +22,8 @@ def read_loss(
     """Network, checked parameters and record of a saved loss.
 
     Args:
-        name_or_dir: a shipped name, which wins over a directory of that name, or a directory.
+        name_or_dir: a shipped name, which wins over a directory of that name, a directory, or one on the hub,
+            ``hf://user/name``.
         params: None; a saved loss has its own.
         record: None; likewise.
 
@@ -33,7 +35,11 @@ def read_loss(
     if params is not None or record is not None:
         raise ConfigError(f"{name_or_dir} names a saved loss, which has its own parameters and record")
     name = str(name_or_dir)
-    artefact = read_artefact(shipped_path(name) if is_shipped(name) else Path(name_or_dir))
+    if is_shipped(name):
+        directory = shipped_path(name)
+    else:
+        directory = fetch_loss(name) if is_on_hub(name_or_dir) else Path(name_or_dir)
+    artefact = read_artefact(directory)
     try:
         return artefact.network, checked_params(artefact.network, artefact.params), artefact.record
     except (ConfigError, CanonicalFormError) as error:
