@@ -45,7 +45,6 @@ ROOMS: dict[str, set[str]] = {
 }
 GROUND = {
     "memory",
-    "callbacks",
     "default_dtype",
     "python_settings",
     "user_paths",

@@ -28,6 +28,9 @@ ELSEWHERE = {
     ROOT / "docs/extend/known-loss.md": ROOT / "tests/losses/known/test_extend_page.py",
     ROOT / "docs/extend/network.md": ROOT / "tests/networks/test_extend_page.py",
     ROOT / "docs/extend/stateful-network.md": ROOT / "tests/networks/test_extend_stateful_page.py",
+    ROOT / "docs/how-to/configuration.md": ROOT / "tests/integrations/test_configuration_page.py",
+    ROOT / "docs/how-to/tracking.md": ROOT / "tests/trackers/test_tracking_page.py",
+    ROOT / "docs/how-to/hub.md": ROOT / "tests/losses/artefact/test_hub_page.py",
     ROOT / "docs/how-to/frameworks.md": ROOT / "tests/integrations/test_frameworks_page.py",
     ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
 }

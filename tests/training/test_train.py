@@ -269,18 +269,6 @@ def test_progress_is_told_after_each_epoch() -> None:
     assert _values(quiet) == _values(result)
 
 
-def test_drawing_in_a_callback_does_not_change_dropout() -> None:
-    class Dropping(nn.Module):
-        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(nn.functional.dropout(logits, 0.5), target)
-
-    quiet, drawn = (
-        train(feature_blobs(), "mlp", Dropping(), TrainConfig(**QUICK), on_epoch=on_epoch)
-        for on_epoch in (None, lambda record: torch.rand(7))
-    )
-    assert quiet.history == drawn.history
-
-
 def test_identity_is_part_of_the_result() -> None:
     config = TrainConfig(**QUICK)
     identity = identify_run(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config, loss_name="ce")

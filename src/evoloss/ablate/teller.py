@@ -10,7 +10,7 @@ from typing import Any
 from evoloss.ablate.run import HISTORY, KIND, evolve, evolve_with_history, run_of
 from evoloss.ablate.statistics import AblationRun
 from evoloss.ablate.variants import Variant
-from evoloss.callbacks import guarded
+from evoloss.errors import guarded
 from evoloss.executors import Executor
 from evoloss.executors.serial import SerialExecutor
 from evoloss.pretraining import GenerationRecord

@@ -19,7 +19,6 @@ from evoloss.ablate.variants import parse_settings
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
-from evoloss.cli.tracking import Log, ablation_log, logged_lines, require_log
 from evoloss.executors import ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining import PretrainConfig
@@ -28,6 +27,7 @@ from evoloss.pretraining.toml_files import read_toml
 from evoloss.report.ablation_figure import STEMS, write_ablation_figures
 from evoloss.report.ablation_table import rich_ablation
 from evoloss.sweeps.finished_run import FinishedRun
+from evoloss.trackers.option import Log, ablation_log, logged_lines, require_log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def run(command: AblateCommand) -> int:
     try:
         with (
             terminable(),
-            ablation_log(command.log, command.out, console) as log,
+            ablation_log(command.log, command.out, console.say) as log,
             place as executor,
             _progress(console, shown=not command.quiet) as show,
         ):

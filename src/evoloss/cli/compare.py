@@ -18,7 +18,6 @@ from evoloss.cli.last_lines import last_lines, plan_lines
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
-from evoloss.cli.tracking import Log, comparison_log, require_log
 from evoloss.compare.comparison import compare
 from evoloss.compare.config import CompareConfig, ComparisonSettings
 from evoloss.compare.estimate import estimate
@@ -28,6 +27,7 @@ from evoloss.compare.keeping.plan import Keep
 from evoloss.compare.results import FILE_NAME
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.report.tables import rich_table
+from evoloss.trackers.option import Log, comparison_log, require_log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def run(config: CompareCommand) -> int:
     try:
         with (
             terminable(),
-            comparison_log(config.log, _folders(configs, config.out), console) as log,
+            comparison_log(config.log, _folders(configs, config.out), console.say) as log,
             _executor(config) as executor,
         ):
             if len(configs) > 1:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from evoloss.cli.last_lines import edge_lines, run_lines, time_line, without_files
 from evoloss.cli.terminal import Terminal
-from evoloss.cli.tracking import ComparisonLog
 from evoloss.compare.config import CompareConfig
 from evoloss.compare.joint.comparison import compare_datasets, estimate_datasets
 from evoloss.compare.joint.results import JOINT_FILE, JointResults
@@ -17,6 +16,7 @@ from evoloss.executors import Executor, ExecutorConfig
 from evoloss.report.joint_table import joint_caption, rich_joint_tables
 from evoloss.report.joint_words import joint_verdict
 from evoloss.report.tables import rich_table
+from evoloss.trackers.option import ComparisonLog
 
 _Say = Callable[[str], None]
 

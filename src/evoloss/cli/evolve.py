@@ -18,7 +18,6 @@ from evoloss.cli.evolve_display import display, has_unicode
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
-from evoloss.cli.tracking import Log, logged_lines, require_log, search_log
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.evolve import Begin, Difference, EvolveConfig, EvolveResult, EvolveVerdict, evolve
 from evoloss.evolve.config import EVOLVE_FILE
@@ -32,6 +31,7 @@ from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.own_files import require_replaceable
 from evoloss.pretraining.checkpoint import CHECKPOINT_FILE
 from evoloss.pretraining.result import CONFIG_FILE
+from evoloss.trackers.option import Log, logged_lines, require_log, search_log
 from evoloss.user_paths import expand_user
 
 _NARROW = 70  # columns, below which a table is cut to dots
@@ -105,7 +105,7 @@ def run(command: EvolveCommand) -> int:
     try:
         with (
             terminable(),
-            search_log(command.log, command.out, console) as log,
+            search_log(command.log, command.out, console.say) as log,
             _executor(command) as executor,
             display(console) as show,
         ):

@@ -18,7 +18,6 @@ from rich.table import Table
 from evoloss.cli.process import EXIT_INTERRUPTED
 from evoloss.cli.terminal import Terminal
 from evoloss.cli.termination import terminable
-from evoloss.cli.tracking import Log, logged_lines, require_log, search_log
 from evoloss.errors import ConfigError
 from evoloss.executors import Executor, ExecutorConfig, require_threads
 from evoloss.losses.artefact.card import SCORE_TITLES
@@ -31,6 +30,7 @@ from evoloss.pretraining.loop import Stage
 from evoloss.pretraining.names import NetworkName
 from evoloss.pretraining.result import CONFIG_FILE
 from evoloss.pretraining.toml_files import read_toml
+from evoloss.trackers.option import Log, logged_lines, require_log, search_log
 from evoloss.user_paths import expand_user
 
 
@@ -120,7 +120,7 @@ def run(command: PretrainCommand) -> int:
     try:
         with (
             terminable(),
-            search_log(command.log, command.out, console) as log,
+            search_log(command.log, command.out, console.say) as log,
             _executor(command) as executor,
             _progress(console, config) as show,
         ):

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evoloss.callbacks import guarded
 from evoloss.compare.keeping.command import command_of
 from evoloss.compare.keeping.files import FILES, write_files
 from evoloss.compare.progress import RunProgress
 from evoloss.compare.record import Record
 from evoloss.compare.training_run import KIND, Sources, check_training, train_run, trained
+from evoloss.errors import guarded
 from evoloss.executors import Executor
 from evoloss.sweeps.finished_run import FinishedRun
 from evoloss.sweeps.run_files import Run

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoloss.atomic_files import write_text
-from evoloss.callbacks import guarded
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CheckpointError
+from evoloss.errors import CheckpointError, guarded
 from evoloss.evolve.beginning import Begin, begin_of, with_budget_that_holds
 from evoloss.evolve.card import notes_of, title_of
 from evoloss.evolve.config import EVOLVE_FILE, EvolveConfig

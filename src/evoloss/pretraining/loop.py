@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from evoloss.atomic_files import write_text
-from evoloss.callbacks import guarded
 from evoloss.directory_lock import hold_directory
-from evoloss.errors import CallbackError, CanonicalFormError, CheckpointError
+from evoloss.errors import CallbackError, CanonicalFormError, CheckpointError, guarded
 from evoloss.fitness import LearnabilityFitness, RankingFitness, Submits, trainable
 from evoloss.losses.artefact.format import OWN_FILES
 from evoloss.own_files import require_replaceable

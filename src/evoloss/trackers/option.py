@@ -7,15 +7,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from evoloss.cli.terminal import Terminal
+from evoloss.trackers.run_log import RunLog
+from evoloss.trackers.tools import find_tool
 
 if TYPE_CHECKING:  # a command that logs nothing does not wait for them
     from evoloss.sweeps.finished_run import FinishedRun
-    from evoloss.trackers import AblateTracker, CompareTracker, SearchTracker
-    from evoloss.trackers.run_log import RunLog
+    from evoloss.trackers.ablations import AblateTracker
+    from evoloss.trackers.comparisons import CompareTracker
+    from evoloss.trackers.searches import SearchTracker
     from evoloss.training import EpochRecord, RunResult
 
 Log = Literal["none", "tensorboard", "mlflow", "wandb"]
+Say = Callable[[str], None]
 
 
 def require_log(log: Log) -> None:
@@ -25,14 +28,11 @@ def require_log(log: Log) -> None:
         MissingExtraError: if it is not.
     """
     if log != "none":
-        from evoloss.trackers.tools import find_tool
-
         find_tool(log)
 
 
-def warning_to(console: Terminal) -> Callable[[str], None]:
-    """Return a function that prints warnings."""
-    return lambda text: console.say(f"warning: {text}")
+def _warning(say: Say) -> Say:
+    return lambda text: say(f"warning: {text}")
 
 
 class ComparisonLog:
@@ -72,13 +72,13 @@ def logged_lines(tracker: RunLog | None) -> list[str]:
 
 
 @contextmanager
-def comparison_log(log: Log, folders: Mapping[str, Path], console: Terminal) -> Iterator[ComparisonLog]:
+def comparison_log(log: Log, folders: Mapping[str, Path], say: Say) -> Iterator[ComparisonLog]:
     """Open trackers for comparisons.
 
     Args:
         log: the tool, or none.
         folders: of the results, by the names of data sets.
-        console: where warnings go.
+        say: prints a line; warnings go there.
 
     Raises:
         MissingExtraError: if the tool is not installed.
@@ -88,45 +88,45 @@ def comparison_log(log: Log, folders: Mapping[str, Path], console: Terminal) -> 
     with ExitStack() as stack:
         trackers: dict[str, CompareTracker] = {}
         if log != "none":
-            from evoloss.trackers import CompareTracker
+            from evoloss.trackers.comparisons import CompareTracker
 
             for label, folder in folders.items():
-                tracker = CompareTracker(log, folder, warning_to(console))
+                tracker = CompareTracker(log, folder, _warning(say))
                 trackers[label] = stack.enter_context(tracker)
         yield ComparisonLog(trackers)
 
 
 @contextmanager
-def search_log(log: Log, out: Path, console: Terminal) -> Iterator[SearchTracker | None]:
+def search_log(log: Log, out: Path, say: Say) -> Iterator[SearchTracker | None]:
     """Open a tracker for a search; None where nothing is logged. Errors are those of :func:`comparison_log`.
 
     Args:
         log: the tool, or none.
         out: directory of the search.
-        console: where warnings go.
+        say: prints a line; warnings go there.
     """
     if log == "none":
         yield None
         return
-    from evoloss.trackers import SearchTracker
+    from evoloss.trackers.searches import SearchTracker
 
-    with SearchTracker(log, out, warn=warning_to(console)) as tracker:
+    with SearchTracker(log, out, warn=_warning(say)) as tracker:
         yield tracker
 
 
 @contextmanager
-def ablation_log(log: Log, out: Path, console: Terminal) -> Iterator[AblateTracker | None]:
+def ablation_log(log: Log, out: Path, say: Say) -> Iterator[AblateTracker | None]:
     """Open a tracker for an ablation; None where nothing is logged. See :func:`search_log`.
 
     Args:
         log: the tool, or none.
         out: directory of the results.
-        console: where warnings go.
+        say: prints a line; warnings go there.
     """
     if log == "none":
         yield None
         return
-    from evoloss.trackers import AblateTracker
+    from evoloss.trackers.ablations import AblateTracker
 
-    with AblateTracker(log, out, warning_to(console)) as tracker:
+    with AblateTracker(log, out, _warning(say)) as tracker:
         yield tracker
