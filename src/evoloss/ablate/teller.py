@@ -1,4 +1,4 @@
-"""Who is told of runs and generations of an ablation."""
+"""The functions that an ablation calls back, and what they are told of runs and generations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a callback is told of a run that has ended."""
+"""A run that has ended, as a callback is told of it."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Ledger:
         self._read()
 
     def find(self, run: str) -> Entry | None:
-        """What is known of a run in this store."""
+        """The last entry of a run in this store; None if there is none."""
         self._read()
         return self._entries.get(run)
 

@@ -9,23 +9,25 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evoloss.errors import ConfigError
 from evoloss.safe_text import one_line
 from evoloss.trackers.store import Setting
 
-# Nothing here reports to anybody unless the user says so; read when mlflow is imported.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-from mlflow.exceptions import MlflowException
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 _FLUSH_SECONDS, _FLUSH_METRICS = 1.0, 500
 _LONGEST = 500  # characters of a value, which every version of MLflow takes
 _CLOCK = "elapsed_seconds"
 """A metric of every step, by which the last step is known."""
+
+
+def silence_reports() -> None:
+    """Switch off what MLflow reports to its makers, unless the user has said something; before its import."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 class MlflowStore:
@@ -62,7 +64,7 @@ class MlflowStore:
 
     def _connect(self) -> MlflowClient:
         try:
-            client = MlflowClient(tracking_uri=self._uri)
+            client = self._make_client()
             self._experiment = self._find_experiment(client)
         except Exception as error:  # whatever the store of the user's raises
             raise ConfigError(
@@ -70,6 +72,11 @@ class MlflowStore:
                 f"{one_line(error, 300)}); mend the address, or unset it to log to a file beside the results"
             ) from error
         return client
+
+    def _make_client(self) -> MlflowClient:
+        from mlflow import MlflowClient  # an extra
+
+        return MlflowClient(tracking_uri=self._uri)
 
     def _find_experiment(self, client: MlflowClient) -> str:
         if chosen := os.environ.get("MLFLOW_EXPERIMENT_ID"):
@@ -85,9 +92,11 @@ class MlflowStore:
         """Open a run; see :class:`~evoloss.trackers.store.Store`."""
         if not self._experiment:
             (self._out / "log").mkdir(parents=True, exist_ok=True)
-            self._client = MlflowClient(tracking_uri=self._uri)
+            self._client = self._make_client()
             self._experiment = self._find_experiment(self._client)
         if earlier is not None:
+            from mlflow.exceptions import MlflowException
+
             with suppress(MlflowException):  # somebody has removed it
                 if goes_on:
                     self._client.update_run(earlier, status="RUNNING")
@@ -116,6 +125,8 @@ class MlflowRun:
             self._flush()
 
     def _add(self, metrics: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
         stamp = int(time.time() * 1000)
         self._waiting += [Metric(name, value, stamp, step) for name, value in metrics.items()]
         self._step = step
@@ -128,6 +139,8 @@ class MlflowRun:
 
     def describe(self, settings: Mapping[str, Setting]) -> None:
         """Log parameters."""
+        from mlflow.entities import Param
+
         params = [Param(name, one_line(value, _LONGEST)) for name, value in settings.items()]
         for start in range(0, len(params), 100):  # the most in a call
             self._client.log_batch(self.id, params=params[start : start + 100])

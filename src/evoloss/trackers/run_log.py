@@ -94,7 +94,7 @@ class RunLog:
         self.ledger.add(run, self._open.id)
         self._step = self._open.last_step
         if not self._step:
-            self._open.describe(_plain(settings))
+            self._open.describe(_as_settings(settings))
         return True
 
     def log(self, metrics: Mapping[str, float | None], step: int) -> None:
@@ -111,7 +111,7 @@ class RunLog:
             return
 
         def finish() -> None:
-            opened.describe(_plain(settings))
+            opened.describe(_as_settings(settings))
             opened.end(_finite(metrics), complete=True)
             self.ledger.add(run, opened.id, step)
 
@@ -153,15 +153,15 @@ def _finite(metrics: Mapping[str, float | None]) -> dict[str, float]:
     }
 
 
-def _plain(settings: Mapping[str, object]) -> dict[str, Setting]:
-    plain: dict[str, Setting] = {}
+def _as_settings(settings: Mapping[str, object]) -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
     for name, value in settings.items():
         if isinstance(value, bool | int | float | str):
-            plain[name] = value
+            found[name] = value
         elif value is None:
-            plain[name] = "none"
+            found[name] = "none"
         elif isinstance(value, list | tuple):
-            plain[name] = ", ".join(map(str, value))
+            found[name] = ", ".join(map(str, value))
         else:
-            plain[name] = str(value)
-    return plain
+            found[name] = str(value)
+    return found

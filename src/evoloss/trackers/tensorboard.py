@@ -7,9 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from typing import Any
 
 from evoloss.compare.keeping.plan import safe_name
 from evoloss.trackers.store import Setting
@@ -56,8 +54,10 @@ class TensorBoardRun:
     last_step = 0
 
     def __init__(self, name: str, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # an extra
+
         self.id = name
-        self._writer = SummaryWriter(str(folder))
+        self._writer: Any = SummaryWriter(str(folder))
         self._settings: dict[str, Setting] = {}
         self._step, self._flushed = 0, time.monotonic()
 
@@ -79,8 +79,10 @@ class TensorBoardRun:
     def end(self, metrics: Mapping[str, float], *, complete: bool) -> None:
         """Log what came of the run, with a row in the table of hyperparameters if it is complete."""
         if complete:
+            from torch.utils.tensorboard import summary
+
             self.log(metrics, self._step)
-            values: dict[str, float | None] = dict(metrics)
-            for summary in hparams(dict(self._settings), values):
-                self._writer.file_writer.add_summary(summary)
+            make_row: Any = summary.hparams  # it has no types
+            for part in make_row(dict(self._settings), dict(metrics)):
+                self._writer.file_writer.add_summary(part)
         self._writer.close()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.trackers.mlflow import MlflowStore, silence_reports
 from evoloss.trackers.store import Store
+from evoloss.trackers.tensorboard import TensorBoardStore
+from evoloss.trackers.wandb import WandbStore
 
 Tool = Literal["tensorboard", "mlflow", "wandb"]
+_MODULES = {"tensorboard": "torch.utils.tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
 FOLDER = "log"
 """Folder of local stores and of the record of what was logged, in the directory of the results."""
 
@@ -37,16 +42,12 @@ def find_tool(tool: Tool) -> Callable[[Path], Store]:
     """
     if tool not in get_args(Tool):
         raise ConfigError(f"log must be one of {', '.join(get_args(Tool))}; got {tool!r}")
+    if tool == "mlflow":
+        silence_reports()
     try:
-        if tool == "tensorboard":
-            from evoloss.trackers.tensorboard import TensorBoardStore
-
-            return TensorBoardStore
-        if tool == "mlflow":
-            from evoloss.trackers.mlflow import MlflowStore
-
-            return MlflowStore
-        from evoloss.trackers.wandb import WandbStore
+        import_module(_MODULES[tool])
     except ImportError as error:
         raise MissingExtraError.of(error.name or tool, tool, f"logging to {tool}") from error
-    return WandbStore
+    if tool == "tensorboard":
+        return TensorBoardStore
+    return MlflowStore if tool == "mlflow" else WandbStore

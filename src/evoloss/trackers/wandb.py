@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import wandb
-
 from evoloss.trackers.store import Setting
 
 
@@ -38,6 +36,8 @@ class WandbStore:
 
     def begin(self, name: str, *, earlier: str | None, goes_on: bool, others: Collection[str]) -> WandbRun:
         """Open a run; see :class:`~evoloss.trackers.store.Store`."""
+        import wandb  # an extra
+
         self._folder.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {}
         if earlier is not None and self._mode == "offline":

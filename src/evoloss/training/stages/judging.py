@@ -32,7 +32,7 @@ class TrainingLog:
     diverged: bool = False
 
     def record(self, identity: RunIdentity) -> EpochRecord:
-        """What a callback is told of the last epoch of a run."""
+        """Return what a callback is told of the last epoch of a run."""
         look = self.validation[-1]
         return EpochRecord.of(
             identity,
