@@ -22,7 +22,8 @@ from evoloss.zoo import shipped_path
 from tests.losses.artefact.hub_server import Files, Hub, running_hub
 from tests.training.blobs import blobs_file
 
-pytest.importorskip("huggingface_hub")
+pytest.importorskip("huggingface_hub.hf_api")  # with all that reads constants when it is imported
+pytest.importorskip("huggingface_hub.file_download")
 
 TOKEN = "hf_good"
 
@@ -33,10 +34,17 @@ def files_of(name: str) -> Files:
     return {**files, "pickled.bin": b"\x80\x04.", "model.safetensors": b"0" * 64}
 
 
+def begin_sessions_anew() -> None:
+    """Let versions up to 1 of the library see whether they are offline, which they ask when they begin."""
+    import huggingface_hub.utils._http as sessions
+
+    getattr(sessions, "reset_sessions", lambda: None)()
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with one loss, and an empty cache."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
@@ -44,7 +52,12 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     with running_hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        for module in (constants, file_download):  # versions up to 1 have copies
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         hub.add("ada/mild", files_of("evolved-base"))
+        begin_sessions_anew()
         yield hub
 
 
@@ -102,6 +115,7 @@ def test_the_cache_serves_where_there_is_no_hub(hub: Hub, how: str, monkeypatch:
     hub.asked.clear()
     if how == "offline":
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        begin_sessions_anew()
     else:
         monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert same(EvolvedLoss.from_pretrained("hf://ada/mild"), EvolvedLoss("evolved-base"))

@@ -209,6 +209,8 @@ def told(hub: ModuleType, place: HubName) -> Iterator[None]:
         yield
     except EvolossError:
         raise
+    except known.LocalEntryNotFoundError as error:  # so it is called where the connection broke
+        raise OutOfReachError("the hub is out of reach") from error
     except known.EntryNotFoundError as error:
         raise OutOfReachError(f"the hub does not have it any more ({one_line(error, 200)})") from error
     except Exception as error:
