@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,16 @@ def records(path: Path) -> Iterator[Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Name, configuration, history and summary of a run."""
+    """Name, configuration, history and summary of a run, once its writer, another process, is through."""
     (path,) = folder.glob("run-*.wandb")
+    deadline = time.monotonic() + 30
+    while (found := read_now(path))["exit"] is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def read_now(path: Path) -> dict[str, Any]:
+    """What is in a file."""
     found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "exit": None}
     for record in records(path):
         kind = record.WhichOneof("record_type")
