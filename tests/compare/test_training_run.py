@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import importlib
 import json
 import os
 from pathlib import Path
@@ -134,9 +133,7 @@ def test_a_failed_run_is_named_and_the_rest_is_kept(
     own: CompareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = dataclasses.replace(own, tune_lr=False, losses=("cross_entropy", "gce"))
-    # The package exports a function of the module's name, which hides the module.
-    module = importlib.import_module("evoloss.compare.comparison")
-    monkeypatch.setattr(module, "train_run", _fail_with_gce)
+    monkeypatch.setattr("evoloss.compare.runner.train_run", _fail_with_gce)
     with pytest.raises(
         EvolossError, match=r"2 of 4 runs failed, the others are done\. RuntimeError: no memory"
     ):

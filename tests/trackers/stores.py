@@ -19,7 +19,7 @@ class MemoryRun:
         self.settings: dict[str, Any] = {}
         self.results: dict[str, float] = {}
         self.status = "open"
-        self.last_step = 0
+        self.last_step, self.went_on = 0, False
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self.store.act()
@@ -27,7 +27,8 @@ class MemoryRun:
 
     def describe(self, settings: Mapping[str, Any]) -> None:
         self.store.act()
-        assert not settings.keys() & self.settings.keys(), "each name once"
+        again = settings.keys() & self.settings.keys()
+        assert not again or self.went_on, "each name once"
         self.settings |= settings
 
     def end(self, metrics: Mapping[str, float], *, complete: bool) -> None:
@@ -57,6 +58,7 @@ class MemoryStore:
         self.act()
         if earlier is not None and goes_on and self.can_go_on:
             run = self.runs[earlier]
+            run.went_on = True
             run.last_step, run.status = max((step for step, _ in run.steps), default=0), "open"
             return run
         if earlier is not None:

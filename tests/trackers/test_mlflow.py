@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,23 @@ def test_a_server_that_does_not_answer_is_told_before_anything_is_computed(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(ConfigError, match="store at MLFLOW_TRACKING_URI cannot be used"):
         open_store("mlflow", tmp_path)
+
+
+def test_a_search_that_is_made_longer_stays_one_run(tmp_path: Path) -> None:
+    config = PretrainConfig(
+        generations=2, eval_every=1, popsize=8, pairs=32, classes=(3,), eval_pairs=64, checkpoint_every=2
+    )
+    out = tmp_path / "search"
+    for generations in (2, 5):
+        longer = replace(config, generations=generations)
+        with SearchTracker("mlflow", out, longer) as tracker:
+            result = pretrain(longer, out=out, resume=generations > 2, on_generation=tracker.on_generation)
+            tracker.finish(result)
+        assert not tracker.broken
+    uri = f"sqlite:///{out / 'log' / 'mlflow.db'}"
+    run = runs_of(uri, "search")["search"]
+    assert [step for step, _ in steps(uri, run, "fitness/best")] == [1, 2, 3, 4, 5]
+    assert [step for step, _ in steps(uri, run, "summary/kendall_tau")] == [2, 5]
+    told = {**run.data.params, **run.data.tags}
+    assert told["verdict"] == result.verdict.text
+    assert told["generations"] == "5", "the settings that hold now"

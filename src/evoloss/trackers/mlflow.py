@@ -141,9 +141,14 @@ class MlflowRun:
         """Log parameters."""
         from mlflow.entities import Param
 
-        params = [Param(name, one_line(value, _LONGEST)) for name, value in settings.items()]
+        there = dict(self._client.get_run(self.id).data.params)
+        texts = {name: one_line(value, _LONGEST) for name, value in settings.items()}
+        params = [Param(name, text) for name, text in texts.items() if name not in there]
         for start in range(0, len(params), 100):  # the most in a call
             self._client.log_batch(self.id, params=params[start : start + 100])
+        for name, text in texts.items():  # a parameter stays; of a run that goes on the tag says what holds
+            if there.get(name, text) != text:
+                self._client.set_tag(self.id, name, text)
 
     def end(self, metrics: Mapping[str, float], *, complete: bool) -> None:
         """Log what came of the run, and its status."""

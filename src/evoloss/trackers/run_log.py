@@ -93,8 +93,7 @@ class RunLog:
         self._open = self.store.begin(name, earlier=begun, goes_on=goes_on is True, others=others)
         self.ledger.add(run, self._open.id)
         self._step = self._open.last_step
-        if not self._step:
-            self._open.describe(_as_settings(settings))
+        self._open.describe(_as_settings(settings))
         return True
 
     def log(self, metrics: Mapping[str, float | None], step: int) -> None:

@@ -24,7 +24,7 @@ class StoredRun(Protocol):
         """Log numbers of a step; steps come in their order."""
 
     def describe(self, settings: Mapping[str, Setting]) -> None:
-        """Log settings; each name once."""
+        """Log settings; each name once, and once more where a run goes on, perhaps with another value."""
 
     def end(self, metrics: Mapping[str, float], *, complete: bool) -> None:
         """Log what came of the run, and close it.
