@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def test_a_tool_that_is_missing_is_one_error_before_anything_is_done(
     expected = f"evoloss: error: logging to {tool} needs {tool}, which is not installed: pip install"
     assert said.err == f"{expected} 'evoloss[{tool}]'\n"
     assert not out.exists()
+
+
+def test_commands_that_log_nothing_import_no_tool() -> None:
+    code = "import sys, evoloss.cli.compare, evoloss.cli.evolve, evoloss.cli.pretrain, evoloss.cli.ablate\n"
+    code += "print(sorted({'tensorboard', 'mlflow', 'wandb', 'huggingface_hub'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_several_data_sets_are_logged_each_in_its_folder(
