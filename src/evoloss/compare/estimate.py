@@ -81,7 +81,7 @@ def estimate(
         n_done=len(runs) - len(left),
         n_more=len(more),
         epoch_seconds=epoch_seconds,
-        seconds=config.epochs * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
+        seconds=config.passes * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
     )
 
 

@@ -111,7 +111,6 @@ def build_model(
     if ":" in name:
         return build_user_model(name, input_shape=input_shape, n_classes=n_classes)
     if name not in MODELS:
-        raise UnknownNameError.among(
-            "model", name, [*MODELS, *TREES, "package.module:callable", *(f"{word}:NAME" for word in LIBRARIES)]
-        )
+        others = ["package.module:callable", *(f"{word}:NAME" for word in LIBRARIES)]
+        raise UnknownNameError.among("model", name, [*MODELS, *TREES, *others])
     return MODELS[name](input_shape=input_shape, n_classes=n_classes)

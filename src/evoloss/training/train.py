@@ -30,7 +30,15 @@ from evoloss.training.outcome import Outcome, StepRecord, is_observable
 from evoloss.training.run_result import RunIdentity, RunResult
 from evoloss.training.stages.class_weights import with_balanced_weights
 from evoloss.training.stages.devices import find_accelerator, make_fabric, private_rng
-from evoloss.training.stages.judging import UNTESTED, TrainingLog, judge, observe, run_result, settle, validate
+from evoloss.training.stages.judging import (
+    UNTESTED,
+    TrainingLog,
+    judge,
+    observe,
+    run_result,
+    settle,
+    validate,
+)
 from evoloss.training.stages.optimizers import make_optimizer
 from evoloss.training.trees.settings import require_for_trees
 from evoloss.training.trees.train_trees import train_trees
