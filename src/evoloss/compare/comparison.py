@@ -183,10 +183,7 @@ def _run(record: Record, executor: Executor | None, progress: bool) -> Results:
     config, losses = record.planned.config, record.planned.losses
     n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
     n_runs = n_tuning + len(losses) * len(config.seeds)
-    with (
-        RunProgress(n_runs, config.passes, shown=progress) as bar,
-        record.written_at_end(),
-    ):
+    with RunProgress(n_runs, config.passes, shown=progress) as bar, record.written_at_end():
         runner = _Runner(record, bar, executor)
         rates = _tune(runner) if config.tune_lr else dict.fromkeys(losses, config.lr)
         # Seeds outside, so that a comparison that is stopped early has whole pairs.

@@ -12,13 +12,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from evoloss.compare.config import CompareConfig
+from evoloss.compare.config import CompareConfig, label_loss
 from evoloss.compare.keeping.files import FILES, run_files
 from evoloss.compare.keeping.plan import NOTHING, KeepPlan
 from evoloss.compare.results import check_run
-from evoloss.data import Dataset, load_dataset
+from evoloss.data import DATASETS, Dataset, load_dataset
+from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
+from evoloss.losses.resolve import make_loss
+from evoloss.losses.spec import LossSpec
 from evoloss.models import TREES, build_model, names_backbone
 from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
@@ -26,7 +29,8 @@ from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train, train_and_observe
 from evoloss.training.config import LATER
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
-from evoloss.user_paths import names_callable, real_path
+from evoloss.training.trees.own_objective import LibraryObjective
+from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
 
 KIND = "compare"
@@ -125,8 +129,34 @@ class Sources:
     @classmethod
     def of(cls, config: CompareConfig) -> Sources:
         """Return the sources of a comparison, with absolute paths."""
-        named = base in (*TREES, *LOSSES) or is_shipped(base)
+        named = config.dataset in DATASETS or not expand_user(config.dataset).exists()
+        return cls(
+            losses={label_loss(spec): _from_anywhere(spec) for spec in config.losses},
+            dataset=config.dataset if named else str(real_path(expand_user(config.dataset))),
+            data_dir=None if config.data_dir is None else real_path(expand_user(config.data_dir)),
+            download=config.download,
+            train_labels=None if config.train_labels is None else real_path(expand_user(config.train_labels)),
+            keep=config.keep_plan,
+        )
 
+
+@float32_by_default()
+def build_loss(spec: str) -> nn.Module:
+    """Make a loss by name, the same in every process: what the user's code draws comes from one seed.
+
+    The name of a library of trees is its own objective.
+    """
+    if spec in TREES:
+        return LibraryObjective(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return make_loss(spec)
+
+
+def _from_anywhere(spec: str) -> str:
+    """The text of a loss for a process in another folder: directories by their absolute paths."""
+    base = LossSpec.parse(spec).base
+    named = base in (*TREES, *LOSSES) or is_shipped(base)
     named = named or (names_callable(base) and not Path(base).is_dir())
     return spec if named else f"{real_path(base)}{spec[len(base) :]}"
 
