@@ -62,15 +62,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Learning rate": ("lr", "tune-lr", "lr-grid", "widen-lr-grid", "tune-seeds"),
         "Training": (
             *("epochs", "rounds", "batch-size", "last-batch", "optimizer", "momentum", "nesterov"),
-            *(
-                "weight-decay",
-                "schedule",
-                "clip-grad",
-                "augment",
-                "class-weights",
-                "eval-every",
-                "early-stopping",
-            ),
+            *("weight-decay", "schedule", "clip-grad", "augment", "class-weights", "eval-every"),
+            "early-stopping",
         ),
         "Data": (
             *("train-samples", "validation", "split-seed", "train-labels", "image-size", "data-dir"),
