@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evoloss.compare.estimate import Estimate
 from evoloss.compare.keeping.csv_tables import as_it_was
-from evoloss.compare.keeping.files import MODEL_FILES, WEIGHTS_FILE
+from evoloss.compare.keeping.files import TREE_FILES, WEIGHTS_FILE
 from evoloss.compare.keeping.suspect_files import DESCRIPTION_FILE, TABLE_FILE, WHERE
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.executors import ExecutorConfig
@@ -34,8 +34,8 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
         lines += [
             "kept, of "
             + ("every run" if keep == "all" else "the first seed of each loss")
-            + f", {_model_file(out / folders[0])}, predictions.csv, evaluation.json, suspects.csv (training labels, most "
-            "suspect first) and command.txt:",
+            + f", {_model_file(out / folders[0])}, predictions.csv, evaluation.json, suspects.csv (training "
+            "labels, most suspect first) and command.txt:",
             *(line for folder in folders for line in (f"  {out / folder}", *_suspects(out / folder))),
         ]
     lines += without_files(results, keep)
@@ -43,7 +43,7 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
 
 
 def _model_file(folder: Path) -> str:
-    trees = [name for name in MODEL_FILES.values() if (folder / name).exists()]
+    trees = [name for name in TREE_FILES if (folder / name).exists()]
     return trees[0] if trees else WEIGHTS_FILE
 
 

@@ -29,6 +29,7 @@ from evoloss.training.trees.train_trees import MODEL_FILES
 FILES = "files"
 """Entry beside a result, on its way from a worker: content by name."""
 WEIGHTS_FILE = "model.safetensors"
+TREE_FILES = tuple(MODEL_FILES.values())
 MODEL_FILE = "model.json"
 COMMAND_FILE = "command.txt"
 EVALUATION_FILE = "evaluation.json"
@@ -127,7 +128,7 @@ def require_own(folder: Path, losses: Iterable[str], plan: KeepPlan) -> None:
     Raises:
         OutputError: if one of the files is there and is not evoloss's.
     """
-    others = (WEIGHTS_FILE, *MODEL_FILES.values(), PREDICTIONS_FILE, TABLE_FILE, COMMAND_FILE)
+    others = (WEIGHTS_FILE, *TREE_FILES, PREDICTIONS_FILE, TABLE_FILE, COMMAND_FILE)
     for loss in losses:
         for seed in plan.seeds:
             require_replaceable(folder / folder_of(loss, seed), _OWN, others)
