@@ -62,4 +62,4 @@ def _read_xgboost(content: bytes) -> Any:
 def _read_lightgbm(content: bytes) -> Any:
     import lightgbm as lgb
 
-    return lgb.Booster(params={"verbosity": -1}, model_str=content.decode())
+    return lgb.Booster(model_str=content.decode())

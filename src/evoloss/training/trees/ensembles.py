@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.errors import DataError
 from evoloss.integrations.boosting import BoostingObjective
 from evoloss.training.trees.parameters import TreeSpec
 
@@ -135,14 +136,22 @@ class _LightGBM:
         }
         train = lgb.Dataset(growth.inputs, label=growth.labels, weight=growth.weight, params=settings)
         self._booster = lgb.Booster(settings, train)
-        self._growth = growth
+        self._growth, self._error = growth, lgb.basic.LightGBMError
         self._rows = [growth.inputs, *growth.watched]
         width = 1 if n_classes == 2 else n_classes
         self._scores: list[NDArray[Any]] = [np.zeros((len(rows), width)) for rows in self._rows]
 
     def grow(self) -> bool:
         before = self._booster.current_iteration()
-        self._booster.update(fobj=self._growth.objective)
+        try:
+            self._booster.update(fobj=self._growth.objective)
+        except self._error as error:
+            if "num_features" not in str(error):
+                raise
+            raise DataError(
+                f"LightGBM has no feature to split in {len(self._rows[0]):,} rows, since it wants 20 rows a "
+                "leaf: lightgbm:min_child_samples=5 allows for smaller ones"
+            ) from error
         if self._booster.current_iteration() == before:
             return False
         for rows, scores in zip(self._rows, self._scores, strict=True):

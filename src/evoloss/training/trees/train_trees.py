@@ -27,7 +27,7 @@ from evoloss.training.trees.rounds import TRAIN, WATCHED, Growing
 
 MODEL_FILES = {"xgboost": "model.ubj", "lightgbm": "model.txt"}
 """Names of the file of a trained model, by library; each is the library's own format."""
-_TRIED = 8  # rows of a class in the training that settings are tried with
+_TRIED = 50  # rows of a class in the training that settings are tried with
 
 
 @float32_by_default()
