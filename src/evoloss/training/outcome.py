@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -76,7 +77,7 @@ class Outcome:
             name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)
         }
         names = [entry.name for entry in fields(cls) if entry.name not in ("weights", "model_file")]
-        others = {name: tensors.get(name) for name in names}
+        others: dict[str, Any] = {name: tensors.get(name) for name in names}
         return cls(weights=weights, **others)
 
 

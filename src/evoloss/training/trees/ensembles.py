@@ -168,7 +168,8 @@ class _LightGBM:
         return logits_of_scores(self._raw(inputs, num_iteration=rounds), self._growth.n_classes)
 
     def save(self, rounds: int) -> bytes:
-        return self._booster.model_to_string(num_iteration=rounds).encode()
+        text: str = self._booster.model_to_string(num_iteration=rounds)
+        return text.encode()
 
     def n_leaves(self, rounds: int) -> int:
         text = self._booster.model_to_string(num_iteration=rounds)

@@ -66,8 +66,8 @@ class Growing:
             log.seconds += time.perf_counter() - start
             if not grew:
                 break
-            own = self.objective is None
-            cost = float(F.cross_entropy(before, labels)) if own else self.objective.mean_cost
+            made = self.objective
+            cost = float(F.cross_entropy(before, labels)) if made is None else made.mean_cost
             log.train_loss.append(cost if math.isfinite(cost) else None)
             log.train_accuracy.append(100 * float((before.argmax(dim=1) == labels).double().mean()))
             self._look(before)
