@@ -87,17 +87,17 @@ class RunIdentity:
 
     @property
     def grows_trees(self) -> bool:
-        """Whether the classifier is of boosted trees, whose epochs are rounds."""
+        """True for boosted trees, whose epochs are rounds."""
         return names_trees(self.model)
 
     @property
     def library(self) -> str:
-        """What stands before a colon in the name of the model: of trees, their library."""
+        """Name of the model up to a colon: of trees, their library."""
         return self.model.partition(":")[0]
 
     @property
     def unit(self) -> str:
-        """What a training goes by: ``epoch``, or of trees ``round``."""
+        """Unit that a training goes by: ``epoch``, or of trees ``round``."""
         return "round" if self.grows_trees else "epoch"
 
     @property

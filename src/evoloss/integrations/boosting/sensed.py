@@ -11,7 +11,7 @@ from evoloss.losses import NoiseRate
 
 
 def sensed_in_trees(objective: Any, loss: str | nn.Module) -> NoiseRate:
-    """What the loss of a fit has sensed.
+    """Return what the loss of a fit has sensed.
 
     Args:
         objective: of the fit, or anything else before there was one.

@@ -77,7 +77,7 @@ class TreeSpec:
 
     @property
     def is_random(self) -> bool:
-        """Whether a seed changes anything in the trees."""
+        """True if a seed changes anything in the trees."""
         drawn = [name for name in self.settings if name.startswith(("subsample", "colsample"))]
         shares = [self.settings[name] for name in drawn if name != "subsample_freq"]
         return any(share != 1 for share in shares) or bool(self.parameters.get("extra_trees"))
