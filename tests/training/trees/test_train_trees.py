@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from evoloss import make_loss
 from evoloss.data import Dataset
 from evoloss.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
-from evoloss.training import RunResult, TrainConfig, identify_run, train, train_and_observe
+from evoloss.training import EpochRecord, RunResult, TrainConfig, identify_run, train, train_and_observe
 from evoloss.training.trees import parameters
 from evoloss.training.trees.classifier import GrownTrees
 from evoloss.training.trees.own_objective import LibraryObjective
@@ -129,16 +129,17 @@ def test_without_early_stopping_the_last_round_is_judged_and_the_best_told(libra
 @every_library
 def test_early_stopping_ends_the_rounds(library: str) -> None:
     pytest.importorskip(library)
-    calls: list[int] = []
+    calls: list[EpochRecord] = []
     found = train(
         feature_blobs(spread=0.2),
         SMALL[library],
         make_loss("mae"),
         config(epochs=200, early_stopping=3, lr=1.0),
-        on_epoch=lambda: calls.append(1),
+        on_epoch=calls.append,
     )
     seen = len(found.history.validation_accuracy)
     assert seen == len(calls) < 200
+    assert calls == found.epoch_records()
     assert found.best_epoch >= seen - 3
 
 
