@@ -68,6 +68,7 @@ def read_now(path: Path) -> dict[str, Any]:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             found["name"], found["project"] = record.run.display_name, record.run.project
+            assert record.run.host == "-", "no names of machines"
             found["config"] |= _values(record.run.config.update)
         elif kind == "config":
             found["config"] |= _values(record.config.update)
@@ -75,6 +76,9 @@ def read_now(path: Path) -> dict[str, Any]:
             found["history"].append(_values(record.history.item))
         elif kind == "summary":
             found["summary"] |= _values(record.summary.update)
+        elif kind == "environment":
+            assert not record.environment.host
+            assert not record.environment.executable
         elif kind == "exit":
             found["exit"] = record.exit.exit_code
     return found

@@ -16,7 +16,8 @@ class WandbStore:
 
     ``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_ENTITY``, ``WANDB_DIR`` and all other variables of wandb hold.
     Without ``WANDB_MODE`` runs are written to ``log/wandb`` in the directory of the results, and nothing is
-    sent; ``wandb sync`` does that. The project has the name of that directory.
+    sent; ``wandb sync`` does that. The project has the name of that directory. Code, console, the name of the
+    machine and its load are not recorded.
 
     Args:
         out: that directory.
@@ -51,8 +52,10 @@ class WandbStore:
             disable_code=True,
             disable_git=True,
             save_code=False,
-            x_disable_stats=True,
             silent=True,
+            x_disable_stats=True,
+            x_disable_machine_info=True,
+            host=os.environ.get("WANDB_HOST", "-"),
         )
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or self._out.absolute().name,
