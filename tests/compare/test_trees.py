@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,21 @@ def test_what_a_run_leaves_is_read_back(library: str, table: Path) -> None:
     (folder / FILES[library]).unlink()
     with pytest.raises(ResultsError, match="does not exist"):
         load_classifier(folder)
+
+
+def test_several_tables_in_one_call(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xgboost")
+    shutil.copy(table, "other.csv")
+    words = ["--dataset", "flowers.csv:rounds=2", "other.csv:rounds=3", "--target", "species", "--quiet"]
+    words += ["--model", "xgboost", "--losses", "gce", "--seeds", "0"]
+    assert main(["compare", "--out", "out", *words]) == 0
+    assert "xgboost" in capsys.readouterr().out
+    found = {name: Results.read(Path("out") / name) for name in ("flowers", "other")}
+    assert [run.epochs for results in found.values() for run in results.runs] == [2, 2, 3, 3]
+    assert main(["report", "out", "--html", "page.html"]) == 0
+    other = ["--dataset", "flowers.csv", "other.csv:model=xgboost", "--target", "species", "--model", "mlp"]
+    assert main(["compare", "--out", "more", *other, "--losses", "gce"]) != 0
+    assert "losses differ: xgboost, gce on 'other.csv', gce on 'flowers.csv'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
