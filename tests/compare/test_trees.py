@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evoloss.compare.cautions import cautions
 from evoloss.data import load_dataset
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.executors import make_executor
+from evoloss.report.html.again import needs_paths
 from evoloss.report.tables import caption
 from tests.data.tables.tables import write
 
@@ -82,6 +84,8 @@ def test_a_table_from_the_command_line(library: str, table: Path, capsys: pytest
     page = Path("page.html").read_text(encoding="utf-8")
     assert "at most 12 rounds, until 50 bring no better validation split" in page
     assert '"unit"' in page
+    assert "the library's own objective is cross-entropy" in page
+    assert not needs_paths(replace(results, config={**results.config, "own_data": False}))
 
 
 @every_library
