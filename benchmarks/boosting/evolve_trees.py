@@ -27,11 +27,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.boosting.run import MLBENCH, OWN, Parts, accuracy, parts
+from benchmarks.boosting.run import OWN, Parts, accuracy, parts
 from benchmarks.boosting.tree_tables import REAL, write_real
 from benchmarks.harness import command
 from benchmarks.harness.results import read_record, update_record
 from benchmarks.tabular.run import DATA
+from benchmarks.tabular.tables import MLBENCH
 from evoloss.compare.inference import t_interval
 from evoloss.errors import CanonicalFormError
 from evoloss.integrations.boosting import objective
@@ -126,7 +127,8 @@ def _curvature(margins: NDArray[Any]) -> NDArray[Any]:
         return found
     odds = np.exp(margins - margins.max(axis=1, keepdims=True))
     p = odds / odds.sum(axis=1, keepdims=True)
-    return np.maximum(2 * p * (1 - p), 1e-12)
+    found = np.maximum(2 * p * (1 - p), 1e-12)
+    return found
 
 
 def start() -> Tensor:
