@@ -113,6 +113,9 @@ class BatchOperations(Operations, Protocol):
     def stack_rows(self, values: Sequence[Value]) -> Value:
         """Arrays of one shape under a new axis before the last."""
 
+    def logsumexp(self, values: Value) -> Value:
+        """The logarithm of the sum of exponentials over the last axis."""
+
     def mean(self, values: Value) -> Value:
         """The mean over the last axis."""
 

@@ -108,6 +108,11 @@ class Tensors:
         return torch.stack(tuple(values), dim=-2)
 
     @staticmethod
+    def logsumexp(values: Value) -> Value:
+        """The logarithm of the sum of exponentials over the last axis."""
+        return values.logsumexp(dim=-1)
+
+    @staticmethod
     def mean(values: Value) -> Value:
         """The mean over the last axis."""
         return values.mean(dim=-1)
