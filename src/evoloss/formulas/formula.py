@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Argument = Literal["label", "classes", "logits"]
 """What a formula is a function of: log-probabilities one by one, all of a row together, or logits."""
-ContextKind = Literal["certainty", "agreement"]
-"""What it follows beside: the certainty of each prediction, or how far the batch has learned its labels."""
+ContextKind = Literal["certainty", "agreement", "training"]
+"""What it follows beside: the certainty of a prediction, the agreement of a batch, or a training."""
 
 
 class Formula(NamedTuple):

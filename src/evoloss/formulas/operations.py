@@ -140,6 +140,12 @@ class BatchOperations(Operations, Protocol):
     def by_class(self, values: Value, index: Value, n_classes: int) -> Value:
         """Values of samples, ``(K, N)``, added up by the class of each, ``(K, n_classes)``."""
 
+    def rows(self, logits: Value, target: Value) -> tuple[Value, Value, Sequence[int]]:
+        """Logits as rows ``(N, C)`` in single precision at least, their targets, and the shape of positions.
+
+        Targets are class indices where they have not the shape of the logits; else class probabilities.
+        """
+
     def log_softmax(self, logits: Value) -> Value:
         """Log-probabilities along the last axis."""
 

@@ -153,6 +153,20 @@ class Tensors:
         return values.new_zeros(len(values), n_classes).index_add(1, index, values)
 
     @staticmethod
+    def rows(logits: Value, target: Value) -> tuple[Value, Value, Sequence[int]]:
+        """Logits ``(C)`` or ``(N, C, d1, ...)`` as rows, their targets, and the shape of positions."""
+        axis = 0 if logits.dim() == 1 else 1
+        shape = [*logits.shape[:axis], *logits.shape[axis + 1 :]]
+        rows = logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
+        if target.shape == logits.shape:
+            target = target.movedim(axis, -1).reshape(rows.shape)
+        elif list(target.shape) != shape:
+            raise ValueError(f"target has shape {tuple(target.shape)}, expected {tuple(shape)}")
+        else:
+            target = target.reshape(-1).long()
+        return rows.to(torch.promote_types(rows.dtype, torch.float32)), target, shape
+
+    @staticmethod
     def log_softmax(logits: Value) -> Value:
         """Log-probabilities along the last axis."""
         return F.log_softmax(logits, dim=-1)

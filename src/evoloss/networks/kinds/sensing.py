@@ -19,6 +19,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from evoloss.formulas import Formula, NumberedFormula
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.noise_rate import NoiseRate
 from evoloss.networks.sensing.course import course_moved_on, initial_course, row_step
@@ -28,6 +29,8 @@ from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.population import SensingStates
 from evoloss.networks.sensing.response import Response, common_cost, label_cost, largest_pull, response
 from evoloss.networks.sensing.samples import (
+    lowest_of_labels,
+    lowest_of_shares,
     samples_of_labels,
     samples_of_shares,
     sums_of_course,
@@ -35,6 +38,7 @@ from evoloss.networks.sensing.samples import (
 )
 from evoloss.networks.sensing.sensor import initial_state, is_known, moved_on, sample_weights
 from evoloss.networks.sensing.terms import SensingTerms
+from evoloss.networks.sensing.training import costs_of_state
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.terms import Context, LabelView
@@ -151,15 +155,17 @@ class SensingNetwork(LossNetwork):
         read = slice(None, None, row_step(len(top)))
         lowest = least_likely(log_probs[read])
         if labels.is_dense:
-            samples = samples_of_shares(log_probs, labels.shares(log_probs), top, predicted, lowest)
+            shares = labels.shares(log_probs)
+            samples = samples_of_shares(log_probs, shares, top, predicted)
+            is_lowest = lowest_of_shares(lowest, shares, samples.weight)
         else:
-            label, counted = labels.label, labels.counted
-            samples = samples_of_labels(log_probs, label, counted, top, predicted, lowest)
+            samples = samples_of_labels(log_probs, labels.label, labels.counted, top, predicted)
+            is_lowest = lowest_of_labels(lowest, labels.label, samples.weight)
         emphasis = SensorNumbers.of(params).emphasis
         sums = sums_of_samples(samples, emphasis, _by_class(predicted, log_probs.shape[1]))
         odds = _odds_of_read(samples.top, read)
         by_class = _by_class(predicted[read], log_probs.shape[1])
-        return {**sums, **sums_of_course(samples, odds, by_class)}
+        return {**sums, **sums_of_course(samples, is_lowest, odds, by_class)}
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
@@ -183,6 +189,11 @@ class SensingNetwork(LossNetwork):
         n_classes = log_probs.shape[1]
         learning, doubt, exponents = response(SensorNumbers.of(params), state, n_classes)
         return torch.stack([learning.expand(n_classes), doubt, exponents])
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The costs at given statistics as a formula with the numbers of the sensor."""
+        numbers = {name: float(value) for name, value in SensorNumbers.of(params)._asdict().items()}
+        return NumberedFormula(Formula(costs_of_state, "classes", "training"), numbers)
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""

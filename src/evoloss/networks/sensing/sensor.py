@@ -85,11 +85,11 @@ def initial_state(n_classes: int) -> RunningState:
         of ``recalls`` and their mean ``recall``; ``by_heart``, the strongest sign that labels are memorised,
         and ``memorised``, that wrong ones are.
     """
-    state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
+    state = {name: torch.zeros((), dtype=torch.float32) for name in SCALARS}
     return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in OF_CLASSES}
 
 
-_SCALARS = (
+SCALARS = (
     *("n_samples", "completed", "into", "agreement", "slow", "plateau", "excess"),
     *("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread"),
     *("last_mean", "last_slope", "last_known", "recalls", "recall", "by_heart", "memorised"),
