@@ -104,8 +104,50 @@ def loss_of_batch(
     rows, target, shape = on.rows(logits, target)
     labels = row_labels(rows, target, weight, ignore_index, label_smoothing, on)
     of_rows = costs(cost, numbers_at(rows.shape[1]), rows, labels, on)
-    result = reduced(weighted_costs(of_rows, labels, on), labels, reduction, on)
+    return reduced_rows(weighted_costs(of_rows, labels, on), labels, reduction, shape, on)
+
+
+def reduced_rows(
+    costs: Any, labels: RowLabels, reduction: str, shape: Sequence[int], on: BatchOperations
+) -> Any:
+    """The result from the costs of rows, which are positions of a shape."""
+    result = reduced(costs, labels, reduction, on)
     return result.reshape(shape) if reduction == "none" else result
+
+
+def costs_in_training(
+    numbers: Numbers,
+    state: Mapping[str, Any],
+    logits: Any,
+    target: Any,
+    training: bool,
+    weight: Sequence[float] | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    on: BatchOperations,
+) -> tuple[Any, dict[str, Any], Any, RowLabels]:
+    """Costs of rows by statistics of the training, after the batch is taken in if it is one of it.
+
+    Args:
+        numbers: of the sensor.
+        state: the statistics before.
+        logits: with a class axis.
+        target: class indices or probabilities.
+        training: whether the batch is one of the training.
+        weight: a factor a class, or None.
+        ignore_index: index target of rows that cost nothing, or None.
+        label_smoothing: from 0 to 1.
+        on: operations.
+
+    Returns:
+        Costs, ``(N,)``, statistics after the batch, log-probabilities, ``(N, C)``, and labels.
+    """
+    rows, target, _ = on.rows(logits, target)
+    labels = row_labels(rows, target, weight, ignore_index, label_smoothing, on)
+    log_probs = on.log_softmax(rows)
+    after = statistics_after(numbers, state, log_probs, labels, on) if training else dict(state)
+    costs = costs_of_state(numbers, after, log_probs, labels, on)
+    return weighted_costs(costs, labels, on), after, log_probs, labels
 
 
 def loss_in_training(
@@ -120,26 +162,12 @@ def loss_in_training(
     label_smoothing: float,
     on: BatchOperations,
 ) -> tuple[Any, dict[str, Any]]:
-    """The loss of a batch by statistics of the training, and the statistics after it.
+    """The loss of a batch by statistics of the training, and those after it.
 
-    Args:
-        numbers: of the sensor.
-        state: the statistics before.
-        logits: with a class axis.
-        target: class indices or probabilities.
-        training: whether the batch is one of the training, which the statistics take in first.
-        weight: a factor a class, or None.
-        ignore_index: index target of rows that cost nothing, or None.
-        reduction: ``"none"``, ``"sum"`` or ``"mean"``.
-        label_smoothing: from 0 to 1.
-        on: operations.
+    Arguments are those of :func:`costs_in_training`, and the reduction.
     """
-    rows, target, shape = on.rows(logits, target)
-    labels, log_probs = (
-        row_labels(rows, target, weight, ignore_index, label_smoothing, on),
-        on.log_softmax(rows),
+    costs, after, _, labels = costs_in_training(
+        numbers, state, logits, target, training, weight, ignore_index, label_smoothing, on
     )
-    after = statistics_after(numbers, state, log_probs, labels, on) if training else dict(state)
-    of_rows = costs_of_state(numbers, after, log_probs, labels, on)
-    result = reduced(weighted_costs(of_rows, labels, on), labels, reduction, on)
-    return (result.reshape(shape) if reduction == "none" else result), after
+    _, _, shape = on.rows(logits, target)
+    return reduced_rows(costs, labels, reduction, shape, on), after

@@ -15,6 +15,8 @@ from evoloss.formulas import Formula, HasFormula
 from evoloss.losses import LOSSES, ClassificationLoss, EvolvedLoss
 from evoloss.losses.functional import classification_loss
 from evoloss.losses.parameters import ParametricLoss
+from evoloss.losses.state import NAME, LossState
+from evoloss.networks import NoiseRate, SensesNoise
 from evoloss.portable import calls
 from evoloss.safe_text import quoted
 
@@ -129,3 +131,25 @@ class PortableLoss:
             self.criterion.network.check_classes(n_classes)
         else:
             self.criterion.class_costs(logits)
+
+    def stored_state(self) -> dict[str, Any] | None:
+        """The statistics of the training in which the loss is, as lists; None for one that is in none."""
+        if not self.keeps_state:
+            return None
+        state = self.criterion.get_submodule(NAME)
+        assert isinstance(state, LossState)
+        values = state.values()
+        if not all(value.numel() for value in values.values()):
+            return None
+        return {name: value.tolist() for name, value in values.items()}
+
+    def noise_rate(self, state: Mapping[str, Any]) -> NoiseRate:
+        """The share of wrong labels that statistics tell of; see ``EvolvedLoss.noise_rate``.
+
+        Args:
+            state: what NumPy takes for arrays, by name.
+        """
+        network = getattr(self.criterion, "network", None)
+        if not isinstance(network, SensesNoise):
+            return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
+        return network.noise_rate({name: torch.as_tensor(value) for name, value in state.items()})
