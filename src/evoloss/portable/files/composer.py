@@ -11,9 +11,9 @@ import ast
 import builtins
 import inspect
 import keyword
-import pprint
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -150,8 +150,24 @@ def literal(name: str, value: Any, comment: str = "") -> str:
     line = f"{name} = {value!r}{comment}".replace("'", '"')
     if len(line) <= WIDEST:
         return line
-    laid_out = pprint.pformat(value, width=WIDEST, compact=True, sort_dicts=False).replace("'", '"')
-    return f"{name} = {laid_out}"
+    return f"{name} = {_laid_out(value, 0)}".replace("'", '"')
+
+
+def _laid_out(value: Any, depth: int) -> str:
+    """A value on several lines where it is long, four spaces deeper inside."""
+    inner, outer = " " * 4 * (depth + 1), " " * 4 * depth
+    if not isinstance(value, dict | list | tuple) or len(repr(value)) + len(inner) <= WIDEST:
+        return repr(value)
+    if isinstance(value, dict):
+        lines = [f"{inner}{key!r}: {_laid_out(entry, depth + 1)}," for key, entry in value.items()]
+        return "\n".join(["{", *lines, outer + "}"])
+    entries = [_laid_out(entry, depth + 1) for entry in value]
+    if any("\n" in entry for entry in entries):
+        lines = [f"{inner}{entry}," for entry in entries]
+    else:
+        lines = textwrap.wrap(", ".join(entries) + ",", WIDEST, initial_indent=inner, subsequent_indent=inner)
+    opening, closing = "[]" if isinstance(value, list) else "()"
+    return "\n".join([opening, *lines, outer + closing])
 
 
 def summary_of(function: Callable[..., Any]) -> str:
