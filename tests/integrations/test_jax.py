@@ -59,13 +59,13 @@ def assert_alike(loss: Any, criterion: Any, logits: Tensor, target: Tensor) -> N
 
 
 @pytest.mark.parametrize("n_classes", COUNTS)
-@pytest.mark.parametrize("name", [*SHIPPED.keys() - {"adaptive"}, "cross_entropy", "gce", "label_smoothing"])
+@pytest.mark.parametrize("name", [*(name for name in SHIPPED if name != "adaptive"), "gce"])
 def test_value_and_gradient_are_those_of_torch(name: str, n_classes: int) -> None:
     logits, target = batch(n_classes)
     assert_alike(functional(name), make_loss(name), logits, target)
 
 
-@pytest.mark.parametrize("name", LOSSES.keys() - {*IN_TORCH_ALONE})
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in IN_TORCH_ALONE])
 def test_known_losses(name: str) -> None:
     logits, target = batch(10)
     assert_alike(functional(name), make_loss(name), logits, target)

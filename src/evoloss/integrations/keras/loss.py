@@ -23,6 +23,15 @@ def _operations() -> BatchOperations:
     return JAX
 
 
+def _is_symbolic() -> bool:
+    """Return whether Keras asks a call for the shapes of its results alone."""
+    try:
+        from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    except ImportError:
+        return False
+    return bool(in_symbolic_scope())
+
+
 @keras.saving.register_keras_serializable(package="evoloss")
 class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
     """A loss of this package, by its name, in the place of a cross-entropy of Keras.
@@ -112,6 +121,8 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         if not made.keeps_state:
             return made.costs(made.formula.function, made.numbers(n_classes), rows, labels, on)
         layer = self._layer
+        if layer is None and _is_symbolic():  # Keras asks for the shape, by predictions of no layer
+            return on.total(rows) if labels.shares is None else rows
         if layer is None:
             raise ConfigError(
                 f"loss {self.loss!r} follows its training, and the model keeps no statistics: add "

@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from evoloss._version import __version__
 from evoloss.networks.sensing.training import first_statistics
 from evoloss.portable import calls
 from evoloss.portable.document import description
 from evoloss.portable.files.composer import OPERATIONS, WIDEST, Composer, literal, summary_of
+from evoloss.portable.files.source import Module
 from evoloss.portable.loss import PortableLoss
 
 MARK = "# A loss, written by evoloss"
@@ -23,7 +25,7 @@ class Library:
 
     Attributes:
         name: of the library.
-        kind: module and name of the class with its operations.
+        kind: file in this package and name of the class with its operations.
         imports: lines.
         zero: makes the array that a state is like.
         axis: where the class axis is, in words.
@@ -40,7 +42,7 @@ class Library:
 
 TORCH = Library(
     "PyTorch",
-    ("evoloss.formulas.tensors", "Tensors"),
+    ("formulas/tensors.py", "Tensors"),
     ("import torch", "import torch.nn.functional as F"),
     "torch.zeros((), dtype=torch.float32)",
     "the class axis is the second one, or the only one",
@@ -48,7 +50,7 @@ TORCH = Library(
 )
 JAX = Library(
     "JAX",
-    ("evoloss.integrations.jax.operations", "Jax"),
+    ("integrations/jax/operations.py", "Jax"),
     ("import jax", "import jax.numpy as jnp"),
     "jnp.zeros((), dtype=jnp.float32)",
     "the class axis is the last one",
@@ -56,14 +58,13 @@ JAX = Library(
 )
 
 
-def code(loss: PortableLoss, classes: Sequence[int], library: Library, operations: type) -> str:
+def code(loss: PortableLoss, classes: Sequence[int], library: Library) -> str:
     """The file of a loss.
 
     Args:
         loss: with its formula.
         classes: class counts whose numbers it holds, where they differ.
         library: that the file is for.
-        operations: its operations.
 
     Raises:
         ConfigError: if the loss is not for one of the class counts.
@@ -78,7 +79,8 @@ def code(loss: PortableLoss, classes: Sequence[int], library: Library, operation
         composer.add(loss.costs)
         composer.add(calls.loss_of_batch)
         call = _call(loss, library)
-    body = composer.body(operations)
+    path, kind = library.kind
+    body = composer.body(Module.at(files("evoloss").joinpath(path)), kind)
     imports = sorted(composer.imports - {*library.imports})
     wanted = [line for line in library.imports if line != "import torch.nn.functional as F" or "F." in body]
     head = "\n".join([_head(loss, library), "", *imports, "", *wanted])

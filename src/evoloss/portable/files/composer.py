@@ -50,12 +50,11 @@ class Composer:
         """Put a function and all that it needs into the file; returns its name there."""
         return self._placed(Module.of(sys.modules[function.__module__]), function.__name__)
 
-    def operations(self, kind: type) -> str:
+    def operations(self, module: Module, kind: str) -> str:
         """The source of a class of operations, without those that nothing in the file asks for."""
         asked = set(re.findall(r"\.(\w+)\b", "\n".join(self.functions.values())))
-        module = Module.of(sys.modules[kind.__module__])
-        source = stripped(module, kind.__name__, {}, _DEFAULT, members=asked)
-        return f"{source}\n\n\n{OPERATIONS} = {kind.__name__}()"
+        source = stripped(module, kind, {}, _DEFAULT, members=asked)
+        return f"{source}\n\n\n{OPERATIONS} = {kind}()"
 
     def _placed(self, module: Module, name: str) -> str:
         """The name in the file of what a module has under a name, which is put there."""
@@ -81,7 +80,7 @@ class Composer:
     def _same_constant(self, module: Module, name: str) -> str | None:
         """The name itself, if another module has the same constant under it."""
         line = self.constants.get(name)
-        value = getattr(module.module, name)
+        value = module.value(name)
         same = isinstance(value, float) and line is not None and line.startswith(f"{name} = {value!r}")
         return name if same else None
 
@@ -95,7 +94,7 @@ class Composer:
         return f"{private}{part.upper() if name.isupper() else part}_{name.lstrip('_')}"
 
     def _define(self, module: Module, name: str, known: str, node: ast.stmt | None) -> None:
-        value = getattr(module.module, name)
+        value = module.value(name)
         if isinstance(node, ast.FunctionDef):
             renamed = {other: self._placed(module, other) for other in _globals(node, module)}
             self.functions[known] = stripped(module, name, {**renamed, name: known}, _DEFAULT)
@@ -109,9 +108,15 @@ class Composer:
         else:
             raise TypeError(f"{module.name}.{name} cannot stand in a file of its own")
 
-    def body(self, operations: type) -> str:
-        """The file without its head: constants, classes, operations, functions."""
-        parts = ["\n".join(self.constants.values()), *self.classes.values(), self.operations(operations)]
+    def body(self, module: Module, kind: str) -> str:
+        """The file without its head: constants, classes, operations, functions.
+
+        Args:
+            module: where the class of the operations is.
+            kind: its name.
+        """
+        operations = self.operations(module, kind)
+        parts = ["\n".join(self.constants.values()), *self.classes.values(), operations]
         return "\n\n\n".join([*(part for part in parts if part), *self.functions.values()])
 
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources.abc import Traversable
 from types import ModuleType
+from typing import Any
 
 Edit = tuple[int, int, bytes]
 """The bytes of a source from one place to another, and what stands there instead."""
@@ -19,12 +21,12 @@ class Module:
     """A module and its source.
 
     Attributes:
-        module: the module.
+        module: the module; None if it is not imported.
         source: its text.
         tree: of it.
     """
 
-    module: ModuleType
+    module: ModuleType | None
     source: bytes
     tree: ast.Module
 
@@ -33,10 +35,20 @@ class Module:
         """The source of a module."""
         return _read(module)
 
+    @classmethod
+    def at(cls, path: Traversable) -> Module:
+        """The source of a module that is not imported, since that needs a library."""
+        text = path.read_text(encoding="utf-8")
+        return cls(None, text.encode(), ast.parse(text))
+
     @property
     def name(self) -> str:
         """Of the module."""
-        return self.module.__name__
+        return "" if self.module is None else self.module.__name__
+
+    def value(self, name: str) -> Any:
+        """What the module has under a name."""
+        return getattr(self.module, name)
 
     def definition(self, name: str) -> ast.stmt | None:
         """The statement by which the module has a name; None if there is none."""

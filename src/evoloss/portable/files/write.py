@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
 from torch import nn
 
 from evoloss.atomic_files import write_bytes
-from evoloss.errors import ConfigError, MissingExtraError, OutputError
+from evoloss.errors import ConfigError, OutputError
 from evoloss.own_files import holds_json, holds_line, require_replaceable
 from evoloss.portable.document import document
-from evoloss.portable.files.code import JAX, MARK, TORCH, Library, code
+from evoloss.portable.files.code import JAX, MARK, TORCH, code
 from evoloss.portable.files.onnx_graph import PRODUCER, graph
 from evoloss.portable.loss import PortableLoss, portable
 
@@ -58,7 +57,7 @@ def exported(loss: str | nn.Module, format: Format, classes: Sequence[int] | Non
         content = json.dumps(document(made, counts), indent=1, allow_nan=False) + "\n"
         return content.encode()
     library = TORCH if format == "python" else JAX
-    return code(made, counts, library, _operations(library)).encode()
+    return code(made, counts, library).encode()
 
 
 def _counts(loss: PortableLoss, classes: Sequence[int] | None) -> tuple[int, ...]:
@@ -69,15 +68,6 @@ def _counts(loss: PortableLoss, classes: Sequence[int] | None) -> tuple[int, ...
     for n_classes in counts:
         loss.numbers(n_classes)
     return counts
-
-
-def _operations(library: Library) -> type:
-    module, name = library.kind
-    try:
-        kind: type = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.of("jax", "jax", "exporting to JAX") from error
-    return kind
 
 
 def write_exported(path: Path, content: bytes, *, overwrite: bool = False) -> None:
