@@ -16,6 +16,8 @@ TOOLS = {
     "Hugging Face": ("transformers", "accelerate"),
     "scikit-learn": ("sklearn",),
     "skorch": ("skorch",),
+    "JAX": ("jax", "optax", "sklearn"),
+    "Keras": ("keras", "sklearn"),
 }
 
 
@@ -32,6 +34,7 @@ def test_every_section_with_code_is_run() -> None:
     assert {name for name, blocks in sections().items() if blocks} == set(TOOLS)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras to NumPy 2
 @pytest.mark.parametrize("section", TOOLS)
 def test_a_section(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in TOOLS[section]:

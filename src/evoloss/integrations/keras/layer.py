@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from evoloss.portable import portable
 
 _MARK = "_evoloss_state"
 _SIZE = "n_samples"
+_MARKED: dict[int, Any] = {}  # layers, by the identity of predictions that take no attributes
 
 
 @keras.saving.register_keras_serializable(package="evoloss")
@@ -70,10 +72,7 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         """Mark the predictions with this layer."""
         marked = keras.ops.copy(inputs)  # another object, which alone has the mark
         self.is_training = bool(training)
-        try:
-            setattr(marked, _MARK, self)
-        except AttributeError:  # symbolic, while a model is built
-            return marked
+        _mark(marked, self)
         return marked
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -102,7 +101,16 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         return {**super().get_config(), "loss": self.loss, _SIZE: self.n_samples}
 
 
+def _mark(predictions: Any, layer: TrainingState) -> None:
+    """Note which layer predictions come from."""
+    try:
+        setattr(predictions, _MARK, layer)
+    except AttributeError:  # traced arrays of JAX take no attributes
+        _MARKED[id(predictions)] = layer
+        weakref.finalize(predictions, _MARKED.pop, id(predictions), None)
+
+
 def state_of(predictions: Any) -> TrainingState | None:
     """The layer that predictions come from, if it is one that keeps a state."""
-    found = getattr(predictions, _MARK, None)
+    found = getattr(predictions, _MARK, None) or _MARKED.get(id(predictions))
     return found if isinstance(found, TrainingState) else None
