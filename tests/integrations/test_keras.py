@@ -33,4 +33,4 @@ def test_checks(backend: str) -> None:
 @pytest.mark.skipif(find_spec("keras") is None, reason="needs keras, of the extra keras")
 def test_another_backend_is_refused() -> None:
     done = run("numpy", "-c", "import evoloss.integrations.keras")
-    assert "losses are for its backends torch and jax" in done.stderr
+    assert "losses are for the backends torch and jax of Keras, not numpy: set the environment" in done.stderr

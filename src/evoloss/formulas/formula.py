@@ -1,4 +1,4 @@
-"""What a loss is, as a function of numbers alone."""
+"""Losses as functions of numbers alone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Argument = Literal["label", "classes", "logits"]
-"""What a formula is a function of: log-probabilities one by one, all of a row together, or logits."""
+"""Argument of a formula: log-probabilities one by one, all of a row together, or logits."""
 ContextKind = Literal["certainty", "agreement", "training"]
-"""What it follows beside: the certainty of a prediction, the agreement of a batch, or a training."""
+"""Context that it follows: the certainty of a prediction, the agreement of a batch, or a training."""
 
 
 class Formula(NamedTuple):

@@ -43,7 +43,7 @@ def row_labels(
         on: operations.
     """
     n_classes, one = logits.shape[1], on.ones(logits[:, 0])
-    factors = 1.0 if weight is None else on.numbers(on.array(weight, logits), logits)
+    factors: Any = 1.0 if weight is None else on.array(weight, logits)
     label, shares = None, None
     if len(target.shape) == 1:
         counted = target != ignore_index if ignore_index is not None else one > 0

@@ -99,7 +99,7 @@ class ClassificationLoss(nn.CrossEntropyLoss):
     """The parameters of this loss beyond the shared ones, with what each may be."""
 
     formula: ClassVar[Formula | None] = None
-    """What the loss is, for other array libraries too; its numbers are the parameters."""
+    """The formula of the loss for any array library; its numbers are the parameters. None without one."""
 
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments of :meth:`plan_training` without which no training can begin."""

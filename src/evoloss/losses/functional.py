@@ -180,7 +180,7 @@ def _initial(criterion: Any, n_classes: int) -> RunningState:
 
 
 class _HeldState(nn.Module):
-    """What a loss asks of its :class:`~evoloss.losses.state.LossState`, by values that are given."""
+    """A stand-in for the :class:`~evoloss.losses.state.LossState` of a loss, by values that are given."""
 
     synchronised = False
 
@@ -190,6 +190,7 @@ class _HeldState(nn.Module):
         self._takes_in = training
 
     def values(self) -> State:
+        """The statistics as they are now."""
         return self._values
 
     def get_buffer(self, target: str) -> Tensor:

@@ -52,7 +52,7 @@ def document(loss: PortableLoss, classes: Sequence[int]) -> dict[str, Any]:
 
 
 def description(loss: PortableLoss) -> str:
-    """What the loss is, in a sentence."""
+    """A sentence about the loss."""
     criterion = loss.criterion
     network = getattr(criterion, "network", None)
     if network is not None:

@@ -9,6 +9,7 @@ import keras
 from evoloss.errors import ConfigError
 from evoloss.formulas import TENSORS, BatchOperations
 from evoloss.formulas.labels import row_labels, weighted_costs
+from evoloss.integrations.keras.backend import BACKEND
 from evoloss.integrations.keras.layer import TrainingState, state_of
 from evoloss.networks.sensing.training import costs_of_state, course_after, statistics_after
 from evoloss.portable import portable
@@ -16,7 +17,7 @@ from evoloss.portable import portable
 
 def _operations() -> BatchOperations:
     """The operations of the library that Keras runs on."""
-    if keras.backend.backend() == "torch":
+    if BACKEND == "torch":
         return TENSORS
     from evoloss.integrations.jax.operations import JAX
 
@@ -106,7 +107,7 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         rows = keras.ops.reshape(logits, (-1, n_classes))
         target = keras.ops.reshape(y_true, (-1,) if is_index else (-1, n_classes))
         if is_index:
-            target = keras.ops.cast(target, "int64" if keras.backend.backend() == "torch" else "int32")
+            target = keras.ops.cast(target, "int64" if BACKEND == "torch" else "int32")
         labels = row_labels(rows, target, None, self.ignore_class, self.label_smoothing, on)
         costs = weighted_costs(self._costs(rows, labels, on), labels, on)
         if len(shape) != 1:

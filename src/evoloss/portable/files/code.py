@@ -21,7 +21,7 @@ MARK = "# A loss, written by evoloss"
 
 @dataclass(frozen=True)
 class Library:
-    """What a library's file has.
+    """A library that files are for.
 
     Attributes:
         name: of the library.

@@ -47,12 +47,12 @@ class Module:
         return "" if self.module is None else self.module.__name__
 
     def value(self, name: str) -> Any:
-        """What the module has under a name."""
+        """The value that the module has under a name."""
         return getattr(self.module, name)
 
     def definition(self, name: str) -> ast.stmt | None:
         """The statement by which the module has a name; None if there is none."""
-        found = None
+        found: ast.stmt | None = None
         for node in self.tree.body:
             match node:
                 case ast.FunctionDef() | ast.ClassDef() if node.name == name:
