@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from typing import Any
 
@@ -234,6 +235,18 @@ def test_a_classifier_trains_with_optax_and_senses_wrong_labels() -> None:
     assert accuracy > 0.97
     rate = loss.noise_rate(state)
     assert rate.estimate == pytest.approx(0.3 * 0.75, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["functional", "per_example", "JaxLoss"])
+def test_examples(name: str) -> None:
+    from evoloss.integrations import jax as module
+
+    with jax.enable_x64(False):
+        found = doctest.DocTestFinder(recurse=False).find(getattr(module, name), name, module=False)
+        assert found[0].examples
+        report: list[str] = []
+        doctest.DocTestRunner().run(found[0], out=report.append)
+    assert not report, "".join(report)
 
 
 def test_mistakes_are_told() -> None:

@@ -29,9 +29,7 @@ def value_and_gradient(loss: Any, logits: Tensor, target: Tensor) -> tuple[Tenso
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize(
-    "named", [*KNOWN, *SHIPPED.keys() - {"adaptive"}, *(f"kind:{kind}" for kind in KINDS)]
-)
+@pytest.mark.parametrize("named", NAMED)
 def test_value_and_gradient(named: str, smoothing: float) -> None:
     made = portable(evolved(named[5:]) if named.startswith("kind:") else named)
     criterion = made.criterion

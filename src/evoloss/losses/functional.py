@@ -48,7 +48,7 @@ def functional(
         >>> state = loss.init_state(n_classes=3)
         >>> value, state = loss(state, torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]))
         >>> print(f"{value:.3f}, {state['into']:.0f} samples")
-        1.899, 4 samples
+        1.525, 4 samples
     """
     criterion = classification_loss(loss, **parameters)
     if n_samples is not None:

@@ -32,7 +32,8 @@ class Tempering(NamedTuple):
 
     def at(self, context: Tensor) -> Tensor:
         """The exponent at certainties, or at agreements, that broadcast with the attributes."""
-        return exponent_at(context, self.least, self.power)
+        exponent: Tensor = exponent_at(context, self.least, self.power)
+        return exponent
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Tempering:
         """The same with every attribute changed."""

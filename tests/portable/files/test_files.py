@@ -241,7 +241,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["gce", "--format", "onnx"], "name a file"),
         (["gce", "--classes", "1"], "--classes must be from 2"),
         (["gce", "--overwrite"], "--overwrite is for the file"),
-        (["gcc"], "Did you mean 'gce'"),
+        (["gec"], "Did you mean 'gce'"),
     ):
         capsys.readouterr()
         assert main(["export", *arguments]) == 2

@@ -168,7 +168,7 @@ class TemperedNetwork(LossNetwork):
             params: one candidate a row.
             tempered: ``t log p_k``, ``(M,)`` or ``(popsize, M)``.
         """
-        slope: Tensor = tempered_slope(tempered, self.constrain(params).split(1, dim=1))
+        slope: Tensor = tempered_slope(tempered, torch.split(self.constrain(params), 1, dim=1))
         return slope
 
     def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
@@ -196,7 +196,7 @@ class TemperedNetwork(LossNetwork):
             context: what the exponent follows, here the certainty of the predictions, shape ``(M,)``.
         """
         exponent = self.tempering(params).at(context.detach())
-        weights = self.constrain(params).split(1, dim=1)
+        weights = torch.split(self.constrain(params), 1, dim=1)
         cost: Tensor = form.scale * tempered_mixture(log_p, exponent, weights)
         return cost
 

@@ -86,8 +86,10 @@ def _of_counted(
     on: BatchOperations,
 ) -> Samples:
     """The samples with 0 for rows that are none."""
-    values = (on.where(counted, value, 0.0) for value in (top, right, given, surprising))
-    return Samples(*values, weight=weight, labelled=labelled)
+    top, right, given, surprising = (
+        on.where(counted, value, 0.0) for value in (top, right, given, surprising)
+    )
+    return Samples(top, right, given, surprising, weight, labelled)
 
 
 def rows_read(n: int) -> slice:
