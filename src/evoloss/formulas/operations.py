@@ -77,6 +77,9 @@ class BatchOperations(Operations, Protocol):
     def rsqrt(self, value: Value) -> Value:
         """1 by the square root."""
 
+    def threshold(self, value: Value, bound: float) -> Value:
+        """The same, and 0 where it is not above a bound."""
+
     def between(self, start: Value, end: Value, share: Value) -> Value:
         """The place that is a share of the way from one value to another."""
 

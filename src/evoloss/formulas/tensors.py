@@ -63,6 +63,11 @@ class Tensors:
         return value[..., None]
 
     @staticmethod
+    def threshold(value: Value, bound: float) -> Value:
+        """The same, and 0 where it is not above a bound."""
+        return F.threshold(value, bound, 0.0)
+
+    @staticmethod
     def between(start: Value, end: Value, share: Value) -> Value:
         """The place that is a share of the way from one value to another."""
         return torch.lerp(start, end, share)

@@ -70,6 +70,5 @@ def certainty_of(top: Any, n_classes: int, on: BatchOperations = TENSORS) -> Any
         tensor([0.0000, 0.5000, 1.0000])
     """
     # A power of it may have an infinite slope at 0: what rounding leaves of a uniform prediction is nothing.
-    above = n_classes * top - 1
-    above = on.where(above <= 8 * on.eps(top), 0.0, above)
+    above = on.threshold(n_classes * top - 1, 8 * on.eps(top))
     return on.at_most(above / max(1, n_classes - 1), 1.0)

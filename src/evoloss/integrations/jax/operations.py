@@ -54,6 +54,11 @@ class Jax:
         return value[..., None]
 
     @staticmethod
+    def threshold(value: Value, bound: float) -> Value:
+        """The same, and 0 where it is not above a bound."""
+        return jnp.where(value <= bound, 0.0, value)
+
+    @staticmethod
     def between(start: Value, end: Value, share: Value) -> Value:
         """The place that is a share of the way from one value to another."""
         return start + share * (end - start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -44,8 +43,8 @@ def graph(loss: PortableLoss, n_classes: int) -> bytes:
             f"loss {loss.name!r} follows its training, and a graph keeps no state: export it as python or jax"
         )
     try:
-        import onnx
-        import onnxscript  # noqa: F401 - what torch.onnx needs
+        import onnx  # noqa: F401 - what torch.onnx needs
+        import onnxscript  # noqa: F401 - likewise
     except ImportError as error:
         raise MissingExtraError.of("onnx and onnxscript", "onnx", "exporting to ONNX") from error
     criterion = loss.criterion.eval()
@@ -53,7 +52,6 @@ def graph(loss: PortableLoss, n_classes: int) -> bytes:
         criterion.exact = True  # tables are for calls that PyTorch makes
     example = torch.zeros(4, n_classes, dtype=torch.float32), torch.zeros(4, dtype=torch.int64)
     batch = torch.export.Dim("batch", min=2)
-    file = io.BytesIO()
     with _quietly():
         program = torch.onnx.export(
             _Graph(criterion),
@@ -66,8 +64,7 @@ def graph(loss: PortableLoss, n_classes: int) -> bytes:
             verbose=False,
         )
         assert program is not None
-        program.save(file)
-    model = onnx.load_from_string(file.getvalue())
+    model = program.model_proto
     model.producer_name = PRODUCER
     model.doc_string = f"loss {loss.name}, {n_classes} classes"
     content: bytes = model.SerializeToString()
