@@ -160,12 +160,29 @@ def test_a_state_survives_saving_and_the_training_goes_on(tmp_path: Path) -> Non
         np.testing.assert_array_equal(mine, expected)
 
 
+def test_mixed_precision() -> None:
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model(TrainingState("adaptive", n_samples=400))
+        network.compile(keras.optimizers.Adam(0.01), EvolvedLoss("adaptive", from_logits=True))
+        x, y, _ = blobs(400)
+        network.fit(x, y, batch_size=40, epochs=2, verbose=0)
+        into = network.layers[-1].statistics()["into"]
+        assert float(keras.ops.convert_to_numpy(into)) > 0
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+
 def test_mistakes_are_told() -> None:
     x, y, _ = blobs(40)
-    network = model()
-    network.compile("sgd", EvolvedLoss("adaptive", from_logits=True))
-    with pytest.raises(ConfigError, match="add TrainingState\\('adaptive'"):
-        network.fit(x, y, verbose=0)
+    cut_off = model(TrainingState("adaptive", n_samples=40), keras.layers.Softmax())
+    for network in (model(), cut_off):
+        network.compile("sgd", EvolvedLoss("adaptive", from_logits=True))
+        with pytest.raises(ConfigError, match="add TrainingState\\('adaptive'"):
+            network.fit(x, y, verbose=0)
+    other = model(TrainingState("adaptive", n_samples=40))
+    other.compile("sgd", EvolvedLoss("evolved-noise", from_logits=True))
+    other.fit(x, y, verbose=0)  # which follows nothing
     with pytest.raises(ConfigError, match="works in PyTorch alone"):
         EvolvedLoss("elr")
     with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
