@@ -227,6 +227,14 @@ def test_files_are_replaced_when_asked_and_ours(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["loss.py"]
 
 
+def test_the_name_of_a_folder_is_no_code(tmp_path: Path) -> None:
+    folder = tmp_path / 'a"""\nprint("run")\n\\'
+    EvolvedLoss("evolved-noise").save_pretrained(folder)
+    scope = loaded(exported(str(folder), "python", [5]), "torch")
+    assert "print(_run_)" in scope["__doc__"].replace("\n", "")
+    torch.testing.assert_close(scope["loss"](LOGITS, LABELS), make_loss("evolved-noise")(LOGITS, LABELS))
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from evoloss.cli import main
 

@@ -14,6 +14,7 @@ from evoloss.portable.document import description
 from evoloss.portable.files.composer import OPERATIONS, WIDEST, Composer, literal, summary_of
 from evoloss.portable.files.source import Module
 from evoloss.portable.loss import PortableLoss
+from evoloss.safe_text import one_line
 
 MARK = "# A loss, written by evoloss"
 """The beginning of the first line of a file."""
@@ -100,12 +101,19 @@ def _head(loss: PortableLoss, library: Library) -> str:
             "It follows its training: a state goes in and comes out. Readings of how many labels are wrong "
             "are not part of this file, and no loss depends on them."
         )
-    lines = [f"Loss {loss.name} in plain {library.name}; {library.axis}."]
+    lines = [f"Loss {_name(loss)} in plain {library.name}; {library.axis}."]
     for paragraph in told:
         lines += ["", textwrap.fill(" ".join(paragraph.split()), WIDEST)]
     lines += ["", f"    {example}"]
     text = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
     return f'{MARK} {__version__}; it needs nothing but {library.name}.\n"""{text}\n"""'
+
+
+def _name(loss: PortableLoss) -> str:
+    """The name of a loss, fit for a docstring whatever a folder is called."""
+    return "".join(
+        char if char.isprintable() and char not in "\"'\\" else "_" for char in one_line(loss.name, 100)
+    )
 
 
 def _numbers(loss: PortableLoss, classes: Sequence[int]) -> str:
@@ -157,7 +165,7 @@ def loss(
     target,
     {_options(loss)}
 ):
-    """Loss {loss.name}; {library.axis}.
+    """Loss {_name(loss)}; {library.axis}.
 
     {_RULES}
     """
@@ -196,7 +204,7 @@ def loss(
     training=True,
     {_options(loss)}
 ):
-    """Loss {loss.name} and the state after the batch; {library.axis}.
+    """Loss {_name(loss)} and the state after the batch; {library.axis}.
 
     With training=False the state stays as it is.
     {_RULES}
