@@ -75,6 +75,36 @@ def costs_by_agreement(
     return cost(log_probs, agreement, **numbers, on=on)
 
 
+def batch_of(
+    logits: Any,
+    target: Any,
+    weight: Sequence[float] | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    on: BatchOperations,
+) -> tuple[Any, RowLabels, Sequence[int]]:
+    """Logits as rows ``(N, C)``, their labels, and the shape of the positions that they are.
+
+    Args:
+        logits: with a class axis.
+        target: class indices or probabilities.
+        weight: a factor a class, or None.
+        ignore_index: index target of rows that cost nothing, or None.
+        label_smoothing: from 0 to 1.
+        on: operations.
+    """
+    rows, target, shape = on.rows(logits, target)
+    return rows, row_labels(rows, target, weight, ignore_index, label_smoothing, on), shape
+
+
+def reduced_rows(
+    costs: Any, labels: RowLabels, reduction: str, shape: Sequence[int], on: BatchOperations
+) -> Any:
+    """The result from the costs of rows, which are positions of a shape."""
+    result = reduced(costs, labels, reduction, on)
+    return result.reshape(shape) if reduction == "none" else result
+
+
 def loss_of_batch(
     costs: Callable[..., Any],
     cost: Callable[..., Any],
@@ -101,53 +131,31 @@ def loss_of_batch(
         label_smoothing: from 0 to 1.
         on: operations.
     """
-    rows, target, shape = on.rows(logits, target)
-    labels = row_labels(rows, target, weight, ignore_index, label_smoothing, on)
+    rows, labels, shape = batch_of(logits, target, weight, ignore_index, label_smoothing, on)
     of_rows = costs(cost, numbers_at(rows.shape[1]), rows, labels, on)
     return reduced_rows(weighted_costs(of_rows, labels, on), labels, reduction, shape, on)
-
-
-def reduced_rows(
-    costs: Any, labels: RowLabels, reduction: str, shape: Sequence[int], on: BatchOperations
-) -> Any:
-    """The result from the costs of rows, which are positions of a shape."""
-    result = reduced(costs, labels, reduction, on)
-    return result.reshape(shape) if reduction == "none" else result
 
 
 def costs_in_training(
     numbers: Numbers,
     state: Mapping[str, Any],
-    logits: Any,
-    target: Any,
+    log_probs: Any,
+    labels: RowLabels,
     training: bool,
-    weight: Sequence[float] | None,
-    ignore_index: int | None,
-    label_smoothing: float,
     on: BatchOperations,
-) -> tuple[Any, dict[str, Any], Any, RowLabels]:
-    """Costs of rows by statistics of the training, after the batch is taken in if it is one of it.
+) -> tuple[Any, dict[str, Any]]:
+    """Costs of rows by statistics of the training, ``(N,)``, and those after the batch.
 
     Args:
         numbers: of the sensor.
         state: the statistics before.
-        logits: with a class axis.
-        target: class indices or probabilities.
-        training: whether the batch is one of the training.
-        weight: a factor a class, or None.
-        ignore_index: index target of rows that cost nothing, or None.
-        label_smoothing: from 0 to 1.
+        log_probs: of the predictions, ``(N, C)``.
+        labels: of the rows.
+        training: whether the batch is one of the training, which the statistics take in first.
         on: operations.
-
-    Returns:
-        Costs, ``(N,)``, statistics after the batch, log-probabilities, ``(N, C)``, and labels.
     """
-    rows, target, _ = on.rows(logits, target)
-    labels = row_labels(rows, target, weight, ignore_index, label_smoothing, on)
-    log_probs = on.log_softmax(rows)
     after = statistics_after(numbers, state, log_probs, labels, on) if training else dict(state)
-    costs = costs_of_state(numbers, after, log_probs, labels, on)
-    return weighted_costs(costs, labels, on), after, log_probs, labels
+    return weighted_costs(costs_of_state(numbers, after, log_probs, labels, on), labels, on), after
 
 
 def loss_in_training(
@@ -164,10 +172,8 @@ def loss_in_training(
 ) -> tuple[Any, dict[str, Any]]:
     """The loss of a batch by statistics of the training, and those after it.
 
-    Arguments are those of :func:`costs_in_training`, and the reduction.
+    Arguments are those of :func:`costs_in_training` and of :func:`loss_of_batch`.
     """
-    costs, after, _, labels = costs_in_training(
-        numbers, state, logits, target, training, weight, ignore_index, label_smoothing, on
-    )
-    _, _, shape = on.rows(logits, target)
+    rows, labels, shape = batch_of(logits, target, weight, ignore_index, label_smoothing, on)
+    costs, after = costs_in_training(numbers, state, on.log_softmax(rows), labels, training, on)
     return reduced_rows(costs, labels, reduction, shape, on), after

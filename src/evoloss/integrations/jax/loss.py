@@ -18,7 +18,7 @@ from evoloss.networks.sensing.course import initial_course
 from evoloss.networks.sensing.sensor import OF_CLASSES, SCALARS
 from evoloss.networks.sensing.training import course_after, first_statistics
 from evoloss.portable import PortableLoss, portable
-from evoloss.portable.calls import costs_in_training, loss_of_batch, reduced_rows
+from evoloss.portable.calls import batch_of, costs_in_training, loss_of_batch, reduced_rows
 
 State = dict[str, jax.Array]
 """Statistics of a training by name; empty for a loss that keeps none."""
@@ -154,13 +154,12 @@ class JaxLoss:
             return loss_of_batch(costs, cost, self.loss.numbers, logits, target, *options, JAX), {}
         n_classes = jnp.shape(logits)[-1]
         self._check(state, n_classes)
-        numbers = self.loss.numbers(n_classes)
-        costs, after, log_probs, labels = costs_in_training(
-            numbers, state, logits, target, training, *options[:2], options[3], JAX
-        )
+        rows, labels, shape = batch_of(logits, target, *options[:2], options[3], JAX)
+        numbers, log_probs = self.loss.numbers(n_classes), JAX.log_softmax(rows)
+        costs, after = costs_in_training(numbers, state, log_probs, labels, training, JAX)
         if training:
             after = {**after, **course_after(state, after, log_probs, labels, JAX)}
-        return reduced_rows(costs, labels, options[2], jnp.shape(logits)[:-1], JAX), after
+        return reduced_rows(costs, labels, options[2], shape, JAX), after
 
     def noise_rate(self, state: Mapping[str, Any]) -> NoiseRate:
         """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``."""
