@@ -76,8 +76,9 @@ def _without_rival(
     assert context is not None  # there is a state
     _, made = response_of_rows(params, log_probs, context, target)
     certain = torch.zeros_like(log_p)
-    cost: Tensor = label_cost(log_p, certain, made, numbers.poly, log_probs.shape[1])
-    return cost + common_cost(log_probs, made.learning, numbers.smoothing)
+    cost = label_cost(log_p, certain, made, numbers.poly, log_probs.shape[1])
+    total: Tensor = cost + common_cost(log_probs, made.learning, numbers.smoothing)
+    return total
 
 
 def _with(**numbers: float) -> Callable[[Tensor], Tensor]:

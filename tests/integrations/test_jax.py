@@ -133,27 +133,12 @@ def test_a_sensing_loss_over_a_course_under_jit(smoothing: float) -> None:
         expected, state = reference(state, leaf, target)
         (gradient,) = torch.autograd.grad(expected, leaf)
         (value, mine), slope = step(mine, rows.numpy(), target.numpy())
-        assert float(value) == pytest.approx(expected.item(), abs=1e-5, rel=1e-5)
-        np.testing.assert_allclose(np.asarray(slope), gradient.numpy(), atol=1e-6, rtol=1e-4)
+        assert float(value) == pytest.approx(expected.item(), abs=1e-6)
+        np.testing.assert_allclose(np.asarray(slope), gradient.numpy(), atol=1e-9, rtol=1e-6)
     assert float(mine["memorised"]) > 0.5
     for name, expected_value in state.items():
-        np.testing.assert_allclose(np.asarray(mine[name]), expected_value.numpy(), atol=1e-4, rtol=1e-3)
+        np.testing.assert_allclose(np.asarray(mine[name]), expected_value.numpy(), atol=1e-6, rtol=1e-5)
     assert str(loss.noise_rate(mine)) == str(reference.noise_rate(state))
-
-
-def test_from_the_same_state_a_sensing_loss_is_that_of_torch() -> None:
-    criterion = loss_of("sensing", n_samples=500)
-    reference, loss = torch_functional(criterion), functional(criterion)
-    state, call = reference.init_state(5), jax.jit(loss)
-    for number, (logits, target) in enumerate(course(500)):
-        rows = logits.double()
-        leaf = rows.clone().requires_grad_()
-        held = {name: value.numpy() for name, value in state.items()}
-        if number % 10 == 9:
-            value, _ = call(held, rows.numpy(), target.numpy())
-            expected, _ = reference(state, leaf, target)
-            assert float(value) == pytest.approx(expected.item(), abs=1e-6, rel=1e-6)
-        _, state = reference(state, rows, target)
 
 
 def test_a_loss_in_a_training_brings_its_state() -> None:
