@@ -107,11 +107,11 @@ def test_python_with_a_state() -> None:
         held = mine, state
         value = value_and_gradient(lambda leaf: scope["loss"](held[0], leaf, target)[0], logits.double())  # noqa: B023
         expected = value_and_gradient(lambda leaf: reference(held[1], leaf, target)[0], logits.double())  # noqa: B023
-        torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-8)
         _, mine = scope["loss"](mine, logits.double(), target)
         _, state = reference(state, logits.double(), target)
     assert float(mine["memorised"]) > 0.5
-    torch.testing.assert_close(mine, {name: state[name] for name in mine}, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(mine, {name: state[name] for name in mine}, rtol=1e-5, atol=1e-6)
 
 
 def test_the_state_of_a_training_goes_along() -> None:
