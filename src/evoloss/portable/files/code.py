@@ -82,7 +82,8 @@ def code(loss: PortableLoss, classes: Sequence[int], library: Library) -> str:
         call = _call(loss, library)
     path, kind = library.kind
     body = composer.body(Module.at(files("evoloss").joinpath(path)), kind)
-    imports = sorted(composer.imports - {*library.imports})
+    others = composer.imports - {*library.imports}
+    imports = sorted(others, key=lambda line: (line.startswith("from"), line))
     wanted = [line for line in library.imports if line != "import torch.nn.functional as F" or "F." in body]
     head = "\n".join([_head(loss, library), "", *imports, "", *wanted])
     return "\n\n\n".join([f"{head}\n\n{_numbers(loss, classes)}", body, call]).rstrip() + "\n"
