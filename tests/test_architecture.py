@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "portable": {"formulas", "networks", "losses"},
     "pretraining": {"pairs", "networks", "tasks", "students", "fitness", "mutation", "strategies", "losses"},
     "diagnostics": {"pairs", "fitness", "losses"},
-    "training": {"losses", "data", "models"},
+    "training": {"losses", "data", "models", "integrations.boosting"},  # trees in place of a network
     "sweeps": {"executors"},
     "compare": {"losses", "data", "models", "training", "sweeps", "executors", "zoo"},
     "integrations": {"losses", "formulas", "networks", "portable"},

@@ -10,7 +10,7 @@ The table from the committed results stands below it, up to ``<!-- gains end -->
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,22 @@ def gains_in(situation: str, loss: str) -> Gains:
     gains = gains_of(loss, SITUATIONS[situation])
     if gains is None:
         raise ValueError(f"{loss} has not been run in a condition of {situation}; leave it out of the table")
+    return gains
+
+
+def gains_where_all_ran(situation: str, losses: Sequence[str]) -> list[Gains]:
+    """Losses side by side: over the conditions of a situation that all of them were run in.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    shared = set.intersection(*({cell["id"] for cell in gains_in(situation, loss).cells} for loss in losses))
+    found = [
+        gains_of(loss, lambda one: SITUATIONS[situation](one) and one["id"] in shared) for loss in losses
+    ]
+    gains = [one for one in found if one is not None]
+    if len(gains) < len(losses):
+        raise ValueError(f"no condition of {situation} has all of {', '.join(losses)}")
     return gains
 
 

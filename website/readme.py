@@ -18,8 +18,7 @@ from benchmarks.harness import command
 from benchmarks.harness.page import replace_between
 from evoloss.atomic_files import write_text
 from evoloss.compare.results import FILE_NAME, Results
-from website.choices import gains_in
-from website.gains import Gains
+from website.choices import gains_in, gains_where_all_ran
 from website.runs import BASELINE, ROOT, collect
 from website.tables import points, table
 
@@ -36,25 +35,19 @@ _ROWS = (
         "You cannot tell how many labels are wrong",
         'from_pretrained("adaptive", n_samples=len(train_set))',
         "adaptive",
-        ("wrong-labels", "all data"),
-        "right-labels",
-        "shuffled epochs of two batches or more; one criterion a training",
+        "shuffled epochs of two batches or more; a new criterion for each training",
     ),
     (
         "Labels are mostly right: experts, a measurement",
         'from_pretrained("evolved-base")',
         "evolved-base",
-        ("wrong-labels", "all data"),
-        "right-labels",
-        "nothing",
+        "nothing; cross-entropy does as well",
     ),
     (
-        "A quarter or more are wrong; a table, or a small image set",
+        "You checked some, a quarter or more are wrong; a table, or a few thousand images",
         'from_pretrained("evolved-noise-strong")',
         "evolved-noise-strong",
-        ("wrong-labels", "all data"),
-        "right-labels",
-        "batches of some dozens",
+        "batches of 32 or more",
     ),
 )
 
@@ -69,30 +62,42 @@ class ReadmeTables:
 
 def choose_table() -> list[str]:
     """Losses by what one knows before training, with what they gained and cost."""
-    rows = []
-    for known, written, loss, (wrong, where), right, needs in _ROWS:
-        gained, cost = gains_in(wrong, loss), gains_in(right, loss)
-        told = f"{points(gained.median)} ({_count(gained)}, {where})"
-        rows.append([known, f"`{written}`", told, f"{points(cost.median)} ({_count(cost)})", needs])
-    head = ["you know", "write `EvolvedLoss.` ...", "gained, wrong labels", "right labels", "it needs"]
+    losses = [loss for *_, loss, _ in _ROWS]
+    wrong, right = (gains_where_all_ran(situation, losses) for situation in ("wrong-labels", "right-labels"))
+    rows = [
+        [known, f"`{written}`", *(f"{points(one.median)} ({points(one.mean)})" for one in pair), needs]
+        for (known, written, _, needs), *pair in zip(_ROWS, wrong, right, strict=True)
+    ]
+    head = [
+        "you know",
+        "write `EvolvedLoss.` ...",
+        f"wrong labels, {len(wrong[0].points)} conditions",
+        f"right labels, {len(right[0].points)}",
+        "it needs",
+    ]
     return [*table(head, rows, "lllll"), "", _own_regime()]
 
 
 def _own_regime() -> str:
     """What a loss gave that was evolved for a regime, and the best of the others."""
-    own, others, counts, seeds = [], [], set(), set()
+    own, others, seeds = [], [], set()
     for folder, name in SETS.items():
         rows = Results.read(EVOLVED / folder / FILE_NAME).summary
         (row,) = [row for row in rows if row.loss.startswith("own-")]
         own.append(f"{points(row.mean_difference)} on {name}")
-        others.append(points(max(other.mean_difference for other in rows if other is not row)))
-        counts.add(len(rows) - 1)
+        best = max((other for other in rows if other is not row), key=lambda other: other.mean_difference)
+        others.append(f"`{best.loss}`, the best of {len(rows) - 1} others, {points(best.mean_difference)}")
         seeds.add(row.n_seeds)
-    command = "evoloss evolve --out mine --for noise --classes 3 --samples 100-400 --budget 10m"
+    command = (
+        "evoloss evolve --out mine --for noise --classes 3 --samples 100-400 --features 13 --noise 0.2-0.5 "
+        "--budget 10m"
+    )
+    told = " and ".join(f"{gain} ({other})" for gain, other in zip(own, others, strict=True))
     return (
-        f"**Your own regime**: `{command}` makes a loss for it. With 40 % wrong labels one gave "
-        f"{' and '.join(own)}, where the best of {min(counts)} others gave {' and '.join(others)} (MLP, "
-        f"default rate, {min(seeds)} seeds)."
+        f"**[Your own regime](docs/evolve.md)**: `{command}` makes a loss for it, "
+        '`from_pretrained("mine")` loads it. With 40 % wrong labels that one gave '
+        f"{told}: MLP, default rate, {min(seeds)} seeds. Where every loss has a rate of its own, expect a "
+        "few points."
     )
 
 
@@ -145,10 +150,6 @@ def _shared() -> list[tuple[str, dict[str, Any], float]]:
 
 def _accuracy(cell: Mapping[str, Any] | None) -> str:
     return "not run" if cell is None else f"{cell['accuracy']:.1f}"
-
-
-def _count(gains: Gains) -> str:
-    return f"{len(gains.points)} conditions"
 
 
 def _sentence(loss: str) -> str:

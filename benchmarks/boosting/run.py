@@ -121,8 +121,10 @@ def parts(path: Path, noise: float, seed: int, rows: int) -> Parts:
     """The data of a seed: rows that are drawn, and labels of which some are another class."""
     with np.load(path) as file:
         x, y, x_test, y_test = (file[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    classes, y = np.unique(y, return_inverse=True)  # words or numbers, sorted
+    y_test = np.searchsorted(classes, y_test)
     random = np.random.default_rng([seed, 1])
-    n_classes = int(y.max()) + 1
+    n_classes = len(classes)
     chosen = random.permutation(len(y))[:rows]
     x, y = x[chosen], y[chosen].astype(np.int64)
     wrong = random.random(len(y)) < noise

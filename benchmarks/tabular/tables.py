@@ -153,7 +153,11 @@ def write_table(name: str, path: Path, mlbench: Path = MLBENCH) -> None:
         DataError: see :func:`letter`.
         MissingExtraError: if a package that brings it is not installed.
     """
-    table = TABLES[name](mlbench)
+    write_parts(TABLES[name](mlbench), path)
+
+
+def write_parts(table: Table, path: Path) -> None:
+    """Write the training and the test part of a table as a data set."""
     train, test = split(table.target)
     x_train, x_test = features(table, train, test)
     y_train, y_test = table.target[train], table.target[test]

@@ -33,6 +33,18 @@ def test_noise_is_in_what_is_trained_and_chosen_on_alone(tmp_path: Path) -> None
     assert not np.array_equal(other.x_train, noisy.x_train)
 
 
+def test_labels_may_be_words(tmp_path: Path) -> None:
+    table(tmp_path)
+    with np.load(tmp_path / "breast_cancer.npz") as file:
+        numbers = dict(file)
+    words = {name: np.array(["a", "b"])[numbers[name]] for name in ("y_train", "y_test")}
+    np.savez(tmp_path / "words.npz", **{**numbers, **words})
+    found, expected = (
+        study.parts(tmp_path / f"{name}.npz", 0.4, 200, 250) for name in ("words", "breast_cancer")
+    )
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
 @pytest.mark.parametrize("tool", study.TOOLS)
 def test_a_study_chooses_on_validation_resumes_and_is_shown(tool: str, tmp_path: Path) -> None:
     pytest.importorskip(tool)

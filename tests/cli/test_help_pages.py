@@ -17,7 +17,7 @@ from evoloss.cli.help.source import PATH, completion_text, help_text, names_of, 
 from evoloss.data import DATASETS
 from evoloss.losses import LOSSES
 from evoloss.losses.catalogue import list_losses
-from evoloss.models import MODELS
+from evoloss.models import MODELS, TREES
 from evoloss.zoo import SHIPPED
 
 
@@ -156,7 +156,7 @@ printf '%s\n' "${{COMPREPLY[@]}}"
 
 def test_completions_have_the_names_of_all_registries() -> None:
     assert names_of("compare", "losses") == [row.name for row in list_losses()]
-    assert names_of("compare", "model") == [*MODELS]
+    assert names_of("compare", "model") == [*MODELS, *TREES]
     assert names_of("compare", "dataset") == names_of("evolve", "like") == [*DATASETS]
     assert names_of("compare", "seeds") == names_of("ablate", "baseline") == []
     for shell in SHELLS:

@@ -274,3 +274,42 @@ def test_folds_do_not_share_what_a_loss_has_learned() -> None:
         )
         alone.append(record["test"]["mlogloss"])
     assert told["test-mlogloss-mean"].to_numpy() == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
+
+
+@every_tool
+def test_what_a_loss_has_sensed_is_read(tool: str) -> None:
+    x, y = table("breast cancer")
+    model = classifier(tool, loss="adaptive")
+    with pytest.raises(AttributeError, match="no noise_rate_ before fit"):
+        _ = model.noise_rate_
+    found = model.fit(x, y).noise_rate_
+    assert found.estimate is None
+    assert "569" in found.reason  # it was told of the data, in the objective that trained
+    assert model.fit(x[::2], y[::2]).noise_rate_.reason.count("285") == 1
+    model.set_params(loss="gce").fit(x, y)
+    with pytest.raises(
+        AttributeError, match="'gce' does not sense how many labels are wrong; 'adaptive' does"
+    ):
+        _ = model.noise_rate_
+
+
+def test_a_model_that_was_read_has_sensed_nothing(tmp_path: Path) -> None:
+    x, y = table("iris")
+    model = classifier("xgboost", loss="adaptive").fit(x, y)
+    model.save_model(tmp_path / "model.json")
+    model.load_model(tmp_path / "model.json")
+    assert not hasattr(model, "noise_rate_")
+
+
+def test_the_objective_that_lightgbm_was_given_follows_its_training() -> None:
+    lgb = pytest.importorskip("lightgbm")
+    x, y = table("iris")
+    made = objective("adaptive", 3)
+    settings = {"objective": made, "num_class": 3, "verbose": -1, "num_threads": 1}
+    lgb.train(settings, lgb.Dataset(x, y), ROUNDS)
+    assert made.rounds == ROUNDS  # LightGBM trains with a copy of its settings
+    assert "150" in made.criterion.noise_rate.reason
+    first = lgb.train(settings, lgb.Dataset(x, y), ROUNDS).predict(x)
+    again = lgb.train({**settings, "objective": objective("adaptive", 3)}, lgb.Dataset(x, y), ROUNDS)
+    assert made.rounds == ROUNDS  # the second training began anew
+    assert np.array_equal(first, again.predict(x))

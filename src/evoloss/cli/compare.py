@@ -45,7 +45,7 @@ class CompareCommand(ComparisonSettings, ExecutorConfig):
     """digits, cifar10, ... (a known name), a file (.npz, .csv, .parquet), a folder of images by class, or
     package.module:callable; or several of these. What one data set alone needs stands behind its name:
     wine.csv:target=quality,epochs=100 (also ignore_columns, image_size, train_labels, train_samples,
-    validation, model, batch_size, lr)."""
+    validation, model, rounds, batch_size, lr)."""
     config: Path | None = None
     """TOML file with settings of the comparison, such as dataset = ["digits", "wine.csv:target=quality"];
     those given here win over it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evoloss.compare.estimate import Estimate
 from evoloss.compare.keeping.csv_tables import as_it_was
+from evoloss.compare.keeping.files import TREE_FILES, WEIGHTS_FILE
 from evoloss.compare.keeping.suspect_files import DESCRIPTION_FILE, TABLE_FILE, WHERE
 from evoloss.compare.results import FILE_NAME, Results
 from evoloss.executors import ExecutorConfig
@@ -33,12 +34,17 @@ def last_lines(results: Results, out: Path, *, keep: str) -> list[str]:
         lines += [
             "kept, of "
             + ("every run" if keep == "all" else "the first seed of each loss")
-            + ", model.safetensors, predictions.csv, evaluation.json, suspects.csv (training labels, most "
-            "suspect first) and command.txt:",
+            + f", {_model_file(out / folders[0])}, predictions.csv, evaluation.json, suspects.csv (training "
+            "labels, most suspect first) and command.txt:",
             *(line for folder in folders for line in (f"  {out / folder}", *_suspects(out / folder))),
         ]
     lines += without_files(results, keep)
     return [*lines, f"next: evoloss report {out} --html report.html"]
+
+
+def _model_file(folder: Path) -> str:
+    trees = [name for name in TREE_FILES if (folder / name).exists()]
+    return trees[0] if trees else WEIGHTS_FILE
 
 
 def plan_lines(found: Estimate, config: ExecutorConfig) -> list[str]:
@@ -64,7 +70,7 @@ def run_lines(found: Estimate) -> list[str]:
         f"{one_line(splits.name)}, {splits.n_classes} classes, {len(splits.train):,} training, "
         f"{len(splits.validation):,} validation and {len(splits.test):,} test samples",
         f"{found.n_runs:,} reported runs{tuning}{more}; {found.n_done:,} of them are done",
-        f"an epoch here and now: {epochs}",
+        f"{'an' if found.unit == 'epoch' else 'a'} {found.unit} here and now: {epochs}",
     ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from evoloss.compare.config import CompareConfig
 from evoloss.data import Dataset
+from evoloss.models import names_trees
 from evoloss.training.batches import epoch_samples
+from evoloss.training.trees.parameters import TreeSpec
 
 _LEFT_OUT = 0.05
 """Share of the training samples above which it is told that an epoch leaves them out."""
@@ -20,6 +22,8 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
         config: of the comparison.
         dataset: as it was loaded.
     """
+    if names_trees(config.model):
+        return _of_trees(config)
     found = []
     n_train = len(dataset.train)
     seen = epoch_samples(n_train, config.batch_size, config.last_batch, world=config.devices)
@@ -55,5 +59,15 @@ def cautions(config: CompareConfig, dataset: Dataset) -> list[str]:
         found.append(
             "the backbone is frozen at random weights, so that the head is all that learns: --pretrained "
             "starts from the library's weights"
+        )
+    return found
+
+
+def _of_trees(config: CompareConfig) -> list[str]:
+    found = []
+    if len(config.seeds) > 1 and not config.label_noise and not TreeSpec.parse(config.model).is_random:
+        found.append(
+            f"all seeds are one training: {config.model} draws no rows and no features, so that nothing is "
+            "left to a seed; leave subsample=1 out"
         )
     return found

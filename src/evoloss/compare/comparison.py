@@ -18,7 +18,7 @@ from evoloss.compare.keeping.command import command_of
 from evoloss.compare.keeping.files import FILES, require_own, write_files
 from evoloss.compare.keeping.folds import require_folds
 from evoloss.compare.progress import RunProgress
-from evoloss.compare.record import Record, describe_environment, settings
+from evoloss.compare.record import VERSIONS, Record, describe_environment, settings
 from evoloss.compare.results import OWN_FILES, Results
 from evoloss.compare.training_run import Sources, TrainingRuns, build_loss, check_training, train_run, trained
 from evoloss.compare.tuning import (
@@ -32,13 +32,15 @@ from evoloss.data import Dataset, load_dataset
 from evoloss.directory_lock import hold_directory
 from evoloss.errors import ConfigError, DataError
 from evoloss.executors import Executor
-from evoloss.models import build_model
+from evoloss.models import build_model, names_trees
 from evoloss.own_files import require_replaceable
 from evoloss.sweeps.run_files import Run
 from evoloss.sweeps.sweep import sweep
 from evoloss.training import RunResult
 from evoloss.training.criterion import try_criterion
 from evoloss.training.stages.class_weights import with_balanced_weights
+from evoloss.training.trees.parameters import TreeSpec
+from evoloss.training.trees.train_trees import try_trees
 
 
 def compare(
@@ -103,8 +105,13 @@ def plan(
         config = replace(config, keep="none")
     else:
         require_place(config, out)
-    here = describe_environment() if executor is None else executor.submit(describe_environment).result()
-    versions = {name: here[name] for name in ("evoloss", "torch")}
+    library = TreeSpec.parse(config.model).library if names_trees(config.model) else None
+    here = (
+        describe_environment(library)
+        if executor is None
+        else executor.submit(describe_environment, library).result()
+    )
+    versions = {name: here[name] for name in VERSIONS if name in here}
     return prepare(config, versions=versions, say=say, warn=warn), here
 
 
@@ -135,7 +142,7 @@ def prepare(
 
     Args:
         config: what to compare.
-        versions: of evoloss and torch, where the runs take place.
+        versions: of evoloss, torch and a library of trees, where the runs take place.
         say: see :func:`compare`.
         warn: likewise.
 
@@ -157,11 +164,16 @@ def prepare(
     if warn is not None:
         for caution in cautions(config, dataset):
             warn(caution)
-    _try_model(config, dataset)
+    trees = names_trees(config.model)
+    if not trees:
+        _try_model(config, dataset)
     for name, loss in losses.items():
         if config.class_weights == "balanced":
             loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
-        try_criterion(name, loss, n_classes=dataset.n_classes)
+        if trees:
+            try_trees(config.model, name, loss, n_classes=dataset.n_classes)
+        else:
+            try_criterion(name, loss, n_classes=dataset.n_classes)
     return TrainingRuns(config, dataset, losses, versions)
 
 
@@ -171,7 +183,7 @@ def _run(record: Record, executor: Executor | None, progress: bool) -> Results:
     config, losses = record.planned.config, record.planned.losses
     n_tuning = len(losses) * len(config.lr_grid) * config.tune_seeds if config.tune_lr else 0
     n_runs = n_tuning + len(losses) * len(config.seeds)
-    with RunProgress(n_runs, config.epochs, shown=progress) as bar, record.written_at_end():
+    with RunProgress(n_runs, config.passes, shown=progress) as bar, record.written_at_end():
         runner = _Runner(record, bar, executor)
         rates = _tune(runner) if config.tune_lr else dict.fromkeys(losses, config.lr)
         # Seeds outside, so that a comparison that is stopped early has whole pairs.

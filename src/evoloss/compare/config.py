@@ -10,7 +10,10 @@ from evoloss.compare.keeping.plan import Keep, KeepPlan
 from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
 from evoloss.losses.spec import LossSpec
+from evoloss.models import TREES, names_trees
 from evoloss.training import TrainConfig, TrainRecipe
+from evoloss.training.trees.parameters import TreeSpec
+from evoloss.training.trees.settings import PATIENCE, ROUNDS, require_for_trees
 from evoloss.user_paths import real_path
 from evoloss.zoo import ALIASES
 
@@ -29,14 +32,19 @@ class ComparisonSettings(TrainRecipe):
     """Columns of a table that are left out."""
     model: str = "cnn"
     """mlp, cnn, resnet20, ... (a known name), package.module:callable, or an image classifier of a library:
-    timm:NAME, torchvision:NAME, transformers:NAME (a folder with config.json, or a name of the hub)."""
+    timm:NAME, torchvision:NAME, transformers:NAME (a folder with config.json, or a name of the hub). Or
+    trees, xgboost or lightgbm, also with parameters, xgboost:max_depth=4."""
+    rounds: int = ROUNDS
+    """Of trees: rounds at most, in place of epochs; those with the best validation accuracy are judged."""
     losses: tuple[str, ...] = ("cross_entropy", "evolved-base")
     """Known losses, shipped losses, directories of saved ones, or package.module:callable for an nn.Module of
-    your own, called as criterion(logits, target) and returning the mean; with parameters gce:q=0.5."""
+    your own, called as criterion(logits, target) and returning the mean; with parameters gce:q=0.5. With
+    trees the library's own objective comes first, under the library's name."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run for each seed and loss; runs of equal seed share everything but the loss."""
     baseline: str | None = None
-    """Loss that the others are compared with; cross_entropy by default, else the first."""
+    """Loss that the others are compared with; cross_entropy by default, of trees the library's own objective,
+    else the first."""
     tune_lr: bool = False
     """Choose the learning rate of each loss from lr_grid on the validation split, with seeds of its own."""
     lr_grid: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -71,6 +79,10 @@ class ComparisonSettings(TrainRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if names_trees(self.model):
+            self._take_trees()
+        elif self.rounds != ROUNDS:
+            raise ConfigError(f"rounds={self.rounds!r} is a setting of trees; {self.model} has epochs")
         for name in ("losses", "seeds", "lr_grid"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
@@ -84,6 +96,11 @@ class ComparisonSettings(TrainRecipe):
             raise ConfigError(f"keep must be one of {', '.join(get_args(Keep))}; got {self.keep!r}")
         if self.suspects_folds < 0 or self.suspects_folds == 1:
             raise ConfigError(f"suspects_folds must be 0, or 2 and more; got {self.suspects_folds}")
+        if isinstance(self.rounds, bool) or not isinstance(self.rounds, int) or self.rounds < 1:
+            raise ConfigError(f"rounds must be a whole number, at least 1; got {self.rounds!r}")
+        for library in TREES:
+            if library in self.losses and self.model.partition(":")[0] != library:
+                raise ConfigError(f"the loss {library!r} is the objective of --model {library}, no other's")
         if self.tune_seeds < 1:
             raise ConfigError(f"tune_seeds must be at least 1; got {self.tune_seeds}")
         labels = [label_loss(spec) for spec in self.losses]
@@ -95,12 +112,26 @@ class ComparisonSettings(TrainRecipe):
         if self.baseline is not None and label_loss(self.baseline) not in labels:
             raise ConfigError(f"the baseline {self.baseline!r} is not among the losses {', '.join(labels)}")
 
+    def _take_trees(self) -> None:
+        """Check settings of trees, and put the library's own objective first."""
+        library = TreeSpec.parse(self.model).library
+        require_for_trees(self, self.model, ("epochs",))
+        if library not in self.losses:
+            object.__setattr__(self, "losses", (library, *self.losses))
+
+    @property
+    def passes(self) -> int:
+        """Epochs of a network, rounds of trees, at most."""
+        return self.rounds if names_trees(self.model) else self.epochs
+
     @property
     def baseline_label(self) -> str:
         """Name of the loss that the others are compared with."""
         labels = [label_loss(spec) for spec in self.losses]
         if self.baseline is not None:
             return label_loss(self.baseline)
+        if names_trees(self.model):
+            return TreeSpec.parse(self.model).library
         return "cross_entropy" if "cross_entropy" in labels else labels[0]
 
     @property
@@ -127,6 +158,8 @@ class ComparisonSettings(TrainRecipe):
     def train_config(self, *, seed: int, lr: float) -> TrainConfig:
         """Return the configuration of one run."""
         recipe = {entry.name: getattr(self, entry.name) for entry in fields(TrainRecipe)}
+        if names_trees(self.model):
+            recipe |= {"epochs": self.passes, "early_stopping": self.early_stopping or PATIENCE}
         return TrainConfig(**{**recipe, "lr": lr, "seed": seed})
 
 

@@ -13,10 +13,12 @@ from evoloss.compare.record import earlier_results, settings
 from evoloss.compare.training_run import TrainingRuns, check_training
 from evoloss.compare.tuning import tuning_seeds
 from evoloss.data import Dataset
+from evoloss.models import names_trees
 from evoloss.sweeps.run_files import Run, read_run, run_path
 from evoloss.training import train
 
 _TIMED_EPOCHS = 2
+_TIMED_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Estimate:
         n_tuning: runs that choose learning rates, without those of a grid that is widened.
         n_done: runs of both kinds that have a file already.
         n_more: further trainings that held-out folds of suspects take.
-        epoch_seconds: an epoch of each loss, validation included, measured.
+        unit: what a training goes by, ``epoch`` or ``round``.
+        epoch_seconds: an epoch, or of trees a round, of each loss, validation included, measured.
         seconds: of all trainings that are left, one after the other.
     """
 
@@ -38,6 +41,7 @@ class Estimate:
     n_tuning: int
     n_done: int
     n_more: int
+    unit: str
     epoch_seconds: Mapping[str, float]
     seconds: float
 
@@ -69,9 +73,8 @@ def estimate(
     runs, left = runs_and_left(planned, out, here)
     n_tuning = sum(not run.config["read_test"] for _, run in runs)
     _seconds(planned, next(iter(planned.losses)), epochs=1)  # imports, and the memory of a first training
-    epoch_seconds = {
-        name: _seconds(planned, name, epochs=_TIMED_EPOCHS) / _TIMED_EPOCHS for name in planned.losses
-    }
+    timed = _TIMED_ROUNDS if names_trees(config.model) else _TIMED_EPOCHS
+    epoch_seconds = {name: _seconds(planned, name, epochs=timed) / timed for name in planned.losses}
     with_files = [name for name, run in left if config.keep_plan.wants(run.config)]
     more = with_files * config.suspects_folds
     return Estimate(
@@ -80,8 +83,9 @@ def estimate(
         n_tuning=n_tuning,
         n_done=len(runs) - len(left),
         n_more=len(more),
+        unit=next(iter(planned.identities.values())).unit,
         epoch_seconds=epoch_seconds,
-        seconds=config.epochs * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
+        seconds=config.passes * sum(epoch_seconds[name] for name in (*(name for name, _ in left), *more)),
     )
 
 

@@ -18,8 +18,10 @@ from evoloss.compare.results import FILE_NAME, Results
 from evoloss.compare.training_run import TrainingRuns
 from evoloss.data import DATASETS, Dataset
 from evoloss.errors import ResultsError
+from evoloss.models import TREES
 from evoloss.sweeps.run_files import save_run
 from evoloss.training import RunResult
+from evoloss.training.trees.parameters import library_version
 
 GROWING = ("losses", "seeds", "lr_grid", "tune_seeds")
 """The settings a comparison may extend when it goes on in the same directory; all others have to stay."""
@@ -27,6 +29,8 @@ FOLLOWING = ("baseline", "class_names", "data_notes", "own_data")
 """Settings that follow from data and other settings; fingerprints of runs tell whether data have changed."""
 FREE = ("keep", "suspects_folds", "widen_lr_grid")
 """Settings that change no result of a run, and may be others when a comparison goes on."""
+VERSIONS = ("evoloss", "torch", *TREES)
+"""The packages whose versions are part of what a run is; of libraries of trees the one that grows them."""
 _WRITE_SECONDS = 1.0  # at least, between two versions of the results file
 
 
@@ -107,8 +111,15 @@ def earlier_results(out: Path, config: dict[str, Any], environment: Mapping[str,
     return earlier
 
 
-def describe_environment() -> dict[str, str]:
-    """Return versions and the kind of machine; no names, no paths."""
+def describe_environment(library: str | None = None) -> dict[str, str]:
+    """Return versions and the kind of machine; no names, no paths.
+
+    Args:
+        library: of trees, whose version is told too.
+
+    Raises:
+        MissingExtraError: if the library is not installed.
+    """
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {
         "evoloss": __version__,
@@ -117,6 +128,7 @@ def describe_environment() -> dict[str, str]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
         "threads": str(torch.get_num_threads()),
+        **({} if library is None else {library: library_version(library)}),
     }
 
 
@@ -147,7 +159,8 @@ _DEFAULTS = {
 def _require_same(
     earlier: Results, config: dict[str, Any], environment: Mapping[str, str], out: Path
 ) -> None:
-    differing = [name for name in ("evoloss", "torch") if earlier.created_with.get(name) != environment[name]]
+    then = earlier.created_with
+    differing = [name for name in VERSIONS if then.get(name) != environment.get(name)]
     for name in config.keys() | earlier.config.keys():
         # What a version before did not know is at its default.
         before, now = earlier.config.get(name, _DEFAULTS.get(name)), config.get(name)

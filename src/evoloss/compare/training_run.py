@@ -22,13 +22,14 @@ from evoloss.errors import DataError, ResultsError
 from evoloss.losses import LOSSES
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.spec import LossSpec
-from evoloss.models import build_model, names_backbone
+from evoloss.models import TREES, build_model, names_backbone
 from evoloss.safe_text import quoted
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.sweeps.run_files import Run
 from evoloss.training import RunIdentity, RunResult, TrainConfig, identify_run, train, train_and_observe
 from evoloss.training.config import LATER
 from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
+from evoloss.training.trees.own_objective import LibraryObjective
 from evoloss.user_paths import expand_user, names_callable, real_path
 from evoloss.zoo import is_shipped
 
@@ -43,7 +44,7 @@ class TrainingRuns:
         config: the comparison.
         dataset: its data set, loaded.
         losses: its losses, by their names in results.
-        versions: of evoloss and torch, where the runs take place.
+        versions: of evoloss, torch and a library of trees, where the runs take place.
     """
 
     config: CompareConfig
@@ -141,7 +142,12 @@ class Sources:
 
 @float32_by_default()
 def build_loss(spec: str) -> nn.Module:
-    """Make a loss by name, the same in every process: what the user's code draws comes from one seed."""
+    """Make a loss by name, the same in every process: what the user's code draws comes from one seed.
+
+    The name of a library of trees is its own objective.
+    """
+    if spec in TREES:
+        return LibraryObjective(spec)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         return make_loss(spec)
@@ -150,7 +156,8 @@ def build_loss(spec: str) -> nn.Module:
 def _from_anywhere(spec: str) -> str:
     """The text of a loss for a process in another folder: directories by their absolute paths."""
     base = LossSpec.parse(spec).base
-    named = base in LOSSES or is_shipped(base) or (names_callable(base) and not Path(base).is_dir())
+    named = base in (*TREES, *LOSSES) or is_shipped(base)
+    named = named or (names_callable(base) and not Path(base).is_dir())
     return spec if named else f"{real_path(base)}{spec[len(base) :]}"
 
 

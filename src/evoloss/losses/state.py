@@ -92,7 +92,8 @@ class LossState(nn.Module):
             if length and length != n_classes:
                 return None
             if not length:
-                arrays = {**arrays, name: initial(n_classes)[name].numpy()}
+                with on_real_tensors():
+                    arrays = {**arrays, name: initial(n_classes)[name].numpy()}
         return arrays
 
     def write(self, arrays: StateArrays, values: Mapping[str, Any]) -> None:
@@ -213,10 +214,15 @@ class LossState(nn.Module):
     def _put(self, name: str, value: Tensor) -> None:
         """Write to a buffer, which is the same tensor afterwards: DDP and CUDA graphs hold on to it."""
         buffer = self.get_buffer(name)
-        if buffer.shape == value.shape:
+        if torch.compiler.is_compiling():
+            if buffer.shape == value.shape:
+                buffer.copy_(value)
+            else:
+                setattr(self, name, value.to(buffer, copy=True))  # in its first batch: nothing is resized
+        elif buffer.is_inference() and not torch.is_inference_mode_enabled():
+            self._buffers[name] = value.detach().to(buffer, copy=True)  # such a tensor cannot be written to
+        elif buffer.shape == value.shape:
             buffer.copy_(value)
-        elif torch.compiler.is_compiling():
-            setattr(self, name, value.to(buffer, copy=True))  # in its first batch; compilers resize nothing
         else:
             # Other memory in the same tensor: that which NumPy has seen cannot be resized.
             fresh = value.detach().to(buffer, copy=True)

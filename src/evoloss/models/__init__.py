@@ -13,6 +13,7 @@ from evoloss.models.cnn import CNN, cnn
 from evoloss.models.cnn_small import CNNSmall, cnn_small
 from evoloss.models.mlp import MLP, mlp
 from evoloss.models.resnet import ResNet, resnet8, resnet18, resnet20, resnet32, resnet56
+from evoloss.models.trees import TREES, names_trees
 from evoloss.models.user_model import build_user_model
 from evoloss.models.wide_resnet import WideResNet, wrn16_4, wrn28_10, wrn40_2
 
@@ -20,6 +21,7 @@ __all__ = [
     "CNN",
     "MLP",
     "MODELS",
+    "TREES",
     "CNNSmall",
     "ModelFactory",
     "ResNet",
@@ -27,6 +29,7 @@ __all__ = [
     "build_model",
     "fingerprint_model",
     "names_backbone",
+    "names_trees",
 ]
 
 
@@ -103,10 +106,11 @@ def build_model(
             f"{wanted} is for models of a library ({', '.join(f'{word}:NAME' for word in LIBRARIES)}); "
             f"{name!r} starts from random weights and trains as a whole"
         )
+    if names_trees(name):
+        raise ConfigError(f"{name!r} is no network: its trees are grown by evoloss.training.train")
     if ":" in name:
         return build_user_model(name, input_shape=input_shape, n_classes=n_classes)
     if name not in MODELS:
-        raise UnknownNameError.among(
-            "model", name, [*MODELS, "package.module:callable", *(f"{word}:NAME" for word in LIBRARIES)]
-        )
+        others = ["package.module:callable", *(f"{word}:NAME" for word in LIBRARIES)]
+        raise UnknownNameError.among("model", name, [*MODELS, *TREES, *others])
     return MODELS[name](input_shape=input_shape, n_classes=n_classes)

@@ -86,8 +86,9 @@ def draw_learning_curves(results: Results) -> Figure:
         if training:
             _draw_band(right, training, label=figure_text(loss, _LONGEST_NAME), style=style)
         missing += len(runs) - len(training)
-    left.set(xlabel="epoch", ylabel="validation accuracy, %", title="Validation accuracy")
-    right.set(xlabel="epoch", ylabel="training accuracy, %", title="Training accuracy, labels as given")
+    unit = results.runs[0].unit if results.runs else "epoch"
+    left.set(xlabel=unit, ylabel="validation accuracy, %", title="Validation accuracy")
+    right.set(xlabel=unit, ylabel="training accuracy, %", title="Training accuracy, labels as given")
     if missing:
         text = f"not recorded by {missing} of {len(results.runs)} runs"
         right.text(0.5, 0.5, text, transform=right.transAxes, ha="center", color="0.4", fontsize=9)
@@ -116,7 +117,8 @@ def draw_accuracy(results: Results) -> Figure:
         spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
         _write_beside(axes, row, f"{statistics.fmean(values):.2f}{spread}{marked(edges.get(loss))}")
     _label_rows(axes, list(groups))
-    axes.set(xlabel="test accuracy after the last epoch, %")
+    trees = bool(results.runs) and results.runs[0].grows_trees
+    axes.set(xlabel="test accuracy, %" if trees else "test accuracy after the last epoch, %")
     axes.set_title(
         f"{_subject(results)}; one mark for each of {_seeds(results.runs)}, bar: mean", fontsize=10
     )

@@ -14,6 +14,7 @@ from evoloss.compare.statistics import LossSummary, PairedDifference
 from evoloss.compare.tuning import Edge
 from evoloss.own_files import holds_line
 from evoloss.safe_text import one_line, table_cell
+from evoloss.training import RunResult
 
 TABLE_FILE = "table.md"
 is_table = holds_line(r"\| loss \| lr \| test accuracy, % \||No run has finished yet\.")
@@ -89,9 +90,9 @@ def caption(results: Results) -> str:
     classes = f"{counted(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
         f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {_labels(results)}; "
-        f"{one_line(run.classifier)} ({run.n_parameters:,} parameters), {counted(run.epochs, 'epoch')}, "
-        f"{_rates(results)}augmentation: {one_line(run.augment)}; {counted(seeds, 'seed')}.",
-        "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch.",
+        f"{_classifier(run)}, {_rates(results)}augmentation: {one_line(run.augment)}; "
+        f"{counted(seeds, 'seed')}.",
+        _judged(run),
     ]
     sentences += _sampling(results)
     if results.summary:
@@ -99,7 +100,7 @@ def caption(results: Results) -> str:
     if results.tuning:
         sentences.append("Learning rates chosen on the validation split, with seeds of their own.")
     if any(loss.mean_temperature is not None for loss in results.losses):
-        sentences.append("T: temperature fitted on the validation split, last epoch.")
+        sentences.append(f"T: temperature fitted on the validation split{_last(run)}.")
     if results.config.get("own_data") is True:
         sentences.append("Accuracy is agreement with the test labels as given, which may be wrong too.")
     sentences += _noise_rates(results)
@@ -108,6 +109,23 @@ def caption(results: Results) -> str:
     if not results.complete:
         sentences.append("The comparison is not complete.")
     return " ".join(sentences)
+
+
+def _classifier(run: RunResult) -> str:
+    """The classifier, its size, and how long it is trained."""
+    name = one_line(run.classifier)
+    if run.grows_trees:
+        return f"{name} ({run.n_parameters:,} leaves), at most {counted(run.epochs, 'round')}"
+    return f"{name} ({run.n_parameters:,} parameters), {counted(run.epochs, 'epoch')}"
+
+
+def _judged(run: RunResult) -> str:
+    if run.grows_trees:
+        return (
+            f"{one_line(run.library)} is the objective of the library itself. Accuracy: mean ± standard "
+            "deviation over seeds, at the number of rounds that is best on the validation split."
+        )
+    return "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch."
 
 
 def _labels(results: Results) -> str:
@@ -155,6 +173,10 @@ def _noise_rates(results: Results) -> list[str]:
     return sentences
 
 
+def _last(run: RunResult) -> str:
+    return "" if run.grows_trees else ", last epoch"
+
+
 def _sampling(results: Results) -> list[str]:
     """The error that the finite test set adds to the spread over seeds."""
     n_test = results.runs[0].n_test
@@ -166,7 +188,7 @@ def _sampling(results: Results) -> list[str]:
 
 def _tests(results: Results) -> list[str]:
     """The tests of differences, and the differences that had none."""
-    parts = [f"Difference: paired with {one_line(results.baseline)}, last epoch."]
+    parts = [f"Difference: paired with {one_line(results.baseline)}{_last(results.runs[0])}."]
     if any(row.p_holm is not None for row in results.summary):
         parts.append(
             "t-test; p and interval corrected alike (Holm): it excludes 0 exactly if p is below 0.05."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -20,12 +21,25 @@ def is_observable(dataset: Dataset) -> bool:
     return len(dataset.train) * dataset.n_classes <= MOST_CELLS
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """A trained model in the format of the library that made it.
+
+    Attributes:
+        name: of the file.
+        content: of the file.
+    """
+
+    name: str
+    content: bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The state of a classifier at the end of its training, and what it predicted; all on the CPU.
 
     Attributes:
-        weights: state dict of the model.
+        weights: state dict of the model; empty where there is a file of it.
         test_logits: of the test split, ``(N, C)``; None if the training diverged or the test was not read.
         train_logits: of the training split at the end, not augmented, ``(N, C)``; None if it diverged, or
             is too large (:data:`MOST_CELLS`).
@@ -35,6 +49,7 @@ class Outcome:
         held_out_probs: mean over the epochs of the probabilities of a split that was given to be watched,
             ``(M, C)``; None if none was, or the training diverged.
         held_out_logits: of that split at the end.
+        model_file: of boosted trees; None for a network, whose weights are its all.
     """
 
     weights: dict[str, Tensor]
@@ -43,9 +58,10 @@ class Outcome:
     train_probs: Tensor | None
     held_out_probs: Tensor | None = None
     held_out_logits: Tensor | None = None
+    model_file: ModelFile | None = None
 
     def to_bytes(self) -> bytes:
-        """Return all in one piece, which outlives the process that made it."""
+        """Return all of a network in one piece, which outlives the process that made it."""
         tensors = {f"{_WEIGHT}{name}": value.contiguous() for name, value in self.weights.items()}
         for entry in fields(self):
             value = getattr(self, entry.name)
@@ -60,7 +76,8 @@ class Outcome:
         weights = {
             name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)
         }
-        others = {entry.name: tensors.get(entry.name) for entry in fields(cls) if entry.name != "weights"}
+        names = [entry.name for entry in fields(cls) if entry.name not in ("weights", "model_file")]
+        others: dict[str, Any] = {name: tensors.get(name) for name in names}
         return cls(weights=weights, **others)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evoloss.losses import NoiseRate
-from evoloss.models import names_backbone
+from evoloss.models import names_backbone, names_trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,21 @@ class RunIdentity:
     model_fingerprint: str | None = None
 
     @property
+    def grows_trees(self) -> bool:
+        """True for boosted trees, whose epochs are rounds."""
+        return names_trees(self.model)
+
+    @property
+    def library(self) -> str:
+        """Name of the model up to a colon: of trees, their library."""
+        return self.model.partition(":")[0]
+
+    @property
+    def unit(self) -> str:
+        """Unit that a training goes by: ``epoch``, or of trees ``round``."""
+        return "round" if self.grows_trees else "epoch"
+
+    @property
     def classifier(self) -> str:
         """The model in words, ``timm:resnet18 (pretrained weights, frozen but for the head)``."""
         if not names_backbone(self.model):
@@ -105,7 +120,7 @@ class RunResult(RunIdentity):
     of the best epoch take the place of those of the last everywhere.
 
     Attributes:
-        n_parameters: of the classifier.
+        n_parameters: of the classifier; of trees, whose epochs are rounds, the leaves.
         test_accuracy: last epoch.
         balanced_accuracy: last epoch; mean over the classes of the share of their test samples that is
             predicted right, in percent, over the classes that have any.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from torch import nn
 from evoloss.data import Dataset, Split
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import DataError
-from evoloss.models import build_model, fingerprint_model
+from evoloss.models import build_model, fingerprint_model, names_trees
 from evoloss.random_streams import derive_seed
 from evoloss.training.augment import plan_augmentation
 from evoloss.training.batches import TrainingStream
@@ -26,13 +26,22 @@ from evoloss.training.fingerprints import fingerprint_dataset, fingerprint_loss
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
-from evoloss.training.metrics import chance
 from evoloss.training.outcome import Outcome, StepRecord, is_observable
-from evoloss.training.run_result import History, RunIdentity, RunResult
+from evoloss.training.run_result import RunIdentity, RunResult
 from evoloss.training.stages.class_weights import with_balanced_weights
 from evoloss.training.stages.devices import find_accelerator, make_fabric, private_rng
-from evoloss.training.stages.judging import UNTESTED, TrainingLog, judge, observe, settle, validate
+from evoloss.training.stages.judging import (
+    UNTESTED,
+    TrainingLog,
+    judge,
+    observe,
+    run_result,
+    settle,
+    validate,
+)
 from evoloss.training.stages.optimizers import make_optimizer
+from evoloss.training.trees.settings import require_for_trees
+from evoloss.training.trees.train_trees import train_trees
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -137,6 +146,9 @@ def identify_run(
     recipe = {field.name: getattr(config, field.name) for field in fields(TrainRecipe)}
     accelerator = recipe.pop("accelerator")
     recipe["augment"] = str(plan_augmentation(config.augment, dataset.input_shape))
+    if names_trees(model):
+        require_for_trees(config, model)
+        recipe["augment"], accelerator = "none", "cpu"
     return RunIdentity(
         loss=loss_name or type(loss).__name__,
         loss_fingerprint=fingerprint_loss(loss),
@@ -167,6 +179,21 @@ class _Job:
 
 
 def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
+    if not len(job.dataset.validation):
+        raise DataError(
+            f"data set {job.dataset.name!r} has no validation split; the best epoch is chosen on it"
+        )
+    if names_trees(job.identity.model):
+        return train_trees(
+            with_label_noise(job.dataset, job.config),
+            job.loss,
+            job.config,
+            job.identity,
+            read_test=job.read_test,
+            on_epoch=job.on_epoch,
+            observe=job.observe,
+            watched=job.watched,
+        )
     fabric = make_fabric(job.config)
     if job.config.devices == 1:
         return _run(fabric, job)
@@ -192,10 +219,6 @@ def _run_launched(job: _Job, folder: str, fabric: Fabric) -> dict[str, Any]:
 
 @float32_by_default()
 def _run(fabric: Fabric, job: _Job) -> tuple[RunResult, Outcome | None]:
-    if not len(job.dataset.validation):
-        raise DataError(
-            f"data set {job.dataset.name!r} has no validation split; the best epoch is chosen on it"
-        )
     job = replace(job, dataset=with_label_noise(job.dataset, job.config))
     with private_rng(fabric.device):
         learner = _set_up(fabric, job)
@@ -204,23 +227,14 @@ def _run(fabric: Fabric, job: _Job) -> tuple[RunResult, Outcome | None]:
         logits = learner.predict(job.dataset.test) if job.read_test and not log.diverged else None
         outcome = observe(learner, log, job.dataset.train, job.watched, logits) if job.observe else None
         tested = judge(learner, log, job.dataset, logits) if job.read_test else UNTESTED
-    at_chance = chance(job.dataset.n_classes)
-    result = RunResult(
-        **asdict(job.identity),
-        **tested,
+    result = run_result(
+        job.identity,
+        log,
+        job.dataset,
+        validation,
+        tested,
         n_parameters=sum(parameter.numel() for parameter in learner.model.parameters()),
-        best_epoch=log.best_epoch,
-        validation_accuracy=validation.accuracy,
-        validation_nll=validation.nll,
-        best_validation_accuracy=(log.best or at_chance).accuracy,
-        train_seconds=log.seconds,
-        diverged=log.diverged,
         noise_rate=sensed_noise_rate(learner.criterion),
-        history=History(
-            train_loss=tuple(log.train_loss),
-            train_accuracy=tuple(log.train_accuracy),
-            validation_accuracy=tuple(look.accuracy if look else None for look in log.validation),
-        ),
     )
     return result, outcome
 
@@ -291,14 +305,9 @@ def _fit(learner: Learner, job: _Job) -> TrainingLog:
             log.best_weights = {k: v.detach().clone() for k, v in learner.model.state_dict().items()}
         if job.on_epoch is not None:
             job.on_epoch()
-        if log.diverged or (due and _is_stuck(log, config, epoch + 1)):
+        if log.diverged or (due and log.is_stuck(config.early_stopping)):
             break
     return log
-
-
-def _is_stuck(log: TrainingLog, config: TrainConfig, epoch: int) -> bool:
-    """Tell whether early stopping ends the training after an epoch, counted from 1."""
-    return config.early_stopping is not None and 0 < log.best_epoch <= epoch - config.early_stopping
 
 
 def _is_finite(value: float) -> bool:

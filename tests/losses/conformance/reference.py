@@ -42,7 +42,10 @@ def agreements(probs: Tensor, shares: Tensor) -> Tensor:
     learned, n_classes = (probs * shares).detach(), probs.shape[1]
     mean = learned.sum() / shares.sum().clamp(min=1)
     known = (learned.sum(0) - learned + mean) / (shares.sum(0) - shares + 1)
-    return ((n_classes * known - 1) / (n_classes - 1)).clamp(0, 1)
+    above = n_classes * known - 1
+    # A power of an agreement may have an infinite slope at 0: of predictions at chance rounding leaves nothing.
+    above = torch.where(above > 64 * torch.finfo(above.dtype).eps, above, 0.0)
+    return (above / (n_classes - 1)).clamp(0, 1)
 
 
 def reference(name: str, loss: ClassificationLoss, z: Tensor, target: Tensor) -> Tensor:

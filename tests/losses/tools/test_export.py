@@ -81,8 +81,9 @@ def assert_exported(case: LossCase, shared: dict[str, Any], target: Tensor, *, s
         torch.testing.assert_close(exported(inputs, labels), expected(inputs, labels))
         slopes = input_gradient(exported, inputs, labels), input_gradient(expected, inputs, labels)
         torch.testing.assert_close(*slopes)
-    # No search that belongs to the making of the loss is in the graph.
-    assert len(program.graph.nodes) < 320
+    # No search that belongs to the making of the loss is in the graph; what follows a training is.
+    follows = isinstance(model.criterion, EvolvedLoss) and model.criterion.network.keeps_state
+    assert len(program.graph.nodes) < (800 if follows else 320)
 
 
 @over_with("call", {"indices": CALLS[1], "probs": CALLS[2]}, ONE_OF_A_KIND)

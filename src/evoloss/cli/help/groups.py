@@ -10,6 +10,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "which loss is best on your own table, three seeds each",
         ),
         (
+            "evoloss compare --out trees --dataset table.csv --target species --model xgboost --losses "
+            "cross_entropy evolved-noise gce",
+            "the same with boosted trees, beside XGBoost's own objective",
+        ),
+        (
             "evoloss compare --out several --dataset digits wine.csv:target=quality my.npz --model mlp "
             "--losses cross_entropy adaptive",
             "the same on several data sets, with a table of all",
@@ -62,8 +67,9 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Learning rate": ("lr", "tune-lr", "lr-grid", "widen-lr-grid", "tune-seeds"),
         "Training": (
-            *("epochs", "batch-size", "last-batch", "optimizer", "momentum", "nesterov", "weight-decay"),
-            *("schedule", "clip-grad", "augment", "class-weights", "eval-every", "early-stopping"),
+            *("epochs", "rounds", "batch-size", "last-batch", "optimizer", "momentum", "nesterov"),
+            *("weight-decay", "schedule", "clip-grad", "augment", "class-weights", "eval-every"),
+            "early-stopping",
         ),
         "Data": (
             *("train-samples", "validation", "split-seed", "train-labels", "image-size", "data-dir"),

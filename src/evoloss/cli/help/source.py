@@ -110,13 +110,13 @@ def names_of(command: str, option: str) -> list[str]:
     """
     from evoloss.data import DATASETS
     from evoloss.losses.catalogue import list_losses
-    from evoloss.models import MODELS
+    from evoloss.models import MODELS, TREES
 
     if (command, option) in _LOSSES:
         return [row.name for row in list_losses()]
     if (command, option) in _DATASETS:
         return [*DATASETS]
-    return [*MODELS] if (command, option) == ("compare", "model") else []
+    return [*MODELS, *TREES] if (command, option) == ("compare", "model") else []
 
 
 def completion_text(shell: str) -> str:

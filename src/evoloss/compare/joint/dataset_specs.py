@@ -167,6 +167,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "validation": ("a number", float),
     "model": ("a model", _text),
     "epochs": ("a whole number", int),
+    "rounds": ("a whole number", int),
     "batch_size": ("a whole number", int),
     "lr": ("a number", float),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.compare.keeping.files import MODEL_FILE, MODEL_SCHEMA, WEIGHTS_FILE
-from evoloss.errors import ResultsError
-from evoloss.models import build_model
+from evoloss.errors import ConfigError, ResultsError
+from evoloss.models import build_model, names_trees
 from evoloss.regular_files import read_regular
 from evoloss.safe_text import one_line
 from evoloss.strict_json import parse_json
 from evoloss.sweeps.decoding import DecodeError, build
 from evoloss.training.batches import Normaliser
+from evoloss.training.trees.classifier import GrownTrees
+from evoloss.training.trees.parameters import TreeSpec
+from evoloss.training.trees.train_trees import MODEL_FILES
 
 _MAX_BYTES = 1 << 34
 
@@ -59,11 +63,12 @@ class TrainedClassifier(nn.Module):
 def load_classifier(folder: Path | str) -> TrainedClassifier:
     """Load the classifier that ``evoloss compare`` left in ``DIR/kept/LOSS/seed-N``, in evaluation mode.
 
-    A model of the user's own is imported as ``package.module:callable``, which runs its code; weights are
-    read without running any.
+    A model of the user's own is imported as ``package.module:callable``, which runs its code; weights and
+    trees are read without running any.
 
     Args:
-        folder: with ``model.safetensors`` and ``model.json``.
+        folder: with ``model.json``, and ``model.safetensors``, ``model.ubj`` of XGBoost or ``model.txt`` of
+            LightGBM.
 
     Raises:
         ResultsError: if a file is missing or damaged, or the weights are not those of the model.
@@ -92,8 +97,7 @@ def load_classifier(folder: Path | str) -> TrainedClassifier:
             f"{path} has schema {found.schema}, this version of evoloss reads {MODEL_SCHEMA}; a newer "
             "evoloss may have written it"
         )
-    model = build_model(found.model, input_shape=found.input_shape, n_classes=len(found.classes))
-    _load(model, folder / WEIGHTS_FILE)
+    model = _trees(found, folder) if names_trees(found.model) else _network(found, folder)
     shape = (-1, 1, 1) if len(found.input_shape) == 3 else (-1,)
     mean, scale = (torch.tensor(values).view(shape) for values in (found.mean, found.scale))
     if len(mean) != found.input_shape[0] or mean.shape != scale.shape:
@@ -101,16 +105,28 @@ def load_classifier(folder: Path | str) -> TrainedClassifier:
     return TrainedClassifier(model, Normaliser(mean, scale), found.classes).eval()
 
 
-def _load(model: nn.Module, path: Path) -> None:
+def _trees(found: _Description, folder: Path) -> nn.Module:
+    path = folder / MODEL_FILES[TreeSpec.parse(found.model).library]
+    size = {"n_features": math.prod(found.input_shape), "n_classes": len(found.classes)}
+    try:
+        return GrownTrees(found.model, _read(path), **size)
+    except ConfigError as error:
+        raise ResultsError(f"{path}: {one_line(error, 300)}; was it changed?") from error
+
+
+def _network(found: _Description, folder: Path) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    path = folder / WEIGHTS_FILE
+    model = build_model(found.model, input_shape=found.input_shape, n_classes=len(found.classes))
     try:
         model.load_state_dict(load(_read(path)))
     except (SafetensorError, RuntimeError) as error:
         raise ResultsError(
             f"{path} does not hold the weights of its model ({one_line(error, 300)}); was it changed?"
         ) from error
+    return model
 
 
 def _read(path: Path) -> bytes:

@@ -18,15 +18,18 @@ from evoloss.compare.keeping.plan import KeepPlan, folder_of
 from evoloss.compare.keeping.suspect_files import DESCRIPTION_FILE, PICTURES, TABLE_FILE, suspect_files
 from evoloss.compare.keeping.suspects import Suspects
 from evoloss.data import Dataset
+from evoloss.models import names_trees
 from evoloss.own_files import holds_json, require_replaceable
 from evoloss.training import Outcome, RunResult, TrainConfig
 from evoloss.training.batches import Normaliser
 from evoloss.training.label_noise import with_label_noise
 from evoloss.training.masked import with_masks
+from evoloss.training.trees.train_trees import MODEL_FILES
 
 FILES = "files"
 """Entry beside a result, on its way from a worker: content by name."""
 WEIGHTS_FILE = "model.safetensors"
+TREE_FILES = tuple(MODEL_FILES.values())
 MODEL_FILE = "model.json"
 COMMAND_FILE = "command.txt"
 EVALUATION_FILE = "evaluation.json"
@@ -61,7 +64,7 @@ def run_files(
     files = {
         EVALUATION_FILE: json_bytes(judged),  # first: by it the others are known as ours
         MODEL_FILE: json_bytes(_model(dataset, result)),
-        WEIGHTS_FILE: _weights(outcome.weights),
+        **_trained(outcome),
         PREDICTIONS_FILE: predictions_csv(probs, labels, index, names).encode(),
     }
     if outcome.train_probs is None or outcome.train_logits is None:  # too many to hold
@@ -85,14 +88,19 @@ def suspect_probs(outcome: Outcome, held_out: HeldOut | None) -> Tensor:
     return torch.where(outcome.train_probs.isfinite().all(dim=1, keepdim=True), outcome.train_probs, at_end)
 
 
-def _weights(weights: Mapping[str, Tensor]) -> bytes:
+def _trained(outcome: Outcome) -> dict[str, bytes]:
+    """The file of the trained model: weights, or the trees of a library."""
     from safetensors.torch import save
 
-    return save({name: value.contiguous() for name, value in weights.items()})
+    if outcome.model_file is not None:
+        return {outcome.model_file.name: outcome.model_file.content}
+    return {WEIGHTS_FILE: save({name: value.contiguous() for name, value in outcome.weights.items()})}
 
 
 def _model(dataset: Dataset, result: RunResult) -> dict[str, Any]:
     normalise = Normaliser.of(dataset.train.inputs)
+    if names_trees(result.model):  # they split anywhere, and take inputs as they are
+        normalise = Normaliser(torch.zeros_like(normalise.mean), torch.ones_like(normalise.scale))
     return {
         "schema": MODEL_SCHEMA,
         "model": result.model,
@@ -120,7 +128,7 @@ def require_own(folder: Path, losses: Iterable[str], plan: KeepPlan) -> None:
     Raises:
         OutputError: if one of the files is there and is not evoloss's.
     """
-    others = (WEIGHTS_FILE, PREDICTIONS_FILE, TABLE_FILE, COMMAND_FILE)
+    others = (WEIGHTS_FILE, *TREE_FILES, PREDICTIONS_FILE, TABLE_FILE, COMMAND_FILE)
     for loss in losses:
         for seed in plan.seeds:
             require_replaceable(folder / folder_of(loss, seed), _OWN, others)

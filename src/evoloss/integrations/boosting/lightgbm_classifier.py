@@ -11,6 +11,8 @@ from torch import nn
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.integrations.boosting.metric import BoostingMetric, metric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
+from evoloss.integrations.boosting.sensed import sensed_in_trees
+from evoloss.losses import NoiseRate
 
 try:
     from lightgbm import LGBMClassifier
@@ -100,6 +102,17 @@ class EvolvedLGBMClassifier(LGBMClassifier):
         if raw_score or kwargs.get("pred_leaf") or kwargs.get("pred_contrib"):
             return found
         return self.classes_[np.argmax(found, axis=1)]
+
+    @property
+    def noise_rate_(self) -> NoiseRate:
+        """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
+
+        Trees know labels by heart early, so that it mostly says that it cannot tell, and why.
+
+        Raises:
+            AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.
+        """
+        return sensed_in_trees(self._objective, self.loss)
 
     def _check_parameters(self) -> None:
         given = self.get_params()

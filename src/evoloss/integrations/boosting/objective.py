@@ -17,6 +17,7 @@ their second derivative may be 0 or below, and a leaf would be far too large. So
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -115,6 +116,7 @@ class BoostingObjective:
         batches: parts of a round.
         rounds: how many the training of the last call has had; it decides the order of the samples.
         criterion: the loss of that training, a copy that returns the cost of every sample.
+        mean_cost: of the samples in the last call, sample weights apart; NaN before there was one.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class BoostingObjective:
         if isinstance(batches, bool) or not isinstance(batches, (int, np.integer)) or batches < 1:
             raise ConfigError(f"batches must be a whole number of at least 1, got {batches!r}")
         self.batches = int(batches)
+        self.mean_cost = math.nan
 
     @property
     def criterion(self) -> nn.Module:
@@ -146,6 +149,10 @@ class BoostingObjective:
     def rounds(self) -> int:
         """Rounds of the training that was called last."""
         return self._training.rounds
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BoostingObjective:
+        """Itself: LightGBM trains with a copy of what it is given, whose loss nobody could read."""
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_of_data"}
@@ -168,6 +175,8 @@ class BoostingObjective:
         """
         margins, labels, weight = read_call(first, second, sample_weight)
         logits = logits_of(margins, self.n_classes)
+        if states_of(self.criterion):  # what it senses it reads in float32, at a sixth of the time
+            logits = logits.float()
         target = labels_of(labels, self.n_classes, len(logits))
         self._take_up(second if isinstance(second, LabelledData) else None, margins)
         gradient, hessian = self.derivatives(logits, target, one_score=margins.size == len(margins))
@@ -222,13 +231,16 @@ class BoostingObjective:
         self._training.rounds += 1
         columns = slice(self.n_classes - 1, None) if one_score else slice(None)
         gradient, hessian = torch.empty_like(logits[:, columns]), torch.empty_like(logits[:, columns])
+        total = 0.0
         for rows in parts:
-            gradient[rows], hessian[rows] = self._of_batch(logits[rows], target[rows], rows, columns)
+            cost, gradient[rows], hessian[rows] = self._of_batch(logits[rows], target[rows], rows, columns)
+            total += cost
+        self.mean_cost = total / max(1, len(target))
         return gradient, hessian
 
     def _of_batch(
         self, logits: Tensor, target: Tensor, index: Tensor, columns: slice
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[float, Tensor, Tensor]:
         exact = self.hessian == "exact"
         leaf = logits.detach().clone().requires_grad_()
         with torch.enable_grad():
@@ -236,15 +248,16 @@ class BoostingObjective:
             (gradient,) = torch.autograd.grad(cost, leaf, create_graph=exact)
             if exact:
                 curvature = _diagonal(gradient, leaf)[:, columns]
+        total = float(cost.detach())
         gradient = gradient.detach()[:, columns]
         size = gradient.abs()
         if exact:
-            return gradient, curvature.maximum(_LEAST_SHARE * size).clamp(min=_LEAST)
+            return total, gradient, curvature.maximum(_LEAST_SHARE * size).clamp(min=_LEAST)
         if self.hessian == "abs":
-            return gradient, size.clamp(min=_LEAST)
+            return total, gradient, size.clamp(min=_LEAST)
         p = leaf.detach().softmax(1)[:, columns]
         factor = 2 if p.shape[1] > 1 else 1
-        return gradient, (factor * p * (1 - p)).clamp(min=_LEAST)
+        return total, gradient, (factor * p * (1 - p)).clamp(min=_LEAST)
 
     def _costs(self, logits: Tensor, target: Tensor, index: Tensor) -> Tensor:
         told: dict[str, Any] = {}

@@ -11,6 +11,8 @@ from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.integrations.boosting.labels import ClassNames
 from evoloss.integrations.boosting.metric import BoostingMetric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
+from evoloss.integrations.boosting.sensed import sensed_in_trees
+from evoloss.losses import NoiseRate
 
 try:
     from xgboost import XGBClassifier
@@ -102,6 +104,17 @@ class EvolvedXGBClassifier(XGBClassifier):
     def classes_(self) -> Any:
         """The classes, in the order of the columns of ``predict_proba``."""
         return np.arange(self.n_classes_) if self._names is None else self._names.values
+
+    @property
+    def noise_rate_(self) -> NoiseRate:
+        """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
+
+        Trees know labels by heart early, so that it mostly says that it cannot tell, and why.
+
+        Raises:
+            AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.
+        """
+        return sensed_in_trees(self.objective, self.loss)
 
     def predict(self, X: Any, *, output_margin: bool = False, **kwargs: Any) -> Any:
         """Classes, or scores with ``output_margin``; arguments are those of ``XGBClassifier.predict``."""

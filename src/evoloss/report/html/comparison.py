@@ -62,6 +62,7 @@ def comparison_section(
         "losses": _losses(results, stored),
         "differences": _differences(results),
         "curves": _curves(results, longest_course),
+        "unit": results.runs[0].unit if results.runs else "epoch",
         "rates": _rates(results),
         "noise_rates": _noise_rates(results),
         "kept": [_stored(item) for item in stored],
@@ -117,21 +118,38 @@ def _data(results: Results) -> list[list[str]]:
         ("Data set", one_line(run.dataset, 400)),
         ("Samples", f"{run.n_train:,} training, {run.n_validation:,} validation, {run.n_test:,} test"),
         ("Classes", str(run.n_classes)),
-        ("Classifier", f"{one_line(run.classifier, 400)}, {run.n_parameters:,} parameters"),
-        ("Training", f"{run.epochs} epochs, batches of {run.batch_size}, {one_line(run.schedule)} schedule"),
+        ("Classifier", f"{one_line(run.classifier, 400)}, {run.n_parameters:,} {_numbers(run)}"),
+        ("Training", _training(run)),
         ("Augmentation", one_line(run.augment)),
         ("Learning rate", _rate_sentence(results)),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Baseline", one_line(results.baseline, 400)),
         (
             "Test",
-            "read once, after the last epoch; differences are paired by seed, intervals and p-values "
+            f"read once, {_when(run)}; differences are paired by seed, intervals and p-values "
             "corrected for the number of losses (Holm)",
         ),
     ]
     told = notes if isinstance(notes, list) else []
     facts += [("Note on the data", one_line(note, 600)) for note in told if isinstance(note, str)]
     return [list(fact) for fact in facts]
+
+
+def _numbers(run: RunResult) -> str:
+    return "leaves" if run.grows_trees else "parameters"
+
+
+def _training(run: RunResult) -> str:
+    if run.grows_trees:
+        return (
+            f"at most {run.epochs} rounds, until {run.early_stopping} bring no better validation split; "
+            f"{one_line(run.library)} is the objective of the library itself"
+        )
+    return f"{run.epochs} epochs, batches of {run.batch_size}, {one_line(run.schedule)} schedule"
+
+
+def _when(run: RunResult) -> str:
+    return "at the best rounds on validation" if run.grows_trees else "after the last epoch"
 
 
 def _rate_sentence(results: Results) -> str:

@@ -126,18 +126,18 @@ def _curves(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
     rows = section["curves"]["rows"]
     if not rows:
         return None
-    seeds = sorted({row[1] for row in rows})
+    seeds, unit = sorted({row[1] for row in rows}), section["unit"]
     splits = {"validation": "validation split", "training": "training labels as given"}
     splits = {key: text for key, text in splits.items() if any(row[2] == key for row in rows)}
     x = {
         "field": "epoch",
         "type": "quantitative",
-        "title": "epoch",
+        "title": unit,
         "axis": {"tickMinStep": 1},
         "scale": {"nice": False},
     }
     y = {"field": "accuracy", "type": "quantitative", "title": "accuracy, %", "scale": {"zero": False}}
-    told = tooltip({"loss": "loss", "seed": "seed", "epoch": "epoch", "accuracy": "accuracy, %"})
+    told = tooltip({"loss": "loss", "seed": "seed", "epoch": unit, "accuracy": "accuracy, %"})
     spec = {
         "height": 300,
         "encoding": {"x": x, **by_loss(losses)},
@@ -174,8 +174,8 @@ def _curves(section: Mapping[str, Any], losses: Sequence[str]) -> Chart | None:
         spec,
         title="Learning curves",
         caption="Thick line: mean of the seeds chosen; thin lines: single seeds. Diamond: best "
-        "validation epoch; "
-        "dot: last epoch.",
+        f"validation {unit}; "
+        f"dot: last {unit}.",
         controls=[
             checkboxes("loss", "Losses", losses, shown_losses(section), swatches=True),
             checkboxes("seed", "Seeds", seeds, seeds),

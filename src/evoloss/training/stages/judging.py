@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from evoloss.data import Dataset, Split
+from evoloss.losses import NoiseRate
 from evoloss.training.learner import Learner
 from evoloss.training.masked import with_masks
 from evoloss.training.metrics import Evaluation, balanced_accuracy, chance, evaluate_logits
 from evoloss.training.outcome import Outcome, mean_probs
+from evoloss.training.run_result import History, RunIdentity, RunResult
 from evoloss.training.temperature import fit_temperature
 
 
@@ -29,6 +32,10 @@ class TrainingLog:
     watched_probs: list[Tensor] = field(default_factory=list)
     seconds: float = 0.0
     diverged: bool = False
+
+    def is_stuck(self, patience: int | None) -> bool:
+        """Tell whether early stopping ends the training after the last epoch that was looked at."""
+        return patience is not None and 0 < self.best_epoch <= len(self.validation) - patience
 
     @property
     def best(self) -> Evaluation | None:
@@ -84,7 +91,17 @@ def judge(learner: Learner, log: TrainingLog, dataset: Dataset, predicted: Tenso
         dataset: with the validation labels of the run.
         predicted: logits of the test split; None if the training diverged.
     """
-    last = best = scaled = chance(dataset.n_classes)
+    found = test_values(log, dataset, predicted)
+    is_best = log.best_epoch == len(log.validation) or learner.config.early_stopping is not None
+    if is_best or log.best_weights is None:
+        return found
+    learner.model.load_state_dict(log.best_weights)
+    return found | best_values(learner.predict(dataset.test), dataset)
+
+
+def test_values(log: TrainingLog, dataset: Dataset, predicted: Tensor | None) -> dict[str, Any]:
+    """The test values of a classifier that is judged at its best epoch."""
+    last = scaled = chance(dataset.n_classes)
     temperature, balanced = 1.0, last.accuracy
     if predicted is not None and log.validation_logits is not None:
         logits = with_masks(predicted)
@@ -92,11 +109,6 @@ def judge(learner: Learner, log: TrainingLog, dataset: Dataset, predicted: Tenso
         last = evaluate_logits(logits, dataset.test.labels) or last
         scaled = evaluate_logits(logits.double() / temperature, dataset.test.labels) or scaled
         balanced = balanced_accuracy(logits, dataset.test.labels)
-    if log.best_epoch == len(log.validation) or (learner.config.early_stopping and log.best_weights):
-        best = last
-    elif log.best_weights is not None:
-        learner.model.load_state_dict(log.best_weights)
-        best = evaluate_logits(learner.predict(dataset.test), dataset.test.labels) or best
     return {
         "test_accuracy": last.accuracy,
         "balanced_accuracy": balanced,
@@ -105,7 +117,54 @@ def judge(learner: Learner, log: TrainingLog, dataset: Dataset, predicted: Tenso
         "temperature": temperature,
         "test_nll_scaled": scaled.nll,
         "test_ece_scaled": scaled.ece,
-        "best_test_accuracy": best.accuracy,
-        "best_test_nll": best.nll,
-        "best_test_ece": best.ece,
+        **_best_of(last),
     }
+
+
+def best_values(predicted: Tensor, dataset: Dataset) -> dict[str, Any]:
+    """The test values of the best epoch, where that is not the one that is judged."""
+    return _best_of(evaluate_logits(predicted, dataset.test.labels) or chance(dataset.n_classes))
+
+
+def _best_of(best: Evaluation) -> dict[str, Any]:
+    return {"best_test_accuracy": best.accuracy, "best_test_nll": best.nll, "best_test_ece": best.ece}
+
+
+def run_result(
+    identity: RunIdentity,
+    log: TrainingLog,
+    dataset: Dataset,
+    validation: Evaluation,
+    tested: Mapping[str, Any],
+    *,
+    n_parameters: int,
+    noise_rate: NoiseRate | None,
+) -> RunResult:
+    """Put together what a training leaves in numbers.
+
+    Args:
+        identity: of the run.
+        log: of its training.
+        dataset: of the run.
+        validation: of what is judged.
+        tested: by their names in the result, or :data:`UNTESTED`.
+        n_parameters: of the classifier.
+        noise_rate: what the loss has sensed.
+    """
+    return RunResult(
+        **asdict(identity),
+        **tested,
+        n_parameters=n_parameters,
+        best_epoch=log.best_epoch,
+        validation_accuracy=validation.accuracy,
+        validation_nll=validation.nll,
+        best_validation_accuracy=(log.best or chance(dataset.n_classes)).accuracy,
+        train_seconds=log.seconds,
+        diverged=log.diverged,
+        noise_rate=noise_rate,
+        history=History(
+            train_loss=tuple(log.train_loss),
+            train_accuracy=tuple(log.train_accuracy),
+            validation_accuracy=tuple(look.accuracy if look else None for look in log.validation),
+        ),
+    )

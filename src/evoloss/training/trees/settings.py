@@ -1,0 +1,42 @@
+"""Settings of a training that boosted trees have, and those that only a network has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evoloss.errors import ConfigError
+from evoloss.training.config import TrainRecipe
+
+ROUNDS = 300
+"""Rounds of trees at most, where nothing is said."""
+PATIENCE = 50
+"""Rounds without a better validation split after which no more trees are grown, likewise."""
+OF_NETWORKS = (
+    *("batch_size", "last_batch", "optimizer", "momentum", "nesterov", "weight_decay", "schedule"),
+    *("clip_grad", "augment", "eval_every", "backbone", "pretrained", "precision", "devices"),
+)
+"""Settings that mean nothing to trees."""
+
+
+def require_for_trees(recipe: TrainRecipe, model: str, more: Iterable[str] = ()) -> None:
+    """Refuse what trees have not, where it is set to something.
+
+    Args:
+        recipe: settings of a training.
+        model: name of the classifier, for the message.
+        more: further settings that only networks have.
+
+    Raises:
+        ConfigError: if one is not at its default.
+    """
+    known = type(recipe).__dataclass_fields__
+    for name in (*OF_NETWORKS, *more):
+        value = getattr(recipe, name)
+        if value != known[name].default:
+            instead = "they have rounds: set those instead" if name == "epochs" else "leave it out"
+            raise ConfigError(
+                f"{name}={value!r} is a setting of networks, and {model} grows trees, which have no "
+                f"{name.replace('_', ' ')}; {instead}"
+            )
+    if recipe.accelerator not in ("auto", "cpu"):
+        raise ConfigError(f"accelerator={recipe.accelerator!r}: {model} grows its trees on the CPU here")
