@@ -23,6 +23,9 @@ OPTIONAL = (
     "matplotlib",
     "cma",
     "ray",
+    "jax",
+    "keras",
+    "onnx",
 )
 ROOMS = [
     "evoloss",

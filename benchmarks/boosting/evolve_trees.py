@@ -27,10 +27,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.boosting.run import MLBENCH, OWN, Parts, accuracy, parts
+from benchmarks.boosting.run import OWN, Parts, accuracy, parts
 from benchmarks.boosting.tree_tables import REAL, write_real
 from benchmarks.harness import command
 from benchmarks.harness.results import read_record, update_record
+from benchmarks.tabular.run import DATA
+from benchmarks.tabular.tables import MLBENCH
 from evoloss.compare.inference import t_interval
 from evoloss.errors import CanonicalFormError
 from evoloss.integrations.boosting import objective
@@ -84,9 +86,11 @@ class EvolveTrees:
     """Fresh tasks."""
     seeds: int = 5
     """Seeds of each real table."""
+    tables: tuple[str, ...] = REAL
+    """Real tables."""
     out: Path = RESULTS
     """File of the results."""
-    data: Path = Path(__file__).parent / "data"
+    data: Path = DATA
     """Folder of the real tables as they are trained on."""
     mlbench: Path = MLBENCH
     """Folder of the tables of r-cran-mlbench."""
@@ -123,7 +127,8 @@ def _curvature(margins: NDArray[Any]) -> NDArray[Any]:
         return found
     odds = np.exp(margins - margins.max(axis=1, keepdims=True))
     p = odds / odds.sum(axis=1, keepdims=True)
-    return np.maximum(2 * p * (1 - p), 1e-12)
+    found = np.maximum(2 * p * (1 - p), 1e-12)
+    return found
 
 
 def start() -> Tensor:
@@ -251,7 +256,8 @@ def judge_fresh(settings: EvolveTrees) -> None:
 def judge_real(settings: EvolveTrees) -> None:
     """Accuracies on real tables; rate and rounds are chosen on noisy validation labels."""
     values = evolved(read_record(settings.out))
-    cells = itertools.product(range(FIRST_SEED, FIRST_SEED + settings.seeds), REAL, NOISE)
+    seeds = range(FIRST_SEED, FIRST_SEED + settings.seeds)
+    cells = itertools.product(seeds, settings.tables, NOISE)
     for seed, table, noise in cells:
         name = f"real {table}, {noise:.0%}, seed {seed}"
         if name in read_record(settings.out):
@@ -265,7 +271,7 @@ def judge_real(settings: EvolveTrees) -> None:
         update_record(settings.out, name, entry)
         print(name, {what: round(value, 1) for what, value in found.items()}, flush=True)
     entries = _entries(settings.out, "real ")
-    for table, noise in itertools.product(REAL, NOISE):
+    for table, noise in itertools.product(settings.tables, NOISE):
         rows = [one["accuracy"] for one in entries if (one["table"], one["noise"]) == (table, noise)]
         print(f"{table}, {noise:.0%}:")
         _print_differences(rows)

@@ -19,8 +19,8 @@ import torch
 from benchmarks.robustness.campaign import Campaign, Damage, main
 from benchmarks.robustness.mutations import damage_bytes, damage_json
 from evoloss.ablate.ablation import AblateConfig, ablate
-from evoloss.ablate.run import check_evolution
 from evoloss.ablate.results import Ablation
+from evoloss.ablate.run import check_evolution
 from evoloss.compare import CompareConfig, Results, compare
 from evoloss.compare.training_run import check_training
 from evoloss.pretraining import PretrainConfig, pretrain

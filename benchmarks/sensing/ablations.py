@@ -77,7 +77,8 @@ def _without_rival(
     _, made = response_of_rows(params, log_probs, context, target)
     certain = torch.zeros_like(log_p)
     cost = label_cost(log_p, certain, made, numbers.poly, log_probs.shape[1])
-    return cost + common_cost(log_probs, made.learning, numbers.smoothing)
+    total: Tensor = cost + common_cost(log_probs, made.learning, numbers.smoothing)
+    return total
 
 
 def _with(**numbers: float) -> Callable[[Tensor], Tensor]:

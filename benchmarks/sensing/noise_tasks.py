@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoloss.formulas import ARRAYS, FLOATS
 from evoloss.networks.kinds.sensing import SensingNetwork
 from evoloss.networks.sensing.course import course_moved_on, course_sums_of_arrays, initial_course, row_step
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.sensor import initial_state, recalled
 from evoloss.networks.states import SlopeArgument
 from evoloss.students.slope_tables import tabulate_network

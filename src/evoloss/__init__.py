@@ -16,6 +16,7 @@ from evoloss._version import __version__
 if TYPE_CHECKING:
     from evoloss.losses.catalogue import LossInfo, LossList, Parameter, list_losses
     from evoloss.losses.evolved import EvolvedLoss
+    from evoloss.losses.functional import functional
     from evoloss.losses.resolve import make_loss
     from evoloss.pretraining import PretrainConfig, PretrainResult, pretrain
 
@@ -27,6 +28,7 @@ __all__ = [
     "PretrainConfig",
     "PretrainResult",
     "__version__",
+    "functional",
     "list_losses",
     "make_loss",
     "pretrain",
@@ -39,6 +41,7 @@ _PLACES = {
     "LossInfo": "evoloss.losses.catalogue",
     "LossList": "evoloss.losses.catalogue",
     "Parameter": "evoloss.losses.catalogue",
+    "functional": "evoloss.losses.functional",
     "list_losses": "evoloss.losses.catalogue",
     "make_loss": "evoloss.losses.resolve",
     "PretrainConfig": "evoloss.pretraining",

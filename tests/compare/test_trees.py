@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from evoloss.compare.cautions import cautions
 from evoloss.data import load_dataset
 from evoloss.errors import ConfigError, ResultsError
 from evoloss.executors import make_executor
+from evoloss.report.html.again import needs_paths
 from evoloss.report.tables import caption
 from tests.data.tables.tables import write
 
@@ -81,6 +84,8 @@ def test_a_table_from_the_command_line(library: str, table: Path, capsys: pytest
     page = Path("page.html").read_text(encoding="utf-8")
     assert "at most 12 rounds, until 50 bring no better validation split" in page
     assert '"unit"' in page
+    assert "the library's own objective is cross-entropy" in page
+    assert not needs_paths(replace(results, config={**results.config, "own_data": False}))
 
 
 @every_library
@@ -118,6 +123,21 @@ def test_what_a_run_leaves_is_read_back(library: str, table: Path) -> None:
     (folder / FILES[library]).unlink()
     with pytest.raises(ResultsError, match="does not exist"):
         load_classifier(folder)
+
+
+def test_several_tables_in_one_call(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xgboost")
+    shutil.copy(table, "other.csv")
+    words = ["--dataset", "flowers.csv:rounds=2", "other.csv:rounds=3", "--target", "species", "--quiet"]
+    words += ["--model", "xgboost", "--losses", "gce", "--seeds", "0"]
+    assert main(["compare", "--out", "out", *words]) == 0
+    assert "xgboost" in capsys.readouterr().out
+    found = {name: Results.read(Path("out") / name) for name in ("flowers", "other")}
+    assert [run.epochs for results in found.values() for run in results.runs] == [2, 2, 3, 3]
+    assert main(["report", "out", "--html", "page.html"]) == 0
+    other = ["--dataset", "flowers.csv", "other.csv:model=xgboost", "--target", "species", "--model", "mlp"]
+    assert main(["compare", "--out", "more", *other, "--losses", "gce"]) != 0
+    assert "losses differ: xgboost, gce on 'other.csv', gce on 'flowers.csv'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ TOOLS = {
     "Hugging Face": ("transformers", "accelerate"),
     "scikit-learn": ("sklearn",),
     "skorch": ("skorch",),
+    "JAX": ("jax", "optax", "sklearn"),
+    "Keras": ("keras", "sklearn"),
 }
 
 
@@ -32,8 +34,10 @@ def test_every_section_with_code_is_run() -> None:
     assert {name for name, blocks in sections().items() if blocks} == set(TOOLS)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras to NumPy 2
 @pytest.mark.parametrize("section", TOOLS)
 def test_a_section(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # it looks when it is imported
     for module in TOOLS[section]:
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "pretrain with settings varied and compare the variants",
     ),
     "inspect": ("evoloss.cli.inspect", "InspectCommand", "show what a loss does, with diagnostics"),
+    "export": ("evoloss.cli.export", "ExportCommand", "write a loss as a file that needs evoloss no more"),
     "losses": ("evoloss.cli.losses", "LossesCommand", "list the losses that can be named"),
     "report": ("evoloss.cli.report", "ReportCommand", "tables and figures from results.json"),
 }
@@ -136,7 +137,10 @@ def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -
     )
     config = expand_paths(config)
     if getattr(config, "out", None) is not None:
-        require_writable(config.out)
+        if getattr(module, "OUT_IS_FILE", False):
+            require_writable_file(config.out, "--out")
+        else:
+            require_writable(config.out)
     if getattr(config, "html", None) is not None:
         require_writable_file(config.html, "--html")
     begin_work()

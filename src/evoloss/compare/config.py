@@ -18,6 +18,9 @@ from evoloss.training.trees.settings import PATIENCE, ROUNDS, require_for_trees
 from evoloss.user_paths import real_path
 from evoloss.zoo import ALIASES
 
+OWN_OBJECTIVES = TREES
+"""Losses that are the own objective of a library of trees, by its name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonSettings(TrainRecipe):
@@ -100,7 +103,7 @@ class ComparisonSettings(TrainRecipe):
             raise ConfigError(f"suspects_folds must be 0, or 2 and more; got {self.suspects_folds}")
         if isinstance(self.rounds, bool) or not isinstance(self.rounds, int) or self.rounds < 1:
             raise ConfigError(f"rounds must be a whole number, at least 1; got {self.rounds!r}")
-        for library in TREES:
+        for library in OWN_OBJECTIVES:
             if library in self.losses and self.model.partition(":")[0] != library:
                 raise ConfigError(f"the loss {library!r} is the objective of --model {library}, no other's")
         if self.tune_seeds < 1:

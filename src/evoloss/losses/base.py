@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evoloss.formulas import Formula
 from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.gather import gather
 from evoloss.losses.call.labels import Labels
@@ -96,6 +97,9 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
     ranges: ClassVar[Ranges] = {}
     """The parameters of this loss beyond the shared ones, with what each may be."""
+
+    formula: ClassVar[Formula | None] = None
+    """The formula of the loss for any array library; its numbers are the parameters. None without one."""
 
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments of :meth:`plan_training` without which no training can begin."""

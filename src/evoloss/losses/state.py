@@ -213,16 +213,13 @@ class LossState(nn.Module):
 
     def _put(self, name: str, value: Tensor) -> None:
         """Write to a buffer, which is the same tensor afterwards: DDP and CUDA graphs hold on to it."""
-        buffer = self.get_buffer(name)
-        if torch.compiler.is_compiling():
-            if buffer.shape == value.shape:
-                buffer.copy_(value)
-            else:
-                setattr(self, name, value.to(buffer, copy=True))  # in its first batch: nothing is resized
-        elif buffer.is_inference() and not torch.is_inference_mode_enabled():
+        buffer, compiling = self.get_buffer(name), torch.compiler.is_compiling()
+        if not compiling and buffer.is_inference() and not torch.is_inference_mode_enabled():
             self._buffers[name] = value.detach().to(buffer, copy=True)  # such a tensor cannot be written to
         elif buffer.shape == value.shape:
             buffer.copy_(value)
+        elif compiling:
+            setattr(self, name, value.to(buffer, copy=True))  # in its first batch; compilers resize nothing
         else:
             # Other memory in the same tensor: that which NumPy has seen cannot be resized.
             fresh = value.detach().to(buffer, copy=True)

@@ -41,7 +41,8 @@ class TemperedTerms(RowTerms):
 
     def row_context(self, log_probs: Tensor) -> Tensor:
         """The certainty of predictions, which the exponent follows."""
-        return certainty(log_probs)
+        followed: Tensor = certainty(log_probs)
+        return followed
 
     def cost_and_slope(self, log_p: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Costs and their slopes by ``log_p``, of its shape; the exponent follows ``context``."""

@@ -138,7 +138,8 @@ class LogitGradient:
             learned.div_(self._table)
             # One or the other: weights are 0 or 1.
             followed = torch.lerp(followed, learned, tempering.paced)
-        return certainty_of(followed, self._n_classes)
+        certainty: Tensor = certainty_of(followed, self._n_classes)
+        return certainty
 
     def _index(self, labels: BatchLabels) -> Tensor:
         """Classes of the labels for all candidates, ``(tasks, popsize, 1, n)``."""

@@ -43,7 +43,7 @@ def agreements(probs: Tensor, shares: Tensor) -> Tensor:
     mean = learned.sum() / shares.sum().clamp(min=1)
     known = (learned.sum(0) - learned + mean) / (shares.sum(0) - shares + 1)
     above = n_classes * known - 1
-    # A power of an agreement may have an infinite slope at 0: of predictions at chance rounding leaves nothing.
+    # A power of it may have an infinite slope at 0: what rounding leaves of chance is nothing.
     above = torch.where(above > 64 * torch.finfo(above.dtype).eps, above, 0.0)
     return (above / (n_classes - 1)).clamp(0, 1)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evoloss.formulas import ARRAYS, FLOATS, TENSORS
 from evoloss.networks.sensing.balance import moderation, trust
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import ARRAYS, FLOATS, TENSORS
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import initial_state
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from evoloss.formulas import FLOATS
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import FLOATS
 from evoloss.networks.sensing.response import response
 from evoloss.networks.sensing.sensor import (
     batch_sums,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from evoloss.networks.sensing.operations import ARRAYS
+from evoloss.formulas import ARRAYS
 from evoloss.networks.sensing.surprise import surprise
 from evoloss.random_streams import stream
 

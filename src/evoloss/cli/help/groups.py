@@ -45,6 +45,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "inspect": (
         ("evoloss inspect gce:q=0.5", "the shape of a loss, its gradients, what it is consistent with"),
     ),
+    "export": (
+        (
+            "evoloss export evolved-noise --classes 10 --out noise.py",
+            "a loss as one readable file of PyTorch code; --format jax for JAX, json for its numbers",
+        ),
+    ),
     "losses": (("evoloss losses", "every loss that can be named, with its parameters and their ranges"),),
     "report": (
         ("evoloss report mine --html report.html", "one page to send to somebody, which needs no network"),

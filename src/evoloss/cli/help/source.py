@@ -22,7 +22,13 @@ from evoloss.cli.help.groups import GROUPS
 
 PATH = Path(__file__).parent / FILE_NAME
 _PATHS = ("dataset", "like", "loss", "losses", "shapes")  # options that may be paths
-_LOSSES = (("compare", "losses"), ("compare", "baseline"), ("inspect", "loss"), ("report", "shapes"))
+_LOSSES = (
+    ("compare", "losses"),
+    ("compare", "baseline"),
+    ("inspect", "loss"),
+    ("export", "loss"),
+    ("report", "shapes"),
+)
 _DATASETS = (("compare", "dataset"), ("evolve", "like"))
 _FIRST_SENTENCE = re.compile(r"[^.;]*")
 _DEFAULT = re.compile(r"\s*\((?:default: (?P<default>.*)|required)\)$", re.DOTALL)

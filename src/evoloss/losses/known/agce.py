@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,20 +16,21 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["AgceLoss", "agce", "agce_slope"]
 
 
-def agce(log_p: Tensor, a: float, q: float) -> Tensor:
+def agce(log_p: Any, a: float, q: float, on: BatchOperations = TENSORS) -> Any:
     r"""Asymmetric generalised cross-entropy, :math:`((a + 1)^q - (a + p_y)^q) / q`; at least 0, 0 at p_y = 1.
 
     Args:
         log_p: log-probability of the label, at most 0, any shape.
         a: above 0.
         q: above 0; towards a = 0 with q at most 1 it becomes generalised cross-entropy.
+        on: operations.
 
     References:
         Zhou et al. 2021, arXiv:2106.03110.
     """
     # (a + p)^q = (a + 1)^q (1 + (p - 1) / (a + 1))^q: written so that no digits cancel near p = 1.
-    shortfall = torch.log1p(torch.expm1(log_p) / (a + 1.0))
-    return -math.pow(a + 1.0, q) / q * torch.expm1(q * shortfall)
+    shortfall = on.log1p(on.expm1(log_p) / (a + 1.0))
+    return -math.pow(a + 1.0, q) / q * on.expm1(q * shortfall)
 
 
 def agce_slope(log_p: Tensor, a: float, q: float) -> Tensor:
@@ -61,6 +63,7 @@ class AgceLoss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "agce"
     reference: ClassVar[str] = "Zhou et al. 2021, arXiv:2106.03110"
+    formula: ClassVar[Formula | None] = Formula(agce)
     ranges: ClassVar[Ranges] = {
         # (a + 1)^q has to fit float32.
         "a": Range(0.0, 1e3, above=True, scale="log", search=(0.1, 10.0)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,7 +16,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["AnlCeLoss", "anl_ce", "normalised_negative_cross_entropy"]
 
 
-def normalised_negative_cross_entropy(log_probs: Tensor, min_prob: float) -> Tensor:
+def normalised_negative_cross_entropy(log_probs: Any, min_prob: float, on: BatchOperations = TENSORS) -> Any:
     r"""NNCE, :math:`1 - (A + \log p_k) / \sum_j (A + \log p_j)` for every class k; in [0, 1].
 
     With A = -log ``min_prob`` and probabilities not taken below ``min_prob``, every A + log p is at least 0.
@@ -23,16 +24,17 @@ def normalised_negative_cross_entropy(log_probs: Tensor, min_prob: float) -> Ten
     Args:
         log_probs: log-probabilities, shape ``(N, C)``, with C below ``1 / min_prob``.
         min_prob: smallest probability told apart from 0, in (0, 1).
+        on: operations.
 
     References:
         Ye et al. 2023, arXiv:2412.02373.
     """
     log_min = math.log(min_prob)
-    margins = log_probs.clamp(min=log_min) - log_min
-    return 1.0 - margins / margins.sum(dim=1, keepdim=True)
+    margins = on.at_least(log_probs, log_min) - log_min
+    return 1.0 - margins / on.beside(on.total(margins))
 
 
-def anl_ce(log_probs: Tensor, alpha: float, beta: float, min_prob: float) -> Tensor:
+def anl_ce(log_probs: Any, alpha: float, beta: float, min_prob: float, on: BatchOperations = TENSORS) -> Any:
     r"""ANL-CE, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}` for every class; in [0, alpha + beta].
 
     Args:
@@ -40,12 +42,13 @@ def anl_ce(log_probs: Tensor, alpha: float, beta: float, min_prob: float) -> Ten
         alpha: factor of :func:`~evoloss.losses.known.nce.normalised_cross_entropy`, at least 0.
         beta: factor of :func:`normalised_negative_cross_entropy`, at least 0.
         min_prob: see there.
+        on: operations.
 
     References:
         Ye et al. 2023, arXiv:2412.02373.
     """
-    active = normalised_cross_entropy(log_probs)
-    return alpha * active + beta * normalised_negative_cross_entropy(log_probs, min_prob)
+    active = normalised_cross_entropy(log_probs, on)
+    return alpha * active + beta * normalised_negative_cross_entropy(log_probs, min_prob, on)
 
 
 class AnlCeLoss(ClassificationLoss):
@@ -73,6 +76,7 @@ class AnlCeLoss(ClassificationLoss):
 
     name: ClassVar[str] = "anl_ce"
     reference: ClassVar[str] = "Ye et al. 2023, arXiv:2412.02373"
+    formula: ClassVar[Formula | None] = Formula(anl_ce, "classes")
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
         "beta": Range(0.0, scale="log", search=(0.1, 100.0)),

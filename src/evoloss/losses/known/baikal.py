@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss
 
 __all__ = ["BaikalLoss", "baikal"]
@@ -17,7 +17,7 @@ __all__ = ["BaikalLoss", "baikal"]
 _LARGEST_SLOPE = 2000.0
 
 
-def baikal(log_probs: Tensor) -> Tensor:
+def baikal(log_probs: Any, on: BatchOperations = TENSORS) -> Any:
     r"""Baikal loss, :math:`\frac{1}{C} \sum_j ([j = k] / p_j - \log p_j)` for every class k.
 
     Below :math:`p_k = 1 / (2000\,C)` the term 1 / p_k goes on logarithmically, with a continuous first
@@ -25,15 +25,16 @@ def baikal(log_probs: Tensor) -> Tensor:
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
+        on: operations.
 
     References:
         Gonzalez and Miikkulainen 2020, arXiv:1905.11528.
     """
     n_classes = log_probs.shape[1]
-    return _bounded_inverse(log_probs, n_classes) / n_classes - log_probs.mean(dim=1, keepdim=True)
+    return _bounded_inverse(log_probs, n_classes, on) / n_classes - on.beside(on.mean(log_probs))
 
 
-def _bounded_inverse(log_p: Tensor, n_classes: int) -> Tensor:
+def _bounded_inverse(log_p: Any, n_classes: int, on: BatchOperations) -> Any:
     """1 / p, but ``b (1 + log(1 + log(1 / (b p))))`` where p is below 1 / b, with b = 2000 C.
 
     Value and slope meet at p = 1 / b. The slope of 1 / p in the logits is 1 / p itself: divided by C it stays
@@ -43,8 +44,8 @@ def _bounded_inverse(log_p: Tensor, n_classes: int) -> Tensor:
     """
     bound = _LARGEST_SLOPE * n_classes
     threshold = -math.log(bound)
-    beyond = (threshold - log_p).clamp(min=0.0)
-    return torch.exp(-log_p.clamp(min=threshold)) * (1.0 + torch.log1p(beyond))
+    beyond = on.at_least(threshold - log_p, 0.0)
+    return on.exp(-on.at_least(log_p, threshold)) * (1.0 + on.log1p(beyond))
 
 
 class BaikalLoss(ClassificationLoss):
@@ -65,6 +66,7 @@ class BaikalLoss(ClassificationLoss):
 
     name: ClassVar[str] = "baikal"
     reference: ClassVar[str] = "Gonzalez and Miikkulainen 2020, arXiv:1905.11528"
+    formula: ClassVar[Formula | None] = Formula(baikal, "classes")
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`baikal`."""

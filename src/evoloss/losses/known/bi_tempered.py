@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import Range, Ranges
 
@@ -18,7 +17,7 @@ __all__ = ["BiTemperedLoss", "bi_tempered", "tempered_log_softmax"]
 _STEPS = 6
 
 
-def bi_tempered(logits: Tensor, t1: float, t2: float) -> Tensor:
+def bi_tempered(logits: Any, t1: float, t2: float, on: BatchOperations = TENSORS) -> Any:
     r"""Bi-tempered logistic loss for every class k; at least 0, 0 at p_k = 1.
 
     .. math::
@@ -31,6 +30,7 @@ def bi_tempered(logits: Tensor, t1: float, t2: float) -> Tensor:
         logits: finite, shape ``(N, C)``.
         t1: temperature of the logarithm, in [0, 1]; below 1 the loss is bounded.
         t2: temperature of the softmax, in [1, 4]; above 1 its tail is heavy.
+        on: operations.
 
     Returns:
         The costs, shape ``(N, C)``.
@@ -38,14 +38,14 @@ def bi_tempered(logits: Tensor, t1: float, t2: float) -> Tensor:
     References:
         Amid et al. 2019, arXiv:1906.03361.
     """
-    log_probs = tempered_log_softmax(logits, t2)
-    surprise = -log_probs if t1 == 1.0 else -torch.expm1((1.0 - t1) * log_probs) / (1.0 - t1)
+    log_probs = tempered_log_softmax(logits, t2, on)
+    surprise = -log_probs if t1 == 1.0 else -on.expm1((1.0 - t1) * log_probs) / (1.0 - t1)
     # In powers of probs, not of probs - 1: the sum over classes is 1 at t1 = 1, whatever C is.
-    power = torch.exp((2.0 - t1) * log_probs).sum(dim=1, keepdim=True)
+    power = on.beside(on.total(on.exp((2.0 - t1) * log_probs)))
     return surprise - (1.0 - power) / (2.0 - t1)
 
 
-def tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
+def tempered_log_softmax(logits: Any, t: float, on: BatchOperations = TENSORS) -> Any:
     r"""Logarithm of the tempered softmax, :math:`p_k = \exp_t(z_k - \lambda)`; lambda makes it sum to 1.
 
     :math:`\exp_t u = (1 + (1 - t) u)^{1 / (1 - t)}`. Where the paper iterates a fixed point five times, this
@@ -55,35 +55,36 @@ def tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
     Args:
         logits: finite, shape ``(N, C)``.
         t: temperature, in [1, 4]; 1 gives the log-softmax.
+        on: operations.
 
     Returns:
         The log-probabilities, shape ``(N, C)``.
     """
     if t == 1.0:
-        return F.log_softmax(logits, dim=1)
+        return on.log_softmax(logits)
     s = t - 1.0
     # p_k = (1 + v + d_k)^(-1/s), with d_k the distance below the largest logit and v >= 0 the unknown. Any
     # constant may stand for the largest logit, v makes up for it; so it is one, and needs no derivative.
-    distance = s * (logits.detach().amax(dim=1, keepdim=True) - logits)
-    settled = distance.detach()
-    v = torch.zeros_like(settled[:, :1])
+    distance = s * (on.beside(on.largest(on.constant(logits))) - logits)
+    settled = on.constant(distance)
+    v = on.ones(settled[:, :1]) * 0.0
     for _ in range(_STEPS):
-        v = _newton_step(v, settled, s)
+        v = _newton_step(v, settled, s, on)
     for _ in range(2):
-        v = _newton_step(v, distance, s)
-    return -torch.log1p(v + distance) / s
+        v = _newton_step(v, distance, s, on)
+    return -on.log1p(v + distance) / s
 
 
-def _newton_step(v: Tensor, distance: Tensor, s: float) -> Tensor:
+def _newton_step(v: Any, distance: Any, s: float, on: BatchOperations) -> Any:
     """One Newton step towards ``sum_k (1 + v + d_k)^(-1/s) = 1``, on that sum to the power -s.
 
     The power makes the equation nearly linear in v, exactly so for equal logits. It is concave and
     increasing, so the steps come from v = 0 without overshooting.
     """
-    log_terms = -torch.log1p(v + distance) / s
-    log_sum = torch.logsumexp(log_terms, dim=1, keepdim=True)
-    shares = torch.exp(log_terms - log_sum)
-    return v + torch.expm1(s * log_sum) / (shares / (1.0 + v + distance)).sum(dim=1, keepdim=True)
+    log_terms = -on.log1p(v + distance) / s
+    log_sum = on.beside(on.logsumexp(log_terms))
+    shares = on.exp(log_terms - log_sum)
+    return v + on.expm1(s * log_sum) / on.beside(on.total(shares / (1.0 + v + distance)))
 
 
 class BiTemperedLoss(ClassificationLoss):
@@ -108,6 +109,7 @@ class BiTemperedLoss(ClassificationLoss):
 
     name: ClassVar[str] = "bi_tempered"
     reference: ClassVar[str] = "Amid et al. 2019, arXiv:1906.03361"
+    formula: ClassVar[Formula | None] = Formula(bi_tempered, "logits")
     ranges: ClassVar[Ranges] = {
         "t1": Range(0.0, 1.0),
         "t2": Range(1.0, 4.0),

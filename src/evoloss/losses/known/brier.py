@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.call.labels import Labels
 from evoloss.networks import Context, RowTerms, SlopeFunctions, Terms
@@ -16,17 +17,18 @@ from evoloss.networks import Context, RowTerms, SlopeFunctions, Terms
 __all__ = ["BrierLoss", "brier"]
 
 
-def brier(log_probs: Tensor) -> Tensor:
+def brier(log_probs: Any, on: BatchOperations = TENSORS) -> Any:
     r"""Brier score, :math:`\sum_j (p_j - [j = k])^2 = 1 - 2 p_k + \sum_j p_j^2` for every class k; in [0, 2].
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
+        on: operations.
 
     References:
         Brier 1950, Monthly Weather Review 78.
     """
-    probs = log_probs.exp()
-    return 1.0 - 2.0 * probs + probs.square().sum(dim=1, keepdim=True)
+    probs = on.exp(log_probs)
+    return 1.0 - 2.0 * probs + on.beside(on.total(probs**2))
 
 
 class BrierTerms(RowTerms):
@@ -66,6 +68,7 @@ class BrierLoss(ClassificationLoss):
 
     name: ClassVar[str] = "brier"
     reference: ClassVar[str] = "Brier 1950, Monthly Weather Review 78"
+    formula: ClassVar[Formula | None] = Formula(brier, "classes")
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See :func:`brier`."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 
 __all__ = ["CrossEntropyLoss", "cross_entropy", "cross_entropy_slope"]
 
 
-def cross_entropy(log_p: Tensor) -> Tensor:
+def cross_entropy(log_p: Any, on: BatchOperations = TENSORS) -> Any:
     r"""Cross-entropy, :math:`-\log p_y`; at least 0, 0 at p_y = 1.
 
     Args:
         log_p: log-probability of the label, at most 0, any shape.
+        on: operations.
     """
     return -log_p
 
@@ -40,6 +42,7 @@ class CrossEntropyLoss(LabelProbabilityLoss):
     """
 
     name: ClassVar[str] = "cross_entropy"
+    formula: ClassVar[Formula | None] = Formula(cross_entropy)
 
     def cost(self, log_p: Tensor) -> Tensor:
         """See :func:`cross_entropy`."""

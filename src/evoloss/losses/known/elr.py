@@ -17,6 +17,7 @@ from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.known.ranges import Range, Ranges
 from evoloss.losses.state import LossState, other_class_count
 from evoloss.losses.stateful import counted_rows
+from evoloss.networks import RunningState
 
 __all__ = ["ElrLoss", "early_learning_regulariser"]
 
@@ -128,6 +129,16 @@ class ElrLoss(ClassificationLoss):
             ConfigError: if ``n_samples`` is below 1.
         """
         self.n_samples = positive_count("n_samples", n_samples, "loss 'elr'")
+
+    def initial_state(self, n_classes: int) -> RunningState:
+        """The memory of a training that has not begun, ``(n_samples, C)``.
+
+        Raises:
+            ConfigError: if the size of the training set is not known.
+        """
+        if self.n_samples is None:
+            raise ConfigError("elr remembers each training sample: give n_samples=len(train_set)")
+        return {"memory": torch.zeros(self.n_samples, n_classes, dtype=torch.float32)}
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy for every class, ``(N, C)`` to ``(N, C)``, as without an index."""

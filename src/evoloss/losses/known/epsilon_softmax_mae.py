@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.mae import mae
 from evoloss.losses.known.ranges import Range, Ranges
@@ -16,7 +16,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["EpsilonSoftmaxMaeLoss", "epsilon_softmax"]
 
 
-def epsilon_softmax(log_probs: Tensor, m: float) -> Tensor:
+def epsilon_softmax(log_probs: Any, m: float, on: BatchOperations = TENSORS) -> Any:
     r"""Log-probabilities after m is added to the largest probability: :math:`\log \frac{p + m e_t}{m + 1}`.
 
     t is the most probable class, the first of several. No gradient flows through the choice of it.
@@ -24,15 +24,24 @@ def epsilon_softmax(log_probs: Tensor, m: float) -> Tensor:
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
         m: at least 0; 0 changes nothing, a large one gives nearly one-hot vectors.
+        on: operations.
 
     References:
         Wang et al. 2024, NeurIPS, "epsilon-Softmax: Approximating One-Hot Vectors for Mitigating Label
         Noise".
     """
-    classes = torch.arange(log_probs.shape[1], device=log_probs.device)
-    top = classes == log_probs.argmax(dim=1, keepdim=True)
-    raised = torch.where(top, log_probs.exp() + m, 1.0).log()
-    return torch.where(top, raised, log_probs) - math.log1p(m)
+    _, predicted = on.most_likely(on.constant(log_probs))
+    top = on.places(log_probs.shape[1], log_probs) == predicted[:, None]
+    raised = on.log(on.where(top, on.exp(log_probs) + m, 1.0))
+    return on.where(top, raised, log_probs) - math.log1p(m)
+
+
+def epsilon_softmax_mae(
+    log_probs: Any, alpha: float, beta: float, m: float, min_prob: float, on: BatchOperations = TENSORS
+) -> Any:
+    """Mean absolute error with the cross-entropy of :func:`epsilon_softmax` beside, ``(N, C)``."""
+    sharpened = on.at_least(epsilon_softmax(log_probs, m, on), math.log(min_prob))
+    return beta * mae(log_probs, on) - alpha * sharpened
 
 
 class EpsilonSoftmaxMaeLoss(ClassificationLoss):
@@ -71,6 +80,7 @@ class EpsilonSoftmaxMaeLoss(ClassificationLoss):
 
     name: ClassVar[str] = "epsilon_softmax_mae"
     reference: ClassVar[str] = "Wang et al. 2024, NeurIPS"
+    formula: ClassVar[Formula | None] = Formula(epsilon_softmax_mae, "classes")
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.001, 1.0)),
         "beta": Range(0.0, scale="log", search=(0.1, 100.0)),
@@ -96,6 +106,5 @@ class EpsilonSoftmaxMaeLoss(ClassificationLoss):
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """See the class."""
-        log_probs = F.log_softmax(logits, dim=1)
-        sharpened = epsilon_softmax(log_probs, self.m).clamp(min=math.log(self.min_prob))
-        return self.beta * mae(log_probs) - self.alpha * sharpened
+        numbers = self.alpha, self.beta, self.m, self.min_prob
+        return epsilon_softmax_mae(F.log_softmax(logits, dim=1), *numbers)

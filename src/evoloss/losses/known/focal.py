@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -20,21 +21,22 @@ _LEAST_MISSING = 1e-12
 _TINY = -100.0  # 1 - exp(-100) is 1 in float64
 
 
-def focal(log_p: Tensor, gamma: float) -> Tensor:
+def focal(log_p: Any, gamma: float, on: BatchOperations = TENSORS) -> Any:
     r"""Focal loss, :math:`-(1 - p_y)^\gamma \log p_y`; at least 0, 0 at p_y = 1.
 
     Args:
         log_p: log-probability of the label, at most 0, any shape.
         gamma: focus, at least 0; 0 gives cross-entropy.
+        on: operations.
 
     References:
         Lin et al. 2017, arXiv:1708.02002.
     """
     # Where p_y is 0 to every digit the loss is -log p_y; 0 times an infinite logarithm would be NaN there.
     tiny = log_p < _TINY
-    inside = torch.where(tiny, _TINY, log_p)
-    missing = (-torch.expm1(inside)).clamp(min=_LEAST_MISSING)
-    return torch.where(tiny, -log_p, -(missing**gamma) * inside)
+    inside = on.where(tiny, _TINY, log_p)
+    missing = on.at_least(-on.expm1(inside), _LEAST_MISSING)
+    return on.where(tiny, -log_p, -(missing**gamma) * inside)
 
 
 def focal_slope(log_p: Tensor, gamma: float) -> Tensor:
@@ -70,6 +72,7 @@ class FocalLoss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "focal"
     reference: ClassVar[str] = "Lin et al. 2017, arXiv:1708.02002"
+    formula: ClassVar[Formula | None] = Formula(focal)
     # With a larger one the rounding of p in float32 decides about the power.
     ranges: ClassVar[Ranges] = {"gamma": Range(0.0, 1e3, search=(0.0, 5.0))}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import Range, Ranges
@@ -14,21 +15,22 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["JalCeLoss", "asymmetric_mean_squared_error", "jal_ce"]
 
 
-def asymmetric_mean_squared_error(log_probs: Tensor, a: float) -> Tensor:
+def asymmetric_mean_squared_error(log_probs: Any, a: float, on: BatchOperations = TENSORS) -> Any:
     r"""AMSE, :math:`\frac{1}{C} \|a e_k - p\|^2 = (a^2 - 2 a p_k + \sum_j p_j^2) / C` for every class k.
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
         a: length of the label vector, at least 1; 1 gives the Brier score over C.
+        on: operations.
 
     References:
         Wang et al. 2025, arXiv:2507.17692.
     """
-    probs = log_probs.exp()
-    return (a * a - 2.0 * a * probs + probs.square().sum(dim=1, keepdim=True)) / log_probs.shape[1]
+    probs = on.exp(log_probs)
+    return (a * a - 2.0 * a * probs + on.beside(on.total(probs**2))) / log_probs.shape[1]
 
 
-def jal_ce(log_probs: Tensor, alpha: float, beta: float, a: float) -> Tensor:
+def jal_ce(log_probs: Any, alpha: float, beta: float, a: float, on: BatchOperations = TENSORS) -> Any:
     r"""JAL-CE, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{AMSE}` for every class; at least 0.
 
     A perfect prediction costs :math:`\beta (a - 1)^2 / C`, not 0.
@@ -38,11 +40,14 @@ def jal_ce(log_probs: Tensor, alpha: float, beta: float, a: float) -> Tensor:
         alpha: factor of :func:`~evoloss.losses.known.nce.normalised_cross_entropy`, at least 0.
         beta: factor of :func:`asymmetric_mean_squared_error`, at least 0.
         a: see there.
+        on: operations.
 
     References:
         Wang et al. 2025, arXiv:2507.17692.
     """
-    return alpha * normalised_cross_entropy(log_probs) + beta * asymmetric_mean_squared_error(log_probs, a)
+    return alpha * normalised_cross_entropy(log_probs, on) + beta * asymmetric_mean_squared_error(
+        log_probs, a, on
+    )
 
 
 class JalCeLoss(ClassificationLoss):
@@ -69,6 +74,7 @@ class JalCeLoss(ClassificationLoss):
 
     name: ClassVar[str] = "jal_ce"
     reference: ClassVar[str] = "Wang et al. 2025, arXiv:2507.17692"
+    formula: ClassVar[Formula | None] = Formula(jal_ce, "classes")
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
         "beta": Range(0.0, scale="log", search=(0.1, 100.0)),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.known.ranges import Range, Ranges
@@ -16,12 +17,13 @@ from evoloss.networks import AffineTerms, SlopeFunctions, Terms
 __all__ = ["LabelSmoothingLoss", "smoothed_cross_entropy"]
 
 
-def smoothed_cross_entropy(log_probs: Tensor, smoothing: float) -> Tensor:
+def smoothed_cross_entropy(log_probs: Any, smoothing: float, on: BatchOperations = TENSORS) -> Any:
     r"""Smoothed cross-entropy, :math:`-(1 - s) \log p_k - (s / C) \sum_j \log p_j` for every class k.
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
         smoothing: s, in [0, 1]; 0 gives cross-entropy.
+        on: operations.
 
     Returns:
         The costs, at least 0, shape ``(N, C)``.
@@ -29,7 +31,7 @@ def smoothed_cross_entropy(log_probs: Tensor, smoothing: float) -> Tensor:
     References:
         Szegedy et al. 2016, arXiv:1512.00567.
     """
-    return -(1.0 - smoothing) * log_probs - smoothing * log_probs.mean(dim=1, keepdim=True)
+    return -(1.0 - smoothing) * log_probs - smoothing * on.beside(on.mean(log_probs))
 
 
 class LabelSmoothingLoss(ClassificationLoss):
@@ -55,6 +57,7 @@ class LabelSmoothingLoss(ClassificationLoss):
 
     name: ClassVar[str] = "label_smoothing"
     reference: ClassVar[str] = "Szegedy et al. 2016, arXiv:1512.00567"
+    formula: ClassVar[Formula | None] = Formula(smoothed_cross_entropy, "classes")
     ranges: ClassVar[Ranges] = {"smoothing": Range(0.0, 1.0, search=(0.0, 0.5))}
 
     def __init__(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+import math
+from typing import Any, ClassVar, Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["LogitClipLoss", "clipped_logits"]
 
 
-def clipped_logits(logits: Tensor, delta: float) -> Tensor:
+_LEAST_UNIT = torch.finfo(torch.float32).tiny
+
+
+def clipped_logits(logits: Any, delta: float, on: BatchOperations = TENSORS) -> Any:
     r"""Logits whose norm is at most :math:`\delta`: :math:`z \min(1, \delta / \|z\|_2)` for each row.
 
     Cross-entropy of them is at most :math:`\log(1 + (C - 1) e^{\sqrt 2 \delta})`. Classes that are masked by
@@ -23,20 +27,26 @@ def clipped_logits(logits: Tensor, delta: float) -> Tensor:
     Args:
         logits: shape ``(N, C)``.
         delta: above 0.
+        on: operations.
 
     References:
         Wei et al. 2023, ICML, arXiv:2212.04055.
     """
-    masked = logits.isneginf()
-    finite = torch.where(masked, 0.0, logits)
+    masked = logits == -math.inf
+    finite = on.where(masked, 0.0, logits)
     # In units of the largest logit, so that no square overflows. A row of zeros has no norm.
-    unit = finite.detach().abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(logits.dtype).tiny)
+    unit = on.at_least(on.beside(on.largest(abs(on.constant(finite)))), _LEAST_UNIT)
     scaled = finite / unit
-    square = scaled.square().sum(dim=1, keepdim=True)
+    square = on.beside(on.total(scaled**2))
     bound = delta / unit
-    long = square > bound.square()
-    clipped = scaled * torch.where(long, square, 1.0).rsqrt() * delta
-    return torch.where(masked, logits, torch.where(long, clipped, finite))
+    long = square > bound**2
+    clipped = scaled * on.rsqrt(on.where(long, square, 1.0)) * delta
+    return on.where(masked, logits, on.where(long, clipped, finite))
+
+
+def clipped_cross_entropy(logits: Any, delta: float, on: BatchOperations = TENSORS) -> Any:
+    """Cross-entropy of :func:`clipped_logits` with every class as the label, ``(N, C)``."""
+    return -on.log_softmax(clipped_logits(logits, delta, on))
 
 
 class LogitClipLoss(ClassificationLoss):
@@ -63,6 +73,7 @@ class LogitClipLoss(ClassificationLoss):
 
     name: ClassVar[str] = "logit_clip"
     reference: ClassVar[str] = "Wei et al. 2023, arXiv:2212.04055"
+    formula: ClassVar[Formula | None] = Formula(clipped_cross_entropy, "logits")
     ranges: ClassVar[Ranges] = {"delta": Range(0.0, 1e4, above=True, scale="log", search=(0.1, 10.0))}
 
     def __init__(
@@ -73,4 +84,5 @@ class LogitClipLoss(ClassificationLoss):
 
     def class_costs(self, logits: Tensor) -> Tensor:
         """Cross-entropy of :func:`clipped_logits`."""
-        return -F.log_softmax(clipped_logits(logits, self.delta), dim=1)
+        costs: Tensor = clipped_cross_entropy(logits, self.delta)
+        return costs

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.counted_probability import CountedProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,7 +16,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["MaeStarLoss", "logit_bias", "mae_star", "mae_star_slope"]
 
 
-def mae_star(log_p: Tensor, epsilon: float) -> Tensor:
+def mae_star(log_p: Any, epsilon: float, on: BatchOperations = TENSORS) -> Any:
     r"""Absolute error after :math:`\epsilon` is added to the label's logit; in [0, 2].
 
     .. math:: 2 \left(1 - \frac{p_y e^\epsilon}{1 + p_y (e^\epsilon - 1)}\right)
@@ -27,11 +28,17 @@ def mae_star(log_p: Tensor, epsilon: float) -> Tensor:
     Args:
         log_p: log-probability of the label without the bias, at most 0, any shape.
         epsilon: the bias, at least 0; 0 gives the absolute error.
+        on: operations.
 
     References:
         Staats, Thamm and Rosenow 2025, AAAI 39(7), arXiv:2306.05497.
     """
-    return -2.0 * torch.expm1(log_p) / (1.0 + math.expm1(epsilon) * torch.exp(log_p))
+    return -2.0 * on.expm1(log_p) / (1.0 + math.expm1(epsilon) * on.exp(log_p))
+
+
+def mae_star_costs(log_probs: Any, like: float, on: BatchOperations = TENSORS) -> Any:
+    """:func:`mae_star` of every class, ``(N, C)``, with the :func:`logit_bias` of their number."""
+    return mae_star(log_probs, logit_bias(log_probs.shape[1], like), on)
 
 
 def mae_star_slope(log_p: Tensor, epsilon: float) -> Tensor:
@@ -79,6 +86,7 @@ class MaeStarLoss(CountedProbabilityLoss):
 
     name: ClassVar[str] = "mae_star"
     reference: ClassVar[str] = "Staats, Thamm and Rosenow 2025, arXiv:2306.05497"
+    formula: ClassVar[Formula | None] = Formula(mae_star_costs, "classes")
     ranges: ClassVar[Ranges] = {"like": Range(1.0, above=True, scale="log", search=(1.5, 100.0))}
 
     def __init__(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["MaxSupLoss", "maxsup"]
 
 
-def maxsup(log_probs: Tensor, alpha: float) -> Tensor:
+def maxsup(log_probs: Any, alpha: float, on: BatchOperations = TENSORS) -> Any:
     r"""Max suppression, :math:`-\log p_k + \alpha (\max_j z_j - \frac{1}{C} \sum_j z_j)` for every class k.
 
     Label smoothing has the logit of the label where this has the largest one.
@@ -21,6 +22,7 @@ def maxsup(log_probs: Tensor, alpha: float) -> Tensor:
     Args:
         log_probs: log-probabilities, shape ``(N, C)``; the difference of logits is a difference of these.
         alpha: strength of the penalty, at least 0; 0 gives cross-entropy.
+        on: operations.
 
     Returns:
         The costs, at least 0, shape ``(N, C)``.
@@ -28,7 +30,7 @@ def maxsup(log_probs: Tensor, alpha: float) -> Tensor:
     References:
         Zhou et al. 2025, arXiv:2502.15798.
     """
-    penalty = log_probs.amax(dim=1, keepdim=True) - log_probs.mean(dim=1, keepdim=True)
+    penalty = on.beside(on.largest(log_probs)) - on.beside(on.mean(log_probs))
     return alpha * penalty - log_probs
 
 
@@ -52,6 +54,7 @@ class MaxSupLoss(ClassificationLoss):
 
     name: ClassVar[str] = "maxsup"
     reference: ClassVar[str] = "Zhou et al. 2025, arXiv:2502.15798"
+    formula: ClassVar[Formula | None] = Formula(maxsup, "classes")
     ranges: ClassVar[Ranges] = {"alpha": Range(0.0, scale="log", search=(0.01, 1.0))}
 
     def __init__(

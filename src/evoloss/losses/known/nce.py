@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
+
+from evoloss.formulas import TENSORS, BatchOperations
 
 __all__ = ["normalised_cross_entropy"]
 
 _MASKED = -1e30  # no logits but those of masked classes are so far apart
 
 
-def normalised_cross_entropy(log_probs: Tensor) -> Tensor:
+def normalised_cross_entropy(log_probs: Any, on: BatchOperations = TENSORS) -> Any:
     r"""Normalised cross-entropy, :math:`\log p_k / \sum_j \log p_j` for every class k; in [0, 1].
 
     Sums to 1 over the classes, so it tolerates uniform label noise. With a single class it is 0.
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
+        on: operations.
 
     References:
         Ma et al. 2020, arXiv:2006.13554.
     """
     # For C >= 2 the sum is at most -C log C < -1, so the clamp changes nothing; for C = 1 it avoids 0 / 0.
-    total = log_probs.sum(dim=1, keepdim=True).clamp(max=-1.0)
+    total = on.at_most(on.beside(on.total(log_probs)), -1.0)
     # A class that is masked, by a logit of -inf or of the least number there is, makes the sum infinite.
     # Those that are masked then share 1 among them, and the others have 0: limits without a slope.
     masked = total < _MASKED
-    gone = (log_probs < _MASKED).to(log_probs.dtype)
-    limit = gone / gone.sum(dim=1, keepdim=True).clamp(min=1.0)
-    return torch.where(masked, limit, log_probs / torch.where(masked, -1.0, total))
+    gone = on.numbers(log_probs < _MASKED, log_probs)
+    limit = gone / on.at_least(on.beside(on.total(gone)), 1.0)
+    return on.where(masked, limit, log_probs / on.where(masked, -1.0, total))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.nce import normalised_cross_entropy
 from evoloss.losses.known.ranges import Range, Ranges
@@ -16,7 +17,7 @@ from evoloss.losses.known.rce import reverse_cross_entropy
 __all__ = ["NceRceLoss", "nce_rce"]
 
 
-def nce_rce(log_probs: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
+def nce_rce(log_probs: Any, alpha: float, beta: float, log_zero: float, on: BatchOperations = TENSORS) -> Any:
     r"""NCE+RCE, :math:`\alpha \log p_k / \sum_j \log p_j - \beta A (1 - p_k)` for every class k; at least 0.
 
     Args:
@@ -24,11 +25,14 @@ def nce_rce(log_probs: Tensor, alpha: float, beta: float, log_zero: float) -> Te
         alpha: factor of normalised cross-entropy, at least 0.
         beta: factor of reverse cross-entropy, at least 0.
         log_zero: A, the finite number that stands for log 0; below 0.
+        on: operations.
 
     References:
         Ma et al. 2020, arXiv:2006.13554.
     """
-    return alpha * normalised_cross_entropy(log_probs) + beta * reverse_cross_entropy(log_probs, log_zero)
+    return alpha * normalised_cross_entropy(log_probs, on) + beta * reverse_cross_entropy(
+        log_probs, log_zero, on
+    )
 
 
 class NceRceLoss(ClassificationLoss):
@@ -52,6 +56,7 @@ class NceRceLoss(ClassificationLoss):
 
     name: ClassVar[str] = "nce_rce"
     reference: ClassVar[str] = "Ma et al. 2020, arXiv:2006.13554"
+    formula: ClassVar[Formula | None] = Formula(nce_rce, "classes")
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.1, 100.0)),
         "beta": Range(0.0, scale="log", search=(0.01, 100.0)),

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import ClassificationLoss, Options
 from evoloss.losses.known.ranges import Range, Ranges
 
 __all__ = ["NglLoss", "ngl"]
 
 
-def ngl(log_probs: Tensor, alpha: float) -> Tensor:
+def ngl(log_probs: Any, alpha: float, on: BatchOperations = TENSORS) -> Any:
     r"""NGL, :math:`\frac{1}{C} \sum_j e^{\alpha - p_j (1 + [j = k])} - \cos\cos\sin p_j` for every class k.
 
     Args:
         log_probs: log-probabilities, shape ``(N, C)``.
         alpha: finite.
+        on: operations.
 
     References:
         Akhmedova and Körber 2024, arXiv:2404.12948.
     """
-    probs = log_probs.exp()
-    others = torch.exp(alpha - probs)
-    common = (others - torch.cos(torch.cos(torch.sin(probs)))).mean(dim=1, keepdim=True)
-    return common + (torch.exp(alpha - 2.0 * probs) - others) / log_probs.shape[1]
+    probs = on.exp(log_probs)
+    others = on.exp(alpha - probs)
+    common = on.beside(on.mean(others - on.cos(on.cos(on.sin(probs)))))
+    return common + (on.exp(alpha - 2.0 * probs) - others) / log_probs.shape[1]
 
 
 class NglLoss(ClassificationLoss):
@@ -56,6 +57,7 @@ class NglLoss(ClassificationLoss):
 
     name: ClassVar[str] = "ngl"
     reference: ClassVar[str] = "Akhmedova and Körber 2024, arXiv:2404.12948"
+    formula: ClassVar[Formula | None] = Formula(ngl, "classes")
     ranges: ClassVar[Ranges] = {"alpha": Range(-10.0, 10.0, search=(0.0, 5.0))}
 
     def __init__(

@@ -14,7 +14,7 @@ from torch import Tensor
 from evoloss.errors import MissingExtraError
 from evoloss.losses.base import Options
 from evoloss.losses.call.labels import Labels
-from evoloss.losses.known.phuber import phuber
+from evoloss.losses.known.phuber import linear_below
 from evoloss.losses.known.ranges import Range, Ranges, in_range
 from evoloss.losses.stateful import StatefulLoss, counted_rows
 from evoloss.networks import RunningState
@@ -188,7 +188,9 @@ class OgcLoss(StatefulLoss):
 
     def costs_at(self, log_probs: Tensor, state: RunningState) -> Tensor:
         """Cross-entropy, clipped at the threshold."""
-        return phuber(log_probs, 1.0 / state["threshold"].to(log_probs.dtype))
+        tau = 1.0 / state["threshold"].to(log_probs.dtype)
+        costs: Tensor = linear_below(log_probs, tau, -tau.log())
+        return costs
 
 
 def _after_losses(state: RunningState, losses: Tensor, limit: float) -> RunningState:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,7 +16,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["PhuberLoss", "phuber", "phuber_slope"]
 
 
-def phuber(log_p: Tensor, tau: float | Tensor) -> Tensor:
+def phuber(log_p: Any, tau: float, on: BatchOperations = TENSORS) -> Any:
     r"""Partially Huberised cross-entropy: linear in p_y below 1 / tau, where it meets cross-entropy smoothly.
 
     .. math:: -\log p_y \ \text{ if } p_y \ge 1/\tau, \qquad \log \tau + 1 - \tau p_y \ \text{ else;}
@@ -25,13 +26,18 @@ def phuber(log_p: Tensor, tau: float | Tensor) -> Tensor:
     Args:
         log_p: log-probability of the label, at most 0, any shape.
         tau: above 1, a number or a scalar tensor; towards infinity it becomes cross-entropy.
+        on: operations.
 
     References:
         Menon et al. 2020, ICLR, "Can gradient clipping mitigate label noise?".
     """
-    end = -tau.log() if isinstance(tau, Tensor) else -math.log(tau)
+    return linear_below(log_p, tau, -math.log(tau), on)
+
+
+def linear_below(log_p: Any, tau: Any, end: Any, on: BatchOperations = TENSORS) -> Any:
+    """Cross-entropy above log p = ``end``, which is -log ``tau``, and a line in p below."""
     below = log_p < end
-    return torch.where(below, 1.0 - tau * torch.exp(log_p), 0.0) - torch.where(below, end, log_p)
+    return on.where(below, 1.0 - tau * on.exp(log_p), 0.0) - on.where(below, end, log_p)
 
 
 def phuber_slope(log_p: Tensor, tau: float) -> Tensor:
@@ -59,6 +65,7 @@ class PhuberLoss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "phuber"
     reference: ClassVar[str] = "Menon et al. 2020, ICLR"
+    formula: ClassVar[Formula | None] = Formula(phuber)
     ranges: ClassVar[Ranges] = {"tau": Range(1.0, 1e7, above=True, scale="log", search=(1.5, 100.0))}
 
     def __init__(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -14,7 +15,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["Poly1Loss", "poly1", "poly1_slope"]
 
 
-def poly1(log_p: Tensor, epsilon: float) -> Tensor:
+def poly1(log_p: Any, epsilon: float, on: BatchOperations = TENSORS) -> Any:
     r"""Poly-1 cross-entropy, :math:`-\log p_y + \epsilon (1 - p_y)`; at least 0, 0 at p_y = 1.
 
     The first coefficient of the expansion of cross-entropy in powers of 1 - p_y becomes 1 + epsilon.
@@ -22,11 +23,12 @@ def poly1(log_p: Tensor, epsilon: float) -> Tensor:
     Args:
         log_p: log-probability of the label, at most 0, any shape.
         epsilon: at least -1, so that the first coefficient does not turn negative; 0 gives cross-entropy.
+        on: operations.
 
     References:
         Leng et al. 2022, arXiv:2204.12511.
     """
-    return -log_p - epsilon * torch.expm1(log_p)
+    return -log_p - epsilon * on.expm1(log_p)
 
 
 def poly1_slope(log_p: Tensor, epsilon: float) -> Tensor:
@@ -54,6 +56,7 @@ class Poly1Loss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "poly1"
     reference: ClassVar[str] = "Leng et al. 2022, arXiv:2204.12511"
+    formula: ClassVar[Formula | None] = Formula(poly1)
     ranges: ClassVar[Ranges] = {"epsilon": Range(-1.0, search=(-1.0, 8.0))}
 
     def __init__(

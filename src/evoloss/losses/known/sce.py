@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.label_probability import LabelProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,7 +16,7 @@ from evoloss.losses.known.rce import reverse_cross_entropy
 __all__ = ["SceLoss", "sce", "sce_slope"]
 
 
-def sce(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
+def sce(log_p: Any, alpha: float, beta: float, log_zero: float, on: BatchOperations = TENSORS) -> Any:
     r"""Symmetric cross-entropy, :math:`-\alpha \log p_y - \beta A (1 - p_y)`; at least 0, 0 at p_y = 1.
 
     Args:
@@ -23,11 +24,12 @@ def sce(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
         alpha: factor of cross-entropy, at least 0.
         beta: factor of reverse cross-entropy, at least 0.
         log_zero: A, the finite number that stands for log 0; below 0.
+        on: operations.
 
     References:
         Wang et al. 2019, arXiv:1908.06112.
     """
-    return -alpha * log_p + beta * reverse_cross_entropy(log_p, log_zero)
+    return -alpha * log_p + beta * reverse_cross_entropy(log_p, log_zero, on)
 
 
 def sce_slope(log_p: Tensor, alpha: float, beta: float, log_zero: float) -> Tensor:
@@ -59,6 +61,7 @@ class SceLoss(LabelProbabilityLoss):
 
     name: ClassVar[str] = "sce"
     reference: ClassVar[str] = "Wang et al. 2019, arXiv:1908.06112"
+    formula: ClassVar[Formula | None] = Formula(sce)
     ranges: ClassVar[Ranges] = {
         "alpha": Range(0.0, scale="log", search=(0.01, 10.0)),
         "beta": Range(0.0, scale="log", search=(0.01, 10.0)),

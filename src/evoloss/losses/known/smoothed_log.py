@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.losses.base import Options
 from evoloss.losses.known.counted_probability import CountedProbabilityLoss
 from evoloss.losses.known.ranges import Range, Ranges
@@ -15,7 +16,7 @@ from evoloss.losses.known.ranges import Range, Ranges
 __all__ = ["SmoothedLogLoss", "smoothed_log", "smoothed_log_slope"]
 
 
-def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
+def smoothed_log(log_p: Any, n_classes: int, share: float, on: BatchOperations = TENSORS) -> Any:
     r"""Smoothed logarithm, :math:`(1 + 1/s) \log\frac{1 + e}{p_y + e}` with :math:`e = 1 / (s C)`.
 
     From 0 at p_y = 1 to :math:`(1 + 1/s) \log(1 + s C)` at p_y = 0. By log p_y its slope is
@@ -27,6 +28,7 @@ def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
         n_classes: the class count C.
         share: s, above 0; e is the s-th part of the uniform probability. Towards infinity it is
             cross-entropy, towards 0 mean absolute error.
+        on: operations.
 
     References:
         Suggested by synthetic tasks (docs/notebook, entry 19). It is the gambler's loss of Liu et al.
@@ -34,7 +36,12 @@ def smoothed_log(log_p: Tensor, n_classes: int, share: float) -> Tensor:
     """
     e = 1 / (share * n_classes)
     # The ratio less 1, (1 - p) / (p + e): a difference of two logarithms would cancel where e is large.
-    return (1 + 1 / share) * torch.log1p(-torch.expm1(log_p) / (torch.exp(log_p) + e))
+    return (1 + 1 / share) * on.log1p(-on.expm1(log_p) / (on.exp(log_p) + e))
+
+
+def smoothed_log_costs(log_probs: Any, share: float, on: BatchOperations = TENSORS) -> Any:
+    """:func:`smoothed_log` of every class, ``(N, C)``."""
+    return smoothed_log(log_probs, log_probs.shape[1], share, on)
 
 
 def smoothed_log_slope(log_p: Tensor, n_classes: int, share: float) -> Tensor:
@@ -61,6 +68,7 @@ class SmoothedLogLoss(CountedProbabilityLoss):
 
     name: ClassVar[str] = "smoothed_log"
     reference: ClassVar[str] = "Liu et al. 2019, arXiv:1907.00208"
+    formula: ClassVar[Formula | None] = Formula(smoothed_log_costs, "classes")
     ranges: ClassVar[Ranges] = {"share": Range(0.0, 1e6, above=True, scale="log", search=(0.1, 100.0))}
 
     def __init__(

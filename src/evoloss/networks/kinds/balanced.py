@@ -15,7 +15,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from evoloss.formulas import NumberedFormula
 from evoloss.networks.kinds.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.layers import layered_formula
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,10 @@ class BalancedNetwork(ClasswiseNetwork):
         """1 for the label, ``1 / C + p`` for the others."""
         flag = torch.as_tensor(is_label, dtype=torch.bool, device=log_p.device)
         return torch.where(flag, torch.ones_like(log_p), log_p.exp() + 1 / n_classes)
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        return layered_formula(self, params, n_classes, balanced=True)
 
     def factor_slope(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """The derivative of :meth:`factor` with respect to log p."""

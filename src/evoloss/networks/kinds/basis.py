@@ -19,20 +19,71 @@ with what noise and class counts ask for beside them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError
+from evoloss.formulas import TENSORS, BatchOperations, Formula, NumberedFormula
+from evoloss.formulas.classes import sum_of_classes
 from evoloss.networks.imitation import fit_weights
 from evoloss.networks.kinds.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.layers import canonical_numbers
 from evoloss.networks.mlp import PopulationMLP
 from evoloss.networks.options import NetworkOptions
 from evoloss.networks.slopes import SlopesByCount
+from evoloss.networks.terms import LOG_P_FLOOR
 
 N_FUNCTIONS = 10
+N_LABEL = 6
+
+
+def basis_functions(log_p: Any, n_classes: int, on: BatchOperations = TENSORS) -> tuple[list[Any], list[Any]]:
+    r"""The six functions of :math:`\delta` and the four of :math:`\psi`, at log-probabilities of any shape.
+
+    Args:
+        log_p: from :data:`LOG_P_FLOOR` to 0.
+        n_classes: the class count.
+        on: operations.
+    """
+    p = on.exp(log_p)
+    knee = on.log1p(n_classes * p)
+    label = [-log_p, -p, -(p**2) / 2, -(p**4) / 4, -2 * on.exp(log_p / 2), -knee]
+    every = [-log_p / n_classes, knee / n_classes, p**2 / 2, p**3 / 3]
+    return label, every
+
+
+def basis_costs(
+    log_probs: Any,
+    label_weights: Sequence[float],
+    class_weights: Sequence[float],
+    at_certain: float,
+    at_floor: float,
+    tail: float,
+    least: float,
+    on: BatchOperations = TENSORS,
+) -> Any:
+    r"""Costs :math:`\sum_j \psi(p_j) + \delta(p_k)` of every class k as the label, ``(N, C)``.
+
+    Args:
+        log_probs: of predictions, ``(N, C)``.
+        label_weights: six, of the label's functions in :func:`basis_functions`, in canonical scale.
+        class_weights: four, of the others there, likewise.
+        at_certain: what the label's functions and the classes' are where p = 1; subtracted.
+        at_floor: what the classes' are at the floor; subtracted.
+        tail: slope of the label's cost by log p below the floor.
+        least: the least cost; subtracted.
+        on: operations.
+    """
+    n_classes, inside = log_probs.shape[1], on.where(log_probs < LOG_P_FLOOR, LOG_P_FLOOR, log_probs)
+    below = on.where(log_probs < LOG_P_FLOOR, LOG_P_FLOOR - log_probs, 0.0)
+    of_label, of_classes = basis_functions(inside, n_classes, on)
+    own = sum(weight * value for weight, value in zip(label_weights, of_label, strict=True))
+    every = sum(weight * value for weight, value in zip(class_weights, of_classes, strict=True))
+    return sum_of_classes(own + every, every, below, at_certain, at_floor, tail, least, on)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +128,7 @@ class BasisNetwork(ClasswiseNetwork):
 
     def inputs(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """The basis functions at log-probabilities ``(M,)``, ``(M, N_FUNCTIONS)``."""
-        p = log_p.exp()
-        knee = torch.log1p(n_classes * p)
-        label = [-log_p, -p, -p.square() / 2, -p.pow(4) / 4, -2 * (log_p / 2).exp(), -knee]
-        every = [-log_p / n_classes, knee / n_classes, p.square() / 2, p.pow(3) / 3]
-        return self._stack(label, every, log_p, is_label)
+        return self._stack(*basis_functions(log_p, n_classes), log_p, is_label)
 
     def tangents(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """The derivatives of :meth:`inputs` with respect to log p."""
@@ -91,6 +138,13 @@ class BasisNetwork(ClasswiseNetwork):
         label = [-one, -p, -p.square(), -p.pow(4), -(log_p / 2).exp(), -share]
         every = [-one / n_classes, share / n_classes, p.square(), p.pow(3)]
         return self._stack(label, every, log_p, is_label)
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        weights, numbers = canonical_numbers(self, params, n_classes)
+        scaled = weights[0].tolist()
+        own = {"label_weights": scaled[:N_LABEL], "class_weights": scaled[N_LABEL:]}
+        return NumberedFormula(Formula(basis_costs, "classes"), {**own, **numbers})
 
     def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
         """The weights nearest to a known loss by least squares; ``start`` gives the dtype alone.

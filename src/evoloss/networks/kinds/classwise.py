@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import UnknownNameError
+from evoloss.formulas import NumberedFormula
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.imitation import fit_slopes
+from evoloss.networks.kinds.layers import layered_formula
 from evoloss.networks.least_cost import Phi, cost_at, least_place
 from evoloss.networks.lookup import N_NODES, LookupTables, tabulate
 from evoloss.networks.mlp import Layers, PopulationMLP, require_hidden, times_factors
@@ -142,11 +144,7 @@ class ClasswiseNetwork(LossNetwork):
     def raw(self, layers: Layers, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         r""":math:`\phi` before it is made canonical, ``(popsize, M)``.
 
-        Args:
-            layers: of constrained parameters, from :meth:`PopulationMLP.layers`.
-            log_p: log-probabilities from the floor to 0, shape ``(M,)``.
-            is_label: for all of them, or one each.
-            n_classes: the class count.
+        Layers are those of constrained parameters, log-probabilities ``(M,)`` from the floor to 0.
         """
         values = self.mlp.value(layers, self.inputs(log_p, is_label, n_classes))
         factor = self.factor(log_p, is_label, n_classes)
@@ -275,6 +273,10 @@ class ClasswiseNetwork(LossNetwork):
     def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
         """Fit the slopes of a known loss by L-BFGS; see :class:`LossNetwork`."""
         return fit_slopes(self, start, known, name)
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        return layered_formula(self, params, n_classes)
 
     def label_costs(
         self,

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.formulas import NumberedFormula
 from evoloss.networks.base import LossNetwork
+from evoloss.networks.kinds.layers import concat_formula
 from evoloss.networks.mlp import PopulationMLP, require_hidden
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.terms import LOG_P_FLOOR, Context
@@ -137,6 +139,10 @@ class ConcatNetwork(LossNetwork):
         _, slopes = self.mlp.value_and_derivative(layers, self.inputs(uniform, labels), tangents)
         scale = -(1 - 1 / n_classes) / slopes.mean(dim=1, keepdim=True)
         return ConcatForm(scale, self.mlp.value(layers, self.inputs(certain, labels)))
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        return concat_formula(self, params, n_classes)
 
     def exact_elements(self, n_classes: int) -> int:
         """A row of features and one-hot labels for each label of the form; quadratic."""

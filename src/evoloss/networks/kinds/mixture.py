@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.imitation import fit_weights
-from evoloss.networks.kinds.basis import N_FUNCTIONS, BasisNetwork
+from evoloss.networks.kinds.basis import N_FUNCTIONS, N_LABEL, BasisNetwork
 from evoloss.networks.slopes import SlopesByCount
 
-N_LABEL = 6
 WEIGHT_SCALES = (0.02, 0.1, 0.1, 0.1)
 _LARGEST = 12.0
 _LEAST_WEIGHT = 0.03

@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evoloss.errors import ConfigError
+from evoloss.formulas import NumberedFormula
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.kinds.classwise import ClasswiseNetwork
+from evoloss.networks.kinds.layers import layered_formula
 from evoloss.networks.slopes import SlopesByCount
 
 RISING = ("softplus", "tanh")
@@ -73,6 +75,10 @@ class MonotoneNetwork(ClasswiseNetwork):
     def tangents(self, log_p: Tensor, is_label: bool | Tensor, n_classes: int) -> Tensor:
         """The derivative of :meth:`inputs` with respect to log p."""
         return self._flip(super().tangents(log_p, is_label, n_classes), is_label)
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        return layered_formula(self, params, n_classes, monotone=True)
 
     def imitate(self, start: Tensor, known: SlopesByCount, name: str) -> Tensor:
         """Refused: not every loss falls with p_y and rises with the other probabilities."""

@@ -29,17 +29,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evoloss.networks.kinds.tempered import TemperedNetwork
+from evoloss.formulas import TENSORS, BatchOperations, Formula
+from evoloss.networks.kinds.tempered import TemperedNetwork, tempered_cost
 from evoloss.networks.states import RunningState
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import certainty_of
-from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
+from evoloss.networks.terms import Array, Context, FewRows, LabelView
 
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
@@ -113,6 +114,7 @@ class PacedNetwork(TemperedNetwork):
     sees_batch: ClassVar[bool] = True
 
     _start: ClassVar[tuple[float, ...]] = (-4.0, -3.0, -2.0, 0.0, -3.0, -4.0, 0.0)
+    _formula: ClassVar[Formula] = Formula(tempered_cost, "label", "agreement")
 
     def terms(self, params: Tensor, n_classes: int) -> PacedTerms:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""
@@ -133,7 +135,7 @@ class PacedNetwork(TemperedNetwork):
         return log_probs.new_ones(())
 
 
-def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> Tensor:
+def agreements_of(p: Any, target: Any, counts: Any, n_classes: int, on: BatchOperations = TENSORS) -> Any:
     """The agreement A of each position of a batch, ``(N,)``; sums are taken in float64.
 
     Args:
@@ -141,29 +143,29 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
         target: class indices, ``(N,)``.
         counts: which positions count, ``(N,)``; None for all.
         n_classes: the class count C.
+        on: operations.
 
     Example:
         >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
         >>> agreements_of(p, target, None, n_classes=2)
         tensor([0.4000, 0.6000, 0.4000])
     """
-    p = p.detach()
-    valid = p.isfinite() if counts is None else p.isfinite() & counts
+    p = on.constant(p)
+    valid = on.is_finite(p) if counts is None else on.is_finite(p) & counts
     # A running sum in float32 stops growing at 2^24 positions.
-    wide = wide_dtype(p.device)
-    learned, one = torch.where(valid, p, 0.0).to(wide), valid.to(wide)
-    none = learned.new_zeros(n_classes)
-    sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
-    mean = learned.sum() / one.sum().clamp(min=1)
-    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p.dtype)
+    learned, one = on.wide(on.where(valid, p, 0.0)), on.wide(valid)
+    sums, numbers = on.by_class(on.stack([learned, one]), target, n_classes)
+    mean = on.total(learned) / on.at_least(on.total(one), 1)
+    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p, on)
 
 
-def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
+def dense_agreements_of(probs: Any, shares: Any, on: BatchOperations = TENSORS) -> Any:
     """The agreement that each position would have with each class as its label, ``(N, C)``.
 
     Args:
         probs: predictions, ``(N, C)``; those that are NaN do not count.
         shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
+        on: operations.
 
     Example:
         >>> probs = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
@@ -172,18 +174,19 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
                 [0.6000, 0.2000],
                 [0.5333, 0.4000]])
     """
-    valid = probs.detach().isfinite().all(dim=1, keepdim=True)
-    shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)
-    learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
-    wide = wide_dtype(probs.device)
-    sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)
-    mean = sums.sum() / numbers.sum().clamp(min=1)
-    return _of_others(sums - learned, numbers - shares, mean, probs.shape[1], probs.dtype)
+    probs = on.constant(probs)
+    valid = on.beside(on.is_finite(on.total(probs)))  # of probabilities: where all of a row are
+    shares = on.numbers(on.where(valid, on.constant(shares), 0.0), probs)
+    learned = on.where(shares == 0, 0.0, probs * shares)
+    sums, numbers = on.column_sums(on.wide(learned)), on.column_sums(on.wide(shares))
+    mean = on.total(sums) / on.at_least(on.total(numbers), 1)
+    return _of_others(sums - learned, numbers - shares, mean, probs.shape[-1], probs, on)
 
 
-def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+def _of_others(sums: Any, numbers: Any, mean: Any, n_classes: int, like: Any, on: BatchOperations) -> Any:
     """Agreements from what the others of a class give to their labels, and how many they are.
 
-    The sums are wide, what they are sums of has the rounding of ``dtype``.
+    The sums are wide, what they are sums of has the rounding of ``like``.
     """
-    return certainty_of(((sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT)).to(dtype), n_classes)
+    share = (sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT)
+    return certainty_of(on.numbers(share, like), n_classes, on)

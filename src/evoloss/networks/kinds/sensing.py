@@ -19,17 +19,26 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from evoloss.formulas import Formula, NumberedFormula
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.noise_rate import NoiseRate
-from evoloss.networks.sensing.course import course_moved_on, course_sums, initial_course, row_step
+from evoloss.networks.sensing.course import course_moved_on, initial_course, row_step
 from evoloss.networks.sensing.extremes import least_likely, most_likely
 from evoloss.networks.sensing.noise_rate import noise_rate
 from evoloss.networks.sensing.numbers import SensorNumbers
 from evoloss.networks.sensing.population import SensingStates
 from evoloss.networks.sensing.response import Response, common_cost, label_cost, largest_pull, response
-from evoloss.networks.sensing.sensor import batch_sums, initial_state, is_known, moved_on, sample_weights
-from evoloss.networks.sensing.surprise import surprise
+from evoloss.networks.sensing.samples import (
+    lowest_of_labels,
+    lowest_of_shares,
+    samples_of_labels,
+    samples_of_shares,
+    sums_of_course,
+    sums_of_samples,
+)
+from evoloss.networks.sensing.sensor import initial_state, is_known, moved_on, sample_weights
 from evoloss.networks.sensing.terms import SensingTerms
+from evoloss.networks.sensing.training import costs_of_state
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.terms import Context, LabelView
@@ -147,41 +156,16 @@ class SensingNetwork(LossNetwork):
         lowest = least_likely(log_probs[read])
         if labels.is_dense:
             shares = labels.shares(log_probs)
-            total = shares.sum(dim=1)
-            counted = (total > 0) & total.isfinite()
-            # Of a mixed label the class with the largest share is right, another as far as it has a share.
-            largest = shares.amax(dim=1).clamp(min=torch.finfo(shares.dtype).tiny)
-            right = (shares.gather(1, predicted[:, None]).squeeze(1) / largest).clamp(min=0)
-            p = log_probs.exp()
-            given, surprising = (
-                torch.where(shares > 0, value * shares, 0.0).sum(dim=1) / total
-                for value in (p, surprise(top[:, None], p, log_probs.shape[1]))
-            )
-            labelled = torch.where(counted[:, None], shares / total[:, None], 0.0).sum(dim=0)
-            # What all classes have, as in a label that is smoothed, makes none of them the label.
-            some = shares[read]
-            common = some.amin(dim=1)
-            above = some.gather(1, lowest[:, None]).squeeze(1) - common
-            is_lowest = above / (largest[read] - common).clamp(min=torch.finfo(shares.dtype).tiny)
+            samples = samples_of_shares(log_probs, shares, top, predicted)
+            is_lowest = lowest_of_shares(lowest, shares, samples.weight)
         else:
-            label, counted = labels.label, labels.counted
-            right = (predicted == label).to(log_probs.dtype)
-            given = log_probs.gather(1, label[:, None]).squeeze(1).exp()
-            surprising = surprise(top, given, log_probs.shape[1])
-            is_lowest = (lowest == label[read]).to(log_probs.dtype)
-        counted = counted & top.isfinite()
-        if not labels.is_dense:
-            labelled = _by_class(label, log_probs.shape[1])(counted.to(log_probs.dtype)[None])[0]
-        top, right, given, surprising = (
-            torch.where(counted, value, 0.0) for value in (top, right, given, surprising)
-        )
-        is_lowest = torch.where(counted[read], is_lowest, 0.0)
-        emphasis, weight = SensorNumbers.of(params).emphasis, counted.to(log_probs.dtype)
-        by_class = _by_class(predicted, log_probs.shape[1])
-        sums = batch_sums(emphasis, top, 1 - right, surprising, given, weight, labelled, by_class)
+            samples = samples_of_labels(log_probs, labels.label, labels.counted, top, predicted)
+            is_lowest = lowest_of_labels(lowest, labels.label, samples.weight)
+        emphasis = SensorNumbers.of(params).emphasis
+        sums = sums_of_samples(samples, emphasis, _by_class(predicted, log_probs.shape[1]))
+        odds = _odds_of_read(samples.top, read)
         by_class = _by_class(predicted[read], log_probs.shape[1])
-        odds = _odds_of_read(top, read)
-        return {**sums, **course_sums(odds, 1 - right[read], is_lowest, weight[read], by_class)}
+        return {**sums, **sums_of_course(samples, is_lowest, odds, by_class)}
 
     def take_in(self, params: Tensor, state: RunningState, sums: BatchSums) -> RunningState:
         """The statistics after a batch."""
@@ -205,6 +189,11 @@ class SensingNetwork(LossNetwork):
         n_classes = log_probs.shape[1]
         learning, doubt, exponents = response(SensorNumbers.of(params), state, n_classes)
         return torch.stack([learning.expand(n_classes), doubt, exponents])
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The costs at given statistics as a formula with the numbers of the sensor."""
+        numbers = {name: float(value) for name, value in SensorNumbers.of(params)._asdict().items()}
+        return NumberedFormula(Formula(costs_of_state, "classes", "training"), numbers)
 
     def terms(self, params: Tensor, n_classes: int) -> SensingTerms:
         """The numbers of the sensor."""

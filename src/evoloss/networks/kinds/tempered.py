@@ -25,17 +25,19 @@ Any class count; class costs are O(C).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Formula, NumberedFormula
 from evoloss.networks.base import LossNetwork
 from evoloss.networks.slopes import Slopes
 from evoloss.networks.states import RunningState
 from evoloss.networks.tempered_terms import EXPONENTS, TemperedTerms
-from evoloss.networks.tempering import Tempering, certainty
+from evoloss.networks.tempering import Tempering, certainty, exponent_at
 from evoloss.networks.terms import LOG_P_FLOOR, Context, LabelView
 from evoloss.pairs import label_log_probs
 
@@ -58,6 +60,59 @@ class TemperedForm(NamedTuple):
     def exists(self) -> Tensor:
         """Mask of the candidates whose form exists, ``(popsize,)``: all whose parameters are finite."""
         return ((self.scale > 0) & self.scale.isfinite()).squeeze(1)
+
+
+def tempered_slope(tempered: Any, weights: Sequence[Any], on: BatchOperations = TENSORS) -> Any:
+    r"""Slope of :func:`tempered_mixture` by log p: :math:`-\sum_i w_i p^{e_i t}`.
+
+    Args:
+        tempered: t log p, of any shape.
+        weights: five, above 0, which broadcast with it.
+        on: operations.
+    """
+    powers = [on.exp(exponent * tempered) for exponent in EXPONENTS]
+    return -sum(weight * power for weight, power in zip(weights, powers, strict=True))
+
+
+def tempered_mixture(log_p: Any, exponent: Any, weights: Sequence[Any], on: BatchOperations = TENSORS) -> Any:
+    r"""Mixture of powers, :math:`\frac1t \sum_i w_i (1 - p^{e_i t}) / e_i` with e = (0, 1/2, 1, 2, 4).
+
+    Below :data:`LOG_P_FLOOR` it goes on with its slope there.
+
+    Args:
+        log_p: log-probabilities of labels, of any shape.
+        exponent: t, above 0; broadcasts with it.
+        weights: five, above 0; likewise.
+        on: operations.
+    """
+    inside = on.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
+    # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
+    y = -on.expm1(exponent * inside / 2)
+    terms = [-exponent * inside, 2 * y]
+    distance = y
+    for fraction in EXPONENTS[2:]:
+        distance = distance * (2 - distance)  # 1 - x^2 from 1 - x
+        terms.append(distance / fraction)
+    raw = sum(weight * term for weight, term in zip(weights, terms, strict=True)) / exponent
+    below = on.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
+    return raw + tempered_slope(exponent * LOG_P_FLOOR, weights, on) * below
+
+
+def tempered_cost(
+    log_p: Any, context: Any, weights: Sequence[Any], least: Any, power: Any, on: BatchOperations = TENSORS
+) -> Any:
+    r"""Tempered cost: :func:`tempered_mixture` with the exponent :math:`t = a + (1 - a)\, c^\gamma`.
+
+    Args:
+        log_p: log-probabilities of labels, of any shape.
+        context: c, the certainty of the predictions or the agreement of the batch; broadcasts with it.
+        weights: five, in canonical scale.
+        least: a.
+        power: gamma.
+        on: operations.
+    """
+    exponent = exponent_at(on.constant(context), least, power, on)
+    return tempered_mixture(log_p, exponent, weights, on)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +138,7 @@ class TemperedNetwork(LossNetwork):
     is_nonnegative: ClassVar[bool] = True  # a sum of positive terms
 
     _start: ClassVar[tuple[float, ...]] = (-3.0, -1.0, -1.0, -1.0, -1.0, -2.0, 0.0)
+    _formula: ClassVar[Formula] = Formula(tempered_cost, "label", "certainty")
 
     @property
     def n_params(self) -> int:
@@ -112,9 +168,8 @@ class TemperedNetwork(LossNetwork):
             params: one candidate a row.
             tempered: ``t log p_k``, ``(M,)`` or ``(popsize, M)``.
         """
-        weights = self.constrain(params)
-        powers = [(exponent * tempered).exp() for exponent in EXPONENTS]
-        return -sum(weights[:, at : at + 1] * power for at, power in enumerate(powers))  # type: ignore[return-value]
+        slope: Tensor = tempered_slope(tempered, torch.split(self.constrain(params), 1, dim=1))
+        return slope
 
     def slopes(self, params: Tensor, n_classes: int, *, canonical: bool = True) -> Slopes:
         """The exact slopes of candidates as functions of ``t log p``; those of the other classes are 0."""
@@ -141,18 +196,15 @@ class TemperedNetwork(LossNetwork):
             context: what the exponent follows, here the certainty of the predictions, shape ``(M,)``.
         """
         exponent = self.tempering(params).at(context.detach())
-        inside = torch.where(log_p < LOG_P_FLOOR, LOG_P_FLOOR, log_p)
-        # y = 1 - p^(t / 2): the other powers' distances from 1 follow from it without loss of digits.
-        y = -torch.expm1(exponent * inside / 2)
-        terms = [-exponent * inside, 2 * y]
-        distance = y
-        for fraction in EXPONENTS[2:]:
-            distance = distance * (2 - distance)  # 1 - x^2 from 1 - x
-            terms.append(distance / fraction)
-        weights = self.constrain(params)
-        raw = sum(weights[:, at : at + 1] * term for at, term in enumerate(terms)) / exponent
-        below = torch.where(log_p < LOG_P_FLOOR, log_p - LOG_P_FLOOR, 0.0)
-        return form.scale * (raw + self.raw_slope(params, exponent * LOG_P_FLOOR) * below)
+        weights = torch.split(self.constrain(params), 1, dim=1)
+        cost: Tensor = form.scale * tempered_mixture(log_p, exponent, weights)
+        return cost
+
+    def formula(self, params: Tensor, n_classes: int) -> NumberedFormula:
+        """The canonical cost as a formula with numbers."""
+        weights, (least, power) = self._numbers(params, n_classes)
+        numbers = {"weights": list(weights), "least": least, "power": power}
+        return NumberedFormula(self._formula, numbers)
 
     def terms(self, params: Tensor, n_classes: int) -> TemperedTerms:
         """One candidate ``(n_params,)`` at a class count as plain numbers."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from evoloss.networks.sensing.operations import Operations
+from evoloss.formulas import Operations
 
 WINDOW = 0.1  # epochs
 _TINY = torch.finfo(torch.float32).tiny

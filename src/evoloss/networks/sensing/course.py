@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Operations
 from evoloss.networks.sensing.few import evidence_of_few
-from evoloss.networks.sensing.operations import TENSORS, Operations
 from evoloss.networks.sensing.sensor import (
     DOUBTED,
     Values,
@@ -69,7 +68,12 @@ def row_step(n: int) -> int:
 
 
 def course_sums(
-    odds: Tensor, contradicted: Tensor, lowest: Tensor, counted: Tensor, by_class: Callable[[Tensor], Tensor]
+    odds: Any,
+    contradicted: Any,
+    lowest: Any,
+    counted: Any,
+    by_class: Callable[[Any], Any],
+    of_samples: BatchOperations = TENSORS,
 ) -> BatchSums:
     """Sums over the samples of a batch that are read.
 
@@ -79,16 +83,17 @@ def course_sums(
         lowest: how far they are the least likely class, likewise.
         counted: 1 for samples, 0 for rows that are none.
         by_class: adds values of samples up by their predicted class, ``(4, N)`` to ``(4, C)``.
+        of_samples: operations on samples.
     """
-    odds = odds * counted
+    on, odds = of_samples, odds * counted
     squares = odds * odds
-    both = by_class(torch.stack([odds, odds * contradicted, squares, squares * contradicted]))
+    both = by_class(on.stack([odds, odds * contradicted, squares, squares * contradicted]))
     return {
-        "course_number": counted.sum(),
-        "course_right": (counted * (1 - contradicted)).sum(),
-        "course_lowest": (counted * lowest).sum(),
-        "course_sure_lowest": (odds * lowest).sum(),
-        **dict(zip(CLASS_SUMS, both.unbind(), strict=True)),
+        "course_number": on.total(counted),
+        "course_right": on.total(counted * (1 - contradicted)),
+        "course_lowest": on.total(counted * lowest),
+        "course_sure_lowest": on.total(odds * lowest),
+        **dict(zip(CLASS_SUMS, both, strict=True)),
     }
 
 
@@ -142,15 +147,16 @@ def _with_row(before: Values, after: Values, is_over: Any, at: Operations, of_cl
     early = evidence_of_few(before["excess"], at.at_least(before["n_samples"], 1), at) > DOUBTED
     is_read = is_over & ((before["memorised"] <= DOUBTED) | early) & is_known(before)
     course, index = before["course"], before["completed"]
-    if not isinstance(course, Tensor):
+    if isinstance(course, np.ndarray):
         if not is_read or not index < EPOCHS:
             return course
         changed = course.copy()
         changed[int(index)] = _row(before, after, at, of_classes)
         return changed
-    row = torch.stack([value.to(course.dtype) for value in _row(before, after, at, of_classes)])
-    place = (torch.arange(EPOCHS, device=course.device) == index) & is_read
-    return torch.where(place[:, None], row, course)
+    on: Any = at  # of a library whose arrays are not written to
+    row = on.stack([on.numbers(value, course) for value in _row(before, after, at, of_classes)])
+    place = (on.places(EPOCHS, course) == index) & is_read
+    return on.where(place[:, None], row, course)
 
 
 def _row(before: Values, after: Values, at: Operations, of_classes: Operations) -> list[Any]:

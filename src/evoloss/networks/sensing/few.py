@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evoloss.networks.sensing.operations import TENSORS, Operations, limited
+from evoloss.formulas import TENSORS, Operations, limited
 
 MOST_SAMPLES = 5_000.0  # larger sets have plateaus
 _FIRST_EPOCHS = 2

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evoloss.formulas import POPULATIONS, TENSORS
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import POPULATIONS, TENSORS
 from evoloss.networks.sensing.response import Response, largest_pull, pull, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, batch_sums, initial_state, moved_on
 from evoloss.networks.sensing.surprise import surprise

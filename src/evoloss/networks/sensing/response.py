@@ -28,11 +28,10 @@ import math
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Operations, limited
 from evoloss.networks.sensing.balance import moderation, trust
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import TENSORS, Operations, limited
 from evoloss.networks.sensing.sensor import Values, contradiction, is_known
 from evoloss.networks.tempering import MIN_EXPONENT
 from evoloss.networks.terms import LOG_P_FLOOR
@@ -114,7 +113,14 @@ def largest_pull(poly: Any, n_classes: int) -> Any:
     return (1 + poly) * poly_scale(poly, n_classes)
 
 
-def label_cost(log_p: Tensor, top: Tensor, made: Response[Tensor], poly: Tensor, n_classes: int) -> Tensor:
+def label_cost(
+    log_p: Any,
+    top: Any,
+    made: Response[Any],
+    poly: Any,
+    n_classes: int,
+    on: BatchOperations = TENSORS,
+) -> Any:
     """L(p, k) by differentiable operations; below ``LOG_P_FLOOR`` doubt goes on as it is there.
 
     Args:
@@ -123,27 +129,28 @@ def label_cost(log_p: Tensor, top: Tensor, made: Response[Tensor], poly: Tensor,
         made: attributes that broadcast with them.
         poly: the number b.
         n_classes: C.
+        on: operations on samples.
     """
     learning, doubt, exponent = made
-    learned: Tensor = learning * poly_scale(poly, n_classes)
+    learned = learning * poly_scale(poly, n_classes)
     argument = exponent * (log_p - top)
-    inside = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
-    below = torch.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
-    half = torch.logaddexp(log_p.detach(), top) - math.log(2)
-    against_rival = (-torch.expm1(inside) + below * _AT_FLOOR) / exponent - half
+    inside = on.where(argument < LOG_P_FLOOR, LOG_P_FLOOR, argument)
+    below = on.where(argument < LOG_P_FLOOR, LOG_P_FLOOR - argument, 0.0)
+    half = on.logaddexp(on.constant(log_p), top) - math.log(2)
+    against_rival = (-on.expm1(inside) + below * _AT_FLOOR) / exponent - half
     # Infinite costs of impossible labels count in neither way where their part has no weight.
-    share = learned + (1 - learning - doubt).clamp(min=0.0)
-    cost: Tensor = learned * poly * -torch.expm1(log_p) + torch.where(share > 0, share * -log_p, 0.0)
-    return cost + torch.where(doubt > 0, doubt * against_rival, 0.0)
+    share = learned + on.at_least(1 - learning - doubt, 0.0)
+    cost = learned * poly * -on.expm1(log_p) + on.where(share > 0, share * -log_p, 0.0)
+    return cost + on.where(doubt > 0, doubt * against_rival, 0.0)
 
 
-def common_cost(log_probs: Tensor, learning: Tensor, smoothing: Tensor) -> Tensor:
+def common_cost(log_probs: Any, learning: Any, smoothing: Any, on: BatchOperations = TENSORS) -> Any:
     """The last part of L(p, k), which all labels have in common, ``(N, 1)`` for predictions ``(N, C)``.
 
     Classes below ``LOG_P_FLOOR``, such as masked ones, cost what they cost there, without gradient.
     """
-    mean: Tensor = -log_probs.clamp(min=LOG_P_FLOOR).mean(dim=1, keepdim=True)
-    return learning * smoothing * mean
+    mean = -on.mean(on.at_least(log_probs, LOG_P_FLOOR))
+    return learning * smoothing * on.beside(mean)
 
 
 def pull(

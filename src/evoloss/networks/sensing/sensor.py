@@ -21,7 +21,7 @@ In a small training set neither is seen; :mod:`evoloss.networks.sensing.few` has
 All is counted in samples and epochs: a batch of 8 and one of 512 give the same reading after the same data,
 up to what a reading changes within a batch.
 
-The formulas are written once, over the operations of :mod:`evoloss.networks.sensing.operations`: for tensors,
+The formulas are written once, over the operations of :mod:`evoloss.formulas`: for tensors,
 and for eager calls on a CPU with statistics in NumPy and plain numbers.
 """
 
@@ -34,10 +34,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evoloss.formulas import TENSORS, BatchOperations, Operations, limited
 from evoloss.networks.sensing.balance import WINDOW as BALANCE_WINDOW
 from evoloss.networks.sensing.few import evidence_of_few, excess
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import TENSORS, Operations, limited
 from evoloss.networks.states import BatchSums, RunningState
 
 _LARGEST_LOG_ODDS = math.log(100.0)
@@ -45,7 +45,7 @@ _AGREEMENT_WINDOW = 0.1  # epochs
 _WARM_UP = 3.0  # epochs in which nothing is called a plateau
 _KNOWN = 0.2  # how far below chance c has to be, as a share of it, to be a reading
 _LEAST_REST = 1e-30  # of what the predicted class leaves to the others
-_TINY = torch.finfo(torch.float32).tiny
+TINY = torch.finfo(torch.float32).tiny
 _PLACEHOLDER = 20_000.0  # samples of an epoch, as long as their number is not known
 _LEAST_SPREAD = 0.05  # of the places of batches in an epoch, whose variance is 1 / 12 where there are many
 _FIRST_RECALLS = 2  # epochs whose recall has to be known before it counts
@@ -85,11 +85,11 @@ def initial_state(n_classes: int) -> RunningState:
         of ``recalls`` and their mean ``recall``; ``by_heart``, the strongest sign that labels are memorised,
         and ``memorised``, that wrong ones are.
     """
-    state = {name: torch.zeros((), dtype=torch.float32) for name in _SCALARS}
+    state = {name: torch.zeros((), dtype=torch.float32) for name in SCALARS}
     return state | {name: torch.zeros(n_classes, dtype=torch.float32) for name in OF_CLASSES}
 
 
-_SCALARS = (
+SCALARS = (
     *("n_samples", "completed", "into", "agreement", "slow", "plateau", "excess"),
     *("epoch_number", "epoch_right", "epoch_moment", "epoch_place", "epoch_spread"),
     *("last_mean", "last_slope", "last_known", "recalls", "recall", "by_heart", "memorised"),
@@ -110,6 +110,7 @@ def batch_sums(
     counted: Tensor | None,
     labelled: Tensor,
     by_class: Callable[[Tensor], Tensor],
+    of_samples: BatchOperations = TENSORS,
 ) -> BatchSums:
     """Sums over the samples of a batch, over the last axis of length N.
 
@@ -122,18 +123,19 @@ def batch_sums(
         counted: 1 for samples, 0 for rows that are none, ``(..., N)``; None where all are samples.
         labelled: the number of labels of each class, which broadcasts with ``(..., C)``.
         by_class: adds values of samples up by their predicted class, ``(..., 3, N)`` to ``(..., 3, C)``.
+        of_samples: operations on samples.
     """
-    weight, right = sample_weights(emphasis, top), 1 - contradicted
-    if counted is None:
-        number, ones = top.new_full(top.shape[:-1], top.shape[-1]), torch.ones_like(top)
-    else:
-        number, ones = counted.sum(dim=-1), counted.expand_as(top)
+    on = of_samples
+    weight, right = sample_weights(emphasis, top, on), 1 - contradicted
+    ones = on.ones(top)
+    if counted is not None:
+        ones = ones * counted
         weight, right, given = (value * counted for value in (weight, right, given))
-    of_classes = by_class(torch.stack([weight, weight * contradicted * surprising, ones], dim=-2))
+    of_classes = by_class(on.stack_rows([weight, weight * contradicted * surprising, ones]))
     return {
-        "number": number,
-        "given": given.sum(dim=-1),
-        "right": right.sum(dim=-1),
+        "number": on.total(ones),
+        "given": on.total(given),
+        "right": on.total(right),
         "confident": of_classes[..., 0, :],
         "contradicted": of_classes[..., 1, :],
         "predicted": of_classes[..., 2, :],
@@ -189,7 +191,7 @@ def moved_on(
     epochs = after["completed"] + after["into"] / n_samples
     reading = mean_share(now, confident, at, of_classes)
     # At first the mean of all, later an exponential one.
-    fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, _TINY))
+    fresh = at.at_least(-at.expm1(-passed / numbers.slow), passed / at.at_least(epochs, TINY))
     slow = _nearer(state["slow"], reading, at.at_most(fresh, 1.0))
     chance = 1 - 1 / confident.shape[-1]
     known = limited(at, (chance - reading) / (_KNOWN * chance))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evoloss.networks.sensing.operations import TENSORS, Operations
+from evoloss.formulas import TENSORS, Operations
 
 _LEAST_REST = 1e-6  # of which single precision still tells a share
 

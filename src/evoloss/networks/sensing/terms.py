@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.formulas import ARRAYS, FLOATS
 from evoloss.networks.sensing.course import (
     ARRAYS_OF_COURSE,
     course_moved_on,
@@ -23,7 +24,6 @@ from evoloss.networks.sensing.course import (
     row_step,
 )
 from evoloss.networks.sensing.numbers import SensorNumbers
-from evoloss.networks.sensing.operations import ARRAYS, FLOATS
 from evoloss.networks.sensing.response import CROSS_ENTROPY, Response, poly_scale, response
 from evoloss.networks.sensing.sensor import OF_CLASSES, is_known, moved_on, sample_weights
 from evoloss.networks.sensing.surprise import surprise

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import MISSING, fields
 from typing import Any
 
-from evoloss.compare.config import CompareConfig
+from evoloss.compare.config import OWN_OBJECTIVES, CompareConfig
 from evoloss.compare.results import Results
 from evoloss.report.html.shapes import known_name
 from evoloss.safe_text import one_line
@@ -46,7 +46,8 @@ def needs_paths(results: Results) -> bool:
     """Test whether the command has names that the reader has to replace by paths."""
     config = results.config
     has_own_files = config.get("own_data") is True or bool(config.get("train_labels"))
-    return has_own_files or any(known_name(run.loss) is None for run in results.runs)
+    strange = {run.loss for run in results.runs if known_name(run.loss) is None}
+    return has_own_files or bool(strange - {*OWN_OBJECTIVES})
 
 
 def _option(name: str, value: Any, default: Any, results: Results) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TypedDict
 import torch
 from torch import nn
 
+from evoloss.compare.config import OWN_OBJECTIVES
 from evoloss.diagnostics import LossFunction, NotApplicableError
 from evoloss.diagnostics.criterion import label_gradients
 from evoloss.diagnostics.curves import Rest, predictions_on_curve
@@ -75,6 +76,9 @@ def shapes_of(
     for name, fingerprint in losses.items():
         named = (given or {}).get(name)
         spec = named or known_name(name)
+        if name in OWN_OBJECTIVES and named is None:
+            notes.append(f"{name} is not drawn: the library's own objective is cross-entropy.")
+            continue
         if spec is None:
             notes.append(
                 f"{one_line(name)} is not drawn: results hold its name alone. Give the loss with --shapes."

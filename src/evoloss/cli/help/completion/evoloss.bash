@@ -5,13 +5,14 @@
 #    source ~/.local/share/bash_completion/evoloss
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_evoloss_subparsers=(evolve pretrain compare ablate inspect losses report)
+_shtab_evoloss_subparsers=(evolve pretrain compare ablate inspect export losses report)
 
 _shtab_evoloss_evolve_option_strings=(-h --help --for --classes --samples --features --noise --like --target --ignore-columns --out --budget --seed --resume --no-resume --log --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_pretrain_option_strings=(-h --help --out --config --resume --no-resume --generations --seed --log --network --hidden --activation --features --start --classes --fitness --prior --prior-classes --prior-samples --prior-noise --prior-features --prior-imbalanced --groups --tasks --rates --scoring --nll-weight --worst-weight --clean-weight --clean-tolerance --promote --ranking-floor --ranking-weight --objective --margin --error --couples-per-pair --pairs --slots --n-grid --regimes.near-uniform --regimes.confident-right --regimes.confident-wrong --regimes.two-class --regimes.boundary --regimes.vertex --regimes.softmax-gaussian --regimes.dirichlet --strategy --popsize --sigma --step-control --learning-rate --mutation --chaotic-map --chaos-drives --chaos-order --elites --eval-every --eval-pairs --eval-groups --checkpoint-every --checkpoint-seconds --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_compare_option_strings=(-h --help --out --dataset --target --ignore-columns --model --backbone --pretrained --no-pretrained --losses --seeds --baseline --config --lr --tune-lr --no-tune-lr --lr-grid --widen-lr-grid --no-widen-lr-grid --tune-seeds --epochs --rounds --batch-size --last-batch --optimizer --momentum --nesterov --no-nesterov --weight-decay --schedule --clip-grad --augment --class-weights --eval-every --early-stopping --train-samples --validation --split-seed --train-labels --image-size --data-dir --download --no-download --label-noise --noise-kind --validation-noise --no-validation-noise --keep --suspects-folds --log --dry-run --no-dry-run --quiet --no-quiet --accelerator --devices --precision --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_ablate_option_strings=(-h --help --out --vary --variant --config --fixed --seeds --target --baseline --contrast --figures --no-figures --log --quiet --no-quiet --threads --executor --workers --address --gpus-per-run)
 _shtab_evoloss_inspect_option_strings=(-h --help --classes --seed --agreement --out)
+_shtab_evoloss_export_option_strings=(-h --help --format --out --overwrite --no-overwrite --classes)
 _shtab_evoloss_losses_option_strings=(-h --help)
 _shtab_evoloss_report_option_strings=(-h --help --html --shapes --out --formats)
 _shtab_evoloss_option_strings=(-h --help --version --completion)
@@ -30,6 +31,8 @@ _shtab_evoloss_ablate___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_ablate___config_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_inspect_pos_0_COMPGEN=_evoloss_losses_and_files
 _shtab_evoloss_inspect___out_COMPGEN=_shtab_compgen_files
+_shtab_evoloss_export_pos_0_COMPGEN=_evoloss_losses_and_files
+_shtab_evoloss_export___out_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_report_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_report___html_COMPGEN=_shtab_compgen_files
 _shtab_evoloss_report___shapes_COMPGEN=_evoloss_losses_and_files
@@ -71,7 +74,8 @@ _shtab_evoloss_compare___precision_choices=(32-true bf16-mixed)
 _shtab_evoloss_compare___executor_choices=(serial processes ray)
 _shtab_evoloss_ablate___log_choices=(none tensorboard mlflow wandb)
 _shtab_evoloss_ablate___executor_choices=(serial processes ray)
-_shtab_evoloss_pos_0_choices=(evolve pretrain compare ablate inspect losses report)
+_shtab_evoloss_export___format_choices=(python jax json onnx)
+_shtab_evoloss_pos_0_choices=(evolve pretrain compare ablate inspect export losses report)
 _shtab_evoloss___completion_choices=(bash zsh tcsh)
 
 _shtab_evoloss_evolve__h_nargs=0
@@ -122,6 +126,11 @@ _shtab_evoloss_ablate___quiet_nargs=0
 _shtab_evoloss_ablate___no_quiet_nargs=0
 _shtab_evoloss_inspect__h_nargs=0
 _shtab_evoloss_inspect___help_nargs=0
+_shtab_evoloss_export__h_nargs=0
+_shtab_evoloss_export___help_nargs=0
+_shtab_evoloss_export___overwrite_nargs=0
+_shtab_evoloss_export___no_overwrite_nargs=0
+_shtab_evoloss_export___classes_nargs='*'
 _shtab_evoloss_losses__h_nargs=0
 _shtab_evoloss_losses___help_nargs=0
 _shtab_evoloss_report_pos_0_nargs='*'

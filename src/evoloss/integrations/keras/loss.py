@@ -1,0 +1,152 @@
+"""A loss of this package as a loss of Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from evoloss.errors import ConfigError
+from evoloss.formulas import TENSORS, BatchOperations
+from evoloss.formulas.labels import row_labels, weighted_costs
+from evoloss.integrations.keras.backend import BACKEND
+from evoloss.integrations.keras.layer import TrainingState, state_of
+from evoloss.networks.sensing.training import costs_of_state, course_after, statistics_after
+from evoloss.portable import portable
+
+
+def _operations() -> BatchOperations:
+    """The operations of the library that Keras runs on."""
+    if BACKEND == "torch":
+        return TENSORS
+    from evoloss.integrations.jax.operations import JAX
+
+    return JAX
+
+
+def _is_symbolic() -> bool:
+    """Return whether Keras asks a call for the shapes of its results alone."""
+    try:
+        from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    except ImportError:
+        return False
+    return bool(in_symbolic_scope())
+
+
+@keras.saving.register_keras_serializable(package="evoloss")
+class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
+    """A loss of this package, by its name, in the place of a cross-entropy of Keras.
+
+    Labels are class indices, ``(...)`` or ``(..., 1)``, as for ``SparseCategoricalCrossentropy``, or class
+    probabilities of the shape of the predictions, ``(..., C)``, as for ``CategoricalCrossentropy``. All
+    positions of a call are its batch, to a loss that sees how far it is learned.
+
+    A loss that follows its training, such as ``"adaptive"``, needs a :class:`TrainingState` of its name as
+    the last layer of the model, and takes in the batches of ``fit`` alone.
+
+    Args:
+        loss: a name that ``evoloss.make_loss`` takes, parameters included: ``"gce:q=0.5"``.
+        from_logits: whether predictions are logits. As in Keras they are probabilities by default; logits are
+            better, since a probability that has rounded to 0 has no gradient.
+        ignore_class: class index whose positions cost nothing and do not count in the mean; None for no such.
+        label_smoothing: share of the uniform distribution in each label's, from 0 to 1.
+        reduction: as in Keras: ``"sum_over_batch_size"``, ``"mean"``, ``"mean_with_sample_weight"``,
+            ``"sum"``, ``"none"`` or None.
+        name: of the loss.
+        dtype: that costs are computed in; float32 at least.
+
+    Raises:
+        ConfigError: if the loss works in PyTorch alone, or a parameter is out of range.
+        UnknownNameError: if there is no loss of a name.
+
+    Example:
+        >>> import keras
+        >>> from evoloss.integrations.keras import EvolvedLoss, TrainingState
+        >>> model = keras.Sequential([keras.layers.Dense(3), TrainingState("adaptive", n_samples=50_000)])
+        >>> model.compile("adam", EvolvedLoss("adaptive", from_logits=True))
+    """
+
+    def __init__(
+        self,
+        loss: str = "evolved",
+        *,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        label_smoothing: float = 0.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name or "evolved_loss", reduction=reduction, dtype=dtype)
+        if not isinstance(loss, str):
+            raise ConfigError(f"a loss is given by its name here, got a {type(loss).__name__}")
+        self.loss, self.from_logits, self.ignore_class = loss, bool(from_logits), ignore_class
+        self._portable = portable(loss, label_smoothing=label_smoothing)
+        self.label_smoothing = self._portable.criterion.label_smoothing
+        self._layer: TrainingState | None = None
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The reduced loss; see the class."""
+        # A cast to another precision makes other predictions, which do not know where they come from.
+        self._layer = state_of(y_pred)
+        try:
+            return super().__call__(y_true, y_pred, sample_weight)
+        finally:
+            self._layer = None
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The cost of each position."""
+        on, n_classes = _operations(), y_pred.shape[-1]
+        logits = keras.ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+        if not self.from_logits:
+            logits = keras.ops.log(keras.ops.maximum(logits, _LEAST_PROBABILITY))
+        if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == 1 and n_classes > 1:
+            y_true = keras.ops.squeeze(y_true, -1)
+        is_index = len(y_true.shape) < len(y_pred.shape)
+        shape = tuple(y_pred.shape[:-1])
+        rows = keras.ops.reshape(logits, (-1, n_classes))
+        target = keras.ops.reshape(y_true, (-1,) if is_index else (-1, n_classes))
+        if is_index:
+            target = keras.ops.cast(target, "int64" if BACKEND == "torch" else "int32")
+        labels = row_labels(rows, target, None, self.ignore_class, self.label_smoothing, on)
+        costs = weighted_costs(self._costs(rows, labels, on), labels, on)
+        if len(shape) != 1:
+            costs = keras.ops.reshape(costs, keras.ops.shape(y_pred)[:-1])
+        if is_index and self.ignore_class is not None:
+            # As Keras's own losses say which positions count.
+            costs._keras_mask = keras.ops.reshape(labels.counted, keras.ops.shape(costs))
+        return costs
+
+    def _costs(self, rows: Any, labels: Any, on: BatchOperations) -> Any:
+        made, n_classes = self._portable, rows.shape[1]
+        if not made.keeps_state:
+            return made.costs(made.formula.function, made.numbers(n_classes), rows, labels, on)
+        layer = self._layer
+        if layer is None and _is_symbolic():  # Keras asks for the shape, by predictions of no layer
+            return on.total(rows) if labels.shares is None else rows
+        if layer is None:
+            raise ConfigError(
+                f"loss {self.loss!r} follows its training, and the model keeps no statistics: add "
+                f"TrainingState({self.loss!r}, n_samples=len(train_set)) as its last layer"
+            )
+        if layer.loss != self.loss:
+            raise ConfigError(f"the model keeps statistics for loss {layer.loss!r}, not for {self.loss!r}")
+        numbers, log_probs, state = made.numbers(n_classes), on.log_softmax(rows), layer.statistics()
+        if layer.is_training:
+            before = state
+            state = statistics_after(numbers, before, log_probs, labels, on)
+            layer.store({**state, **course_after(before, state, log_probs, labels, on)})
+        return costs_of_state(numbers, state, log_probs, labels, on)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of this loss."""
+        return {
+            **super().get_config(),
+            "loss": self.loss,
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+_LEAST_PROBABILITY = 1e-30  # the smallest in play

@@ -1,0 +1,197 @@
+"""Checks of the losses for Keras, on the backend that KERAS_BACKEND names; test_keras.py runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from evoloss import functional, make_loss
+from evoloss.errors import ConfigError, UnknownNameError
+from evoloss.integrations.keras import EvolvedLoss, TrainingState
+
+# What Keras says to NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+RNG = np.random.default_rng(0)
+LOGITS = (3 * RNG.normal(size=(12, 5))).astype(np.float32)
+LABELS = RNG.integers(5, size=12)
+STATELESS = ["evolved-base", "evolved-small", "evolved-noise", "evolved-noise-long", "gce:q=0.5", "focal"]
+BACKEND = keras.backend.backend()
+
+
+def cost(loss: Any, *call: Any, **more: Any) -> Any:
+    return keras.ops.convert_to_numpy(loss(*call, **more))
+
+
+def reference(name: str, logits: Any = LOGITS, target: Any = LABELS, **options: Any) -> Any:
+    return make_loss(name, **options)(torch.from_numpy(logits), torch.from_numpy(target)).numpy()
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_values_are_those_of_torch(name: str) -> None:
+    mean = cost(EvolvedLoss(name, from_logits=True), LABELS, LOGITS)
+    assert mean == pytest.approx(reference(name), rel=1e-4)
+    each = cost(EvolvedLoss(name, from_logits=True, reduction="none"), LABELS[:, None], LOGITS)
+    np.testing.assert_allclose(each, reference(name, reduction="none"), rtol=2e-4, atol=1e-5)
+    total = cost(EvolvedLoss(name, from_logits=True, reduction="sum", label_smoothing=0.1), LABELS, LOGITS)
+    assert total == pytest.approx(reference(name, reduction="sum", label_smoothing=0.1), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["evolved-base", "evolved-noise"])
+def test_probabilities_as_predictions_and_as_labels(name: str) -> None:
+    probs = torch.from_numpy(LOGITS).softmax(1).numpy()
+    assert cost(EvolvedLoss(name), LABELS, probs) == pytest.approx(reference(name), rel=1e-4)
+    soft = torch.from_numpy(RNG.normal(size=(12, 5)).astype(np.float32)).softmax(1).numpy()
+    mine = cost(EvolvedLoss(name, from_logits=True), soft, LOGITS)
+    assert mine == pytest.approx(reference(name, target=soft), rel=1e-4)
+
+
+def test_weights_of_samples_and_classes_to_ignore_are_those_of_keras() -> None:
+    weights = RNG.random(12).astype(np.float32)
+    for reduction in ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", None):
+        own = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=2, reduction=reduction)
+        mine = EvolvedLoss("cross_entropy", from_logits=True, ignore_class=2, reduction=reduction)
+        for given in (None, weights):
+            np.testing.assert_allclose(
+                cost(mine, LABELS, LOGITS, sample_weight=given),
+                cost(own, LABELS, LOGITS, sample_weight=given),
+                rtol=1e-5,
+            )
+    images = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    marked = RNG.integers(5, size=(2, 3, 4))
+    own = keras.losses.SparseCategoricalCrossentropy(True)
+    assert cost(EvolvedLoss("cross_entropy", from_logits=True), marked, images) == pytest.approx(
+        cost(own, marked, images), rel=1e-5
+    )
+
+
+def test_the_configuration_makes_the_same_loss() -> None:
+    loss = EvolvedLoss("gce:q=0.5", from_logits=True, ignore_class=1, label_smoothing=0.1, reduction="sum")
+    again = EvolvedLoss.from_config(loss.get_config())
+    assert again.get_config() == loss.get_config()
+    other = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert isinstance(other, EvolvedLoss)
+    assert cost(other, LABELS, LOGITS) == cost(loss, LABELS, LOGITS)
+
+
+def blobs(n: int = 1200, share: float = 0.3) -> tuple[Any, Any, Any]:
+    """Inputs, labels of which a share is drawn anew, and true classes."""
+    generator = np.random.default_rng(1)
+    centres = 1.5 * generator.normal(size=(4, 8))
+    true = generator.integers(4, size=n)
+    x = (centres[true] + generator.normal(size=(n, 8))).astype(np.float32)
+    wrong = generator.random(n) < share
+    return x, np.where(wrong, generator.integers(4, size=n), true), true
+
+
+def model(*last: Any) -> Any:
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(4), *last])
+
+
+def test_a_model_trains_and_is_saved_with_its_loss(tmp_path: Path) -> None:
+    x, y, true = blobs()
+    network = model()
+    network.compile(keras.optimizers.Adam(0.01), EvolvedLoss("evolved-noise", from_logits=True))
+    network.fit(x, y, batch_size=100, epochs=4, verbose=0)
+    assert (network.predict(x, verbose=0).argmax(1) == true).mean() > 0.9
+    network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.loss.get_config() == network.loss.get_config()
+    assert again.evaluate(x, y, verbose=0) == pytest.approx(network.evaluate(x, y, verbose=0), rel=1e-5)
+
+
+def test_a_loss_with_a_state_is_that_of_torch_through_fit() -> None:
+    """One layer of zeros by SGD, in Keras and in a plain loop over the pure function of PyTorch."""
+    x, y, _ = blobs(400)
+    layer = TrainingState("adaptive", n_samples=400)
+    dense = keras.layers.Dense(4, kernel_initializer="zeros")
+    network = keras.Sequential([keras.Input((8,)), dense, layer])
+    network.compile(keras.optimizers.SGD(0.2), EvolvedLoss("adaptive", from_logits=True))
+    network.fit(x, y, batch_size=40, epochs=3, shuffle=False, verbose=0, validation_data=(x[:50], y[:50]))
+    loss = functional("adaptive", n_samples=400)
+    state, linear = loss.init_state(4), torch.nn.Linear(8, 4)
+    for parameter in linear.parameters():
+        torch.nn.init.zeros_(parameter)
+    step = torch.optim.SGD(linear.parameters(), 0.2)
+    for _ in range(3):
+        for rows, labels in zip(torch.from_numpy(x).split(40), torch.from_numpy(y).split(40), strict=True):
+            step.zero_grad()
+            value, state = loss(state, linear(rows), labels)
+            value.backward()
+            step.step()
+    kernel = keras.ops.convert_to_numpy(dense.kernel)
+    np.testing.assert_allclose(kernel.T, linear.weight.detach().numpy(), atol=2e-5)
+    for name, value in layer.statistics().items():
+        mine = keras.ops.convert_to_numpy(value)
+        np.testing.assert_allclose(mine, state[name].numpy(), atol=1e-4, rtol=1e-3)
+    assert float(state["completed"]) == 2
+    assert str(layer.noise_rate) == str(loss.noise_rate(state))
+
+
+def test_a_state_survives_saving_and_the_training_goes_on(tmp_path: Path) -> None:
+    x, y, _ = blobs(400)
+
+    def training(network: Any, epochs: int) -> None:
+        network.fit(x, y, batch_size=40, epochs=epochs, shuffle=False, verbose=0)
+
+    def made() -> Any:
+        network = model(TrainingState("adaptive", n_samples=400))
+        network.compile(keras.optimizers.Adam(0.01), EvolvedLoss("adaptive", from_logits=True))
+        return network
+
+    whole, half = made(), made()
+    training(whole, 4)
+    training(half, 2)
+    half.save(tmp_path / "half.keras")
+    again = keras.saving.load_model(tmp_path / "half.keras")
+    assert float(keras.ops.convert_to_numpy(again.layers[-1].statistics()["completed"])) >= 1
+    training(again, 2)
+    for mine, expected in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, atol=1e-5, rtol=1e-4)
+    assert str(again.layers[-1].noise_rate) == str(whole.layers[-1].noise_rate)
+    before = again.get_weights()
+    again.evaluate(x, y, verbose=0)
+    for mine, expected in zip(again.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_mixed_precision() -> None:
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model(TrainingState("adaptive", n_samples=400))
+        network.compile(keras.optimizers.Adam(0.01), EvolvedLoss("adaptive", from_logits=True))
+        x, y, _ = blobs(400)
+        network.fit(x, y, batch_size=40, epochs=2, verbose=0)
+        into = network.layers[-1].statistics()["into"]
+        assert float(keras.ops.convert_to_numpy(into)) > 0
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+
+def test_mistakes_are_told() -> None:
+    x, y, _ = blobs(40)
+    cut_off = model(TrainingState("adaptive", n_samples=40), keras.layers.Softmax())
+    for network in (model(), cut_off):
+        network.compile("sgd", EvolvedLoss("adaptive", from_logits=True))
+        with pytest.raises(ConfigError, match="add TrainingState\\('adaptive'"):
+            network.fit(x, y, verbose=0)
+    other = model(TrainingState("adaptive", n_samples=40))
+    other.compile("sgd", EvolvedLoss("evolved-noise", from_logits=True))
+    other.fit(x, y, verbose=0)  # which follows nothing
+    with pytest.raises(ConfigError, match="works in PyTorch alone"):
+        EvolvedLoss("elr")
+    with pytest.raises(UnknownNameError, match="Did you mean 'gce'"):
+        EvolvedLoss("gec")
+    with pytest.raises(ConfigError, match="keeps no state"):
+        TrainingState("gce", n_samples=10)
+    with pytest.raises(ConfigError, match="n_samples"):
+        TrainingState("adaptive", n_samples=0)
+    with pytest.raises(ConfigError, match="by its name"):
+        EvolvedLoss(make_loss("gce"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="reduction"):
+        EvolvedLoss("gce", reduction="average")
