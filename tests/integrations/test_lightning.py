@@ -36,6 +36,8 @@ PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 FOUND = [package for package in PACKAGES if importlib.util.find_spec(package.partition(".")[0])]
 if not FOUND:
     pytest.skip("neither lightning nor pytorch_lightning is installed", allow_module_level=True)
+for package in FOUND:  # before the callback, which is one of theirs
+    importlib.import_module(package)
 
 from evoloss.integrations.lightning import LossCallback  # noqa: E402
 
@@ -127,7 +129,7 @@ def test_a_training_that_resumes_is_one_that_was_not_stopped(package: str, name:
     assert_same_state(expected, again.criterion)
 
 
-class Stop(importlib.import_module(FOUND[0]).Callback):  # type: ignore[misc]
+class Stop(*(importlib.import_module(package).Callback for package in FOUND)):  # type: ignore[misc]
     """Stop after some epochs."""
 
     def __init__(self, after: int) -> None:
@@ -274,3 +276,15 @@ def test_two_processes_share_the_statistics(tmp_path: Path) -> None:
     # Each of the two has 30 samples, 3 batches of 8.
     assert int(one["loss_state.n_samples"]) == 48
     assert float(one["loss_state.completed"]) * 48 + float(one["loss_state.into"]) == 2 * 48
+
+
+@pytest.mark.parametrize("package", FOUND)
+def test_the_callback_is_one_of_the_package_that_was_imported_before(package: str) -> None:
+    code = f"""
+import sys, {package}
+from evoloss.integrations.lightning import LossCallback
+assert issubclass(LossCallback, sys.modules["{package}"].Callback)
+others = {{"lightning.pytorch", "pytorch_lightning"}} - {{"{package}"}}
+assert not others & set(sys.modules), "only what is in use is imported"
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=300)

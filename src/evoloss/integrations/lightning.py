@@ -22,15 +22,19 @@ from evoloss.losses.state import states_of
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
 
-def _callback_of_lightning() -> Any:
-    """The base of callbacks: of the package that is in use, if there are both."""
-    for package in sorted(_PACKAGES, key=lambda name: name not in sys.modules):
+def _bases() -> tuple[type, ...]:
+    """The base of callbacks, of each package that is in use; else of one that is installed.
+
+    The two know nothing of each other, and a ``Trainer`` wants a callback of its own.
+    """
+    in_use = [package for package in _PACKAGES if package in sys.modules]
+    for packages in filter(None, (in_use, _PACKAGES[:1], _PACKAGES[1:])):
         with suppress(ImportError):
-            return importlib.import_module(package).Callback
+            return tuple(importlib.import_module(package).Callback for package in packages)
     raise MissingExtraError.of("lightning", "lightning", "a loss in its Trainer")
 
 
-class LossCallback(_callback_of_lightning()):  # type: ignore[misc]
+class LossCallback(*_bases()):  # type: ignore[misc]
     """Tell the losses of a ``LightningModule`` of its training, and log what they see.
 
     ``Trainer(callbacks=[LossCallback()])``, in a list. It finds every loss that is an attribute of the
@@ -45,7 +49,8 @@ class LossCallback(_callback_of_lightning()):  # type: ignore[misc]
     ``criterion/noise_rate`` with ``criterion/noise_rate_low`` and ``_high``.
 
     A fit goes on with the statistics that a loss has: a loss that was trained with another module is to be
-    ``reset()``.
+    ``reset()``. Where both ``lightning`` and ``pytorch_lightning`` are installed, import the one that you use
+    before this class.
 
     Args:
         n_samples: how many labels an epoch has; by default the samples of the training dataloader. Has to be
