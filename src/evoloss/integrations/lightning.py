@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.integrations.plan import plan_training, samples_of
 from evoloss.integrations.training_calls import TrainingCalls
 from evoloss.losses import ClassificationLoss
 from evoloss.losses.parameters import ParametricLoss
-from evoloss.losses.state import states_of
 
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
@@ -90,10 +90,20 @@ class LossCallback(*_bases()):  # type: ignore[misc]
         }
         if self.index is not None:
             told["index"] = self._index_of_batch
+        n_samples, of_epoch = self.n_samples, None
+        if n_samples is None:
+            n_samples, of_epoch = samples_of(
+                trainer.train_dataloader, trainer.num_training_batches, processes=trainer.world_size
+            )
         for name, criterion in losses.items():
-            self._plan(trainer, criterion)
-            for state in states_of(criterion):
-                state.synchronised = trainer.world_size > 1
+            plan_training(
+                criterion,
+                n_samples=n_samples,
+                samples_per_epoch=of_epoch,
+                epochs=trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None,
+                processes=trainer.world_size,
+                advice={"n_samples": "LossCallback(n_samples=...)", "epochs": "Trainer(max_epochs=...)"},
+            )
             self._calls[name] = TrainingCalls(criterion, told, size_is_sure=self.n_samples is not None)
             self._calls[name].begin()
 
@@ -143,21 +153,6 @@ class LossCallback(*_bases()):  # type: ignore[misc]
             calls.end()
         self._calls, self._batch = {}, None
 
-    def _plan(self, trainer: Any, criterion: ClassificationLoss) -> None:
-        n_samples, of_epoch = self.n_samples, None
-        if n_samples is None:
-            n_samples, of_epoch = _samples(trainer)
-        epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
-        known = {"n_samples": n_samples, "epochs": epochs}
-        advice = {"n_samples": "LossCallback(n_samples=...)", "epochs": "Trainer(max_epochs=...)"}
-        for name in criterion.plan_arguments:
-            if known[name] is None:
-                raise ConfigError(
-                    f"{criterion.name} asks for {name}, which is not known here: {advice[name]}"
-                )
-        if n_samples is not None:
-            criterion.plan_training(n_samples=n_samples, epochs=epochs, samples_per_epoch=of_epoch)
-
     def _index_of_batch(self) -> Any:
         batch, item = self._batch, self.index
         try:
@@ -170,20 +165,3 @@ class LossCallback(*_bases()):  # type: ignore[misc]
                 f"LossCallback(index={item!r}): the batch has no such item ({has}); expected the item with "
                 "the place of each sample in the training set"
             ) from error
-
-
-def _samples(trainer: Any) -> tuple[int | None, int | None]:
-    """The samples of the training set, and those of an epoch in all processes; None where not known."""
-    loader = trainer.train_dataloader
-    dataset = getattr(loader, "dataset", None)
-    try:
-        n_samples = len(dataset)  # type: ignore[arg-type]
-    except TypeError:
-        return None, None
-    size = getattr(loader, "batch_size", None) or getattr(
-        getattr(loader, "batch_sampler", None), "batch_size", None
-    )
-    batches = trainer.num_training_batches
-    if not isinstance(size, int) or not isinstance(batches, int):
-        return n_samples, None
-    return n_samples, min(n_samples, batches * size * trainer.world_size)
