@@ -33,7 +33,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     fastai = pytest.importorskip("fastai")
     from fastai.callback.mixup import MixUp
-    from fastai.data.core import DataLoaders
+    from fastai.data.core import DataLoaders, Datasets
     from fastai.learner import Learner, load_learner
     from fastai.optimizer import SGD
     from fastai.torch_core import TensorBase, TensorCategory
@@ -122,9 +122,18 @@ def test_what_is_saved_and_loaded_goes_on(name: str, tmp_path: Path) -> None:
     assert_same_state(expected, again.loss_func.criterion)
 
 
+def features_of(place: int) -> Tensor:
+    return task()[0][place]
+
+
+def label_of(place: int) -> Tensor:
+    return task()[1][place]
+
+
 def test_an_exported_learner_predicts_and_knows_what_its_loss_knew(tmp_path: Path) -> None:
     x, y = task()
-    loaders = DataLoaders.from_dsets(TensorDataset(x, y), TensorDataset(x, y), bs=BATCH, device="cpu")
+    data = Datasets(list(range(N)), [[features_of], [label_of]])
+    loaders = DataLoaders.from_dsets(data, data, bs=BATCH, device="cpu")
     loss = EvolvedLossFlat("adaptive")
     learn = Learner(loaders, network(), loss_func=loss, opt_func=SGD, path=tmp_path, cbs=LossCallback())
     fit(learn, 2)
