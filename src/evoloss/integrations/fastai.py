@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.integrations.model_state import keep_in
+from evoloss.integrations.model_state import keep_state_in
 from evoloss.integrations.plan import plan_training, samples_of
 from evoloss.integrations.training_calls import TrainingCalls
 from evoloss.losses import ClassificationLoss
@@ -149,13 +149,13 @@ class LossCallback(Callback):  # type: ignore[misc]
 
     def after_create(self) -> None:
         """Keep the statistics with the model, so that they are loaded before a fit too."""
-        keep_in(self.learn.model, self._criterion())
+        keep_state_in(self.learn.model, self._criterion())
 
     def before_fit(self) -> None:
         """Tell the loss how long the training will be."""
         self.after_fit()  # of a fit that an error ended
         criterion = self._criterion()
-        keep_in(self.learn.model, criterion)
+        keep_state_in(self.learn.model, criterion)
         loader, of_epoch = self.learn.dls.train, None
         n_samples = self.n_samples
         if n_samples is None:
