@@ -45,7 +45,7 @@ def classifier() -> Any:
 
 def fitted(loss: Any, model: Any = None, *, epochs: int = 2, names: bool = False, **options: Any) -> Any:
     x, y = data()
-    given = {"batch_size": BATCH, "virtual_batch_size": 16, "compute_importance": False} | options
+    given = {"batch_size": BATCH, "compute_importance": False} | options
     model = classifier() if model is None else model
     model.fit(x, NAMES[y] if names else y, loss_fn=loss, max_epochs=epochs, **given)
     return model

@@ -1,8 +1,8 @@
 """torchvision beside a PyTorch for CPUs.
 
-Its wheels for Linux are built for CUDA, and beside a PyTorch for CPUs their operators do not load: it cannot be
-imported. The operators are declared here, without a kernel: what needs none of them, such as the networks and
-losses of timm, works.
+Its wheels for Linux are built for CUDA. Beside a PyTorch for CPUs their operators do not load, and it cannot be
+imported. The operators are declared here, without a kernel: what needs none of them works, such as the networks
+and losses of timm.
 """
 
 from __future__ import annotations
