@@ -54,32 +54,30 @@ def order_of(epoch: int, n: int = N) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(100 + epoch))
 
 
-def batches(epoch: int, n: int = N, *, drop_last: bool = False) -> list[Tensor]:
+def batches(epoch: int, n: int = N, *, shuffle: bool = True) -> list[Tensor]:
     """The places of the samples of the batches of an epoch."""
-    found = list(order_of(epoch, n).split(BATCH))
-    return found[: n // BATCH] if drop_last else found
+    return list((order_of(epoch, n) if shuffle else torch.arange(n)).split(BATCH))
 
 
 def train_plainly(
-    criterion: nn.Module, epochs: int = 2, *, n: int = N, wrong: int = 0, drop_last: bool = False
+    criterion: nn.Module, epochs: int = 2, *, n: int = N, wrong: int = 0, shuffle: bool = True
 ) -> tuple[nn.Sequential, list[float]]:
     """A network after a plain loop by SGD, and the mean loss of each epoch."""
     x, y = task(n, wrong)
     model, means = network(), []
-    of_epoch = (n // BATCH) * BATCH if drop_last else n
     if isinstance(criterion, ClassificationLoss):
-        criterion.plan_training(n_samples=n, epochs=epochs, samples_per_epoch=of_epoch)
+        criterion.plan_training(n_samples=n, epochs=epochs)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     criterion.train()
     for epoch in range(epochs):
         total = 0.0
-        for index in batches(epoch, n, drop_last=drop_last):
+        for index in batches(epoch, n, shuffle=shuffle):
             cost = criterion(model(x[index]), y[index], **training_arguments(criterion, index, RATE))
             optimizer.zero_grad()
             cost.backward()
             optimizer.step()
             total += float(cost.detach()) * len(index)
-        means.append(total / of_epoch)
+        means.append(total / n)
     return model, means
 
 

@@ -196,7 +196,7 @@ def test_costs_are_those_of_rows(axis: int, shape: tuple[int, ...], soft: bool) 
     assert torch.equal(loss.decodes(loss.activation(logits)), logits.argmax(axis))
 
 
-def test_options_are_those_of_the_loss() -> None:
+def test_class_weights_and_smoothing_are_those_of_the_loss() -> None:
     weight = torch.tensor([1.0, 2.0, 3.0])
     x, y = task()
     loss = EvolvedLossFlat("gce", weight=weight, label_smoothing=0.1)

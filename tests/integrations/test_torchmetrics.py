@@ -50,6 +50,7 @@ def measured(metric: Any, logits: Tensor, target: Tensor) -> Tensor:
         lambda **options: make_loss("evolved-base", weight=WEIGHT, label_smoothing=0.1, **options),
         lambda **options: nn.CrossEntropyLoss(weight=WEIGHT, **options),
     ],
+    ids=["plain", "class_weights", "of_torch"],
 )
 def test_the_mean_is_that_of_all_batches_as_one(kind: str, reduction: str, loss: Any) -> None:
     logits, target = data(kind)

@@ -1,7 +1,7 @@
 """torchvision beside a PyTorch for CPUs.
 
-Its wheels for Linux are built for CUDA. Beside a PyTorch for CPUs their operators do not load, and it cannot be
-imported. The operators are declared here, without a kernel: what needs none of them works, such as the networks
+Its wheels for Linux are built for CUDA. Beside a PyTorch for CPUs their operators do not load, and it fails
+to import. The operators are declared here, without a kernel: what needs none of them works, such as networks
 and losses of timm.
 """
 
