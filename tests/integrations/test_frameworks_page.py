@@ -87,14 +87,14 @@ def test_the_table_is_what_came_of_the_tests() -> None:
     assert written(text) == text, "python -m tests.integrations.table --write"
 
 
-def test_every_tool_has_a_result_and_every_result_a_tool() -> None:
+def test_results_are_of_tools_that_are_listed() -> None:
     wanted = {
         f"{tool}-{end}.json"
         for tool, environment in ENVIRONMENTS.items()
         for end in ("newest", "oldest")
         if end in environment
     }
-    assert {path.name for path in RESULTS.glob("*.json")} == wanted
+    assert {path.name for path in RESULTS.glob("*.json")} <= wanted
     for path in RESULTS.glob("*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
         environment = ENVIRONMENTS[result["tool"]]
