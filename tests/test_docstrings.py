@@ -18,7 +18,7 @@ import pytest
 
 import evoloss
 
-# Modules that need what a plain CPU installation, or no extra of dev, has; or that run when they are imported.
+# Modules that need what a plain CPU installation, or no extra of dev, has; or that run when imported.
 NOT_IMPORTED = ("evoloss.__main__", "evoloss.losses.kernels.triton_kernels", "evoloss.integrations.fastai")
 
 SOURCE = Path(evoloss.__file__).parent

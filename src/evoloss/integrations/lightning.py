@@ -154,7 +154,8 @@ class LossCallback(*_bases()):  # type: ignore[misc]
         self._calls, self._batch = {}, None
 
     def _index_of_batch(self) -> Any:
-        batch, item = self._batch, self.index
+        batch: Any = self._batch
+        item: Any = self.index
         try:
             if not isinstance(batch, Mapping if isinstance(item, str) else Sequence):
                 raise TypeError

@@ -35,8 +35,8 @@ def keep_state_in(model: nn.Module, criterion: nn.Module) -> None:
             hook.criterion = hook.load.criterion = criterion
             return
     load = _Load(criterion)
-    model.register_state_dict_post_hook(_Save(criterion, load))
-    model.register_load_state_dict_pre_hook(load)
+    model.register_state_dict_post_hook(_Save(criterion, load))  # type: ignore[no-untyped-call]
+    model.register_load_state_dict_pre_hook(load)  # type: ignore[no-untyped-call]
 
 
 class _Hook:

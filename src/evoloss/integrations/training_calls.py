@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
 from evoloss.losses import ClassificationLoss
-from evoloss.losses.call.labels import Labels
+from evoloss.losses.agreement import agreement
 from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import SIZE, states_of
-from evoloss.networks import agreements_of, dense_agreements_of
 
 
 class TrainingCalls:
@@ -29,8 +28,8 @@ class TrainingCalls:
     Attributes:
         criterion: the loss.
         cost: what the last training call returned, without gradient; None where that was no scalar.
-        agreement: how far the labels of its batch are learned, from 0 at chance to 1 (:func:`agreement`);
-            None for a loss that does not depend on it.
+        agreement: how far the labels of its batch are learned, from 0 at chance to 1; None for a loss that
+            does not depend on it.
         n_labels: how many labels it had.
     """
 
@@ -102,34 +101,6 @@ def counts_epochs(criterion: ClassificationLoss) -> bool:
 def sees_its_batch(criterion: ParametricLoss) -> bool:
     """True if the cost of a prediction depends on how far labels have been learned."""
     return criterion.network.sees_batch or criterion.network.keeps_state
-
-
-def agreement(logits: Tensor, target: Tensor, *, ignore_index: int = -100) -> Tensor:
-    r"""The mean agreement of a batch: how far labels are learned, from 0 at chance to 1; a scalar, float32.
-
-    That of a class is :math:`(m - 1/C) / (1 - 1/C)`, at least 0, with m the mean probability that its samples
-    give to it; the one of a sample leaves the sample itself out, as a paced loss does.
-
-    Args:
-        logits: ``(C)``, ``(N, C)`` or ``(N, C, d1, ...)``.
-        target: class indices or probabilities, as the loss takes them.
-        ignore_index: index target that does not count.
-
-    Example:
-        >>> print(agreement(torch.tensor([[9.0, 0], [9, 0], [9, 0]]), torch.tensor([0, 0, 0])))
-        tensor(0.9998)
-    """
-    axis = 0 if logits.dim() == 1 else 1
-    n_classes = logits.shape[axis]
-    with torch.no_grad():
-        rows = logits.detach().movedim(axis, -1).reshape(-1, n_classes).float()
-        probs = rows.softmax(1)
-        if logits.shape == target.shape:
-            shares = target.movedim(axis, -1).reshape(rows.shape).float()
-            return (dense_agreements_of(probs, shares) * shares).sum() / shares.sum()
-        labels = Labels(target.reshape(-1).long(), None, 0.0, ignore_index, False)
-        given = probs.gather(1, labels.label[:, None])[:, 0]
-        return agreements_of(given, labels.label, labels.counted, n_classes)[labels.counted].mean()
 
 
 def _input_and_target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
     """
 
     classes_: NDArray[Any]
+    _loss_of_fit: str | nn.Module
 
     def __init__(
         self,
