@@ -1,4 +1,4 @@
-"""How long a training will be, told to a loss from what somebody else's loop knows."""
+"""The length of a training, told to a loss from what somebody else's loop knows."""
 
 from __future__ import annotations
 
