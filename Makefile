@@ -6,7 +6,7 @@ OUT ?= demo-out
 THREADS ?= 1
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test lint types unit slow clean
+.PHONY: demo docs test lint types unit slow test-integrations clean
 
 # One stamp an extra set, renewed when the requirements change.
 $(VENV)/.evoloss-%: pyproject.toml constraints.txt
@@ -35,5 +35,11 @@ unit: $(VENV)/.evoloss-dev
 slow: $(VENV)/.evoloss-dev
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m slow
 
+# Each tool that losses are used in, at both ends of its versions, in an environment of its own; TOOLS="lightning timm"
+# runs some. What has been done is not done again. Writes the table of docs/how-to/frameworks.md.
+test-integrations:
+	$(PYTHON) -m tests.integrations.matrix --folder $(VENV)-integrations $(if $(TOOLS),--tools $(TOOLS))
+	$(PYTHON) -m tests.integrations.table --write
+
 clean:
-	rm -rf $(VENV) $(OUT) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-integrations $(OUT) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache

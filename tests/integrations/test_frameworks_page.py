@@ -1,46 +1,126 @@
-"""Blocks of docs/how-to/frameworks.md run, each section where its tool is installed."""
+"""Blocks of docs/how-to/frameworks.md run, each section where its tool is installed; its table is right."""
 
 from __future__ import annotations
 
-import re
+import json
+import warnings
 from pathlib import Path
 
 import pytest
 
-from tests.documentation.pages import ROOT
+from tests.integrations.glue import PAGE, PLAIN, count, lines_of_glue, plain_use, sections
+from tests.integrations.matrix import CAPABILITIES, ENVIRONMENTS, RESULTS, outcome
+from tests.integrations.table import row, written
+from tests.integrations.torchvision_operators import import_torchvision
 
-PAGE = ROOT / "docs/how-to/frameworks.md"
 TOOLS = {
     "XGBoost": ("xgboost", "sklearn"),
     "LightGBM": ("lightgbm", "sklearn"),
     "Hugging Face": ("transformers", "accelerate"),
+    "Lightning": ("lightning",),
+    "fastai": ("fastai",),
+    "timm": ("timm",),
+    "torchmetrics": ("torchmetrics",),
+    "MONAI": ("monai",),
+    "TabNet": ("pytorch_tabnet", "sklearn"),
     "scikit-learn": ("sklearn",),
     "skorch": ("skorch",),
     "JAX": ("jax", "optax", "sklearn"),
     "Keras": ("keras", "sklearn"),
 }
+SECTIONS = {name for name, blocks in sections().items() if blocks}
 
 
-def sections() -> dict[str, list[str]]:
-    """The blocks of Python of each section."""
-    text = PAGE.read_text(encoding="utf-8")
-    found = {}
-    for part in text.split("\n## ")[1:]:
-        found[part.partition("\n")[0]] = re.findall(r"^```python\n(.*?)^```$", part, re.M | re.S)
-    return found
+def need(section: str) -> None:
+    """Skip where the tool of a section is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if section == "timm":
+            try:
+                import_torchvision()
+            except ImportError:
+                pytest.skip("could not import 'torchvision'")
+        for module in TOOLS[section]:
+            pytest.importorskip(module)
 
 
 def test_every_section_with_code_is_run() -> None:
-    assert {name for name, blocks in sections().items() if blocks} == set(TOOLS)
+    assert set(TOOLS) == SECTIONS
+    assert {path.name for path in PLAIN.glob("*.py")} == {
+        f"{name.lower().replace(' ', '_').replace('-', '_')}.py" for name in SECTIONS
+    }
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras to NumPy 2
+# What tools say of what they are built on, and of toy tasks.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("section", TOOLS)
 def test_a_section(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")  # it looks when it is imported
-    for module in TOOLS[section]:
-        pytest.importorskip(module)
+    need(section)
     monkeypatch.chdir(tmp_path)
     scope = {"__name__": "page"}
     for code in sections()[section]:
         exec(compile(code, f"{PAGE.name}: {section}", "exec"), scope)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("section", TOOLS)
+def test_its_plain_use_runs_too(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would be no measure of what evoloss adds."""
+    need(section)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(plain_use(section), f"plain use: {section}", "exec"), {"__name__": "plain"})
+
+
+@pytest.mark.parametrize("section", TOOLS)
+def test_a_section_has_at_most_two_lines_of_glue(section: str) -> None:
+    assert "evoloss" not in plain_use(section).partition('"""\n')[2]
+    assert 1 <= lines_of_glue(section) <= 2
+
+
+def test_lines_of_glue_are_statements_that_are_new_or_changed() -> None:
+    plain = "import a\nx = a.fit(\n    1,\n    2,\n)\nprint(x)\n"
+    assert count("import a, b\nx = a.fit(1, 2)  # same\nprint(x, b)\n", plain) == 0
+    assert count("import b\nx = a.fit(1, 2, loss=b)\n", plain) == 1
+    assert count("x = a.fit(1, 2)\ny = 3\nfor i in y:\n    z = i\n", plain) == 3
+
+
+def test_the_table_is_what_came_of_the_tests() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert written(text) == text, "python -m tests.integrations.table --write"
+
+
+def test_results_are_of_tools_that_are_listed() -> None:
+    wanted = {
+        f"{tool}-{end}.json"
+        for tool, environment in ENVIRONMENTS.items()
+        for end in ("newest", "oldest")
+        if end in environment
+    }
+    assert {path.name for path in RESULTS.glob("*.json")} <= wanted
+    for path in RESULTS.glob("*.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        environment = ENVIRONMENTS[result["tool"]]
+        assert result["requirements"] == [*environment[result["end"]], *environment.get("needs", [])]
+        assert result.get("reason") or (result["passed"] and set(result["works"]) <= set(CAPABILITIES))
+
+
+def test_every_tool_has_a_section() -> None:
+    for tool, environment in ENVIRONMENTS.items():
+        assert environment.get("section", environment["title"]) in SECTIONS, tool
+        assert row(tool).count(" | ") == 6
+
+
+def test_a_capability_is_what_passed_and_did_not_fail() -> None:
+    report = """<testsuites><testsuite>
+    <testcase classname="tests.test_x" name="test_two_epochs_are_a_plain_loop[a]"/>
+    <testcase classname="tests.test_x" name="test_class_weights[a]"/>
+    <testcase classname="tests.test_x" name="test_class_weights[b]"><failure/></testcase>
+    <testcase classname="tests.test_x" name="test_two_processes"><skipped/></testcase>
+    </testsuite></testsuites>"""
+    assert outcome(report) == {
+        "passed": 2,
+        "failed": ["test_x::test_class_weights[b]"],
+        "skipped": 1,
+        "works": ["equal to a plain loop"],
+    }

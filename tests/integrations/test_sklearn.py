@@ -106,6 +106,39 @@ def test_a_warm_start_goes_on() -> None:
         warm.fit(x, y + 1)
 
 
+def test_a_warm_start_with_another_loss_trains_with_that() -> None:
+    x, y = iris()
+    settings = {"max_iter": 3, "random_state": 0, "warm_start": True}
+    model = EvolvedClassifier("gce", **settings).fit(x, y)
+    first = model.loss_
+    assert model.fit(x, y).loss_ is first
+    before = model.predict_proba(x)
+    model.set_params(loss="adaptive").fit(x, y)
+    assert model.loss_ is not first
+    assert f"n_samples is {len(x)}" in str(model.noise_rate_)
+    assert np.abs(model.predict_proba(x) - before).max() < 0.5, "the network is not a new one"
+    own = make_loss("gce", q=0.3)
+    third = model.set_params(loss=own).fit(x, y).loss_
+    assert third.q == 0.3
+    assert pickle.loads(pickle.dumps(model)).fit(x, y).loss_.q == 0.3
+
+
+def test_no_sample_is_a_batch_by_itself() -> None:
+    """Batch normalisation cannot take one, nor does a paced loss learn from one."""
+    x, y = iris()
+
+    def normalised(features: int, classes: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(features, 8), nn.BatchNorm1d(8), nn.Linear(8, classes))
+
+    for n in (3, 5, 149):
+        places = np.r_[0, 50, 100:150, 0:100][:n]
+        model = EvolvedClassifier("gce", module=normalised, batch_size=2, max_iter=1, random_state=0)
+        assert model.fit(x[places], y[places]).n_iter_ == 1
+    with pytest.raises(ConfigError, match="batch normalisation has nothing to go by in a batch of one"):
+        EvolvedClassifier("gce", module=normalised, batch_size=1, max_iter=1).fit(x, y)
+    assert EvolvedClassifier("gce", batch_size=1, max_iter=1).fit(x, y).n_iter_ == 1
+
+
 def test_early_stopping_keeps_the_best_epoch() -> None:
     x, y = iris()
     made = EvolvedClassifier(

@@ -176,8 +176,31 @@ def test_statistics_are_kept_in_checkpoints(tmp_path: Path) -> None:
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert torch.equal(weights(whole.model), weights(again.model))
     (tmp_path / "whole/checkpoint-3" / STATE_FILE).unlink()
-    with pytest.warns(UserWarning, match=f"the checkpoint has no {STATE_FILE}: the loss begins"):
+    with pytest.warns(UserWarning, match=f"training anew: .*checkpoint-3 has no {STATE_FILE}"):
         trainer(tmp_path / "without").train(resume_from_checkpoint=str(tmp_path / "whole/checkpoint-3"))
+
+
+def test_the_checkpoint_of_another_run_is_not_taken_for_the_one_that_is_resumed(tmp_path: Path) -> None:
+    """A Trainer of one's own tells the callback the step, and not the folder."""
+    func = compute_loss_func("adaptive")
+
+    def trainer(folder: Path, epochs: int, **settings: Any) -> Any:
+        settings |= {"save_strategy": "epoch", "logging_strategy": "epoch", "num_train_epochs": epochs}
+        return transformers.Trainer(
+            model=model_for("texts"),
+            args=arguments(folder, **settings),
+            train_dataset=Texts("texts"),
+            compute_loss_func=func,
+            callbacks=[LossCallback(func)],
+        )
+
+    trainer(tmp_path / "own", 1, learning_rate=0.2).train()  # leaves a checkpoint of the same step
+    trainer(tmp_path / "other", 1).train()
+    with pytest.warns(UserWarning, match="checkpoint-3 is not the checkpoint that the training goes on from"):
+        trainer(tmp_path / "own", 2).train(resume_from_checkpoint=str(tmp_path / "other/checkpoint-3"))
+    assert float(func.criterion.loss_state.get_buffer("completed")) == 0, "of the second epoch alone"
+    trainer(tmp_path / "other", 2).train(resume_from_checkpoint=True)
+    assert float(func.criterion.loss_state.get_buffer("completed")) == 1
 
 
 def test_a_second_training_begins_anew(tmp_path: Path) -> None:

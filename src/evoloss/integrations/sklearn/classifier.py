@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from evoloss.errors import ConfigError, MissingExtraError
 from evoloss.integrations.criterion import sample_costs
 from evoloss.integrations.precision import in_one_precision
-from evoloss.integrations.sklearn.parameters import check_parameters, hidden_sizes, strata
+from evoloss.integrations.sklearn.parameters import check_parameters, hidden_sizes, is_same, strata
 from evoloss.losses import ClassificationLoss
 from evoloss.losses.training_call import training_arguments
 
@@ -52,9 +53,9 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9).
         learning_rate: above 0.
         weight_decay: at least 0.
-        batch_size: samples of a step at most, an epoch in parts of one size. ``"auto"``: all of up to 64,
-            else a twentieth, but at least 32 and at most 200, so that a loss that follows its training has
-            batches to follow.
+        batch_size: samples of a step at most, an epoch in parts of one size; of 2, three in one step where
+            one would be left. ``"auto"``: all of up to 64, else a twentieth, but at least 32 and at most 200,
+            so that a loss that follows its training has batches to follow.
         max_iter: epochs, at least 1. Where labels are wrong a long training learns them by heart, with most
             losses.
         class_weight: ``"balanced"``, a dictionary from class to weight, or None.
@@ -62,7 +63,8 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
             weights of its best epoch stay then.
         validation_fraction: the part, in (0, 1).
         n_iter_no_change: epochs without a better accuracy after which training stops.
-        warm_start: whether ``fit`` goes on with the network and the loss of the fit before.
+        warm_start: whether ``fit`` goes on with the network of the fit before, and with its loss, if ``loss``
+            is what it was.
         random_state: seed, generator or None.
         device: where to train.
 
@@ -85,6 +87,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
     """
 
     classes_: NDArray[Any]
+    _loss_of_fit: str | nn.Module
 
     def __init__(
         self,
@@ -169,7 +172,8 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
             held = x_held, y_held, w_held
         if not goes_on:
             self.module_ = self._build(x, seed)
-            self.loss_ = sample_costs(self.loss).to(self.device)
+        if not (goes_on and is_same(self.loss, self._loss_of_fit)):
+            self.loss_, self._loss_of_fit = sample_costs(self.loss).to(self.device), self.loss
         self._train(x, np.searchsorted(classes, y), weight, held, torch.Generator().manual_seed(seed))
         return self
 
@@ -217,6 +221,8 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
                 made = self.module(n_features, n_classes)
         if not isinstance(made, nn.Module):
             raise ConfigError(f"module made a {type(made).__name__}; expected an nn.Module")
+        if self.batch_size == 1 and any(isinstance(part, _BatchNorm) for part in made.modules()):
+            raise ConfigError("batch normalisation has nothing to go by in a batch of one; batch_size is 1")
         network: nn.Module = made.to(self.device, torch.from_numpy(x[:1]).dtype)
         with torch.no_grad():
             logits = network.eval()(torch.from_numpy(x[:1]).to(self.device))
@@ -296,7 +302,9 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         else:
             size = int(self.batch_size)
         order = torch.randperm(n, generator=generator) if size < n else torch.arange(n)
-        yield from torch.tensor_split(order, -(-n // size))
+        # A single sample would be no batch for batch normalisation, and teach a paced loss nothing.
+        parts = n // 2 if size == 2 else -(-n // size)
+        yield from torch.tensor_split(order, parts)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         shared: dict[str, Any] = {"lr": float(self.learning_rate), "weight_decay": float(self.weight_decay)}

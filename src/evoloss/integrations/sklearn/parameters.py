@@ -74,5 +74,10 @@ def strata(y: NDArray[Any], share: float) -> NDArray[Any] | None:
     return y if counts.min() > 1 and min(held, len(y) - held) >= len(counts) else None
 
 
+def is_same(loss: Any, before: Any) -> bool:
+    """True if a loss is the one before: the same object, or the same name."""
+    return loss is before or (isinstance(loss, str) and isinstance(before, str) and loss == before)
+
+
 def _counts(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, np.integer)) and int(value) >= 1

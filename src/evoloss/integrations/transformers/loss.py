@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.divisor import sum_of_weights
 from evoloss.integrations.precision import in_one_precision
 from evoloss.losses import ClassificationLoss
 from evoloss.losses.resolve import make_loss
@@ -121,24 +122,11 @@ class TrainerLoss:
 
     def denominator(self, labels: Tensor) -> Tensor:
         """The divisor of the sum of a micro-batch for a mean: labels that count, by their weights."""
-        return self._sum_of_weights(labels[..., 1:] if self.shift else labels)
-
-    def _sum_of_weights(self, labels: Tensor) -> Tensor:
-        if _soft(labels):
-            return torch.tensor(labels.shape[:-1].numel(), dtype=torch.float32, device=labels.device)
-        counted = labels[labels != _IGNORED]
-        weight = self.criterion.weight
-        if weight is None:
-            return torch.tensor(counted.numel(), dtype=torch.float32, device=labels.device)
-        if counted.numel() and int(counted.max()) >= len(weight):
-            raise ConfigError(
-                f"there is a label {int(counted.max())}, and the loss has {len(weight)} class weights"
-            )
-        return weight.to(labels.device)[counted].sum()
+        return sum_of_weights(labels[..., 1:] if self.shift else labels, self.criterion.weight)
 
     def _divisor(self, target: Tensor, told: Any) -> Any:
         if told is None:
-            return self._sum_of_weights(target)  # its rows are shifted already
+            return sum_of_weights(target, self.criterion.weight)  # its rows are shifted already
         divisor = told.to(target.device) if isinstance(told, Tensor) else told
         if self.counts_weights:
             return divisor

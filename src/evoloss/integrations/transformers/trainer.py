@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -67,7 +68,12 @@ class LossCallback(TrainerCallback):
         for statistics in states_of(self.func.criterion):
             statistics.synchronised = args.world_size > 1
         if state.global_step:
-            self._load(self.resumed_from or Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            own = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            if self.resumed_from is None and not _is_of(state, own):
+                # Another run may have left a checkpoint of this step here.
+                self._begin_anew(f"{own} is not the checkpoint that the training goes on from")
+            else:
+                self._load(self.resumed_from or own)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the statistics into the checkpoint that has been written."""
@@ -81,14 +87,28 @@ class LossCallback(TrainerCallback):
     def _load(self, folder: str | os.PathLike[str]) -> None:
         path = Path(folder) / STATE_FILE
         if not path.is_file():
-            warnings.warn(
-                f"the checkpoint has no {STATE_FILE}: the loss begins to follow the training anew ({folder} "
-                "has been looked at; that of another place is told by LossCallback.resumed_from, or use "
-                "EvolvedTrainer)",
-                stacklevel=3,
-            )
+            self._begin_anew(f"{folder} has no {STATE_FILE}")
             return
         self.func.criterion.load_state_dict(load_file(path))
+
+    def _begin_anew(self, reason: str) -> None:
+        warnings.warn(
+            f"the loss begins to follow the training anew: {reason}; a checkpoint of another place is told "
+            "by LossCallback.resumed_from, or use EvolvedTrainer",
+            stacklevel=4,
+        )
+
+
+def _is_of(state: Any, folder: Path) -> bool:
+    """True if a checkpoint is the one that a training has begun from, by what its history says.
+
+    A checkpoint that says nothing of itself is not looked into further.
+    """
+    path = folder / "trainer_state.json"
+    if not path.is_file():
+        return True
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return all(saved.get(name) == getattr(state, name) for name in ("log_history", "total_flos", "epoch"))
 
 
 class EvolvedTrainer(Trainer):
