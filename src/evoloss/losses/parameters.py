@@ -23,11 +23,12 @@ from evoloss.losses.call.modes import (
     is_fake_of,
     is_real,
     is_traced_input,
+    moved,
     on_real_tensors,
 )
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
-from evoloss.losses.state import SIZE, LossState, moved
+from evoloss.losses.state import SIZE, LossState
 from evoloss.networks import (
     Context,
     LossNetwork,

@@ -243,8 +243,8 @@ class LossNetwork(ABC):
             params: of one candidate, ``(n_params,)``, without gradient.
             log_probs: of the predictions, ``(N, C)``, likewise.
             labels: of the rows.
-            state: the running statistics, this batch taken in if it is one of the training; None for a kind
-                that keeps none.
+            state: the running statistics, this batch taken in if it is one of the training; of a kind that
+                sees its batch, sums of a larger one that the rows are a part of. None where there are none.
         """
         del params, log_probs, labels, state
         return None
@@ -265,6 +265,8 @@ class LossNetwork(ABC):
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
         """Sums over the samples of a batch, all that :meth:`take_in` needs of it; where ``keeps_state``.
+
+        Where ``sees_batch``: all that :meth:`context` needs of a larger batch, which is given as the state.
 
         They add up: those of a batch are those of its parts, wherever the parts are, for the same state. Rows
         to ignore and predictions that are not finite add nothing, also to the number of samples.

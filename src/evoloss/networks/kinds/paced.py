@@ -21,12 +21,15 @@ because all others are. Self-paced learning (Kumar, Packer and Koller 2010) sets
 schedule; here nothing is scheduled, no step or epoch is counted, and no gradient flows through t.
 
 What a batch is, is what one call of the loss sees: positions to ignore take no part; with several processes
-each has its own. At a batch of one A is that prediction's own.
+each has its own. At a batch of one A is that prediction's own. What a batch has to say is two numbers for
+each class, the sum of what the labels get and how many they are (:meth:`PacedNetwork.batch_sums`). They add
+up, so that a batch may also be given in parts, by several processes or by earlier calls.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -36,11 +39,12 @@ import torch
 from torch import Tensor
 
 from evoloss.networks.kinds.tempered import TemperedNetwork
-from evoloss.networks.states import RunningState
+from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import certainty_of
 from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
 
+LEARNED, NUMBERS = "learned", "numbers"  # what the labels of each class get, and how many they are
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
 
@@ -92,6 +96,47 @@ class PacedTerms(TemperedTerms):
         """The agreement of each position with each class, ``(N, C)``."""
         return dense_agreements_of(probs, shares)
 
+    def joined(self, join: Callable[[BatchSums], BatchSums]) -> JointPacedTerms:
+        """These terms for one call whose batch is a part of a larger one."""
+        return JointPacedTerms(self, join)
+
+
+class JointPacedTerms(PacedTerms):
+    """The numbers of a paced loss for one call whose batch is a part of a larger one; used once.
+
+    Args:
+        terms: of the loss.
+        join: from the sums of the call's batch to those of the larger one.
+    """
+
+    has_state = True
+    sees_batch = False
+
+    def __init__(self, terms: PacedTerms, join: Callable[[BatchSums], BatchSums]) -> None:
+        super().__init__(terms.weights, terms.tempering)
+        self.join = join
+
+    def state_context(
+        self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
+    ) -> Tensor:
+        """The agreement of each position with its label in the larger batch, ``(N,)``."""
+        p = log_p.exp()
+        sums = self.join(class_sums(p, label, counted, log_probs.shape[1]))
+        if counted is not None or not math.isfinite(p.sum().item()):
+            self.held = agreements_among(sums, p, label, counted)
+        else:
+            self.held = _agreements_where_all_count(sums, p.double(), label).to(p.dtype)
+        return self.held
+
+    def few_context(self, rows: FewRows) -> Array:
+        """The same of a small batch."""
+        label, learned = torch.from_numpy(rows.label), np.exp(rows.log_p, dtype=np.float64)
+        p = torch.from_numpy(learned)
+        sums = self.join(class_sums(p, label, None, len(rows.log_probs)))
+        self.held = _agreements_where_all_count(sums, p, label).float()
+        # The caller works in it, and what is held may be asked for again.
+        return self.held.numpy().copy()
+
 
 @dataclass(frozen=True, kw_only=True)
 class PacedNetwork(TemperedNetwork):
@@ -121,13 +166,42 @@ class PacedNetwork(TemperedNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """The agreement of each position with its label, ``(N,)``, or for dense labels with each class."""
+        """The agreement of each position with its label, ``(N,)``, or for dense labels with each class.
+
+        Args:
+            params: of no consequence.
+            log_probs: of the predictions, ``(N, C)``.
+            labels: of the rows.
+            state: sums of a larger batch that these rows are a part of; None where they are all.
+        """
+        del params
+        probs = log_probs.detach().exp()
+        if labels.is_dense:
+            shares = labels.shares(log_probs)
+            if state is not None:
+                return dense_agreements_among(state, probs, shares)
+            return dense_agreements_of(probs, shares)
+        p = probs.gather(1, labels.label[:, None]).squeeze(1)
+        if state is not None:
+            return agreements_among(state, p, labels.label, labels.counted)
+        return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
+
+    def initial_state(self, n_classes: int) -> RunningState:
+        """Sums over no samples."""
+        return {name: torch.zeros(n_classes, dtype=torch.float32) for name in (LEARNED, NUMBERS)}
+
+    def batch_sums(
+        self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
+    ) -> BatchSums:
+        """What the labels of each class get in the batch, and how many they are; ``(C,)``, wide."""
         del params, state
         probs = log_probs.detach().exp()
         if labels.is_dense:
-            return dense_agreements_of(probs, labels.shares(log_probs))
+            learned, shares = _dense_counted(probs, labels.shares(log_probs))
+            wide = wide_dtype(probs.device)
+            return {LEARNED: learned.sum(0, dtype=wide), NUMBERS: shares.sum(0, dtype=wide)}
         p = probs.gather(1, labels.label[:, None]).squeeze(1)
-        return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
+        return class_sums(p, labels.label, labels.counted, log_probs.shape[1])
 
     def _default(self, log_probs: Tensor) -> Tensor:
         return log_probs.new_ones(())
@@ -147,15 +221,51 @@ def agreements_of(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: i
         >>> agreements_of(p, target, None, n_classes=2)
         tensor([0.4000, 0.6000, 0.4000])
     """
-    p = p.detach()
-    valid = p.isfinite() if counts is None else p.isfinite() & counts
-    # A running sum in float32 stops growing at 2^24 positions.
-    wide = wide_dtype(p.device)
-    learned, one = torch.where(valid, p, 0.0).to(wide), valid.to(wide)
+    learned, one = _counted(p, counts)
     none = learned.new_zeros(n_classes)
     sums, numbers = none.index_add(0, target, learned), none.index_add(0, target, one)
     mean = learned.sum() / one.sum().clamp(min=1)
     return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p.dtype)
+
+
+def class_sums(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> BatchSums:
+    """The sums of a batch, by which agreements are; arguments as for :func:`agreements_of`.
+
+    Returns:
+        What the labels of each class get and how many they are, ``(C,)``, wide.
+    """
+    learned, one = _counted(p, counts)
+    none = learned.new_zeros(n_classes)
+    return {LEARNED: none.index_add(0, target, learned), NUMBERS: none.index_add(0, target, one)}
+
+
+def agreements_among(sums: BatchSums, p: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
+    """The agreements of positions that are a part of a larger batch, ``(N,)``.
+
+    Args:
+        sums: of the larger batch, these positions among them; see :func:`class_sums`.
+        p: probabilities of the labels, ``(N,)``.
+        target: class indices, ``(N,)``.
+        counts: which positions count, ``(N,)``; None for all.
+
+    Example:
+        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
+        >>> agreements_among(class_sums(p, target, None, 2), p[:1], target[:1], None)
+        tensor([0.4000])
+    """
+    learned, one = _counted(p, counts)
+    of_class, numbers = sums[LEARNED].to(learned), sums[NUMBERS].to(one)
+    mean = of_class.sum() / numbers.sum().clamp(min=1)
+    others = of_class[target] - learned, numbers[target] - one
+    return _of_others(*others, mean, len(numbers), p.dtype)
+
+
+def _agreements_where_all_count(sums: BatchSums, learned: Tensor, label: Tensor) -> Tensor:
+    """:func:`agreements_among` as :meth:`PacedTerms.batch_context` works them out, to the last digit."""
+    of_class, numbers = sums[LEARNED], sums[NUMBERS]
+    shares = of_class.index_select(0, label).sub_(learned).add_(of_class.sum() / numbers.sum())
+    chance, factor = _correction(len(numbers))
+    return torch.add(chance, shares.div_(numbers.index_select(0, label)), alpha=factor).clamp_(0, 1)
 
 
 def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
@@ -172,13 +282,37 @@ def dense_agreements_of(probs: Tensor, shares: Tensor) -> Tensor:
                 [0.6000, 0.2000],
                 [0.5333, 0.4000]])
     """
+    learned, shares = _dense_counted(probs, shares)
+    wide = wide_dtype(probs.device)
+    return _dense_of_others(learned.sum(0, dtype=wide), shares.sum(0, dtype=wide), learned, shares)
+
+
+def dense_agreements_among(sums: BatchSums, probs: Tensor, shares: Tensor) -> Tensor:
+    """The same of positions that are a part of a larger batch with these sums, ``(N, C)``."""
+    learned, shares = _dense_counted(probs, shares)
+    wide = wide_dtype(probs.device)
+    return _dense_of_others(sums[LEARNED].to(wide), sums[NUMBERS].to(wide), learned, shares)
+
+
+def _counted(p: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What positions give to their labels, and 1; both 0 where they do not count. Wide."""
+    p = p.detach()
+    valid = p.isfinite() if counts is None else p.isfinite() & counts
+    # A running sum in float32 stops growing at 2^24 positions.
+    wide = wide_dtype(p.device)
+    return torch.where(valid, p, 0.0).to(wide), valid.to(wide)
+
+
+def _dense_counted(probs: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """What positions give to each class by its share, and the shares; both 0 where they do not count."""
     valid = probs.detach().isfinite().all(dim=1, keepdim=True)
     shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)
-    learned = torch.where(shares == 0, 0.0, probs.detach() * shares)
-    wide = wide_dtype(probs.device)
-    sums, numbers = learned.sum(0, dtype=wide), shares.sum(0, dtype=wide)
+    return torch.where(shares == 0, 0.0, probs.detach() * shares), shares
+
+
+def _dense_of_others(sums: Tensor, numbers: Tensor, learned: Tensor, shares: Tensor) -> Tensor:
     mean = sums.sum() / numbers.sum().clamp(min=1)
-    return _of_others(sums - learned, numbers - shares, mean, probs.shape[1], probs.dtype)
+    return _of_others(sums - learned, numbers - shares, mean, shares.shape[1], shares.dtype)
 
 
 def _of_others(sums: Tensor, numbers: Tensor, mean: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
