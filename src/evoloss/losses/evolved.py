@@ -216,6 +216,13 @@ class EvolvedLoss(BatchLoss):
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
+        terms = self.own_terms(logits)
+        if terms is None or not (terms.has_state or terms.sees_batch):
+            return terms
+        return self.terms_of_call(terms, logits, labels)
+
+    def own_terms(self, logits: Tensor) -> Terms | None:
+        """:meth:`terms` at the class count of the logits, whatever the call."""
         n_classes, params = logits.shape[1], self.params
         if self.exact or logits.dtype == torch.float64 or n_classes < 2:
             return None
@@ -227,9 +234,7 @@ class EvolvedLoss(BatchLoss):
         if terms is None:
             known = self.known_params()
             terms = None if known is None else self._constants.terms(known, n_classes)
-        if terms is None or not (terms.has_state or terms.sees_batch):
-            return terms
-        return self.terms_of_call(terms, logits, labels)
+        return terms
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.

@@ -122,26 +122,36 @@ class BatchLoss(ParametricLoss):
 
     def sync_batch(self, process_group: Any = None) -> Self:
         """Take for a batch what all processes of a group see together; see :class:`ClassificationLoss`."""
-        if self.is_paced and not isinstance(self._joint_batch, JointBatch):
+        if self.is_paced and not isinstance(self.joint_batch, JointBatch):
             self.loss_state = JointBatch(self.network, None)
         return super().sync_batch(process_group)
 
     @property
-    def _joint_batch(self) -> JointBatch | None:
+    def joint_batch(self) -> JointBatch | None:
+        """What the rows of a call are a part of; None where a batch is what a call sees."""
         found = self._modules.get(NAME)
         return found if isinstance(found, JointBatch) else None
 
+    def sums_of_rows(self, log_probs: Tensor, labels: Labels) -> BatchSums:
+        """What a loss that sees its batch has to know of rows of it; see :meth:`LossNetwork.batch_sums`."""
+        return self.network.batch_sums(self._params_beside(log_probs), {}, log_probs.detach(), labels)
+
+    def context_among(self, sums: BatchSums, log_probs: Tensor, labels: Labels) -> Context:
+        """The context of rows that are a part of a batch with these sums."""
+        return self.network.context(self._params_beside(log_probs), log_probs.detach(), labels, sums)
+
+    def _params_beside(self, log_probs: Tensor) -> Tensor:
+        return as_constant(self.params).detach().to(log_probs.device, log_probs.dtype)
+
     def batch_context(self, logits: Tensor, log_probs: Tensor, labels: Labels) -> Context:
         """The context of a call's costs beside each prediction and its label; see :class:`ParametricLoss`."""
-        joint, network = self._joint_batch, self.network
-        if network.sees_batch:
-            self._warn_of_one_sample(logits)
+        joint = self.joint_batch
+        if self.is_paced:
+            self.warn_of_one_sample(len(logits), logits)
         if joint is None or logits.shape[1] == 1:
             return super().batch_context(logits, log_probs, labels)
-        log_probs = log_probs.detach()
-        params = as_constant(self.params).detach().to(log_probs.device, log_probs.dtype)
-        sums = network.batch_sums(params, {}, log_probs, labels)
-        return network.context(params, log_probs, labels, joint.of_call(logits)(sums))
+        sums = joint.of_call(logits)(self.sums_of_rows(log_probs, labels))
+        return self.context_among(sums, log_probs, labels)
 
     def terms_of_call(self, terms: Terms, logits: Tensor, labels: Labels) -> Terms | None:
         """The terms of one call of a loss that sees its batch or keeps statistics.
@@ -150,17 +160,22 @@ class BatchLoss(ParametricLoss):
         """
         if not terms.sees_batch:
             return super().terms_of_call(terms, logits, labels)
-        joint = self._joint_batch
+        joint = self.joint_batch
         if joint is None:
-            self._warn_of_one_sample(logits)
+            self.warn_of_one_sample(len(logits), logits)
             return terms
         return None if labels.is_dense else terms.joined(joint.of_call(logits))
 
-    def _warn_of_one_sample(self, logits: Tensor) -> None:
-        """Warn at the first training call with a batch of one sample, if that is all that the loss sees."""
-        if logits.shape[0] != 1 or self._has_warned_of_one or torch.compiler.is_compiling():
+    def warn_of_one_sample(self, n_rows: int, variable: Tensor) -> None:
+        """Warn at the first training call with a batch of one sample, if that is all that the loss sees.
+
+        Args:
+            n_rows: of the call.
+            variable: its logits, or another tensor that requires a gradient if they do.
+        """
+        if n_rows != 1 or self._has_warned_of_one or torch.compiler.is_compiling():
             return
-        if self.training and logits.requires_grad and self._joint_batch is None:
+        if self.training and variable.requires_grad and self.joint_batch is None:
             self._has_warned_of_one = True
             warnings.warn(ONE_SAMPLE, stacklevel=2)
 
