@@ -19,7 +19,7 @@ from evoloss.losses.call.autocast import autocast_off
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.evolved import EvolvedLoss
 from evoloss.losses.kernels.cpu_rows import chunk_of_rows
-from evoloss.losses.kernels.index_labels import check_range, index_labels, weighted
+from evoloss.losses.kernels.index_labels import index_labels, weighted
 from evoloss.losses.kernels.pulls import row_chunks
 from evoloss.networks import BatchSums, Context, Terms
 
@@ -61,7 +61,7 @@ class LinearRows:
 
     Attributes:
         criterion: the loss, without running statistics.
-        labels: of all rows, class indices.
+        labels: of all rows, class indices; in range where this is plain.
         step: rows of a chunk.
         is_plain: whether costs and slopes may be worked out together: eagerly, on a CPU.
         sums: of the batch, for a loss that sees it.
@@ -97,8 +97,6 @@ class LinearRows:
             wanted: which gradients are asked for.
         """
         n, wide = len(layer.input), torch.promote_types(layer.input.dtype, torch.float32)
-        if n and self.is_plain:
-            check_range(self.labels, len(layer.weight))
         by_input = torch.empty_like(layer.input) if wanted[0] else None
         by_weight, by_bias = (
             torch.zeros_like(part, dtype=wide) if asked and part is not None else None

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from evoloss.errors import ConfigError
 from evoloss.losses.base import ClassificationLoss
@@ -17,6 +16,7 @@ from evoloss.losses.call.modes import can_fuse_gradient, is_eager, is_real
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.call.validation import Reduction
 from evoloss.losses.evolved import EvolvedLoss
+from evoloss.losses.kernels.index_labels import check_range
 from evoloss.losses.linear.chunks import Layer, LinearGradients, LinearRows, rows_of_chunk
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.state import states_of
@@ -66,6 +66,7 @@ def fused_linear_loss(
 
     Raises:
         ConfigError: if the loss cannot be taken in chunks, or shapes or dtypes do not fit.
+        RuntimeError: in a backward pass with ``create_graph=True``.
         IndexError: if a target is outside ``[0, C)`` (on a CPU).
         UnknownNameError: if there is no such loss.
 
@@ -81,6 +82,9 @@ def fused_linear_loss(
     if chunk_rows is not None:
         chunk_rows = positive_count("chunk_rows", chunk_rows, "fused_linear_loss")
     parts = _checked(input, linear_weight, linear_bias, target)
+    if torch.compiler.is_compiling():
+        result: Tensor = _left_alone(parts, target, criterion, chunk_rows)
+        return result
     if not (is_eager() and all(part is None or is_real(part) for part in parts)):
         return _plain(parts, target, criterion)
     return _in_chunks(parts, target, criterion, chunk_rows)
@@ -148,13 +152,14 @@ def _plain(layer: Layer, target: Tensor, criterion: ClassificationLoss) -> Tenso
     return result.reshape(target.shape) if criterion.reduction == "none" else result
 
 
-@torch._disable_dynamo
 def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chunk_rows: int | None) -> Tensor:
     input = layer.input.reshape(-1, layer.input.shape[-1])
     layer = layer._replace(input=input)
     labels = _labels(target, criterion, layer)
     step = chunk_rows or rows_of_chunk(*input.shape, len(layer.weight))
     is_plain = can_fuse_gradient(input, labels.target, labels.weight)
+    if is_plain:
+        check_range(labels, len(layer.weight))
     rows = LinearRows(criterion, labels, step, is_plain)
     wanted = tuple(torch.is_grad_enabled() and part is not None and part.requires_grad for part in layer)
     if isinstance(criterion, EvolvedLoss) and criterion.is_paced and len(layer.weight) > 1:
@@ -167,6 +172,11 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
     result = result.to(input.dtype)
     return result.reshape(target.shape) if criterion.reduction == "none" else result
+
+
+_left_alone = torch._disable_dynamo(
+    _in_chunks
+)  # in compiled code; the compiler is imported by its first call
 
 
 def _labels(target: Tensor, criterion: ClassificationLoss, layer: Layer) -> Labels:
@@ -206,9 +216,13 @@ class _FusedLinear(torch.autograd.Function):
         return rows.labels.reduce(costs, reduction)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients by input, weight and bias."""
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "fused_linear_loss has no second derivatives, which create_graph=True asks for; make the "
+                "logits and call the loss"
+            )
         layer = Layer(*ctx.saved_tensors)
         made, ctx.made = ctx.made, None  # not kept: what is scaled in place is given away
         if made is None:  # costs of rows, or a graph that is walked again
