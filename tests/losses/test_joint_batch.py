@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from evoloss import EvolvedLoss, make_loss
 from evoloss.errors import ConfigError
 from evoloss.losses import strip_loss_state
-from evoloss.losses.joint_batch import JointBatch
+from evoloss.losses.joint_batch import SINGLES, JointBatch
 from evoloss.losses.state import states_of
 
 C = 5
@@ -191,19 +191,25 @@ def test_copies_keep_what_they_go_by() -> None:
     assert copy.deepcopy(criterion).loss_state.processes.group == "a group that has no copy"
 
 
-def test_a_batch_of_one_is_warned_of_once_where_it_is_all_that_the_loss_sees() -> None:
+def test_batches_of_one_are_warned_of_once_where_that_is_all_that_the_loss_sees() -> None:
     logits, target = rows(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        paced().eval()(logits, target)
-        paced()(logits.detach(), target)
-        paced()(*rows(2))
-        paced(agreement_window=64)(logits, target)
-        make_loss("evolved-base")(logits, target)
+        evaluated, mixed = paced().eval(), paced()
+        windowed, other = paced(agreement_window=64), make_loss("evolved-base")
+        for step in range(3 * SINGLES):
+            evaluated(logits, target)
+            mixed(logits.detach(), target)
+            mixed(*rows(1 if step % SINGLES else 2))
+            windowed(logits, target)
+            other(logits, target)
     for exact in (False, True):
         criterion = paced(exact=exact)
-        with pytest.warns(UserWarning, match="a batch of one sample.*agreement_window=64"):
+        for _ in range(SINGLES - 1):
+            criterion(logits, target)
+        with pytest.warns(UserWarning, match="batches of one sample.*agreement_window=64"):
             criterion(logits, target)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            criterion(logits, target)
+            for _ in range(2 * SINGLES):
+                criterion(logits, target)

@@ -1,4 +1,4 @@
-r"""Losses that see their batch: what they take for it beside the rows of the call.
+"""Losses that see their batch, and may take more for it than the rows of the call.
 
 A paced loss goes by two sums for each class (:mod:`evoloss.networks.kinds.paced`), and sums add up wherever
 the parts are: in other processes, or in earlier calls.
@@ -27,9 +27,10 @@ from evoloss.safe_text import quoted
 
 __all__ = ["BatchLoss", "JointBatch"]
 
+SINGLES = 10  # calls of one sample, one after the other, that are a training
 ONE_SAMPLE = (
-    "this loss goes by how far the labels of a batch are learned, and was called with a batch of one sample: "
-    "it resists few wrong labels so. Give it agreement_window=64, and it goes by the last samples of the "
+    "this loss goes by how far the labels of a batch are learned, and is called with batches of one sample: "
+    "so it resists few wrong labels. Give it agreement_window=64, and it goes by the last samples of the "
     "training; or take batches of some dozens, or a loss that sees no batch, such as evolved-base"
 )
 
@@ -54,7 +55,7 @@ class JointBatch(LossState):
         self.window = window
 
     def of_call(self, logits: Tensor) -> Callable[[BatchSums], BatchSums]:
-        """What gives the sums of the whole batch from those of the rows of a call; to be called once.
+        """A function from the sums of the rows of a call to those of the whole batch; to be called once.
 
         Whether the call is one of the training is seen now: within a function of autograd it is not.
 
@@ -93,6 +94,7 @@ class BatchLoss(ParametricLoss):
 
     agreement_window: int | None = None
     _has_warned_of_one = False
+    _singles = 0
 
     @property
     def is_paced(self) -> bool:
@@ -128,12 +130,12 @@ class BatchLoss(ParametricLoss):
 
     @property
     def joint_batch(self) -> JointBatch | None:
-        """What the rows of a call are a part of; None where a batch is what a call sees."""
+        """The batch that the rows of a call are a part of; None where a batch is all that a call sees."""
         found = self._modules.get(NAME)
         return found if isinstance(found, JointBatch) else None
 
     def sums_of_rows(self, log_probs: Tensor, labels: Labels) -> BatchSums:
-        """What a loss that sees its batch has to know of rows of it; see :meth:`LossNetwork.batch_sums`."""
+        """Sums over rows, by which the batch that they are in is known; see :meth:`LossNetwork.batch_sums`."""
         return self.network.batch_sums(self._params_beside(log_probs), {}, log_probs.detach(), labels)
 
     def context_among(self, sums: BatchSums, log_probs: Tensor, labels: Labels) -> Context:
@@ -167,17 +169,26 @@ class BatchLoss(ParametricLoss):
         return None if labels.is_dense else terms.joined(joint.of_call(logits))
 
     def warn_of_one_sample(self, n_rows: int, variable: Tensor) -> None:
-        """Warn at the first training call with a batch of one sample, if that is all that the loss sees.
+        """Warn once of a training with batches of one sample, if that is all that the loss sees.
+
+        Known by :data:`SINGLES` training calls of one sample one after the other: one alone may be a look at
+        a loss, or the end of an epoch.
 
         Args:
             n_rows: of the call.
             variable: its logits, or another tensor that requires a gradient if they do.
         """
-        if n_rows != 1 or self._has_warned_of_one or torch.compiler.is_compiling():
+        if n_rows != 1:
+            if self._singles:
+                self._singles = 0
+            return
+        if torch.compiler.is_compiling() or self._has_warned_of_one:
             return
         if self.training and variable.requires_grad and self.joint_batch is None:
-            self._has_warned_of_one = True
-            warnings.warn(ONE_SAMPLE, stacklevel=2)
+            self._singles += 1
+            if self._singles == SINGLES:
+                self._has_warned_of_one = True
+                warnings.warn(ONE_SAMPLE, stacklevel=2)
 
     def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
         """This loss with the agreement of the batch held, one cost a row, from the network itself.

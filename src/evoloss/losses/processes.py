@@ -1,4 +1,4 @@
-"""What processes that train together tell each other of their batches: sums, and rows."""
+"""Exchange between processes that train together: sums over their batches, and rows."""
 
 from __future__ import annotations
 

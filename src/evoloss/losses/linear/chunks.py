@@ -29,7 +29,7 @@ _LEAST_ROWS = 32  # of a chunk: with fewer the gradient by the weights costs mor
 
 
 def rows_of_chunk(n: int, n_features: int, n_classes: int) -> int:
-    """How many rows a chunk has: as many as make its logits as large as the input of all rows."""
+    """The rows of a chunk, as many as make its logits as large as the input of all rows."""
     return max(1, min(n, max(_LEAST_ROWS, n * n_features // max(1, n_classes))))
 
 
@@ -61,20 +61,20 @@ class LinearRows:
 
     Attributes:
         criterion: the loss, without running statistics.
-        labels: of all rows, class indices; in range where this is plain.
+        labels: of all rows, class indices; in range where costs may be fused.
         step: rows of a chunk.
-        is_plain: whether costs and slopes may be worked out together: eagerly, on a CPU.
+        may_fuse: whether costs and slopes may be worked out together: eagerly, on a CPU.
         sums: of the batch, for a loss that sees it.
     """
 
     criterion: ClassificationLoss
     labels: Labels
     step: int
-    is_plain: bool
+    may_fuse: bool
     sums: BatchSums | None = None
 
     def see_batch(self, layer: Layer) -> BatchSums:
-        """What a loss that sees its batch has to know of it, which takes a pass of its own."""
+        """The sums of the batch for a loss that sees it, which takes a pass over all rows."""
         criterion = self.criterion
         assert isinstance(criterion, EvolvedLoss)
         total: dict[str, Tensor] = {}
@@ -134,7 +134,7 @@ class LinearRows:
         self, logits: Tensor, labels: Labels, scale: Tensor | None, wanted: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The costs of a chunk, ``(n,)``, and the gradient by its logits, ``(n, C)``, in their place."""
-        terms = self._terms(logits, labels) if self.is_plain else None
+        terms = self._terms(logits, labels) if self.may_fuse else None
         if terms is None:
             return self._by_autograd(logits, labels, scale, wanted)
         return self._by_terms(logits, labels, terms, scale, wanted)

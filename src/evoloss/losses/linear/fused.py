@@ -38,7 +38,7 @@ def fused_linear_loss(
     linear_bias: Tensor | None = None,
     chunk_rows: int | None = None,
 ) -> Tensor:
-    r"""What a loss costs on the logits of a linear layer, without making the logits of all rows.
+    r"""A loss on the logits of a linear layer, without making the logits of all rows.
 
     .. math:: L(x W^\top + b,\, y)
 
@@ -86,7 +86,7 @@ def fused_linear_loss(
         result: Tensor = _left_alone(parts, target, criterion, chunk_rows)
         return result
     if not (is_eager() and all(part is None or is_real(part) for part in parts)):
-        return _plain(parts, target, criterion)
+        return _with_logits(parts, target, criterion)
     return _in_chunks(parts, target, criterion, chunk_rows)
 
 
@@ -145,7 +145,7 @@ def _checked(input: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor)
     return Layer(input, weight, bias)
 
 
-def _plain(layer: Layer, target: Tensor, criterion: ClassificationLoss) -> Tensor:
+def _with_logits(layer: Layer, target: Tensor, criterion: ClassificationLoss) -> Tensor:
     """The same with the logits of all rows."""
     logits = F.linear(*layer).reshape(-1, len(layer.weight))
     result: Tensor = criterion(logits, target.reshape(-1))
@@ -157,10 +157,10 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
     layer = layer._replace(input=input)
     labels = _labels(target, criterion, layer)
     step = chunk_rows or rows_of_chunk(*input.shape, len(layer.weight))
-    is_plain = can_fuse_gradient(input, labels.target, labels.weight)
-    if is_plain:
+    may_fuse = can_fuse_gradient(input, labels.target, labels.weight)
+    if may_fuse:
         check_range(labels, len(layer.weight))
-    rows = LinearRows(criterion, labels, step, is_plain)
+    rows = LinearRows(criterion, labels, step, may_fuse)
     wanted = tuple(torch.is_grad_enabled() and part is not None and part.requires_grad for part in layer)
     if isinstance(criterion, EvolvedLoss) and criterion.is_paced and len(layer.weight) > 1:
         variable = next((part for part in layer if part is not None and part.requires_grad), input)
@@ -233,7 +233,7 @@ class _FusedLinear(torch.autograd.Function):
 
 
 def _scale(labels: Labels) -> Tensor:
-    """What makes a mean of a sum; 0 where the mean is over nothing, and NaN, as in PyTorch."""
+    """The factor from a sum to a mean; 0 where the mean is over nothing, and NaN, as in PyTorch."""
     total = torch.as_tensor(labels.total(), device=labels.target.device)
     return torch.where(total == 0, 0.0, 1.0 / total.to(wide_dtype(total.device)))
 

@@ -193,7 +193,7 @@ class PacedNetwork(TemperedNetwork):
     def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
-        """What the labels of each class get in the batch, and how many they are; ``(C,)``, wide."""
+        """The probability that the labels of each class get in all, and their number; ``(C,)``, wide."""
         del params, state
         probs = log_probs.detach().exp()
         if labels.is_dense:
@@ -295,7 +295,7 @@ def dense_agreements_among(sums: BatchSums, probs: Tensor, shares: Tensor) -> Te
 
 
 def _counted(p: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
-    """What positions give to their labels, and 1; both 0 where they do not count. Wide."""
+    """Probabilities of the labels, and ones; both 0 where positions do not count. Wide."""
     p = p.detach()
     valid = p.isfinite() if counts is None else p.isfinite() & counts
     # A running sum in float32 stops growing at 2^24 positions.
@@ -304,7 +304,7 @@ def _counted(p: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _dense_counted(probs: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """What positions give to each class by its share, and the shares; both 0 where they do not count."""
+    """Probabilities times shares, and shares; both 0 where positions do not count."""
     valid = probs.detach().isfinite().all(dim=1, keepdim=True)
     shares = torch.where(valid, shares.detach(), 0.0).to(probs.dtype)
     return torch.where(shares == 0, 0.0, probs.detach() * shares), shares
