@@ -135,7 +135,7 @@ class BatchLoss(ParametricLoss):
         return found if isinstance(found, JointBatch) else None
 
     def sums_of_rows(self, log_probs: Tensor, labels: Labels) -> BatchSums:
-        """Sums over rows, by which the batch that they are in is known; see :meth:`LossNetwork.batch_sums`."""
+        """Sums over rows, by which their batch is known; see :meth:`LossNetwork.batch_sums`."""
         return self.network.batch_sums(self._params_beside(log_probs), {}, log_probs.detach(), labels)
 
     def context_among(self, sums: BatchSums, log_probs: Tensor, labels: Labels) -> Context:

@@ -162,6 +162,7 @@ class LinearRows:
         every = slice(None)
         parts = row_chunks(*logits.shape)
         kinds, shape = (wide, wide, wide, wide, torch.int32), logits[parts[0]].shape
+        kinds = kinds if terms.has_other else kinds[:1]  # the others are for the sum over the classes
         scratch = [torch.empty(shape, dtype=kind, device=logits.device) for kind in kinds]
         costs = []
         for some in parts:
