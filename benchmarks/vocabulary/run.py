@@ -100,8 +100,8 @@ def subjects(hidden: Tensor, weight: Tensor, tokens: Tensor) -> dict[str, Step]:
     return made
 
 
-def measured(options: Vocabulary) -> Rows:
-    """Rows of memory and of time."""
+def measured(options: Vocabulary, rounds: int) -> Rows:
+    """Rows of memory, and of time if there are rounds for it."""
     hidden, weight, tokens = layer(options)
 
     def step(costs: Step) -> Callable[[], None]:
@@ -121,9 +121,11 @@ def measured(options: Vocabulary) -> Rows:
     shape = f"{options.tokens} x {options.vocabulary}, {options.features} features"
     rows = rows_of(f"peak memory {shape}", peaks, BASELINE, "mebibytes")
     print_rows(rows)
+    if not rounds:
+        return rows
     seconds = alternate(
         {name: timed(work, clock=process_time) for name, work in steps.items()},
-        rounds=options.rounds,
+        rounds=rounds,
         warmup=0,  # each has run twice
     )
     times = rows_of(f"step {shape}", seconds, BASELINE)
@@ -172,7 +174,7 @@ def main(options: Vocabulary) -> None:
         return
     torch.set_num_threads(1)
     keep_memory()
-    rows = measured(options)
+    rows = measured(options, options.rounds)
     write_results(options.out, "vocabulary", command.command_line(options), rows, targets_of(rows))
 
 

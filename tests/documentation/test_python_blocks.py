@@ -29,6 +29,7 @@ ELSEWHERE = {
     ROOT / "docs/extend/network.md": ROOT / "tests/networks/test_extend_page.py",
     ROOT / "docs/extend/stateful-network.md": ROOT / "tests/networks/test_extend_stateful_page.py",
     ROOT / "docs/how-to/frameworks.md": ROOT / "tests/integrations/test_frameworks_page.py",
+    ROOT / "docs/how-to/language-models.md": ROOT / "tests/integrations/test_language_models_page.py",
     ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
 }
 OTHERS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,16 @@ def test_sync_batch_of_losses_that_see_no_batch_says_nothing() -> None:
     adaptive = make_loss("adaptive").sync_batch()  # type: ignore[operator]
     assert adaptive.loss_state.synchronised
     assert not paced().sync_batch().state_dict()
+
+
+def test_a_saved_module_is_loaded_with_its_weights_only(tmp_path: Path) -> None:
+    criterion = paced(agreement_window=50).sync_batch()
+    criterion(*rows(8))
+    torch.save(criterion, tmp_path / "loss.pt")
+    loaded = torch.load(tmp_path / "loss.pt", weights_only=True)
+    assert loaded.agreement_window == 50
+    assert loaded.loss_state.synchronised
+    assert torch.equal(loaded(*rows(9)), criterion(*rows(9)))
 
 
 def test_copies_keep_what_they_go_by() -> None:

@@ -178,11 +178,11 @@ class BatchLoss(ParametricLoss):
             n_rows: of the call.
             variable: its logits, or another tensor that requires a gradient if they do.
         """
+        if torch.compiler.is_compiling() or self._has_warned_of_one:
+            return
         if n_rows != 1:
             if self._singles:
                 self._singles = 0
-            return
-        if torch.compiler.is_compiling() or self._has_warned_of_one:
             return
         if self.training and variable.requires_grad and self.joint_batch is None:
             self._singles += 1
