@@ -37,7 +37,6 @@ BATCH, EPOCHS, RATE, NOISE = 64, 30, 0.03, 0.4
 LOSSES = {
     "evolved-noise": "by the micro-batch",
     "evolved-noise:agreement_window=64": "agreement_window=64",
-    "evolved-noise:agreement_window=256": "agreement_window=256",
     "cross_entropy": "cross-entropy",
 }
 """What stands for each loss in the table; the last sees no batch, and is trained with whole ones alone."""

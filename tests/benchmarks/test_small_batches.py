@@ -30,10 +30,10 @@ def test_a_study_goes_on_where_it_was_stopped_and_is_shown(
     settings = {"sizes": (16, 64), "epochs": 1, "out": out}
     study.main(study.SmallBatches(seeds=1, **settings))
     first = read_record(out)
-    assert len(first) == 1 + 2 * 3 + 1
+    assert len(first) == 1 + 2 * 2 + 1
     study.main(study.SmallBatches(seeds=2, **settings))
     both = read_record(out)
-    assert len(both) == 1 + 2 * (2 * 3 + 1)
+    assert len(both) == 1 + 2 * (2 * 2 + 1)
     assert all(both[name] == entry for name, entry in first.items() if name != "facts")
     study.main(study.SmallBatches(write=True, out=out))
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]

@@ -148,7 +148,7 @@ def test_a_window_of_agreement_asks_for_no_size_and_is_kept_in_checkpoints(tmp_p
     settings = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 8, "save_strategy": "epoch"}
     assert not trained("tokens", tmp_path, loss, ours=True, **settings).isnan().any()
     saved = load_file(max(tmp_path.glob("checkpoint-*")) / STATE_FILE)
-    assert 5 < saved["loss_state.numbers"].sum() <= 32
+    assert 5 < saved["loss_state.numbers"].sum() < 32 + 6  # and half of what a call has
 
 
 def test_evaluation_has_the_mean_over_labels(tmp_path: Path) -> None:
