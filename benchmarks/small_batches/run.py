@@ -96,7 +96,7 @@ class InParts(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The sum of the parts."""
-        parts = zip(logits.split(self.size), target.split(self.size), strict=True)
+        parts = zip(torch.split(logits, self.size), torch.split(target, self.size), strict=True)
         costs = [self.loss(*part) * (len(part[1]) / len(target)) for part in parts]
         return torch.stack(costs).sum()
 
@@ -128,12 +128,11 @@ def table(content: dict[str, Any]) -> list[str]:
         if name != "facts":
             loss, size, _ = name.split(", ")
             found.setdefault((loss, int(size)), []).append(entry["test_accuracy"])
-    sizes = sorted({size for _, size in found})
-    whole = found["cross_entropy", BATCH]
+    whole = _cell(found["cross_entropy", BATCH])
     rows = []
-    for size in sizes:
-        cells = [_cell(found[loss, size]) for loss in list(LOSSES)[:-1]]
-        rows.append((str(size), *cells, _cell(whole) if size == BATCH else ""))
+    for count in sorted({count for _, count in found}):
+        cells = [_cell(found[name, count]) for name in list(LOSSES)[:-1]]
+        rows.append((str(count), *cells, whole if count == BATCH else ""))
     return numbers_table(("samples of a micro-batch", *LOSSES.values()), rows)
 
 

@@ -54,7 +54,7 @@ class JointBatch(LossState):
         self.network = network
         self.window = window
 
-    def of_call(self, logits: Tensor) -> Callable[[BatchSums], BatchSums]:
+    def joining(self, logits: Tensor) -> Callable[[BatchSums], BatchSums]:
         """A function from the sums of the rows of a call to those of the whole batch; to be called once.
 
         Whether the call is one of the training is seen now: within a function of autograd it is not.
@@ -152,7 +152,7 @@ class BatchLoss(ParametricLoss):
             self.warn_of_one_sample(len(logits), logits)
         if joint is None or logits.shape[1] == 1:
             return super().batch_context(logits, log_probs, labels)
-        sums = joint.of_call(logits)(self.sums_of_rows(log_probs, labels))
+        sums = joint.joining(logits)(self.sums_of_rows(log_probs, labels))
         return self.context_among(sums, log_probs, labels)
 
     def terms_of_call(self, terms: Terms, logits: Tensor, labels: Labels) -> Terms | None:
@@ -166,7 +166,7 @@ class BatchLoss(ParametricLoss):
         if joint is None:
             self.warn_of_one_sample(len(logits), logits)
             return terms
-        return None if labels.is_dense else terms.joined(joint.of_call(logits))
+        return None if labels.is_dense else terms.joined(joint.joining(logits))
 
     def warn_of_one_sample(self, n_rows: int, variable: Tensor) -> None:
         """Warn once of a training with batches of one sample, if that is all that the loss sees.

@@ -161,8 +161,9 @@ class LinearRows:
         made = logits if logits.dtype == wide else torch.empty_like(logits, dtype=wide)
         every = slice(None)
         parts = row_chunks(*logits.shape)
-        kinds, shape = (wide, wide, wide, wide, torch.int32), logits[parts[0]].shape
-        kinds = kinds if terms.has_other else kinds[:1]  # the others are for the sum over the classes
+        shape = logits[parts[0]].shape
+        # The sum over the classes has to have memory of its own to work in.
+        kinds = (wide, wide, wide, wide, torch.int32) if terms.has_other else (wide,)
         scratch = [torch.empty(shape, dtype=kind, device=logits.device) for kind in kinds]
         costs = []
         for some in parts:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from evoloss.errors import ConfigError
 from evoloss.losses.base import ClassificationLoss
@@ -156,7 +157,7 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
     input = layer.input.reshape(-1, layer.input.shape[-1])
     layer = layer._replace(input=input)
     labels = _labels(target, criterion, layer)
-    step = chunk_rows or rows_of_chunk(*input.shape, len(layer.weight))
+    step = chunk_rows or rows_of_chunk(len(input), input.shape[1], len(layer.weight))
     may_fuse = can_fuse_gradient(input, labels.target, labels.weight)
     if may_fuse:
         check_range(labels, len(layer.weight))
@@ -168,15 +169,14 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
         joint = criterion.joint_batch
         with torch.no_grad(), autocast_off(input.device.type):
             sums = rows.see_batch(layer)
-        rows.sums = sums if joint is None else joint.of_call(variable)(sums)
+        rows.sums = sums if joint is None else joint.joining(variable)(sums)
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
     result = result.to(input.dtype)
     return result.reshape(target.shape) if criterion.reduction == "none" else result
 
 
-_left_alone = torch._disable_dynamo(
-    _in_chunks
-)  # in compiled code; the compiler is imported by its first call
+# In compiled code. It imports the compiler when it is called, and so is not the way of other code.
+_left_alone = _disable_dynamo(_in_chunks)
 
 
 def _labels(target: Tensor, criterion: ClassificationLoss, layer: Layer) -> Labels:
@@ -242,7 +242,7 @@ def _scaled(made: LinearGradients, scale: Tensor | None, layer: Layer) -> list[T
     """The gradients, scaled in place, in the dtype of what they are by."""
     gradients: list[Tensor | None] = []
     for gradient, part in zip(made, layer, strict=True):
-        if gradient is None:
+        if gradient is None or part is None:
             gradients.append(None)
         else:
             scaled = gradient if scale is None else gradient.mul_(scale)
