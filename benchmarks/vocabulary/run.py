@@ -1,6 +1,7 @@
 """Time and memory of the last layer of a language model with its loss, beside PyTorch's own fused one.
 
-    python -m benchmarks.vocabulary.run            # 8,192 tokens, a vocabulary of 32,000
+    python -m benchmarks.vocabulary.run            # 1,024 tokens, a vocabulary of 32,000
+    python -m benchmarks.vocabulary.run --tokens 8192 --out FILE.json
     python -m benchmarks.vocabulary.run --write    # the table of the README, from the committed results
 
 A step is forward and backward, on one thread. Times are those of the processor, for a machine that others
@@ -59,7 +60,7 @@ Step = Callable[[], Tensor]
 class Vocabulary:
     """Measure, or write the table."""
 
-    tokens: int = 8192
+    tokens: int = 1024
     """Rows."""
     vocabulary: int = 32_000
     """Classes."""
