@@ -8,11 +8,14 @@ within a round.
 from __future__ import annotations
 
 import ctypes
+import gc
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from torch.profiler import ProfilerActivity, profile
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
 
@@ -66,6 +69,23 @@ def alternate(subjects: Mapping[str, Subject], *, rounds: int, warmup: int = 1) 
         for name, subject in subjects.items():
             seconds[name].append(subject())
     return seconds
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Largest number of bytes of tensors that ``work`` holds at once on a CPU, beyond those before it.
+
+    Args:
+        work: it has been done once, so that what is kept for the next time is there.
+    """
+    gc.collect()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        work()
+    held = peak = 0
+    for event in recorded.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak
 
 
 def rows_of(

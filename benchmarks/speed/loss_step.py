@@ -14,7 +14,6 @@ beyond the logits. Where CUDA is available, :mod:`benchmarks.speed.gpu_loss_step
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.harness import command
 from benchmarks.harness.results import write_results
@@ -31,6 +29,7 @@ from benchmarks.harness.timing import (
     Rows,
     alternate,
     keep_memory,
+    peak_bytes,
     print_rows,
     repeats_for,
     rows_of,
@@ -136,17 +135,10 @@ def time_losses(options: LossStep, mode: str, shape: tuple[int, int], dtype: tor
 
 def peak_memory(criterion: Criterion, logits: Tensor, labels: Tensor) -> int:
     """Largest number of bytes that forward and backward hold at once beyond the logits."""
-    step(criterion, logits, labels)()
+    work = step(criterion, logits, labels)
+    work()
     logits.grad = None  # now, or its release would count as memory won
-    gc.collect()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        criterion(logits, labels).backward()  # type: ignore[no-untyped-call]
-    held = peak = 0
-    for event in recorded.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak
+    return peak_bytes(work)
 
 
 def memory_rows(shape: tuple[int, int], dtype: torch.dtype) -> Rows:

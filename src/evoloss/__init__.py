@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from evoloss.losses.catalogue import LossInfo, LossList, Parameter, list_losses
     from evoloss.losses.evolved import EvolvedLoss
     from evoloss.losses.functional import functional
+    from evoloss.losses.linear import LinearEvolvedLoss, fused_linear_loss
     from evoloss.losses.resolve import make_loss
     from evoloss.pretraining import PretrainConfig, PretrainResult, pretrain
 
 __all__ = [
     "EvolvedLoss",
+    "LinearEvolvedLoss",
     "LossInfo",
     "LossList",
     "Parameter",
@@ -29,6 +31,7 @@ __all__ = [
     "PretrainResult",
     "__version__",
     "functional",
+    "fused_linear_loss",
     "list_losses",
     "make_loss",
     "pretrain",
@@ -38,10 +41,12 @@ __all__ = [
 # to be stopped quietly, before that.
 _PLACES = {
     "EvolvedLoss": "evoloss.losses.evolved",
+    "LinearEvolvedLoss": "evoloss.losses.linear",
     "LossInfo": "evoloss.losses.catalogue",
     "LossList": "evoloss.losses.catalogue",
     "Parameter": "evoloss.losses.catalogue",
     "functional": "evoloss.losses.functional",
+    "fused_linear_loss": "evoloss.losses.linear",
     "list_losses": "evoloss.losses.catalogue",
     "make_loss": "evoloss.losses.resolve",
     "PretrainConfig": "evoloss.pretraining",

@@ -32,6 +32,7 @@ ELSEWHERE = {
     ROOT / "docs/how-to/tracking.md": ROOT / "tests/trackers/test_tracking_page.py",
     ROOT / "docs/how-to/hub.md": ROOT / "tests/losses/artefact/test_hub_page.py",
     ROOT / "docs/how-to/frameworks.md": ROOT / "tests/integrations/test_frameworks_page.py",
+    ROOT / "docs/how-to/language-models.md": ROOT / "tests/integrations/test_language_models_page.py",
     ROOT / "docs/tools.md": ROOT / "tests/test_tools_page.py",
 }
 OTHERS = [

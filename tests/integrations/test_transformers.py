@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -140,6 +141,14 @@ def test_class_weights_are_those_of_the_whole_batch(kind: str, tmp_path: Path) -
     expected = by_hand(kind, tmp_path, loss)
     accumulated = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
     assert trained(kind, tmp_path, loss, ours=True, **accumulated) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_window_of_agreement_asks_for_no_size_and_is_kept_in_checkpoints(tmp_path: Path) -> None:
+    loss = make_loss("evolved-noise", agreement_window=32)
+    settings = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 8, "save_strategy": "epoch"}
+    assert not trained("tokens", tmp_path, loss, ours=True, **settings).isnan().any()
+    saved = load_file(max(tmp_path.glob("checkpoint-*")) / STATE_FILE)
+    assert 5 < saved["loss_state.numbers"].sum() < 32 + 6  # and half of what a call has
 
 
 def test_evaluation_has_the_mean_over_labels(tmp_path: Path) -> None:

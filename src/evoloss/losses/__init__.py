@@ -9,6 +9,7 @@ import torch
 
 from evoloss.losses.base import ClassificationLoss
 from evoloss.losses.evolved import EvolvedLoss
+from evoloss.losses.joint_batch import JointBatch
 from evoloss.losses.known.agce import AgceLoss
 from evoloss.losses.known.anl_ce import AnlCeLoss
 from evoloss.losses.known.baikal import BaikalLoss
@@ -35,6 +36,7 @@ from evoloss.losses.known.phuber import PhuberLoss
 from evoloss.losses.known.poly1 import Poly1Loss
 from evoloss.losses.known.sce import SceLoss
 from evoloss.losses.known.smoothed_log import SmoothedLogLoss
+from evoloss.losses.processes import Processes
 from evoloss.losses.state import LossState, strip_loss_state
 from evoloss.networks import NETWORKS, NoiseRate
 
@@ -103,4 +105,5 @@ _KNOWN: tuple[type[ClassificationLoss], ...] = (
 LOSSES: dict[str, type[ClassificationLoss]] = {loss.name: loss for loss in _KNOWN}
 
 # torch.load with weights_only=True reads a module that holds a loss, for it takes what is listed here.
-torch.serialization.add_safe_globals([*_KNOWN, EvolvedLoss, LossState, *NETWORKS.values()])
+_PARTS = (EvolvedLoss, LossState, JointBatch, Processes)
+torch.serialization.add_safe_globals([*_KNOWN, *_PARTS, *NETWORKS.values()])

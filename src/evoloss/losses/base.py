@@ -173,6 +173,31 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         for state in states_of(self):
             state.reset()
 
+    def sync_batch(self, process_group: Any = None) -> Self:
+        """Take for a batch what all processes of a group see together, for a loss that goes by its batch.
+
+        So do paced losses, and losses that keep running statistics of their training; all others cost a row
+        the same whatever is beside it. In training calls the processes add up their sums, a vector or two of
+        one number a class; each process has to make every training call, as with ``nn.SyncBatchNorm``. Other
+        calls ask nobody. No gradient flows between processes: what a row costs, and its gradient, are those
+        of the joint batch, and the mean is over the rows of this process. Averaged by
+        ``DistributedDataParallel`` that is the gradient of the joint batch where all parts are equally large
+        (and, with class weights, of equal weight), as it is for cross-entropy.
+
+        Args:
+            process_group: of ``torch.distributed``; None for the default one.
+
+        Returns:
+            This loss.
+
+        Example:
+            >>> from evoloss import EvolvedLoss
+            >>> criterion = EvolvedLoss.from_pretrained("evolved-noise").sync_batch()
+        """
+        for state in states_of(self):
+            state.sync_batch(process_group)
+        return self
+
     def class_costs(self, logits: Tensor) -> Tensor:
         """L(p, k) for every class k, by differentiable operations.
 

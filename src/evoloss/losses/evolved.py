@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evoloss.errors import ConfigError
 from evoloss.losses.artefact.format import Artefact, write_artefact
 from evoloss.losses.artefact.pretrained import read_loss
 from evoloss.losses.artefact.push import OnHub
@@ -26,16 +25,17 @@ from evoloss.losses.call.modes import (
     is_real,
     on_real_tensors,
 )
+from evoloss.losses.joint_batch import BatchLoss
 from evoloss.losses.kernels import triton_rows
 from evoloss.losses.kernels.traced_rows import traced_rows
-from evoloss.losses.parameters import WRITTEN_TO, ParametricLoss
+from evoloss.losses.parameters import WRITTEN_TO
 from evoloss.networks import Context, LookupTables, LossNetwork, Terms
 
 DEFAULT = "evolved"
 """The name of what ``EvolvedLoss()`` is: of losses that have to be told nothing, the one to begin with."""
 
 
-class EvolvedLoss(ParametricLoss, OnHub):
+class EvolvedLoss(BatchLoss, OnHub):
     r"""A learned classification loss, used in the place of ``nn.CrossEntropyLoss``.
 
     The cost of a prediction p whose label is k is that of the loss network in canonical form: with
@@ -52,7 +52,9 @@ class EvolvedLoss(ParametricLoss, OnHub):
     the network's.
 
     A paced loss (:mod:`evoloss.networks.kinds.paced`) sees its batch: the cost of a prediction depends on how
-    far the labels of the call are learned, also with ``reduction="none"``.
+    far the labels of the call are learned, also with ``reduction="none"``. Of small batches and micro-batches
+    that is little to go by; ``agreement_window`` makes it the last samples of the training, and
+    :meth:`sync_batch` the batches of all processes.
 
     The parameters are a buffer that is not in the state dict and is never rounded; see
     :class:`~evoloss.losses.parameters.ParametricLoss`. A gradient by them is the network's: give parameters
@@ -66,9 +68,12 @@ class EvolvedLoss(ParametricLoss, OnHub):
         exact: evaluate the network itself in every precision, which takes tens of times as long.
         weight: as in ``nn.CrossEntropyLoss``; so are ``ignore_index``, ``reduction``, ``label_smoothing``.
         n_samples: size of the training set, for losses that sense their training (:meth:`plan_training`).
+        agreement_window: over how many samples a paced loss takes its batch, about
+            (:class:`~evoloss.losses.joint_batch.JointBatch`); by default over those of each call.
 
     Raises:
-        ConfigError: if ``params`` does not fit the network or is not finite, or ``n_samples`` is below 1.
+        ConfigError: if ``params`` does not fit the network or is not finite, or ``n_samples`` or
+            ``agreement_window`` is below 1 or the latter not for this loss.
         UnknownNameError: if a name is neither a shipped one nor a directory.
         ArtefactError: if a saved loss is missing, damaged or not usable.
         CanonicalFormError: if the loss has no canonical form at the class counts it is for.
@@ -106,6 +111,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
         n_samples: int | None = None,
+        agreement_window: int | None = None,
     ) -> None:
         with on_real_tensors():
             if isinstance(network, str | Path):
@@ -125,6 +131,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
         self.told_name = built.kind if built is network else str(network)
         if n_samples is not None:
             self.plan_training(n_samples=n_samples)
+        self.look_back(agreement_window)
 
     @classmethod
     def from_pretrained(
@@ -137,6 +144,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
         label_smoothing: float = 0.0,
         exact: bool = False,
         n_samples: int | None = None,
+        agreement_window: int | None = None,
     ) -> EvolvedLoss:
         """Load a shipped loss by name, or a saved one from its directory or from ``hf://user/name``.
 
@@ -151,6 +159,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
             label_smoothing: in [0, 1].
             exact: evaluate the network itself in every precision.
             n_samples: size of the training set; see the class.
+            agreement_window: of a paced loss; see the class.
 
         Raises:
             UnknownNameError: if it is neither a shipped name nor a directory.
@@ -164,6 +173,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
             reduction=reduction,
             label_smoothing=label_smoothing,
             n_samples=n_samples,
+            agreement_window=agreement_window,
         )
 
     def save_pretrained(self, directory: str | Path) -> None:
@@ -178,11 +188,6 @@ class EvolvedLoss(ParametricLoss, OnHub):
             if tables is not None:
                 errors[n_classes] = tables.value_error, tables.slope_error
         write_artefact(Path(directory), Artefact(self.network, self.params, self.record), errors)
-
-    @property
-    def is_paced(self) -> bool:
-        """True if the cost of a prediction depends on the rest of its batch."""
-        return self.network.sees_batch
 
     def class_costs(self, logits: Tensor, agreement: Context = None) -> Tensor:
         """L(p, k) for every class k, from the network itself; ``(N, C)`` to ``(N, C)``.
@@ -203,34 +208,22 @@ class EvolvedLoss(ParametricLoss, OnHub):
         gather(log_probs, target)  # raises for an index out of range, as cross-entropy does
         return self.network_label_costs(log_probs, target, agreement)
 
-    def at_agreement(self, agreement: float) -> Callable[[Tensor, Tensor], Tensor]:
-        """This loss with the agreement of the batch held, one cost a row, from the network itself.
-
-        For a look at a paced loss; of one that is not paced it is the loss as it is, at the start of a
-        training, without weight, ignore_index or smoothing.
-
-        Args:
-            agreement: from 0, predictions at chance, to 1, labels that are learned.
-
-        Raises:
-            ConfigError: if it is out of range.
-        """
-        if not 0 <= agreement <= 1:
-            raise ConfigError(f"agreement must be from 0 to 1, got {agreement}")
-
-        def costs(logits: Tensor, target: Tensor) -> Tensor:
-            return self.label_costs(logits, target, logits.new_tensor(agreement) if self.is_paced else None)
-
-        return costs
-
     def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
         """Tables, or the numbers of a loss; None for ``exact=True``, float64, concat and one class.
 
-        Those of a loss with a state are of this one call; see :meth:`terms_of_call`.
+        Those of a loss that keeps statistics or sees its batch are of this one call; see
+        :meth:`terms_of_call`.
 
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
+        terms = self.own_terms(logits)
+        if terms is None or not (terms.has_state or terms.sees_batch):
+            return terms
+        return self.terms_of_call(terms, logits, labels)
+
+    def own_terms(self, logits: Tensor) -> Terms | None:
+        """:meth:`terms` at the class count of the logits, whatever the call."""
         n_classes, params = logits.shape[1], self.params
         if self.exact or logits.dtype == torch.float64 or n_classes < 2:
             return None
@@ -242,7 +235,7 @@ class EvolvedLoss(ParametricLoss, OnHub):
         if terms is None:
             known = self.known_params()
             terms = None if known is None else self._constants.terms(known, n_classes)
-        return self.terms_of_call(terms, logits, labels) if terms is not None and terms.has_state else terms
+        return terms
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -23,11 +23,12 @@ from evoloss.losses.call.modes import (
     is_fake_of,
     is_real,
     is_traced_input,
+    moved,
     on_real_tensors,
 )
 from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.kernels.constants import LossConstants
-from evoloss.losses.state import SIZE, LossState, moved
+from evoloss.losses.state import SIZE, LossState
 from evoloss.networks import (
     Context,
     LossNetwork,
@@ -45,6 +46,14 @@ WRITTEN_TO = (
     "the parameters of an EvolvedLoss in compiled code were written to in place: use load_state_dict, or "
     "call the loss once outside of compiled code"
 )
+
+
+class HoldsContext(Protocol):
+    """Such as the terms of a call of a loss with a state, once they have been used."""
+
+    @property
+    def held(self) -> Context:
+        """The context that costs are to go by."""
 
 
 class ParametricLoss(ClassificationLoss):
@@ -197,7 +206,7 @@ class ParametricLoss(ClassificationLoss):
         state.warn_of_unknown_size()
         return terms.of_call(arrays, partial(state.write, arrays))
 
-    def exact_costs(self, logits: Tensor, labels: Labels, held: Terms | None = None) -> Tensor:
+    def exact_costs(self, logits: Tensor, labels: Labels, held: HoldsContext | None = None) -> Tensor:
         """The costs of :meth:`costs`, from the network itself; at the context that a call has held."""
         log_probs = F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         if labels.has_indices:

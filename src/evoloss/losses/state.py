@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Self, TypeVar
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from evoloss.losses.call.modes import (
@@ -16,10 +15,12 @@ from evoloss.losses.call.modes import (
     inside_transform,
     is_eager,
     is_exporting,
-    is_real,
+    moved,
     on_real_tensors,
+    within_backward,
 )
 from evoloss.losses.kernels.state_arrays import SharedArrays
+from evoloss.losses.processes import Processes
 from evoloss.networks import BatchSums, RunningState, StateArrays
 
 __all__ = ["NAME", "LossState", "held_states", "other_class_count", "states_of", "strip_loss_state"]
@@ -53,9 +54,12 @@ class LossState(nn.Module):
         initial: the statistics of a training that has not begun.
 
     Attributes:
-        synchronised: whether a batch is what all processes of the default group see together, False at first.
-            Then each of them has to make every training call, as with ``nn.SyncBatchNorm``.
+        synchronised: whether a batch is what all processes see together, False at first. Then each of them
+            has to make every training call, as with ``nn.SyncBatchNorm``.
+        processes: those that see it, of the default group at first; see :meth:`sync_batch`.
     """
+
+    processes = Processes()  # also of what was saved by a version that had none
 
     def __init__(self, initial: RunningState) -> None:
         super().__init__()
@@ -156,17 +160,17 @@ class LossState(nn.Module):
             if value.device != device:
                 setattr(self, name, value.to(device))
 
+    def sync_batch(self, process_group: Any = None) -> None:
+        """Take for a batch what all processes of a group see together; see :attr:`synchronised`.
+
+        Args:
+            process_group: of ``torch.distributed``; None for the default one.
+        """
+        self.synchronised, self.processes = True, Processes(process_group)
+
     def over_processes(self, sums: BatchSums) -> BatchSums:
         """The sums of the batches of all processes, where this loss is ``synchronised``."""
-        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
-            return sums
-        flat = torch.cat([value.reshape(-1) for value in sums.values()])
-        dist.all_reduce(flat)
-        parts = torch.split(flat, [value.numel() for value in sums.values()])
-        return {
-            name: part.reshape(value.shape).to(value.dtype)
-            for (name, value), part in zip(sums.items(), parts, strict=True)
-        }
+        return self.processes.summed(sums) if self.synchronised else sums
 
     def gathered(self, rows: Tensor) -> Tensor:
         """The rows of all processes, one process after another, where this loss is ``synchronised``.
@@ -174,11 +178,7 @@ class LossState(nn.Module):
         Args:
             rows: of the batch, equally many in every process.
         """
-        if not (self.synchronised and dist.is_available() and dist.is_initialized()):
-            return rows
-        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
+        return self.processes.gathered(rows) if self.synchronised else rows
 
     def update(self, values: RunningState) -> None:
         """Put others in the place of the statistics; without gradient."""
@@ -233,12 +233,16 @@ class LossState(nn.Module):
         traced or has no values, and not within a backward pass, where gradient checkpointing runs a forward
         pass again.
         """
+        return self.trains(logits) and (torch.compiler.is_compiling() or not within_backward())
+
+    def trains(self, logits: Tensor) -> bool:
+        """:meth:`takes_in`, and likewise where gradient checkpointing runs such a call again."""
         if not (self.training and torch.is_grad_enabled() and logits.requires_grad):
             return False
         if torch.compiler.is_compiling():
             return not (is_exporting() or inside_transform())
         has_values = not logits.is_meta and getattr(logits, "fake_mode", None) is None
-        return has_values and is_eager() and torch._C._current_graph_task_id() == -1
+        return has_values and is_eager()
 
     def __getstate__(self) -> dict[str, Any]:
         # Copies and pickles have memory of their own.
@@ -294,26 +298,6 @@ def held_states(loss: object) -> Iterator[None]:
     finally:
         for state in training:
             state.training = True
-
-
-def moved(fn: Callable[[Tensor], Tensor], tensor: Tensor, *, keep_dtype: bool = False) -> Tensor:
-    """The result of moving or casting a tensor by ``fn``: itself on another device, never other numbers.
-
-    On the meta device, in empty memory and under ``FakeTensorMode`` there are no values, so it stays where it
-    is; half precision would round it, so it stays as wide as it is.
-
-    Args:
-        fn: what ``nn.Module._apply`` does to each tensor.
-        tensor: real.
-        keep_dtype: stay as it is in double precision too.
-    """
-    after = fn(as_constant(tensor))
-    if after is tensor:
-        return tensor
-    cast = not keep_dtype and after.dtype in (torch.float32, torch.float64)
-    with on_real_tensors():
-        device = after.device if is_real(after) else tensor.device
-        return tensor.detach().to(device, after.dtype if cast else tensor.dtype, copy=True)
 
 
 def strip_loss_state(state_dict: Mapping[str, V]) -> dict[str, V]:

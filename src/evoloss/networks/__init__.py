@@ -12,7 +12,13 @@ from evoloss.networks.kinds.classwise import ClasswiseForm, ClasswiseNetwork
 from evoloss.networks.kinds.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.kinds.mixture import MixtureNetwork
 from evoloss.networks.kinds.monotone import MonotoneNetwork
-from evoloss.networks.kinds.paced import BATCH_COUNT, PacedNetwork, agreements_of, dense_agreements_of
+from evoloss.networks.kinds.paced import (
+    BATCH_COUNT,
+    NUMBERS,
+    PacedNetwork,
+    agreements_of,
+    dense_agreements_of,
+)
 from evoloss.networks.kinds.tempered import TemperedForm, TemperedNetwork
 from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
@@ -48,6 +54,7 @@ __all__ = [
     "LOG_P_FLOOR",
     "MIN_GRID",
     "NETWORKS",
+    "NUMBERS",
     "AffineTerms",
     "BalancedNetwork",
     "BasisNetwork",

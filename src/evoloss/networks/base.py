@@ -243,8 +243,8 @@ class LossNetwork(ABC):
             params: of one candidate, ``(n_params,)``, without gradient.
             log_probs: of the predictions, ``(N, C)``, likewise.
             labels: of the rows.
-            state: the running statistics, this batch taken in if it is one of the training; None for a kind
-                that keeps none.
+            state: the running statistics, this batch taken in if it is one of the training; or sums of a
+                larger batch that the rows are a part of.
         """
         del params, log_probs, labels, state
         return None
@@ -264,7 +264,7 @@ class LossNetwork(ABC):
     def batch_sums(
         self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
     ) -> BatchSums:
-        """Sums over the samples of a batch, all that :meth:`take_in` needs of it; where ``keeps_state``.
+        """Sums over the samples of a batch: all that :meth:`take_in`, or a context of a batch, needs of it.
 
         They add up: those of a batch are those of its parts, wherever the parts are, for the same state. Rows
         to ignore and predictions that are not finite add nothing, also to the number of samples.

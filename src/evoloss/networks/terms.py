@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evoloss.networks.states import BatchSums
+
 Array = NDArray[np.float32]
 
 LOG_P_FLOOR = math.log(1e-30)  # the smallest probability in play; a loss goes on below it as it is there
@@ -149,6 +151,14 @@ class Terms(Protocol):
         """
         ...
 
+    def joined(self, join: Callable[[BatchSums], BatchSums]) -> Terms:
+        """These terms for one call whose batch is a part of a larger one; they are then terms with a state.
+
+        Args:
+            join: from the sums of the call's batch to those of the larger one.
+        """
+        ...
+
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """The context of rows of a batch.
 
@@ -214,6 +224,10 @@ class RowTerms:
     ) -> Tensor:
         """None is asked for."""
         raise TypeError("these terms have no state")
+
+    def joined(self, join: Callable[[BatchSums], BatchSums]) -> Terms:
+        """None are asked for."""
+        raise TypeError("these terms see no batch")
 
     def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
         """None is asked for."""

@@ -13,6 +13,7 @@ from evoloss.errors import ConfigError
 from evoloss.integrations.divisor import sum_of_weights
 from evoloss.integrations.precision import in_one_precision
 from evoloss.losses import ClassificationLoss
+from evoloss.losses.joint_batch import JointBatch
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.state import states_of
 
@@ -90,6 +91,11 @@ class TrainerLoss:
         """True if the loss keeps running statistics."""
         return bool(states_of(self.criterion))
 
+    @property
+    def counts_samples(self) -> bool:
+        """True if the loss has to know how many labels an epoch has."""
+        return any(not isinstance(state, JointBatch) for state in states_of(self.criterion))
+
     def plan(self, length: int) -> None:
         """Take the length of the training set for the number of labels, if that was not said."""
         if self.n_samples is None:
@@ -108,7 +114,7 @@ class TrainerLoss:
             ConfigError: if labels or logits do not fit.
         """
         logits, target = self._rows(outputs, labels)
-        if self._length is not None and self.follows_training and labels is not None and _is_dense(labels):
+        if self._length is not None and self.counts_samples and labels is not None and _is_dense(labels):
             raise ConfigError(
                 f"the loss follows its training, and a sample has {labels.shape[1]} labels here; say how "
                 "many labels an epoch has: n_samples=..."

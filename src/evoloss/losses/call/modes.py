@@ -23,7 +23,9 @@ __all__ = [
     "is_real",
     "is_traced_input",
     "kind_of",
+    "moved",
     "on_real_tensors",
+    "within_backward",
 ]
 
 P = ParamSpec("P")
@@ -87,6 +89,11 @@ def inside_transform() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def within_backward() -> bool:
+    """Return whether a backward pass is running, where gradient checkpointing runs forward passes again."""
+    return torch._C._current_graph_task_id() != -1
+
+
 def is_exporting() -> bool:
     """Return whether ``torch.export`` traces: what it records must not depend on what a module keeps."""
     return torch.compiler.is_exporting()
@@ -141,6 +148,26 @@ def as_constant(tensor: Tensor) -> Tensor:
     with on_real_tensors():
         numbers = tensor.tolist()
     return torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
+
+
+def moved(fn: Callable[[Tensor], Tensor], tensor: Tensor, *, keep_dtype: bool = False) -> Tensor:
+    """The result of moving or casting a tensor by ``fn``: itself on another device, never other numbers.
+
+    On the meta device, in empty memory and under ``FakeTensorMode`` there are no values, so it stays where it
+    is; half precision would round it, so it stays as wide as it is.
+
+    Args:
+        fn: what ``nn.Module._apply`` does to each tensor.
+        tensor: real.
+        keep_dtype: stay as it is in double precision too.
+    """
+    after = fn(as_constant(tensor))
+    if after is tensor:
+        return tensor
+    cast = not keep_dtype and after.dtype in (torch.float32, torch.float64)
+    with on_real_tensors():
+        device = after.device if is_real(after) else tensor.device
+        return tensor.detach().to(device, after.dtype if cast else tensor.dtype, copy=True)
 
 
 def is_fake_of(tensor: Tensor, real: Tensor) -> bool:

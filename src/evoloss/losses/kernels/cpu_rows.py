@@ -26,7 +26,7 @@ from evoloss.losses.kernels.index_labels import check_range, index_labels, weigh
 from evoloss.losses.kernels.pulls import pulled, pulled_with_all, row_chunks, rows_at_once
 from evoloss.networks import LOG_P_FLOOR, Context, Terms
 
-__all__ = ["ExactCosts", "differentiable", "reduced_rows"]
+__all__ = ["ExactCosts", "chunk_of_rows", "differentiable", "reduced_rows"]
 
 ExactCosts = Callable[[Tensor, Labels], Tensor]
 
@@ -268,7 +268,7 @@ def _all_chunks(
         some = logits[rows].to(wide)
         own = [memory[: len(some)] for memory in scratch]  # (n, C) each
         log_probs = torch._log_softmax(some, 1, False, out=own[0])
-        cost, slopes = _chunk(log_probs, labels, label, rows, terms, context, own[1:])
+        cost, slopes = chunk_of_rows(log_probs, labels, label, rows, terms, context, own[1:])
         costs.append(cost)
         if gradient is not None and gradient.dtype == wide:
             torch._log_softmax_backward_data(slopes, log_probs, 1, wide, out=gradient[rows])
@@ -277,7 +277,7 @@ def _all_chunks(
     return gradient, torch.cat(costs)
 
 
-def _chunk(
+def chunk_of_rows(
     log_probs: Tensor,
     labels: Labels,
     label: Tensor | None,
@@ -286,7 +286,17 @@ def _chunk(
     context: Context,
     scratch: list[Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Costs ``(n,)`` and slopes h ``(n, C)`` of some rows."""
+    """Costs ``(n,)`` and slopes h ``(n, C)`` of some rows, before what multiplies index targets.
+
+    Args:
+        log_probs: of these rows, ``(n, C)``.
+        labels: of all rows.
+        label: class indices of all rows, in range; None for probabilities.
+        rows: which rows these are.
+        terms: of the loss at C classes.
+        context: of all rows that the batch gives, if it gives any.
+        scratch: four tensors of the shape of ``log_probs`` to work in; see :meth:`Terms.others`.
+    """
     # What each row follows: (n,), or (n, C) where it depends on the class too.
     own = context[rows] if context is not None else terms.row_context(log_probs) if terms.sees_row else None
     others = slopes = None

@@ -21,12 +21,15 @@ because all others are. Self-paced learning (Kumar, Packer and Koller 2010) sets
 schedule; here nothing is scheduled, no step or epoch is counted, and no gradient flows through t.
 
 What a batch is, is what one call of the loss sees: positions to ignore take no part; with several processes
-each has its own. At a batch of one A is that prediction's own.
+each has its own. At a batch of one A is that prediction's own. What a batch has to say is two numbers for
+each class, the sum of what the labels get and how many they are (:meth:`PacedNetwork.batch_sums`). They add
+up, so that a batch may also be given in parts, by several processes or by earlier calls.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -37,11 +40,12 @@ from torch import Tensor
 
 from evoloss.formulas import TENSORS, BatchOperations, Formula
 from evoloss.networks.kinds.tempered import TemperedNetwork, tempered_cost
-from evoloss.networks.states import RunningState
+from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.tempered_terms import TemperedTerms
 from evoloss.networks.tempering import certainty_of
-from evoloss.networks.terms import Array, Context, FewRows, LabelView
+from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
 
+LEARNED, NUMBERS = "learned", "numbers"  # what the labels of each class get, and how many they are
 BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
 
 
@@ -93,6 +97,47 @@ class PacedTerms(TemperedTerms):
         """The agreement of each position with each class, ``(N, C)``."""
         return dense_agreements_of(probs, shares)
 
+    def joined(self, join: Callable[[BatchSums], BatchSums]) -> JointPacedTerms:
+        """These terms for one call whose batch is a part of a larger one."""
+        return JointPacedTerms(self, join)
+
+
+class JointPacedTerms(PacedTerms):
+    """The numbers of a paced loss for one call whose batch is a part of a larger one; used once.
+
+    Args:
+        terms: of the loss.
+        join: from the sums of the call's batch to those of the larger one.
+    """
+
+    has_state = True
+    sees_batch = False
+
+    def __init__(self, terms: PacedTerms, join: Callable[[BatchSums], BatchSums]) -> None:
+        super().__init__(terms.weights, terms.tempering)
+        self.join = join
+
+    def state_context(
+        self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
+    ) -> Tensor:
+        """The agreement of each position with its label in the larger batch, ``(N,)``."""
+        p = log_p.exp()
+        sums = self.join(class_sums(p, label, counted, log_probs.shape[1]))
+        if counted is not None or not math.isfinite(p.sum().item()):
+            self.held = agreements_among(sums, p, label, counted)
+        else:
+            self.held = _agreements_where_all_count(sums, p.double(), label).to(p.dtype)
+        return self.held
+
+    def few_context(self, rows: FewRows) -> Array:
+        """The same of a small batch."""
+        label, learned = torch.from_numpy(rows.label), np.exp(rows.log_p, dtype=np.float64)
+        p = torch.from_numpy(learned)
+        sums = self.join(class_sums(p, label, None, len(rows.log_probs)))
+        self.held = _agreements_where_all_count(sums, p, label).float()
+        # The caller works in it, and what is held may be asked for again.
+        return self.held.numpy().copy()
+
 
 @dataclass(frozen=True, kw_only=True)
 class PacedNetwork(TemperedNetwork):
@@ -123,13 +168,42 @@ class PacedNetwork(TemperedNetwork):
     def context(
         self, params: Tensor, log_probs: Tensor, labels: LabelView, state: RunningState | None = None
     ) -> Context:
-        """The agreement of each position with its label, ``(N,)``, or for dense labels with each class."""
+        """The agreement of each position with its label, ``(N,)``, or for dense labels with each class.
+
+        Args:
+            params: of no consequence.
+            log_probs: of the predictions, ``(N, C)``.
+            labels: of the rows.
+            state: sums of a larger batch that these rows are a part of; None where they are all.
+        """
+        del params
+        probs = log_probs.detach().exp()
+        if labels.is_dense:
+            shares = labels.shares(log_probs)
+            if state is not None:
+                return dense_agreements_among(state, probs, shares)
+            return dense_agreements_of(probs, shares)
+        p = probs.gather(1, labels.label[:, None]).squeeze(1)
+        if state is not None:
+            return agreements_among(state, p, labels.label, labels.counted)
+        return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
+
+    def initial_state(self, n_classes: int) -> RunningState:
+        """Sums over no samples."""
+        return {name: torch.zeros(n_classes, dtype=torch.float32) for name in (LEARNED, NUMBERS)}
+
+    def batch_sums(
+        self, params: Tensor, state: RunningState, log_probs: Tensor, labels: LabelView
+    ) -> BatchSums:
+        """The probability that the labels of each class get in all, and their number; ``(C,)``, wide."""
         del params, state
         probs = log_probs.detach().exp()
         if labels.is_dense:
-            return dense_agreements_of(probs, labels.shares(log_probs))
+            learned, shares = _dense_counted(probs, labels.shares(log_probs), TENSORS)
+            wide = wide_dtype(probs.device)
+            return {LEARNED: learned.sum(0, dtype=wide), NUMBERS: shares.sum(0, dtype=wide)}
         p = probs.gather(1, labels.label[:, None]).squeeze(1)
-        return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
+        return class_sums(p, labels.label, labels.counted, log_probs.shape[1])
 
     def _default(self, log_probs: Tensor) -> Tensor:
         return log_probs.new_ones(())
@@ -150,13 +224,50 @@ def agreements_of(p: Any, target: Any, counts: Any, n_classes: int, on: BatchOpe
         >>> agreements_of(p, target, None, n_classes=2)
         tensor([0.4000, 0.6000, 0.4000])
     """
-    p = on.constant(p)
-    valid = on.is_finite(p) if counts is None else on.is_finite(p) & counts
-    # A running sum in float32 stops growing at 2^24 positions.
-    learned, one = on.wide(on.where(valid, p, 0.0)), on.wide(valid)
+    learned, one = _counted(p, counts, on)
     sums, numbers = on.by_class(on.stack([learned, one]), target, n_classes)
     mean = on.total(learned) / on.at_least(on.total(one), 1)
     return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p, on)
+
+
+def class_sums(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> BatchSums:
+    """The sums of a batch, by which agreements are; arguments as for :func:`agreements_of`.
+
+    Returns:
+        What the labels of each class get and how many they are, ``(C,)``, wide.
+    """
+    both = torch.stack(_counted(p, counts, TENSORS))
+    return dict(zip((LEARNED, NUMBERS), TENSORS.by_class(both, target, n_classes), strict=True))
+
+
+def agreements_among(sums: BatchSums, p: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
+    """The agreements of positions that are a part of a larger batch, ``(N,)``.
+
+    Args:
+        sums: of the larger batch, these positions among them; see :func:`class_sums`.
+        p: probabilities of the labels, ``(N,)``.
+        target: class indices, ``(N,)``.
+        counts: which positions count, ``(N,)``; None for all.
+
+    Example:
+        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
+        >>> agreements_among(class_sums(p, target, None, 2), p[:1], target[:1], None)
+        tensor([0.4000])
+    """
+    learned, one = _counted(p, counts, TENSORS)
+    of_class, numbers = sums[LEARNED].to(learned), sums[NUMBERS].to(one)
+    mean = of_class.sum() / numbers.sum().clamp(min=1)
+    others = of_class[target] - learned, numbers[target] - one
+    agreements: Tensor = _of_others(*others, mean, len(numbers), p, TENSORS)
+    return agreements
+
+
+def _agreements_where_all_count(sums: BatchSums, learned: Tensor, label: Tensor) -> Tensor:
+    """:func:`agreements_among` as :meth:`PacedTerms.batch_context` works them out, to the last digit."""
+    of_class, numbers = sums[LEARNED], sums[NUMBERS]
+    shares = of_class.index_select(0, label).sub_(learned).add_(of_class.sum() / numbers.sum())
+    chance, factor = _correction(len(numbers))
+    return torch.add(chance, shares.div_(numbers.index_select(0, label)), alpha=factor).clamp_(0, 1)
 
 
 def dense_agreements_of(probs: Any, shares: Any, on: BatchOperations = TENSORS) -> Any:
@@ -174,13 +285,41 @@ def dense_agreements_of(probs: Any, shares: Any, on: BatchOperations = TENSORS) 
                 [0.6000, 0.2000],
                 [0.5333, 0.4000]])
     """
+    learned, shares = _dense_counted(probs, shares, on)
+    return _dense_of_others(
+        on.column_sums(on.wide(learned)), on.column_sums(on.wide(shares)), learned, shares, on
+    )
+
+
+def dense_agreements_among(sums: BatchSums, probs: Tensor, shares: Tensor) -> Tensor:
+    """The same of positions that are a part of a larger batch with these sums, ``(N, C)``."""
+    learned, shares = _dense_counted(probs, shares, TENSORS)
+    wide = wide_dtype(probs.device)
+    agreements: Tensor = _dense_of_others(
+        sums[LEARNED].to(wide), sums[NUMBERS].to(wide), learned, shares, TENSORS
+    )
+    return agreements
+
+
+def _counted(p: Any, counts: Any, on: BatchOperations) -> tuple[Any, Any]:
+    """Probabilities of the labels, and ones; both 0 where positions do not count. Wide."""
+    p = on.constant(p)
+    valid = on.is_finite(p) if counts is None else on.is_finite(p) & counts
+    # A running sum in float32 stops growing at 2^24 positions.
+    return on.wide(on.where(valid, p, 0.0)), on.wide(valid)
+
+
+def _dense_counted(probs: Any, shares: Any, on: BatchOperations) -> tuple[Any, Any]:
+    """Probabilities times shares, and shares; both 0 where positions do not count."""
     probs = on.constant(probs)
     valid = on.beside(on.is_finite(on.total(probs)))  # of probabilities: where all of a row are
     shares = on.numbers(on.where(valid, on.constant(shares), 0.0), probs)
-    learned = on.where(shares == 0, 0.0, probs * shares)
-    sums, numbers = on.column_sums(on.wide(learned)), on.column_sums(on.wide(shares))
+    return on.where(shares == 0, 0.0, probs * shares), shares
+
+
+def _dense_of_others(sums: Any, numbers: Any, learned: Any, shares: Any, on: BatchOperations) -> Any:
     mean = on.total(sums) / on.at_least(on.total(numbers), 1)
-    return _of_others(sums - learned, numbers - shares, mean, probs.shape[-1], probs, on)
+    return _of_others(sums - learned, numbers - shares, mean, shares.shape[-1], shares, on)
 
 
 def _of_others(sums: Any, numbers: Any, mean: Any, n_classes: int, like: Any, on: BatchOperations) -> Any:
