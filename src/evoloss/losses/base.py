@@ -174,10 +174,10 @@ class ClassificationLoss(nn.CrossEntropyLoss):
             state.reset()
 
     def sync_batch(self, process_group: Any = None) -> Self:
-        """Take for a batch what all processes of a group see together, for a loss that goes by its batch.
+        """Take for a batch what all processes of a group see together; returns this loss.
 
-        So do paced losses, and losses that keep running statistics of their training; all others cost a row
-        the same whatever is beside it. In training calls the processes add up their sums, a vector or two of
+        Paced losses go by their batch, and so do losses that keep statistics of their training; to others it
+        is the same what is beside a row. In training calls the processes add up their sums, a vector or two of
         one number a class; each process has to make every training call, as with ``nn.SyncBatchNorm``. Other
         calls ask nobody. No gradient flows between processes: what a row costs, and its gradient, are those
         of the joint batch, and the mean is over the rows of this process. Averaged by
@@ -186,9 +186,6 @@ class ClassificationLoss(nn.CrossEntropyLoss):
 
         Args:
             process_group: of ``torch.distributed``; None for the default one.
-
-        Returns:
-            This loss.
 
         Example:
             >>> from evoloss import EvolvedLoss

@@ -149,7 +149,7 @@ class BatchLoss(ParametricLoss):
         """The context of a call's costs beside each prediction and its label; see :class:`ParametricLoss`."""
         joint = self.joint_batch
         if self.is_paced:
-            self.warn_of_one_sample(len(logits), logits)
+            self.warn_of_one_sample(logits.shape[0], logits)
         if joint is None or logits.shape[1] == 1:
             return super().batch_context(logits, log_probs, labels)
         sums = joint.joining(logits)(self.sums_of_rows(log_probs, labels))
@@ -164,7 +164,7 @@ class BatchLoss(ParametricLoss):
             return super().terms_of_call(terms, logits, labels)
         joint = self.joint_batch
         if joint is None:
-            self.warn_of_one_sample(len(logits), logits)
+            self.warn_of_one_sample(logits.shape[0], logits)
             return terms
         return None if labels.is_dense else terms.joined(joint.joining(logits))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evoloss.formulas import BatchOperations
 from evoloss.formulas.labels import RowLabels, reduced, row_labels, weighted_costs
-from evoloss.networks.kinds.paced import agreements_of, dense_agreements_of
+from evoloss.networks.kinds.agreements import agreements_of, dense_agreements_of
 from evoloss.networks.sensing.training import costs_of_state, statistics_after
 from evoloss.networks.tempering import certainty
 

@@ -24,7 +24,7 @@ def step(params, moments, x, y):
 
 
 order = np.random.default_rng(0)
-for epoch in range(5):
+for _epoch in range(5):
     for rows in order.permutation(len(y))[:1792].reshape(28, 64):
         params, moments = step(params, moments, x[rows], y[rows])
 

@@ -32,21 +32,27 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evoloss.formulas import TENSORS, BatchOperations, Formula
+from evoloss.formulas import Formula
+from evoloss.networks.kinds.agreements import (
+    LEARNED,
+    NUMBERS,
+    agreements_among,
+    agreements_of,
+    class_sums,
+    dense_agreements_among,
+    dense_agreements_of,
+    dense_sums,
+)
 from evoloss.networks.kinds.tempered import TemperedNetwork, tempered_cost
 from evoloss.networks.states import BatchSums, RunningState
 from evoloss.networks.tempered_terms import TemperedTerms
-from evoloss.networks.tempering import certainty_of
-from evoloss.networks.terms import Array, Context, FewRows, LabelView, wide_dtype
-
-LEARNED, NUMBERS = "learned", "numbers"  # what the labels of each class get, and how many they are
-BATCH_COUNT = 1  # m: the mean of the batch counts like one more sample of each class
+from evoloss.networks.terms import Array, Context, FewRows, LabelView
 
 
 @lru_cache(maxsize=64)
@@ -199,67 +205,12 @@ class PacedNetwork(TemperedNetwork):
         del params, state
         probs = log_probs.detach().exp()
         if labels.is_dense:
-            learned, shares = _dense_counted(probs, labels.shares(log_probs), TENSORS)
-            wide = wide_dtype(probs.device)
-            return {LEARNED: learned.sum(0, dtype=wide), NUMBERS: shares.sum(0, dtype=wide)}
+            return dense_sums(probs, labels.shares(log_probs))
         p = probs.gather(1, labels.label[:, None]).squeeze(1)
         return class_sums(p, labels.label, labels.counted, log_probs.shape[1])
 
     def _default(self, log_probs: Tensor) -> Tensor:
         return log_probs.new_ones(())
-
-
-def agreements_of(p: Any, target: Any, counts: Any, n_classes: int, on: BatchOperations = TENSORS) -> Any:
-    """The agreement A of each position of a batch, ``(N,)``; sums are taken in float64.
-
-    Args:
-        p: probabilities of the labels, ``(N,)``; those that are NaN do not count.
-        target: class indices, ``(N,)``.
-        counts: which positions count, ``(N,)``; None for all.
-        n_classes: the class count C.
-        on: operations.
-
-    Example:
-        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
-        >>> agreements_of(p, target, None, n_classes=2)
-        tensor([0.4000, 0.6000, 0.4000])
-    """
-    learned, one = _counted(p, counts, on)
-    sums, numbers = on.by_class(on.stack([learned, one]), target, n_classes)
-    mean = on.total(learned) / on.at_least(on.total(one), 1)
-    return _of_others(sums[target] - learned, numbers[target] - one, mean, n_classes, p, on)
-
-
-def class_sums(p: Tensor, target: Tensor, counts: Tensor | None, n_classes: int) -> BatchSums:
-    """The sums of a batch, by which agreements are; arguments as for :func:`agreements_of`.
-
-    Returns:
-        What the labels of each class get and how many they are, ``(C,)``, wide.
-    """
-    both = torch.stack(_counted(p, counts, TENSORS))
-    return dict(zip((LEARNED, NUMBERS), TENSORS.by_class(both, target, n_classes), strict=True))
-
-
-def agreements_among(sums: BatchSums, p: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
-    """The agreements of positions that are a part of a larger batch, ``(N,)``.
-
-    Args:
-        sums: of the larger batch, these positions among them; see :func:`class_sums`.
-        p: probabilities of the labels, ``(N,)``.
-        target: class indices, ``(N,)``.
-        counts: which positions count, ``(N,)``; None for all.
-
-    Example:
-        >>> p, target = torch.tensor([0.9, 0.7, 0.5]), torch.tensor([0, 0, 1])
-        >>> agreements_among(class_sums(p, target, None, 2), p[:1], target[:1], None)
-        tensor([0.4000])
-    """
-    learned, one = _counted(p, counts, TENSORS)
-    of_class, numbers = sums[LEARNED].to(learned), sums[NUMBERS].to(one)
-    mean = of_class.sum() / numbers.sum().clamp(min=1)
-    others = of_class[target] - learned, numbers[target] - one
-    agreements: Tensor = _of_others(*others, mean, len(numbers), p, TENSORS)
-    return agreements
 
 
 def _agreements_where_all_count(sums: BatchSums, learned: Tensor, label: Tensor) -> Tensor:
@@ -268,64 +219,3 @@ def _agreements_where_all_count(sums: BatchSums, learned: Tensor, label: Tensor)
     shares = of_class.index_select(0, label).sub_(learned).add_(of_class.sum() / numbers.sum())
     chance, factor = _correction(len(numbers))
     return torch.add(chance, shares.div_(numbers.index_select(0, label)), alpha=factor).clamp_(0, 1)
-
-
-def dense_agreements_of(probs: Any, shares: Any, on: BatchOperations = TENSORS) -> Any:
-    """The agreement that each position would have with each class as its label, ``(N, C)``.
-
-    Args:
-        probs: predictions, ``(N, C)``; those that are NaN do not count.
-        shares: of the classes in each label, ``(N, C)``; zeros for positions that do not count.
-        on: operations.
-
-    Example:
-        >>> probs = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
-        >>> dense_agreements_of(probs, shares=torch.eye(2)[[0, 0, 1]])
-        tensor([[0.4000, 0.2000],
-                [0.6000, 0.2000],
-                [0.5333, 0.4000]])
-    """
-    learned, shares = _dense_counted(probs, shares, on)
-    return _dense_of_others(
-        on.column_sums(on.wide(learned)), on.column_sums(on.wide(shares)), learned, shares, on
-    )
-
-
-def dense_agreements_among(sums: BatchSums, probs: Tensor, shares: Tensor) -> Tensor:
-    """The same of positions that are a part of a larger batch with these sums, ``(N, C)``."""
-    learned, shares = _dense_counted(probs, shares, TENSORS)
-    wide = wide_dtype(probs.device)
-    agreements: Tensor = _dense_of_others(
-        sums[LEARNED].to(wide), sums[NUMBERS].to(wide), learned, shares, TENSORS
-    )
-    return agreements
-
-
-def _counted(p: Any, counts: Any, on: BatchOperations) -> tuple[Any, Any]:
-    """Probabilities of the labels, and ones; both 0 where positions do not count. Wide."""
-    p = on.constant(p)
-    valid = on.is_finite(p) if counts is None else on.is_finite(p) & counts
-    # A running sum in float32 stops growing at 2^24 positions.
-    return on.wide(on.where(valid, p, 0.0)), on.wide(valid)
-
-
-def _dense_counted(probs: Any, shares: Any, on: BatchOperations) -> tuple[Any, Any]:
-    """Probabilities times shares, and shares; both 0 where positions do not count."""
-    probs = on.constant(probs)
-    valid = on.beside(on.is_finite(on.total(probs)))  # of probabilities: where all of a row are
-    shares = on.numbers(on.where(valid, on.constant(shares), 0.0), probs)
-    return on.where(shares == 0, 0.0, probs * shares), shares
-
-
-def _dense_of_others(sums: Any, numbers: Any, learned: Any, shares: Any, on: BatchOperations) -> Any:
-    mean = on.total(sums) / on.at_least(on.total(numbers), 1)
-    return _of_others(sums - learned, numbers - shares, mean, shares.shape[-1], shares, on)
-
-
-def _of_others(sums: Any, numbers: Any, mean: Any, n_classes: int, like: Any, on: BatchOperations) -> Any:
-    """Agreements from what the others of a class give to their labels, and how many they are.
-
-    The sums are wide, what they are sums of has the rounding of ``like``.
-    """
-    share = (sums + BATCH_COUNT * mean) / (numbers + BATCH_COUNT)
-    return certainty_of(on.numbers(share, like), n_classes, on)
