@@ -31,7 +31,9 @@ def agreement(logits: Tensor, target: Tensor, *, ignore_index: int = -100) -> Te
         probs = rows.softmax(1)
         if logits.shape == target.shape:
             shares = target.movedim(axis, -1).reshape(rows.shape).float()
-            return (dense_agreements_of(probs, shares) * shares).sum() / shares.sum()
+            of_classes: Tensor = dense_agreements_of(probs, shares)
+            return (of_classes * shares).sum() / shares.sum()
         labels = Labels(target.reshape(-1).long(), None, 0.0, ignore_index, False)
         given = probs.gather(1, labels.label[:, None])[:, 0]
-        return agreements_of(given, labels.label, labels.counted, n_classes)[labels.counted].mean()
+        agreements: Tensor = agreements_of(given, labels.label, labels.counted, n_classes)
+        return agreements[labels.counted].mean()

@@ -6,14 +6,14 @@ from evoloss.networks.description import (
     build_network,
     describe_network,
 )
-from evoloss.networks.kinds.agreements import BATCH_COUNT, agreements_of, dense_agreements_of
+from evoloss.networks.kinds.agreements import BATCH_COUNT, NUMBERS, agreements_of, dense_agreements_of
 from evoloss.networks.kinds.balanced import BalancedNetwork
 from evoloss.networks.kinds.basis import BasisNetwork
 from evoloss.networks.kinds.classwise import ClasswiseForm, ClasswiseNetwork
 from evoloss.networks.kinds.concat import ConcatForm, ConcatNetwork
 from evoloss.networks.kinds.mixture import MixtureNetwork
 from evoloss.networks.kinds.monotone import MonotoneNetwork
-from evoloss.networks.kinds.paced import NUMBERS, PacedNetwork
+from evoloss.networks.kinds.paced import PacedNetwork
 from evoloss.networks.kinds.tempered import TemperedForm, TemperedNetwork
 from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
