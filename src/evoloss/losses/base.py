@@ -177,8 +177,8 @@ class ClassificationLoss(nn.CrossEntropyLoss):
         """Take for a batch what all processes of a group see together; returns this loss.
 
         Paced losses go by their batch, and so do losses that keep statistics of their training; to others it
-        is the same what is beside a row. In training calls the processes add up their sums, one or two numbers
-        a class; each process has to make every training call, as with ``nn.SyncBatchNorm``. Other
+        is the same what is beside a row. In training calls the processes add up their sums, one or two
+        numbers a class; each process has to make every training call, as with ``nn.SyncBatchNorm``. Other
         calls ask nobody. No gradient flows between processes: what a row costs, and its gradient, are those
         of the joint batch, and the mean is over the rows of this process. Averaged by
         ``DistributedDataParallel`` that is the gradient of the joint batch where all parts are equally large
