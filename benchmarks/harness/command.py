@@ -53,12 +53,14 @@ def command_line(options: Any) -> str:
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{flag}", *(shlex.quote(_shown(part)) for part in values)]
+            words += [f"--{flag}", *(shlex.quote(_shown(part, field.name)) for part in values)]
     return " ".join(words)
 
 
-def _shown(value: object) -> str:
-    """A value as text; a path below the current folder as seen from there, for the record of no machine."""
-    if isinstance(value, Path) and value.is_relative_to(Path.cwd()):
-        value = value.relative_to(Path.cwd())
-    return str(value)
+def _shown(value: object, option: str) -> str:
+    """A value as text; of paths of one machine the name of the option, those below the current folder apart."""
+    if not isinstance(value, Path) or not value.is_absolute():
+        return str(value)
+    if value.is_relative_to(Path.cwd()):
+        return str(value.relative_to(Path.cwd()))
+    return option.upper()

@@ -44,6 +44,11 @@ def test_the_command_names_what_is_not_at_its_default() -> None:
     )
 
 
+def test_the_command_names_no_folder_of_a_machine(tmp_path: Path) -> None:
+    assert command_line(Example(out=tmp_path / "r.json")).endswith(" --out OUT")
+    assert command_line(Example(out=Path.cwd() / "r.json")).endswith(" --out r.json")
+
+
 def test_modules_are_named_as_python_runs_them() -> None:
     assert module_name(TransferStudy) == "benchmarks.transfer.run"
     assert module_name(EngineBenchmark) == "benchmarks.speed.engine"
