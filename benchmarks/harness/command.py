@@ -58,7 +58,7 @@ def command_line(options: Any) -> str:
 
 
 def _shown(value: object, option: str) -> str:
-    """A value as text; of paths of one machine the name of the option, those below the current folder apart."""
+    """A value as text; a path outside of the current folder, which is one of a machine, as the option."""
     if not isinstance(value, Path) or not value.is_absolute():
         return str(value)
     if value.is_relative_to(Path.cwd()):
