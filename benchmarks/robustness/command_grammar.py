@@ -41,6 +41,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "inspect": ("gce",),
     "losses": (),
     "report": (f"{INPUTS}/results", "--out", "out"),
+    "export": ("gce", "--format", "json", "--out", "out.json"),
 }
 EVOLVE_BASES: dict[str, tuple[str, ...]] = {
     "evolve": ("--for", "noise", "--classes", "3", "--budget", "17s", "--out", "out"),
@@ -162,14 +163,14 @@ class Line:
 
 def draw_line(draw: random.Random) -> Line:
     """Draw a command with good options, and put up to three drawn ones behind them."""
-    command = draw.choices(tuple(BASES), weights=(8, 8, 6, 3, 1, 3))[0]
+    command = draw.choices(tuple(BASES), weights=(8, 8, 6, 3, 1, 3, 2))[0]
     return line_of(command, BASES[command], draw)
 
 
 def line_of(command: str, base: tuple[str, ...], draw: random.Random) -> Line:
     """A line of a command: its good options, and drawn ones behind them."""
     arguments, what = list(base), "nothing else"
-    if command in ("inspect", "report") and draw.random() < 0.5:
+    if command in ("inspect", "export", "report") and draw.random() < 0.5:
         what = "a positional argument"
         arguments[0] = draw.choice((*PLACES, *NAMES["loss"], *WORDS))
     options = _options(command)

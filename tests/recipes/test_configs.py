@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from evoloss.errors import CallbackError
 from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.pretraining.history import GenerationRecord
 from evoloss.zoo import SHIPPED
@@ -61,8 +62,9 @@ def test_a_committed_configuration_with_students_begins(name: str) -> None:
         seen.append(record)
         raise _EnoughError
 
-    with pytest.raises(_EnoughError):
+    with pytest.raises(CallbackError) as found:
         pretrain(with_few_students(name), on_generation=stop)
+    assert isinstance(found.value.__cause__, _EnoughError)
     assert seen[0].advantage_best is not None
     assert seen[0].rejected < 16
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from evoloss.errors import CallbackError
 from evoloss.pretraining import pretrain
 from evoloss.pretraining.history import GenerationRecord, read_history
 from evoloss.zoo import SHIPPED
@@ -45,7 +46,7 @@ def test_the_first_generation_comes_out_again(name: str) -> None:
         seen.append(record)
         raise _EnoughError
 
-    with pytest.raises(_EnoughError):
+    with pytest.raises(CallbackError, match="_EnoughError"):
         pretrain(settings(name), on_generation=stop)
     assert seen[0].rejected == first.rejected
     assert seen[0].fitness_mean == pytest.approx(first.fitness_mean, rel=0.05, abs=0.02)
