@@ -1,4 +1,4 @@
-"""Lines of ``evoloss evolve`` with any values and paths, as ``command_lines`` has those of other commands.
+"""Lines of ``evoloss evolve`` and ``export``, any values and paths, as ``command_lines`` has those of others.
 
 ``python -m benchmarks.robustness.evolving.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are
 tiny and the clock counts work (:mod:`benchmarks.robustness.evolving.small_evolve`), so that a whole run fits
@@ -19,14 +19,15 @@ from benchmarks.robustness.evolving.small_evolve import WorkClock, small_and_cou
 
 
 class EvolveLineCampaign(CommandLineCampaign):
-    """Lines of ``evoloss evolve``, drawn from a seed."""
+    """Lines of ``evoloss evolve`` and of ``export``, drawn from a seed."""
 
     name = "evolve_lines"
     always_here = True
 
     def draw(self, draw: random.Random) -> Line:
         """Draw a line."""
-        return line_of("evolve", EVOLVE_BASES["evolve"], draw)
+        command = draw.choices(tuple(EVOLVE_BASES), weights=(3, 1))[0]
+        return line_of(command, EVOLVE_BASES[command], draw)
 
     def trial(self, seed: int, prepared: Path, folder: Path) -> tuple[str, str]:
         """Run a line on tiny tasks."""
