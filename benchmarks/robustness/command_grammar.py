@@ -46,7 +46,7 @@ EVOLVE_BASES: dict[str, tuple[str, ...]] = {
     "evolve": ("--for", "noise", "--classes", "3", "--budget", "17s", "--out", "out"),
     "export": ("gce", "--format", "json", "--out", "out.json"),
 }
-"""Of the command whose shortest run takes longer than a trial may, and of a younger one: their own campaign."""
+"""Of commands with a campaign of their own: the shortest run of the first takes longer than a trial may."""
 WHOLE = (
     *("0", "-1", "1", "2", "3", "7", "256", "257", "1000", "65537", "1000001", "99999999", "2147483648"),
     *("9223372036854775807", "-9223372036854775809", "1" + "0" * 30, "1_000", "１２"),

@@ -80,7 +80,7 @@ CAMPAIGNS: dict[str, Row] = {
     "run_files": Row("damaged files of runs", _outcomes, "run_files"),
     "data_files": Row("damaged data files and folders", _outcomes, "data_files"),
     "command_lines": Row("command lines of any values and paths", _outcomes, "command_lines"),
-    "evolve_lines": Row("lines of `evolve`, on tiny tasks, and of `export`", _outcomes, "evolving.evolve_lines"),
+    "evolve_lines": Row("lines of `evolve` (tiny tasks) and `export`", _outcomes, "evolving.evolve_lines"),
     "judgings": Row("damaged records of judgings", _outcomes, "evolving.judgings"),
     "first_call": Row("the largest losses that are accepted", _first_call, "first_call"),
     "searches": Row(

@@ -1,4 +1,4 @@
-"""Lines of ``evoloss evolve`` and ``export``, any values and paths, as ``command_lines`` has those of others.
+"""Lines of ``evoloss evolve`` and ``export``, as ``command_lines`` has those of other commands.
 
 ``python -m benchmarks.robustness.evolving.evolve_lines`` rewrites ``results/evolve_lines.json``. Tasks are
 tiny and the clock counts work (:mod:`benchmarks.robustness.evolving.small_evolve`), so that a whole run fits
