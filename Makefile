@@ -4,6 +4,7 @@ VENV ?= .venv
 OUT ?= demo-out
 # The tensors of the tests are small; more threads cost more than they bring.
 THREADS ?= 1
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo docs test lint types unit slow test-integrations clean
@@ -30,7 +31,7 @@ types: $(VENV)/.evoloss-dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.evoloss-dev
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 slow: $(VENV)/.evoloss-dev
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -m slow
