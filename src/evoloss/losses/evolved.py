@@ -210,24 +210,19 @@ class EvolvedLoss(BatchLoss, OnHub):
         gather(log_probs, target)  # raises for an index out of range, as cross-entropy does
         return self.network_label_costs(log_probs, target, agreement)
 
-    def terms(self, logits: Tensor, labels: Labels) -> Terms | None:
+    def terms(self, logits: Tensor, labels: Labels | None) -> Terms | None:
         """Tables, or the numbers of a loss; None for ``exact=True``, float64, concat and one class.
 
         Those of a loss that keeps statistics or sees its batch are of this one call; see
         :meth:`terms_of_call`.
 
+        Args:
+            logits: of the call.
+            labels: of its rows; None for the terms at this class count, whatever the call.
+
         Raises:
             ValueError: at a class count where this loss would push the label's probability down.
         """
-        terms = self.own_terms(logits)
-        if terms is None or not (terms.has_state or terms.sees_batch):
-            return terms
-        # What terms_of_call would say of most calls of a loss that sees its batch, in less time.
-        is_all = not (terms.has_state or NAME in self._modules or self._singles) and logits.shape[0] != 1
-        return terms if is_all else self.terms_of_call(terms, logits, labels)
-
-    def own_terms(self, logits: Tensor) -> Terms | None:
-        """:meth:`terms` at the class count of the logits, whatever the call."""
         n_classes, params = logits.shape[1], self.params
         if self.exact or logits.dtype == torch.float64 or n_classes < 2:
             return None
@@ -239,7 +234,11 @@ class EvolvedLoss(BatchLoss, OnHub):
         if terms is None:
             known = self.known_params()
             terms = None if known is None else self._constants.terms(known, n_classes)
-        return terms
+        if terms is None or labels is None or not (terms.has_state or terms.sees_batch):
+            return terms
+        # What terms_of_call would say of most calls of a loss that sees its batch, in less time.
+        is_all = not (terms.has_state or NAME in self._modules or self._singles) and logits.shape[0] != 1
+        return terms if is_all else self.terms_of_call(terms, logits, labels)
 
     def costs(self, logits: Tensor, labels: Labels) -> Tensor:
         """Costs of rows by differentiable operations; on GPUs and in compiled code by tables.

@@ -200,7 +200,7 @@ def frames(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> tuple[li
 @pytest.mark.parametrize("name", [name for name in SHIPPED if not states_of(resolve_loss(name))])
 def test_a_plain_call_of_a_shipped_loss_enters_few_functions(name: str) -> None:
     entered, _ = frames(resolve_loss(name), *pairs(64, 10))
-    assert 3 < len(entered) <= 9, entered
+    assert 3 < len(entered) <= 8, entered
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -143,7 +143,7 @@ class LinearRows:
         if self.sums is None:
             return self.criterion.terms(logits, labels)
         assert isinstance(self.criterion, EvolvedLoss)
-        return self.criterion.own_terms(logits)
+        return self.criterion.terms(logits, None)
 
     def _context(self, log_probs: Tensor, labels: Labels) -> Context:
         if self.sums is None:
