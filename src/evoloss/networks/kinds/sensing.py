@@ -159,7 +159,8 @@ class SensingNetwork(LossNetwork):
             samples = samples_of_shares(log_probs, shares, top, predicted)
             is_lowest = lowest_of_shares(lowest, shares, samples.weight)
         else:
-            samples = samples_of_labels(log_probs, labels.label, labels.counted, top, predicted)
+            by_label = _by_class(labels.label, log_probs.shape[1])
+            samples = samples_of_labels(log_probs, labels.label, labels.counted, top, predicted, by_label)
             is_lowest = lowest_of_labels(lowest, labels.label, samples.weight)
         emphasis = SensorNumbers.of(params).emphasis
         sums = sums_of_samples(samples, emphasis, _by_class(predicted, log_probs.shape[1]))
@@ -211,7 +212,7 @@ def _odds_of_read(top: Tensor, read: slice) -> Tensor:
 
 
 def _by_class(predicted: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
-    """Adds values of samples, ``(..., N)``, up by their predicted class."""
+    """Adds values of samples, ``(..., N)``, up by a class of each, such as the predicted one."""
 
     def add_up(values: Tensor) -> Tensor:
         if values.is_cpu:

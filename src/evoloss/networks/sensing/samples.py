@@ -33,7 +33,13 @@ class Samples(NamedTuple):
 
 
 def samples_of_labels(
-    log_probs: Any, label: Any, counted: Any, top: Any, predicted: Any, on: BatchOperations = TENSORS
+    log_probs: Any,
+    label: Any,
+    counted: Any,
+    top: Any,
+    predicted: Any,
+    by_label: Callable[[Any], Any],
+    on: BatchOperations = TENSORS,
 ) -> Samples:
     """Samples whose labels are class indices.
 
@@ -43,6 +49,7 @@ def samples_of_labels(
         counted: which rows are not to be ignored, ``(N,)``.
         top: the largest log-probability of each row.
         predicted: its class.
+        by_label: adds values of rows up by their label, ``(1, N)`` to ``(1, C)``.
         on: operations.
     """
     n_classes = log_probs.shape[-1]
@@ -51,7 +58,7 @@ def samples_of_labels(
     surprising = surprise(top, given, n_classes, on)
     counted = counted & on.is_finite(top)
     weight = on.numbers(counted, log_probs)
-    labelled = on.by_class(weight[None], label, n_classes)[0]
+    labelled = by_label(weight[None])[0]
     return _of_counted(counted, top, right, given, surprising, weight, labelled, on)
 
 

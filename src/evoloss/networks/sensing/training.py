@@ -42,12 +42,18 @@ def sensor_numbers(numbers: Mapping[str, float], like: Any, on: BatchOperations)
     return SensorNumbers(**{name: on.array(value, like) for name, value in numbers.items()})
 
 
-def samples_of(log_probs: Any, labels: RowLabels, on: BatchOperations) -> Samples:
-    """The samples of a batch with labels of either kind."""
+def samples_of(log_probs: Any, labels: RowLabels, on: BatchOperations) -> tuple[Samples, Any]:
+    """The samples of a batch with labels of either kind, and the predicted class of each."""
     top, predicted = on.most_likely(log_probs)
-    if labels.shares is None:
-        return samples_of_labels(log_probs, labels.label, labels.counted, top, predicted, on)
-    return samples_of_shares(log_probs, labels.shares, top, predicted, on)
+    if labels.shares is not None:
+        return samples_of_shares(log_probs, labels.shares, top, predicted, on), predicted
+    label, n_classes = labels.label, log_probs.shape[1]
+    samples = samples_of_labels(
+        *(log_probs, label, labels.counted, top, predicted),
+        lambda values: on.by_class(values, label, n_classes),
+        on,
+    )
+    return samples, predicted
 
 
 def statistics_after(
@@ -67,8 +73,8 @@ def statistics_after(
         on: operations.
     """
     log_probs, n_classes = on.constant(log_probs), log_probs.shape[1]
-    made, samples = sensor_numbers(numbers, log_probs, on), samples_of(log_probs, labels, on)
-    _, predicted = on.most_likely(log_probs)
+    made = sensor_numbers(numbers, log_probs, on)
+    samples, predicted = samples_of(log_probs, labels, on)
     sums = sums_of_samples(
         samples, made.emphasis, lambda values: on.by_class(values, predicted, n_classes), on
     )
@@ -93,16 +99,16 @@ def course_after(
         on: operations.
     """
     log_probs, n_classes = on.constant(log_probs), log_probs.shape[1]
-    samples, read = samples_of(log_probs, labels, on), rows_read(len(log_probs))
+    read = rows_read(len(log_probs))
+    samples, predicted = samples_of(log_probs, labels, on)
     lowest = on.least_likely(log_probs[read])
     if labels.shares is None:
         is_lowest = lowest_of_labels(lowest, labels.label, samples.weight, on)
     else:
         is_lowest = lowest_of_shares(lowest, labels.shares, samples.weight, on)
-    _, predicted = on.most_likely(log_probs[read])
     odds = sample_weights(1.0, samples.top[read], on)
     sums = sums_of_course(
-        samples, is_lowest, odds, lambda values: on.by_class(values, predicted, n_classes), on
+        samples, is_lowest, odds, lambda values: on.by_class(values, predicted[read], n_classes), on
     )
     moved = course_moved_on(on.alike(state, log_probs), on.alike(after, log_probs), sums, on, on)
     return {name: on.numbers(value, state[name]) for name, value in moved.items()}
