@@ -6,7 +6,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evoloss.compare import CompareConfig
+from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.trackers import SearchTracker
+from evoloss.trackers.tools import Tool
 from tests.training.blobs import blobs_file
 
 
@@ -85,3 +90,15 @@ def small_comparison(folder: Path, **changes: Any) -> CompareConfig:
         "accelerator": "cpu",
     }
     return CompareConfig(**{**values, **changes})
+
+
+def stop_in_mid_search(tool: Tool, config: PretrainConfig, out: Path) -> None:
+    """Log a search that is interrupted after its third generation."""
+
+    def stop(record: GenerationRecord) -> None:
+        tracker.on_generation(record)
+        if record.generation == 3:
+            raise KeyboardInterrupt
+
+    with SearchTracker(tool, out, config) as tracker, pytest.raises(KeyboardInterrupt):
+        pretrain(config, out=out, on_generation=stop)

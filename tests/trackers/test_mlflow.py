@@ -12,11 +12,11 @@ pytest.importorskip("mlflow")
 
 from evoloss.compare import compare
 from evoloss.errors import CallbackError, ConfigError
-from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.trackers import CompareTracker, SearchTracker
 from evoloss.trackers.tools import open_store
 from evoloss.training import EpochRecord
-from tests.trackers.stores import small_comparison
+from tests.trackers.stores import small_comparison, stop_in_mid_search
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its own, and those of what it brings
 
@@ -92,13 +92,7 @@ def test_a_search_goes_on_in_its_run(tmp_path: Path) -> None:
     )
     out = tmp_path / "search"
 
-    def stop(record: GenerationRecord) -> None:
-        tracker.on_generation(record)
-        if record.generation == 3:
-            raise KeyboardInterrupt
-
-    with SearchTracker("mlflow", out, config) as tracker, pytest.raises(KeyboardInterrupt):
-        pretrain(config, out=out, on_generation=stop)
+    stop_in_mid_search("mlflow", config, out)
     for _ in range(2):
         with SearchTracker("mlflow", out, config) as tracker:
             result = pretrain(config, out=out, resume=True, on_generation=tracker.on_generation)

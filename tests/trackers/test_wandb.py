@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("wandb")
 
 from evoloss.compare import compare
-from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
+from evoloss.pretraining import PretrainConfig, pretrain
 from evoloss.trackers import CompareTracker, SearchTracker
 from evoloss.training import EpochRecord
-from tests.trackers.stores import small_comparison
+from tests.trackers.stores import small_comparison, stop_in_mid_search
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its own, and those of what it brings
 
@@ -132,13 +132,7 @@ def test_a_search_that_goes_on_is_read_back_whole(tmp_path: Path) -> None:
     )
     out = tmp_path / "search"
 
-    def stop(record: GenerationRecord) -> None:
-        tracker.on_generation(record)
-        if record.generation == 3:
-            raise KeyboardInterrupt
-
-    with SearchTracker("wandb", out, config) as tracker, pytest.raises(KeyboardInterrupt):
-        pretrain(config, out=out, on_generation=stop)
+    stop_in_mid_search("wandb", config, out)
     with SearchTracker("wandb", out, config) as tracker:
         result = pretrain(config, out=out, resume=True, on_generation=tracker.on_generation)
         tracker.finish(result)
