@@ -16,7 +16,7 @@ from evoloss.losses.call.numbers import positive_count
 from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.resolve import make_loss
 from evoloss.losses.state import NAME, SIZE, UNKNOWN_SIZE, other_class_count, states_of
-from evoloss.networks import BatchSums, NoiseRate, RunningState, SensesNoise
+from evoloss.networks import BatchSums, NoiseRate, RunningState, noise_rate_of
 
 __all__ = ["FunctionalLoss", "classification_loss", "functional"]
 
@@ -166,10 +166,7 @@ class FunctionalLoss:
 
     def noise_rate(self, state: Mapping[str, Tensor]) -> NoiseRate:
         """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``."""
-        network = getattr(self.criterion, "network", None)
-        if not isinstance(network, SensesNoise):
-            return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
-        return network.noise_rate(state)
+        return noise_rate_of(getattr(self.criterion, "network", None), state)
 
 
 def _initial(criterion: Any, n_classes: int) -> RunningState:

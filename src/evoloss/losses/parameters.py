@@ -37,6 +37,7 @@ from evoloss.networks import (
     SensesNoise,
     Terms,
     describe_network,
+    noise_rate_of,
 )
 from evoloss.safe_text import quoted
 
@@ -266,9 +267,7 @@ class ParametricLoss(ClassificationLoss):
             >>> print(criterion.noise_rate)
             cannot tell: epochs that have been read: 0, needed: 2 (n_samples is 50,000)
         """
-        if not isinstance(self.network, SensesNoise):
-            return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
-        return self.network.noise_rate(self.loss_state.values())
+        return noise_rate_of(self.network, self.loss_state.values() if self.senses_noise else {})
 
     def describe(self) -> dict[str, Any]:
         """The description of the network and the options of the call; the parameters are a tensor."""

@@ -17,7 +17,7 @@ from evoloss.networks.kinds.paced import PacedNetwork
 from evoloss.networks.kinds.tempered import TemperedForm, TemperedNetwork
 from evoloss.networks.lookup import LookupTables, tabulate
 from evoloss.networks.mlp import ACTIVATIONS, PopulationMLP
-from evoloss.networks.noise_rate import NoiseRate, SensesNoise
+from evoloss.networks.noise_rate import NoiseRate, SensesNoise, noise_rate_of
 from evoloss.networks.options import Features, NetworkOptions
 from evoloss.networks.slopes import SlopeFunctions, Slopes, SlopesByCount, function_slopes
 from evoloss.networks.states import (
@@ -94,5 +94,6 @@ __all__ = [
     "dense_agreements_of",
     "describe_network",
     "function_slopes",
+    "noise_rate_of",
     "tabulate",
 ]

@@ -43,3 +43,19 @@ class SensesNoise(Protocol):
     def noise_rate(self, state: RunningState) -> NoiseRate:
         """Estimate the share of wrong labels from the statistics of a training, which stay as they are."""
         ...
+
+
+def noise_rate_of(network: object, state: RunningState) -> NoiseRate:
+    """The share of wrong labels that statistics tell a network of, or that it does not sense them.
+
+    Args:
+        network: of a loss; None for one without.
+        state: the statistics of a training, by name.
+
+    Example:
+        >>> print(noise_rate_of(None, {}))
+        cannot tell: this loss does not sense how many labels are wrong; adaptive does
+    """
+    if not isinstance(network, SensesNoise):
+        return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
+    return network.noise_rate(state)

@@ -16,7 +16,7 @@ from evoloss.losses import LOSSES, ClassificationLoss, EvolvedLoss
 from evoloss.losses.functional import classification_loss
 from evoloss.losses.parameters import ParametricLoss
 from evoloss.losses.state import NAME, LossState
-from evoloss.networks import NoiseRate, SensesNoise
+from evoloss.networks import NoiseRate, noise_rate_of
 from evoloss.portable import calls
 from evoloss.safe_text import quoted
 
@@ -149,7 +149,5 @@ class PortableLoss:
         Args:
             state: what NumPy takes for arrays, by name.
         """
-        network = getattr(self.criterion, "network", None)
-        if not isinstance(network, SensesNoise):
-            return NoiseRate(reason="this loss does not sense how many labels are wrong; adaptive does")
-        return network.noise_rate({name: torch.as_tensor(value) for name, value in state.items()})
+        values = {name: torch.as_tensor(value) for name, value in state.items()}
+        return noise_rate_of(getattr(self.criterion, "network", None), values)
