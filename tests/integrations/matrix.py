@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -71,11 +72,28 @@ def outcome(report: str) -> dict[str, Any]:
     }
 
 
+def sources(tests: list[str]) -> list[Path]:
+    """Test files, what they name of their own folder and of the adapters, and what that names in turn."""
+    left = {ROOT / name.partition("::")[0] for name in tests}
+    found: set[Path] = set()
+    while left:
+        path = left.pop()
+        found.add(path)
+        for name in set(
+            re.findall(r"\b(?:evoloss|tests)\.integrations(?:\.| import )\w+", path.read_text("utf-8"))
+        ):
+            folder, _, module = re.sub(r"\.integrations(\.| import )", "/integrations/", name).rpartition("/")
+            place = (ROOT / "src" if folder.startswith("evoloss") else ROOT) / folder
+            left |= {
+                file for file in (place / f"{module}.py", *(place / module).glob("*.py")) if file.is_file()
+            }
+        left -= found
+    return sorted(found)
+
+
 def digest(tests: list[str]) -> str:
     """A hash of test files and of the adapters that they test."""
-    paths = [ROOT / name.partition("::")[0] for name in tests]
-    paths += sorted((ROOT / "src/evoloss/integrations").rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources(tests))).hexdigest()[:16]
 
 
 def is_done(tool: str, end: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.glue import PAGE, PLAIN, count, lines_of_glue, plain_use, sections
-from tests.integrations.matrix import CAPABILITIES, ENVIRONMENTS, RESULTS, outcome
+from tests.integrations.matrix import CAPABILITIES, ENVIRONMENTS, RESULTS, ROOT, outcome, sources
 from tests.integrations.table import row, written
 from tests.integrations.torchvision_operators import import_torchvision
 
@@ -125,3 +125,13 @@ def test_a_capability_is_what_passed_and_did_not_fail() -> None:
         "skipped": 1,
         "works": ["equal to a plain loop"],
     }
+
+
+def test_a_tool_is_run_anew_where_its_tests_or_adapters_change() -> None:
+    found = [str(path.relative_to(ROOT)) for path in sources(["tests/integrations/test_fastai.py::test_x"])]
+    adapters = ("fastai", "model_state", "plan", "training_calls")
+    assert found == [
+        *(f"src/evoloss/integrations/{name}.py" for name in adapters),
+        "tests/integrations/plain_loop.py",
+        "tests/integrations/test_fastai.py",
+    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = Path(__file__).with_name("keras_checks.py")
+CHECKS = Path(__file__).with_name("keras_checks.py")  # tests.integrations.keras_checks
 
 
 def run(backend: str, *command: str) -> subprocess.CompletedProcess[str]:
