@@ -139,12 +139,13 @@ def page_tests(tool: str) -> list[str]:
 
 
 def is_done(tool: str, end: str) -> bool:
-    """True if this run has been done with the same requirements, tests and adapters."""
+    """True if this run has been done with the same requirements, tests and adapters, and could be done."""
     path = RESULTS / f"{tool}-{end}.json"
     if not path.is_file():
         return False
     found = json.loads(path.read_text(encoding="utf-8"))
-    return bool(found["digest"] == digest(tool) and found["requirements"] == requirements_of(tool, end))
+    same = found["digest"] == digest(tool) and found["requirements"] == requirements_of(tool, end)
+    return bool(same and "reason" not in found)
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
