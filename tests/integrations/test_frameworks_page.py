@@ -46,8 +46,8 @@ def need(section: str) -> None:
         if section == "timm":
             try:
                 import_torchvision()
-            except ImportError:
-                pytest.skip("could not import 'torchvision'")
+            except ImportError as error:
+                pytest.skip(f"needs timm and torchvision: {error}")
         for module in TOOLS[section]:
             pytest.importorskip(module)
 
