@@ -53,6 +53,6 @@ def test_every_extra_for_a_tool_is_tested() -> None:
 
 def test_pins_hold_for_what_has_no_version() -> None:
     assert "cleanlab==" in pins(["cleanlab"])
-    assert "torch==" in pins(["cleanlab==2.6.0", "torchmetrics==1.4.0", "pandas<3"])
-    assert "cleanlab==" not in pins(["cleanlab==2.6.0"])
+    assert "torch==" in pins(["cleanlab==2.7.0", "torchmetrics==1.4.0", "pandas<3"])
+    assert "cleanlab==" not in pins(["cleanlab==2.7.0"])
     assert "pandas==" not in pins(["pandas<3", "jsonargparse[signatures]==4.35.0"])
