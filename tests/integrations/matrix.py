@@ -181,7 +181,7 @@ def install(python: Path, requirements: list[str]) -> str:
         command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         done = run([*command, "-c", str(constraints), *requirements], cwd=ROOT)
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-    return "" if done.returncode == 0 else (errors or ["pip failed"])[-1].removeprefix("ERROR: ")
+    return "" if done.returncode == 0 else (errors or ["pip failed"])[0].removeprefix("ERROR: ")
 
 
 def versions(python: Path, packages: list[str]) -> dict[str, str]:
