@@ -167,9 +167,9 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
         variable = next((part for part in layer if part is not None and part.requires_grad), input)
         criterion.warn_of_one_sample(len(input), variable)
         joint = criterion.joint_batch
+        join = None if joint is None else joint.joining(variable)
         with torch.no_grad(), autocast_off(input.device.type):
-            sums = rows.see_batch(layer)
-        rows.sums = sums if joint is None else joint.joining(variable)(sums)
+            rows.see_batch(layer, join)
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
     result = result.to(input.dtype)
     return result.reshape(target.shape) if criterion.reduction == "none" else result
