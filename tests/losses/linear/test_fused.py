@@ -147,8 +147,8 @@ def test_nothing_to_average_over() -> None:
     assert nobody.isnan()
 
 
-@pytest.mark.parametrize("dtype", (torch.float64, torch.float32))
-@pytest.mark.parametrize("smoothing", (0.0, 0.1))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_batch_of_a_paced_loss_is_that_of_all_rows_and_of_earlier_calls(
     dtype: torch.dtype, smoothing: float
 ) -> None:
