@@ -213,9 +213,9 @@ def test_compiled_code_leaves_it_to_run_as_it_is() -> None:
     close(torch.autograd.grad(found, weight)[0], torch.autograd.grad(expected, weight)[0])
 
 
-def test_a_chunk_is_as_large_as_the_input() -> None:
-    assert rows_of_chunk(8192, 512, 32_000) == 131
-    assert rows_of_chunk(8192, 64, 32_000) == 32
+def test_a_chunk_is_twice_as_large_as_the_input() -> None:
+    assert rows_of_chunk(8192, 512, 32_000) == 262
+    assert rows_of_chunk(8192, 64, 32_000) == 64
     assert rows_of_chunk(10, 512, 2) == 10
     assert rows_of_chunk(0, 512, 2) == 1
 

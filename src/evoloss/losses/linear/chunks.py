@@ -27,12 +27,14 @@ __all__ = ["Layer", "LinearGradients", "LinearRows", "rows_of_chunk"]
 
 Join = Callable[[BatchSums], BatchSums]
 
-_LEAST_ROWS = 32  # of a chunk: with fewer the gradient by the weights costs more to add up than to make
+# Of a chunk. Each matrix product goes through the whole weight, for which many rows are better than few.
+_LEAST_ROWS = 64
+_INPUTS = 2
 
 
 def rows_of_chunk(n: int, n_features: int, n_classes: int) -> int:
-    """The rows of a chunk, as many as make its logits as large as the input of all rows."""
-    return max(1, min(n, max(_LEAST_ROWS, n * n_features // max(1, n_classes))))
+    """The rows of a chunk, as many as make its logits twice as large as the input of all rows."""
+    return max(1, min(n, max(_LEAST_ROWS, _INPUTS * n * n_features // max(1, n_classes))))
 
 
 class Layer(NamedTuple):

@@ -60,7 +60,8 @@ def fused_linear_loss(
         target: class indices in ``[0, C)`` or the loss's ``ignore_index``, int64, shape ``(...)``.
         loss: a name that :func:`~evoloss.make_loss` takes, or a loss, that keeps no running statistics.
         linear_bias: shape ``(C,)``; None for none.
-        chunk_rows: rows of a chunk, at least 1; by default as many as make its logits as large as ``input``.
+        chunk_rows: rows of a chunk, at least 1; by default as many as make its logits twice as large
+            as ``input``, and at least 64.
 
     Returns:
         A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits.
