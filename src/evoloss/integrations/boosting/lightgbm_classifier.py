@@ -105,9 +105,10 @@ class EvolvedLGBMClassifier(LGBMClassifier):
 
     @property
     def noise_rate_(self) -> NoiseRate:
-        """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
+        """What the loss says of the share of wrong labels: that it cannot tell, and why.
 
-        Trees know labels by heart early, so that it mostly says that it cannot tell, and why.
+        A :class:`~evoloss.losses.NoiseRate`. The estimate reads how predictions change within an epoch, and
+        those of trees change between rounds alone.
 
         Raises:
             AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.
