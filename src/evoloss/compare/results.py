@@ -76,7 +76,7 @@ class Results:
 
     @property
     def judged(self) -> str:
-        """What the trainings are judged at, such as their ``last epoch``."""
+        """The epoch or round of a training that counts, such as the ``last epoch``."""
         return self.runs[0].judged if self.runs else f"last {self.unit}"
 
     def write(self, path: Path) -> None:

@@ -66,7 +66,7 @@ def write_figures(results: Results, directory: Path, formats: Sequence[str] = ("
 
 
 def draw_learning_curves(results: Results) -> Figure:
-    """Validation and training accuracy over epochs or rounds: mean of the seeds, band of one standard deviation.
+    """Validation and training accuracy by epoch or round: mean of the seeds, band of one standard deviation.
 
     Training losses have units of their own, and may be near or below 0 in the first epoch, so they have no
     common axis. Training accuracy is that on the labels as given, so that learning wrong labels by heart

@@ -125,7 +125,9 @@ def _classifier(run: RunResult) -> str:
 
 def _varied(run: RunResult) -> str:
     """The setting that changes most what a loss does: of images, or of trees."""
-    return f"hessian: {one_line(run.hessian)}" if run.grows_trees else f"augmentation: {one_line(run.augment)}"
+    return (
+        f"hessian: {one_line(run.hessian)}" if run.grows_trees else f"augmentation: {one_line(run.augment)}"
+    )
 
 
 def _judged(run: RunResult) -> str:
@@ -180,7 +182,7 @@ def _noise_rates(results: Results) -> list[str]:
 
 
 def _last(run: RunResult) -> str:
-    """What a value is of, where values of two kinds are told."""
+    """The epoch of a value, where values of two are told."""
     return f", {run.judged}" if run.early_stopping is None else ""
 
 

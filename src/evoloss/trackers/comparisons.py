@@ -20,7 +20,8 @@ class CompareTracker(RunLog):
     Of every training, those that choose learning rates included: settings and versions; in each epoch, of
     trees in each round, ``train/loss``, ``train/accuracy`` and ``validation/accuracy``; at the end
     ``test/accuracy``, ``test/nll``, ``test/ece`` and others, and ``noise_rate`` where the loss senses how
-    many labels are wrong. Accuracies are in percent. Runs that are found in the directory are logged too if they were not before.
+    many labels are wrong. Accuracies are in percent. Runs that are found in the directory are logged too if
+    they were not before.
 
     Args:
         tool: ``"tensorboard"``, ``"mlflow"`` or ``"wandb"``; an extra each.

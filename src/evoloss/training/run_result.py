@@ -144,9 +144,9 @@ class RunIdentity:
 
     @property
     def judged(self) -> str:
-        """What a training is judged at: its ``last epoch``, with early stopping its ``best validation epoch``.
+        """The epoch, or of trees the round, that counts: the ``last epoch``, the ``best validation round``.
 
-        Of trees it is a round.
+        With early stopping it is the best one.
         """
         which = "last" if self.early_stopping is None else "best validation"
         return f"{which} {self.unit}"

@@ -183,7 +183,8 @@ class _Job:
 def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
     if not len(job.dataset.validation):
         raise DataError(
-            f"data set {job.dataset.name!r} has no validation split; the best {job.identity.unit} is chosen on it"
+            f"data set {job.dataset.name!r} has no validation split; the best {job.identity.unit} is chosen "
+            "on it"
         )
     if names_trees(job.identity.model):
         return train_trees(

@@ -89,7 +89,7 @@ class JointResults:
 
     @property
     def judged(self) -> str:
-        """What the trainings are judged at, such as their ``last epoch``; all that there are."""
+        """The epoch or round of a training that counts, such as the ``last epoch``; all that there are."""
         return " or ".join(dict.fromkeys(results.judged for results in self.comparisons.values()))
 
     @property

@@ -1,4 +1,4 @@
-"""What a loss says of wrong labels when trees were grown with it."""
+"""The share of wrong labels, as a loss tells it that trees were grown with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ round of trees that is nothing, and all they have learned since the round before
 
 
 def noise_rate_in_trees(criterion: nn.Module) -> NoiseRate | None:
-    """What a loss that trees were grown with says of the share of wrong labels; None for one that senses none.
+    """A loss's word on the share of wrong labels in trees; None of one that senses none.
 
     Args:
         criterion: of the objective.

@@ -69,7 +69,9 @@ def _noisy_validation(results: Results) -> list[str]:
     told = "Validation labels may be as wrong as the training labels"
     if results.config.get("own_data") is not True:
         told = "Validation labels are as wrong as the training labels"
-    chosen = f"the best {results.unit} and the temperature" + (", and the learning rate," if results.tuning else "")
+    chosen = f"the best {results.unit} and the temperature" + (
+        ", and the learning rate," if results.tuning else ""
+    )
     return [f"{told}: {chosen} are chosen on them."]
 
 

@@ -130,9 +130,7 @@ def objective_of(
     return None
 
 
-def try_trees(
-    model: str, name: str, loss: nn.Module, *, n_classes: int, hessian: Hessian = "abs"
-) -> None:
+def try_trees(model: str, name: str, loss: nn.Module, *, n_classes: int, hessian: Hessian = "abs") -> None:
     """Find a mistake in a loss or in the parameters of a model before it fails every run, by one round.
 
     Args:
