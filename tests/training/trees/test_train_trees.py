@@ -15,11 +15,9 @@ from torch.nn import functional as F
 from evoloss import make_loss
 from evoloss.data import Dataset
 from evoloss.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
-from evoloss.integrations.boosting import Hessian, objective
-from evoloss.training import EpochRecord, RunResult, TrainConfig, identify_run, train, train_and_observe
+from evoloss.training import EpochRecord, RunResult, TrainConfig, train, train_and_observe
 from evoloss.training.trees import parameters
 from evoloss.training.trees.classifier import GrownTrees
-from evoloss.training.trees.ensembles import Growth, make_ensemble
 from evoloss.training.trees.own_objective import LibraryObjective
 from evoloss.training.trees.parameters import PARAMETERS, TreeSpec
 from evoloss.training.trees.train_trees import MODEL_FILES, try_trees
@@ -203,52 +201,6 @@ def test_images_are_taken_pixel_by_pixel(library: str) -> None:
     found = train(image_blobs(), SMALL[library], LibraryObjective(library), config())
     assert found.test_accuracy is not None
     assert found.test_accuracy > 70
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"momentum": 0.5}, "momentum=0.5 is a setting of networks, and xgboost grows trees"),
-        ({"weight_decay": 0.0}, "weight_decay=0.0 is a setting of networks"),
-        ({"batch_size": 16}, "which have no batch size; leave it out"),
-        ({"augment": "standard"}, "augment='standard' is a setting of networks"),
-        ({"backbone": "frozen"}, "backbone='frozen' is a setting of networks"),
-        ({"accelerator": "cuda"}, "grows its trees on the CPU here"),
-    ],
-)
-def test_settings_of_networks_are_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        identify_run(clusters(), "xgboost", make_loss("gce"), TrainConfig(**settings))
-
-
-def test_networks_have_no_second_derivative() -> None:
-    with pytest.raises(ConfigError, match="hessian='softmax' is a setting of trees; mlp has no hessian"):
-        identify_run(clusters(), "mlp", make_loss("gce"), TrainConfig(hessian="softmax"))
-
-
-@every_library
-@pytest.mark.parametrize("hessian", ["abs", "softmax", "exact"])
-def test_the_second_derivative_is_that_of_the_configuration(library: str, hessian: Hessian) -> None:
-    pytest.importorskip(library)
-    data, chosen = clusters(), config(epochs=3, hessian=hessian)
-    found, outcome = train_and_observe(data, SMALL[library], make_loss("gce"), chosen)
-    assert found.hessian == found.as_dict()["hessian"] == hessian
-    rows = data.train.inputs.numpy(), data.train.labels.numpy()
-    growth = Growth(
-        inputs=rows[0],
-        labels=rows[1],
-        weight=None,
-        watched=[],
-        n_classes=3,
-        lr=chosen.lr,
-        seed=chosen.seed,
-        objective=objective("gce", 3, hessian=hessian),
-    )
-    ensemble = make_ensemble(TreeSpec.parse(SMALL[library]), growth)
-    for _ in range(3):
-        ensemble.grow()
-    expected = ensemble.predict(data.test.inputs.numpy(), found.best_epoch)
-    torch.testing.assert_close(outcome.test_logits, expected)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class EvolvedXGBClassifier(XGBClassifier):
 
     @property
     def noise_rate_(self) -> NoiseRate:
-        """What the loss says of the share of wrong labels: that it cannot tell, and why.
+        """The share of wrong labels, which a loss cannot tell in trees; its reason says why.
 
         A :class:`~evoloss.losses.NoiseRate`. The estimate reads how predictions change within an epoch, and
         those of trees change between rounds alone.
