@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from evoloss import make_loss
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.integrations.boosting import metric, objective
+from evoloss.integrations.boosting.sensed import IN_TREES, noise_rate_in_trees
 from evoloss.losses import LOSSES
 
 
@@ -125,6 +126,18 @@ def test_a_loss_with_a_state_goes_by_batches_and_from_the_same_start_again() -> 
     assert made.rounds == 0
     assert all(map(np.array_equal, first, follow(made, labels, 5)))
     assert all(map(np.array_equal, first, follow(objective("adaptive", 3), labels, 5)))
+
+
+def test_the_leap_after_the_first_round_looks_like_labels_known_by_heart() -> None:
+    """The reason that is given in trees: here all labels are right, and nothing is memorised."""
+    labels = np.arange(900) % 3
+    made = objective("adaptive", 3)
+    for height in (0, 4, 4, 4, 4, 4):
+        made(labels, height * np.eye(3)[labels])
+    assert "the model knows labels by heart" in made.criterion.noise_rate.reason
+    assert noise_rate_in_trees(made.criterion) is IN_TREES
+    assert "evoloss compare --model mlp" in str(IN_TREES)
+    assert noise_rate_in_trees(objective("gce", 3).criterion) is None
 
 
 def test_every_data_set_has_a_training_of_its_own_and_scores_all_alike_begin_one() -> None:
