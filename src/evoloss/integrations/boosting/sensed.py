@@ -13,7 +13,7 @@ from evoloss.losses.parameters import ParametricLoss
 IN_TREES = NoiseRate(
     reason="trees change their predictions between rounds and never within one; the estimate is made for "
     "networks, and takes the leap after the first round for labels that are known by heart. A network can "
-    "tell (evoloss compare --model mlp); which labels are suspect trees tell too (--keep first "
+    "tell (evoloss compare --model mlp), and trees can still rank suspect labels (--keep first "
     "--suspects-folds 5)"
 )
 """All that is said of the share of wrong labels in trees. Neither other settings nor more rounds change it:
