@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from evoloss import make_loss
-from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.integrations.boosting import metric, objective
 from evoloss.integrations.boosting.sensed import IN_TREES, noise_rate_in_trees
 from evoloss.losses import LOSSES
@@ -194,138 +192,6 @@ def test_a_metric_in_all_forms() -> None:
         pytest.approx(mean),
         False,
     )
-
-
-# Misuse.
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "said"),
-    [
-        (lambda: objective("gse", 3), UnknownNameError, "gce"),
-        (
-            lambda: objective(nn.MSELoss(), 3),
-            ConfigError,
-            r"MSELoss cannot take scores of 3 .*, \(4, 3\)",
-        ),
-        (
-            lambda: objective(nn.BCEWithLogitsLoss(), 3),
-            ConfigError,
-            "BCEWithLogitsLoss cannot take scores",
-        ),
-        (lambda: metric(nn.KLDivLoss(), 3, tool="xgboost"), ConfigError, "KLDivLoss cannot take scores"),
-        (
-            lambda: objective(make_loss("gce", weight=torch.ones(5)), 3),
-            ConfigError,
-            "GceLoss cannot take scores of 3 classes.*weight tensor",
-        ),
-        (lambda: objective(Told(), 3), ConfigError, "Told returned costs of shape none, but a float"),
-        (lambda: objective(nn.CrossEntropyLoss, 3), ConfigError, "the loss is a type"),  # type: ignore[arg-type]
-        (lambda: objective(F.cross_entropy, 3), ConfigError, "the loss is a function"),  # type: ignore[arg-type]
-        (lambda: objective("gce", "3"), ConfigError, "n_classes must be a whole number.*got '3'"),  # type: ignore[arg-type]
-        (lambda: objective("gce", 3.0), ConfigError, "n_classes must be a whole number.*got 3.0"),  # type: ignore[arg-type]
-        (
-            lambda: objective(np.zeros((2, 3)), Data(np.arange(2))),  # type: ignore[arg-type]
-            ConfigError,
-            r"make it first, as in obj=objective\(loss, n_classes\)",
-        ),
-        (
-            lambda: objective("gce", 3, hessian=None),  # type: ignore[arg-type]
-            ConfigError,
-            "hessian must be one of abs, softmax, exact, got None",
-        ),
-        (lambda: objective("gce", 1), ConfigError, "n_classes must be a whole number of at least 2, got 1"),
-        (
-            lambda: objective("gce", 3, hessian="newton"),
-            ConfigError,
-            "hessian must be one of abs, soft",
-        ),
-        (lambda: objective("gce", 3, batches=0), ConfigError, "batches must be a whole number of at least 1"),
-        (lambda: objective("ogc", 3), ConfigError, "ogc asks for the learning rate of every step"),
-        (lambda: objective("dal", 3), ConfigError, "dal asks how long a training will be"),
-        (lambda: objective(nn.Flatten(), 3), ConfigError, "a Flatten without a reduction"),
-        (lambda: objective(3, 3), ConfigError, "the loss is a int"),  # type: ignore[arg-type]
-        (lambda: metric("gce", 3, tool="sklearn"), ConfigError, "tool must be 'xgboost' or 'lightgbm'"),  # type: ignore[arg-type]
-    ],
-)
-def test_what_cannot_be_an_objective_is_said(call: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
-        call()
-
-
-@pytest.mark.parametrize(
-    ("labels", "scores", "weight", "said"),
-    [
-        ([0, 3], np.zeros((2, 3)), None, "label 3 of row 1; expected classes as whole numbers from 0 to 2"),
-        ([0.5, 1], np.zeros((2, 3)), None, "label 0.5 of row 0"),
-        ([float("nan"), 1], np.zeros((2, 3)), None, "label nan of row 0"),
-        ([0, 1], np.zeros((2, 4)), None, r"scores of shape \(2, 4\); expected \(samples, 3\).*num_class=3"),
-        ([0, 1], np.zeros(2), None, r"scores of shape \(2,\); expected \(samples, 3\)"),
-        ([0, 1, 2], np.zeros((2, 3)), None, "3 labels for 2 rows"),
-        ([0, 1], np.zeros((2, 3)), [1.0], "1 sample weights for 2 rows"),
-        ([0, 1], np.zeros((2, 3)), [1.0, -1.0], "sample weights must be numbers of at least 0"),
-        ([0, 1], np.zeros((2, 3)), [1.0, np.inf], "sample weights must be numbers of at least 0, and finite"),
-        ([0, 1], np.zeros((2, 3)), [0.0, 0.0], "all sample weights are 0"),
-        ([], np.zeros((2, 3)), None, "the data set of 2 rows has no labels; give it some"),
-        (
-            [-100, 1],
-            np.zeros((2, 3)),
-            None,
-            "label -100 of row 0; expected classes",
-        ),
-        ([0, 1], np.array([[0, 0, 0], [0, np.nan, 0]]), None, "a score of row 1 is nan; expected finite"),
-        ([0, 1], np.array([0, np.inf]), None, "a score of row 1 is inf; expected finite"),
-    ],
-)
-def test_what_does_not_fit_is_said(labels: Any, scores: Any, weight: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        objective("gce", 3)(np.array(labels), scores, weight)
-
-
-class Reduced(nn.Module):
-    """A loss that says nothing of single samples."""
-
-    reduction = "none"
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(logits, target)
-
-
-class Told(nn.Module):
-    """A loss that returns a plain number."""
-
-    reduction = "none"
-
-    def forward(self, logits: Tensor, target: Tensor) -> float:
-        return float(F.cross_entropy(logits, target))
-
-
-def test_trying_a_loss_changes_neither_it_nor_random_numbers() -> None:
-    class Drawing(nn.CrossEntropyLoss):
-        calls = 0
-
-        def forward(self, input: Tensor, target: Tensor) -> Tensor:
-            self.calls += 1
-            return super().forward(input + 0 * torch.rand(()), target)
-
-    loss, before = Drawing(), torch.random.get_rng_state()
-    made = objective(loss, 3)
-    assert loss.calls == made.criterion.calls == 0
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert repr(made) == "objective(Drawing, n_classes=3, hessian='abs')"
-
-
-def test_a_data_set_of_one_class_is_said() -> None:
-    scores, labels = np.zeros((4, 3)), np.array([0, 0, 0, 0])
-    with pytest.raises(ConfigError, match=r"all 4 labels of the data set are class 0.* was it given its"):
-        objective("gce", 3)(scores, Data(labels))
-    assert objective("gce", 3)(labels, scores)[0].shape == (4, 3)
-    assert metric("gce", 3, tool="xgboost")(scores, Data(labels))[1] > 0
-
-
-def test_a_loss_that_reduces_all_the_same_is_said() -> None:
-    with pytest.raises(ConfigError, match=r"Reduced returned costs of shape \(\) for reduction='none'"):
-        objective(Reduced(), 3)
 
 
 def test_the_room_imports_no_tool() -> None:
