@@ -27,7 +27,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.boosting.run import OWN, Parts, accuracy, parts
+from benchmarks.boosting.conditions import OWN
+from benchmarks.boosting.run import Parts, accuracy, parts
 from benchmarks.boosting.tree_tables import REAL, write_real
 from benchmarks.harness import command
 from benchmarks.harness.results import read_record, update_record
