@@ -181,6 +181,52 @@ PAGES: tuple[tuple[Path, tuple[str, str], Callable[[Path], list[str]]], ...] = (
 """The parts of pages that are written: where, between which marks, and from what."""
 
 
+SEARCH_MARKS = "<!-- trees: python -m benchmarks.boosting.evolve_trees --write -->", "<!-- trees end -->"
+SEARCH_NOTEBOOK = DOCS / "notebook/45-a-loss-evolved-for-trees.md"
+SEARCHED = {
+    "evolved-trees": "evolved, its own hessian",
+    "evolved-trees, abs": 'evolved, `"abs"`',
+    "evolved-trees, softmax": 'evolved, `"softmax"`',
+    "start": "start of the search",
+    "cross_entropy": 'cross-entropy, `"abs"`',
+    "gce": "GCE",
+    "evolved-noise": "`evolved-noise`",
+    "evolved-noise-strong": "`evolved-noise-strong`",
+}
+
+
+def of_the_search(record: Record) -> list[str]:
+    """The table of what was evolved for trees, on fresh synthetic tasks and on real tables."""
+    real = [entry for name, entry in record.items() if name.startswith("real ")]
+    columns = {"synthetic": [entry for name, entry in record.items() if name.startswith("fresh ")]}
+    columns["real"] = real
+    columns |= {f"{noise:.0%}": [entry for entry in real if entry["noise"] == noise] for noise in NOISE}
+    rows = [["tasks or trainings", *(str(len(entries)) for entries in columns.values())]]
+    rows += [
+        [
+            words,
+            *(
+                _told([one["accuracy"][name] - one["accuracy"][OWN] for one in entries])
+                for entries in columns.values()
+            ),
+        ]
+        for name, words in SEARCHED.items()
+    ]
+    own = [
+        f"{statistics.fmean(one['accuracy'][OWN] for one in entries):.1f}" if entries else NOTHING
+        for entries in columns.values()
+    ]
+    return numbers_table(
+        ["points over XGBoost's own objective", *columns], [*rows, ["accuracy of that", *own]]
+    )
+
+
+def write_search(path: Path) -> None:
+    """Write what the search for trees found into its entry of the notebook."""
+    text = SEARCH_NOTEBOOK.read_text(encoding="utf-8")
+    write_text(SEARCH_NOTEBOOK, replace_between(text, *SEARCH_MARKS, of_the_search(read_record(path))))
+
+
 def write_pages(folder: Path) -> None:
     """Write what the files of a folder say into the pages."""
     for path, marks, lines in PAGES:
