@@ -122,13 +122,18 @@ def sources(tests: list[str]) -> list[Path]:
     return sorted(found)
 
 
-def digest(tool: str) -> str:
-    """A hash of the test files of a tool and of the adapters that they test."""
+def files_of(tool: str) -> list[Path]:
+    """The test files of a tool and the adapters that they test."""
     found = sources(ENVIRONMENTS[tool]["tests"])
     for name in ENVIRONMENTS[tool].get("sources", []):
         path = ROOT / name
         found += [path] if path.is_file() else sorted(path.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:16]
+    return found
+
+
+def digest(tool: str) -> str:
+    """A hash of the files of a tool."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files_of(tool))).hexdigest()[:16]
 
 
 def requirements_of(tool: str, end: str) -> list[str]:

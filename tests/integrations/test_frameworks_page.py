@@ -14,6 +14,7 @@ from tests.integrations.matrix import (
     RESULTS,
     ROOT,
     capabilities,
+    files_of,
     outcome,
     requirements_of,
     sources,
@@ -153,3 +154,6 @@ def test_a_tool_is_run_anew_where_its_tests_or_adapters_change() -> None:
         "tests/integrations/plain_loop.py",
         "tests/integrations/test_fastai.py",
     ]
+    found = [str(path.relative_to(ROOT)) for path in files_of("wandb")]
+    assert found[0] == "tests/trackers/test_wandb.py"
+    assert {"src/evoloss/trackers/wandb.py", "tests/trackers/stores.py"} <= set(found)
