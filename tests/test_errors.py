@@ -40,3 +40,13 @@ def test_missing_extra_says_what_to_install():
         "drawing figures needs matplotlib, which is not installed: pip install 'evoloss[report]'"
     )
     assert isinstance(error, ImportError)
+
+
+def test_an_extra_that_is_too_old_is_not_said_to_be_missing():
+    missing = MissingExtraError.of("matplotlib", "report", "drawing figures", ModuleNotFoundError("no"))
+    assert "which is not installed" in str(missing)
+    error = MissingExtraError.of("matplotlib", "report", "drawing figures", ImportError("no name 'Axes'"))
+    assert str(error) == (
+        "drawing figures needs matplotlib, which is installed in a version that will not do, or with such "
+        "a version of what it needs (no name 'Axes'): pip install 'evoloss[report]'"
+    )

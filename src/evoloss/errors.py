@@ -145,15 +145,24 @@ class CanonicalFormError(EvolossError):
 
 
 class MissingExtraError(EvolossError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed, or in a version that will not do."""
 
     @classmethod
-    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+    def of(
+        cls, package: str, extra: str, purpose: str, error: ImportError | None = None
+    ) -> MissingExtraError:
         """Build the error with the command that installs what is missing.
 
         Args:
             package: the import that failed.
             extra: the extra of evoloss that brings it.
             purpose: what needs it, such as ``"drawing figures"``.
+            error: what importing it raised. Where something was found, and not what was wanted of it, the
+                message has it.
         """
+        if error is not None and not isinstance(error, ModuleNotFoundError):
+            return cls(
+                f"{purpose} needs {package}, which is installed in a version that will not do, or with such "
+                f"a version of what it needs ({error}): pip install 'evoloss[{extra}]'"
+            )
         return cls(f"{purpose} needs {package}, which is not installed: pip install 'evoloss[{extra}]'")

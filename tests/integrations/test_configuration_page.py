@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,15 @@ def run(section: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
         path = Path(text.partition("\n")[0].removeprefix("# "))
         path.parent.mkdir(parents=True)
         path.write_text(text)
-    scope: dict[str, Any] = {"__name__": "page"}
-    for code in sections("python")[section]:
-        exec(compile(code, f"{PAGE.name}: {section}", "exec"), scope)
-    return scope
+    # A module of a file, as a program is: LightningCLI looks at the source of what it is given.
+    (folder / "page.py").write_text("\n".join(sections("python")[section]), encoding="utf-8")
+    spec = spec_from_file_location("page", folder / "page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "page", page)
+    spec.loader.exec_module(page)
+    return vars(page)
 
 
 def test_every_section_is_run() -> None:
