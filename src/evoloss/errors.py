@@ -7,10 +7,11 @@ Misuse of a loss (shapes, dtypes, targets out of range) raises what PyTorch rais
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from evoloss.safe_text import quoted
+from evoloss.safe_text import one_line, quoted
 
 _LONGEST_NAME = 200  # of a name that is looked up; a stranger's file may hold any
 
@@ -155,5 +156,11 @@ class MissingExtraError(EvolossError, ImportError):
             package: the import that failed.
             extra: the extra of evoloss that brings it.
             purpose: what needs it, such as ``"drawing figures"``.
+
+        What is installed and fails to be imported, as one that a file of the same name hides, is told by what
+        the import said.
         """
-        return cls(f"{purpose} needs {package}, which is not installed: pip install 'evoloss[{extra}]'")
+        failed, said = sys.exception(), "which is not installed"
+        if isinstance(failed, ImportError) and not isinstance(failed, ModuleNotFoundError):
+            said = f"which cannot be imported ({one_line(failed, 300)})"
+        return cls(f"{purpose} needs {package}, {said}: pip install 'evoloss[{extra}]'")
