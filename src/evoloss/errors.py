@@ -44,17 +44,18 @@ class UnknownNameError(EvolossError, LookupError):
     """A name (loss, model, data set, strategy, ...) is not registered."""
 
     @classmethod
-    def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    def among(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
         """Build the error with the nearest known name and the whole list.
 
         Args:
             kind: what is looked up, in the singular, such as ``"loss"``.
             name: the name that was not found.
             known: every name that would have been found.
+            hint: a sentence with a space before it, where no known name is near.
         """
         names = list(known)
-        hint = did_you_mean(name, names)
-        return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{hint} Known: {', '.join(names)}")
+        near = did_you_mean(name, names) or hint
+        return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{near} Known: {', '.join(names)}")
 
 
 class ArtefactError(EvolossError):

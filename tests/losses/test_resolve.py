@@ -133,6 +133,9 @@ def test_values_that_cannot_be_are_refused_with_what_can(spec: str, parameters: 
     ("spec", "message"),
     [
         ("gcee:q=0.5", "no loss or directory 'gcee'. Did you mean 'gce'?"),
+        ("hf:/ada/mild", "A loss on the Hugging Face Hub is named 'hf://ada/mild'. Known: cross_entropy"),
+        ("https://huggingface.co/ada/mild", "A loss on the Hugging Face Hub is named 'hf://ada/mild'."),
+        ("./ada", "no loss or directory './ada'. Known: "),
         ("focal:gama=1", "no focal parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight, "),
         ("evolved-base:q=1", "no evolved-base parameter 'q'. Known: weight, "),
     ],
@@ -141,3 +144,10 @@ def test_unknown_names_are_refused_with_the_nearest(spec: str, message: str):
     with pytest.raises(UnknownNameError) as refused:
         make_loss(spec)
     assert message in str(refused.value)
+
+
+def test_a_known_loss_is_none_that_was_saved():
+    with pytest.raises(UnknownNameError, match=r"'gce'\. A known loss is made by make_loss\. Known: a"):
+        EvolvedLoss.from_pretrained("gce")
+    with pytest.raises(UnknownNameError, match=r"is named 'hf://ada/mild'\. Known: adaptive"):
+        EvolvedLoss.from_pretrained("ada/mild")
