@@ -11,7 +11,7 @@ from torch._compile import _disable_dynamo
 
 from evoloss.errors import ConfigError
 from evoloss.losses.base import ClassificationLoss
-from evoloss.losses.call.autocast import autocast_off
+from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import can_fuse_gradient, is_eager, is_real
 from evoloss.losses.call.numbers import positive_count
@@ -63,7 +63,8 @@ def fused_linear_loss(
         chunk_rows: rows of a chunk, at least 1; by default as many as make its logits as large as ``input``.
 
     Returns:
-        A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits.
+        A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits, under autocast
+        float32.
 
     Raises:
         ConfigError: if the loss cannot be taken in chunks, or shapes or dtypes do not fit.
@@ -171,7 +172,7 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
             sums = rows.see_batch(layer)
         rows.sums = sums if joint is None else joint.joining(variable)(sums)
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
-    result = result.to(input.dtype)
+    result = result.to(autocast_dtype(input))
     return result.reshape(target.shape) if criterion.reduction == "none" else result
 
 
