@@ -80,6 +80,7 @@ def test_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert repr(instantiate(scope["other"].loss)) == repr(make_loss("sce", alpha=1.0))
     assert repr(instantiate(scope["short"].loss)) == repr(make_loss("sce", alpha=1.0))
     (weight,) = re.findall(r"`(weight: \{_target_.*\})`", PAGE.read_text(encoding="utf-8"))
+    OmegaConf.set_struct(scope["config"], False)
     scope["config"].loss.weight = OmegaConf.create(weight).weight
     assert instantiate(scope["config"].loss).weight.tolist() == [1, 2, 4]
     scope["config"].loss.q = 2.0
