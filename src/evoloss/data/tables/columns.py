@@ -113,8 +113,8 @@ def _categories(
     if len(with_comma) == len(others) and (too_many or len(values) > _FEW_CATEGORIES):
         raise DataError(
             f"{path}: column {quoted(name)} holds numbers with commas, such as "
-            f"{quoted(cells[with_comma[0]])} in row {with_comma[0] + 1}; expected a decimal point, and nothing "
-            "between thousands. Save the table so, or leave the column out"
+            f"{quoted(cells[with_comma[0]])} in row {with_comma[0] + 1}; expected a decimal point, and "
+            "nothing between thousands. Save the table so, or leave the column out"
         )
     if too_many:
         return (
