@@ -282,6 +282,19 @@ def test_the_name_of_a_folder_is_no_code(tmp_path: Path) -> None:
     torch.testing.assert_close(scope["loss"](LOGITS, LABELS), make_loss("evolved-noise")(LOGITS, LABELS))
 
 
+def test_a_saved_loss_is_named_without_its_folders(tmp_path: Path) -> None:
+    EvolvedLoss("evolved-noise").save_pretrained(tmp_path / "mine")
+    for name, label in (
+        (f"{tmp_path}/mine", "mine"),
+        (f"{tmp_path}/mine:label_smoothing=0.1", "mine:label_smoothing=0.1"),
+        ("gce:q=0.5", "gce:q=0.5"),
+    ):
+        assert json.loads(exported(name, "json", [5]))["loss"] == label
+        code = exported(name, "python", [5]).decode()
+        assert f"Loss {label} in plain PyTorch" in code
+        assert str(tmp_path) not in code
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from evoloss.cli import main
 

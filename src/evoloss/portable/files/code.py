@@ -115,7 +115,7 @@ def _head(loss: PortableLoss, library: Library) -> str:
 def _name(loss: PortableLoss) -> str:
     """The name of a loss, fit for a docstring whatever a folder is called."""
     return "".join(
-        char if char.isprintable() and char not in "\"'\\" else "_" for char in one_line(loss.name, 100)
+        char if char.isprintable() and char not in "\"'\\" else "_" for char in one_line(loss.label, 100)
     )
 
 
