@@ -113,7 +113,7 @@ def test_what_all_losses_share_can_be_given(tmp_path: Path):
         ("gce:reduction=avg", {}, "reduction must be one of none, mean, sum, got 'avg'"),
         ("gce:ignore_index=0.5", {}, "ignore_index must be a whole number, got 0.5"),
         ("gce:label_smoothing=2", {}, "label_smoothing must be a number at least 0 and at most 1"),
-        ("gce:weight=2", {}, "weight must be a tensor with one factor a class, or None; a text"),
+        ("gce:weight=2", {}, "weight must be a torch.Tensor with one factor a class, or None; no text"),
         ("evolved:exact=1", {}, "exact must be true or false, got 1"),
         ("adaptive:n_samples=0", {}, "loss 'adaptive': n_samples must be a whole number, at least 1, got 0"),
         ("adaptive", {"n_samples": -3}, "loss 'adaptive': n_samples must be a whole number, at least 1"),

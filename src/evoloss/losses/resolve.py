@@ -132,7 +132,7 @@ def _check_shared(loss: str, name: str, value: Any) -> None:
     """Check an argument that all losses share; PyTorch takes anything here, and fails in the first call."""
     expected = ""
     if name == "weight" and not (value is None or isinstance(value, Tensor)):
-        expected = "a tensor with one factor a class, or None; a text cannot give it"
+        expected = "a torch.Tensor with one factor a class, or None; no text, list or other array"
     elif name == "reduction" and value not in get_args(Reduction):
         expected = f"one of {', '.join(get_args(Reduction))}"
     elif name in ("ignore_index", "n_samples"):
