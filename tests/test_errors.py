@@ -61,5 +61,5 @@ def test_what_is_there_and_cannot_be_imported_is_told_from_what_is_not_there(
     )
     (tmp_path / "sometool.py").write_text("from sometool import Callback\n")  # a script named as the tool
     said = missing("sometool", "sometool")
-    assert "sometool, which cannot be imported (cannot import name 'Callback' from partially" in said
+    assert "needs (cannot import name 'Callback' from partially initialized module 'sometool'" in said
     assert str(tmp_path / "sometool.py") in said

@@ -147,21 +147,25 @@ class CanonicalFormError(EvolossError):
 
 
 class MissingExtraError(EvolossError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed, or in a version that will not do."""
 
     @classmethod
-    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+    def of(
+        cls, package: str, extra: str, purpose: str, error: ImportError | None = None
+    ) -> MissingExtraError:
         """Build the error with the command that installs what is missing.
 
         Args:
             package: the import that failed.
             extra: the extra of evoloss that brings it.
             purpose: what needs it, such as ``"drawing figures"``.
-
-        What is installed and fails to be imported, as one that a file of the same name hides, is told by what
-        the import said.
+            error: what importing it raised; None takes the error that is being handled. Where something was
+                found, and not what was wanted of it, the message has it.
         """
-        failed, said = sys.exception(), "which is not installed"
+        failed = sys.exception() if error is None else error
         if isinstance(failed, ImportError) and not isinstance(failed, ModuleNotFoundError):
-            said = f"which cannot be imported ({one_line(failed, 300)})"
-        return cls(f"{purpose} needs {package}, {said}: pip install 'evoloss[{extra}]'")
+            return cls(
+                f"{purpose} needs {package}, which is installed in a version that will not do, or with such "
+                f"a version of what it needs ({one_line(failed, 300)}): pip install 'evoloss[{extra}]'"
+            )
+        return cls(f"{purpose} needs {package}, which is not installed: pip install 'evoloss[{extra}]'")
