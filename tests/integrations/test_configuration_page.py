@@ -81,9 +81,15 @@ def test_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scope = run("Hydra", tmp_path, monkeypatch)
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
 
     assert repr(instantiate(scope["config"].loss)) == repr(make_loss("gce", q=0.5))
     assert repr(instantiate(scope["other"].loss)) == repr(make_loss("sce", alpha=1.0))
+    assert repr(instantiate(scope["short"].loss)) == repr(make_loss("sce", alpha=1.0))
+    (weight,) = re.findall(r"`(weight: \{_target_.*\})`", PAGE.read_text(encoding="utf-8"))
+    OmegaConf.set_struct(scope["config"], False)
+    scope["config"].loss.weight = OmegaConf.create(weight).weight
+    assert instantiate(scope["config"].loss).weight.tolist() == [1, 2, 4]
     scope["config"].loss.q = 2.0
     with pytest.raises(InstantiationException, match="q must be a number above 0 and at most 1, got 2"):
         instantiate(scope["config"].loss)
