@@ -17,14 +17,18 @@ from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.zoo import SHIPPED
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, evolved
-from tests.networks.sensing import streams
-from tests.networks.stateful import loss_of
 
 jax = pytest.importorskip("jax", reason="needs jax, of the extra jax")
 
 import jax.numpy as jnp  # noqa: E402
 
 from evoloss.integrations.jax import functional, per_example  # noqa: E402
+from tests.integrations.jax_calls import (  # noqa: E402
+    batch,
+    costs_and_slope_in_jax,
+    costs_and_slope_in_torch,
+    precision,
+)
 
 COUNTS = (2, 10, 100, 1000)
 IN_TORCH_ALONE = ("elr", "ogc", "dal", "base_mda")
@@ -32,17 +36,8 @@ IN_TORCH_ALONE = ("elr", "ogc", "dal", "base_mda")
 
 @pytest.fixture(autouse=True)
 def _double_precision() -> Any:
-    with jax.enable_x64(True):
+    with precision(64):
         yield
-
-
-def batch(n_classes: int, n: int = 16) -> tuple[Tensor, Tensor]:
-    """Logits in float64, from hardly certain to very, and labels that are predictions half of the time."""
-    generator = torch.Generator().manual_seed(n_classes)
-    scale = torch.logspace(-1, 1, n, dtype=torch.float64)[:, None]
-    logits = scale * torch.randn(n, n_classes, generator=generator, dtype=torch.float64)
-    target = torch.randint(n_classes, (n,), generator=generator)
-    return logits, torch.where(torch.arange(n) % 2 == 0, logits.argmax(1), target)
 
 
 def in_torch(loss: Any, logits: Tensor, target: Tensor) -> tuple[float, Any]:
@@ -62,8 +57,13 @@ def assert_alike(loss: Any, criterion: Any, logits: Tensor, target: Tensor) -> N
 @pytest.mark.parametrize("n_classes", COUNTS)
 @pytest.mark.parametrize("name", [*(name for name in SHIPPED if name != "adaptive"), "gce"])
 def test_value_and_gradient_are_those_of_torch(name: str, n_classes: int) -> None:
+    """Of each sample; a course of the one with a state is in test_jax_training.py."""
     logits, target = batch(n_classes)
-    assert_alike(functional(name), make_loss(name), logits, target)
+    costs, slope, _ = costs_and_slope_in_jax(functional(name, reduction="none"))({}, logits, target)
+    reference = torch_functional(name, reduction="none")
+    expected, gradient, _ = costs_and_slope_in_torch(reference, {}, logits, target)
+    np.testing.assert_allclose(costs, expected, atol=1e-9, rtol=1e-6)
+    np.testing.assert_allclose(slope, gradient, atol=1e-9, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in IN_TORCH_ALONE])
@@ -105,55 +105,11 @@ def test_options_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
 
 @pytest.mark.parametrize("name", ["evolved-base", "evolved-noise", "gce"])
 def test_single_precision_and_jit(name: str) -> None:
-    with jax.enable_x64(False):
+    with precision(32):
         logits, target = batch(100)
         value, _ = jax.jit(functional(name))({}, logits.float().numpy(), target.numpy())
         assert value.dtype == jnp.float32
         assert float(value) == pytest.approx(make_loss(name)(logits, target).item(), rel=2e-5)
-
-
-def course(n_samples: int) -> list[streams.Batch]:
-    """Epochs in which labels are learned, 40 % of them wrong, and epochs in which they are known by heart."""
-    noise = streams.symmetric(0.4, 5)
-    learned = streams.learning(noise, n_classes=5, n_samples=n_samples, epochs=4, batch=n_samples // 10)
-    return [*learned, *streams.by_heart(n_classes=5, n_samples=n_samples, epochs=3)]
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_a_sensing_loss_over_a_course_under_jit(smoothing: float) -> None:
-    criterion = loss_of("sensing", n_samples=500)
-    criterion.label_smoothing = smoothing
-    reference, loss = torch_functional(criterion), functional(criterion)
-    step = jax.jit(jax.value_and_grad(loss, argnums=1, has_aux=True))
-    state, mine = reference.init_state(5), loss.init_state(5, n_samples=500)
-    assert mine.keys() == state.keys()
-    for logits, target in course(500):
-        rows = logits.double()
-        leaf = rows.clone().requires_grad_()
-        expected, state = reference(state, leaf, target)
-        (gradient,) = torch.autograd.grad(expected, leaf)
-        (value, mine), slope = step(mine, rows.numpy(), target.numpy())
-        assert float(value) == pytest.approx(expected.item(), abs=1e-6)
-        np.testing.assert_allclose(np.asarray(slope), gradient.numpy(), atol=1e-9, rtol=1e-6)
-    assert float(mine["memorised"]) > 0.5
-    for name, expected_value in state.items():
-        np.testing.assert_allclose(np.asarray(mine[name]), expected_value.numpy(), atol=1e-6, rtol=1e-5)
-    assert str(loss.noise_rate(mine)) == str(reference.noise_rate(state))
-
-
-def test_a_loss_in_a_training_brings_its_state() -> None:
-    criterion = loss_of("sensing", n_samples=500)
-    for logits, target in course(500)[:45]:
-        criterion(logits.requires_grad_(), target).backward()
-    loss = functional(criterion)
-    state = loss.stored_state
-    assert state is not None
-    logits, target = course(500)[45]
-    evaluate = jax.jit(loss, static_argnames="training")
-    value, same = evaluate(state, logits.double().numpy(), target.numpy(), training=False)
-    assert same.keys() == state.keys()
-    assert float(value) == pytest.approx(criterion.eval()(logits.double(), target).item(), abs=1e-6)
-    assert functional("adaptive").stored_state is None
 
 
 def test_vmap_over_samples_and_over_states() -> None:
@@ -192,41 +148,11 @@ def test_an_index_out_of_range_costs_nan() -> None:
     assert math.isnan(float(per_example("gce")(jnp.zeros((1, 4)), jnp.array([4]))[0]))
 
 
-def test_a_classifier_trains_with_optax_and_senses_wrong_labels() -> None:
-    optax = pytest.importorskip("optax", reason="needs optax")
-    generator = np.random.default_rng(0)
-    centres = 1.5 * generator.normal(size=(4, 16))
-    true = generator.integers(4, size=2000)
-    x = (centres[true] + generator.normal(size=(2000, 16))).astype(np.float32)
-    wrong = generator.random(2000) < 0.3
-    y = np.where(wrong, generator.integers(4, size=2000), true)
-    loss, optimizer = functional("adaptive"), optax.adam(3e-3)
-    params = {"w": jnp.zeros((16, 4), jnp.float32), "b": jnp.zeros(4, jnp.float32)}
-    state, moments = loss.init_state(4, n_samples=2000), optimizer.init(params)
-
-    @jax.jit
-    def step(params: Any, moments: Any, state: Any, x: Any, y: Any) -> Any:
-        def cost(params: Any) -> Any:
-            return loss(state, x @ params["w"] + params["b"], y)
-
-        grads, after = jax.grad(cost, has_aux=True)(params)
-        updates, moments = optimizer.update(grads, moments, params)
-        return optax.apply_updates(params, updates), moments, after
-
-    for _ in range(8):
-        for some in np.split(generator.permutation(2000), 20):
-            params, moments, state = step(params, moments, state, x[some], y[some])
-    accuracy = (np.asarray(x @ params["w"] + params["b"]).argmax(1) == true).mean()
-    assert accuracy > 0.97
-    rate = loss.noise_rate(state)
-    assert rate.estimate == pytest.approx(0.3 * 0.75, abs=0.1)
-
-
 @pytest.mark.parametrize("name", ["functional", "per_example", "JaxLoss"])
 def test_examples(name: str) -> None:
     from evoloss.integrations import jax as module
 
-    with jax.enable_x64(False):
+    with precision(32):
         found = doctest.DocTestFinder(recurse=False).find(getattr(module, name), name, module=False)
         assert found[0].examples
         report: list[str] = []
