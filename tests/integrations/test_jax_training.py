@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 from evoloss import functional as torch_functional
+from evoloss import make_loss
+from tests.integrations import plain_loop
 from tests.networks.sensing import streams
 from tests.networks.stateful import loss_of
 
@@ -136,3 +139,113 @@ def test_a_classifier_trains_with_optax_and_senses_wrong_labels() -> None:
     assert accuracy > 0.97
     rate = loss.noise_rate(state)
     assert rate.estimate == pytest.approx(0.3 * 0.75, abs=0.1)
+
+
+def in_jax(model: torch.nn.Sequential) -> dict[str, Any]:
+    """The weights of the network of the plain loop, with kernels as flax has them."""
+    first, last = model[0], model[2]  # type: ignore[index]
+    return {
+        name: {
+            "kernel": jnp.asarray(layer.weight.detach().numpy().T),
+            "bias": jnp.asarray(layer.bias.detach().numpy()),
+        }
+        for name, layer in (("first", first), ("last", last))
+    }
+
+
+def assert_same_training(params: Any, state: Any, model: torch.nn.Sequential, criterion: Any) -> None:
+    """Fail unless weights and statistics are those of a plain loop in PyTorch."""
+    assert plain_loop.is_trained(model)
+    for mine, expected in zip(jax.tree.leaves(params), jax.tree.leaves(in_jax(model)), strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(expected), atol=1e-6, rtol=1e-6)
+    expected_state = criterion.loss_state.state_dict() if criterion.network.keeps_state else {}
+    assert state.keys() == expected_state.keys()
+    for name, value in expected_state.items():
+        np.testing.assert_allclose(np.asarray(state[name]), value.numpy(), atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["adaptive", "evolved-noise"])
+def test_two_epochs_with_optax_are_a_plain_loop(name: str) -> None:
+    optax = pytest.importorskip("optax", reason="needs optax")
+    with precision(32):
+        x, y = (values.numpy() for values in plain_loop.task(wrong=12))
+        loss, optimizer = functional(name), optax.sgd(plain_loop.RATE)
+        params = in_jax(plain_loop.network())
+        moments, state = optimizer.init(params), loss.init_state(plain_loop.CLASSES, n_samples=len(x))
+
+        @jax.jit
+        def step(params: Any, moments: Any, state: Any, x: Any, y: Any) -> Any:
+            def cost(params: Any) -> Any:
+                first, last = params["first"], params["last"]
+                hidden = jax.nn.relu(x @ first["kernel"] + first["bias"])
+                return loss(state, hidden @ last["kernel"] + last["bias"], y)
+
+            grads, after = jax.grad(cost, has_aux=True)(params)
+            updates, moments = optimizer.update(grads, moments, params)
+            return optax.apply_updates(params, updates), moments, after
+
+        for epoch in range(2):
+            for index in plain_loop.batches(epoch):
+                params, moments, state = step(params, moments, state, x[index], y[index])
+    criterion = make_loss(name)
+    model, _ = plain_loop.train_plainly(criterion, wrong=12)
+    assert_same_training(params, state, model, criterion)
+
+
+def test_two_epochs_of_flax_are_a_plain_loop_and_resume_from_a_file(tmp_path: Path) -> None:
+    """Statistics are a variable of the model, beside its parameters, and so are in what is saved of it."""
+    pytest.importorskip("flax", reason="needs flax")
+    from flax import nnx
+
+    loss = functional("adaptive")
+
+    class Statistics(nnx.Variable):  # type: ignore[misc, unused-ignore]
+        pass
+
+    class Network(nnx.Module):  # type: ignore[misc, unused-ignore]
+        def __init__(self, rngs: Any) -> None:
+            self.first = nnx.Linear(plain_loop.FEATURES, 8, rngs=rngs)
+            self.last = nnx.Linear(8, plain_loop.CLASSES, rngs=rngs)
+            self.statistics = Statistics(loss.init_state(plain_loop.CLASSES, n_samples=plain_loop.N))
+
+        def __call__(self, x: Any) -> Any:
+            return self.last(jax.nn.relu(self.first(x)))
+
+    names = loss.init_state(plain_loop.CLASSES, n_samples=plain_loop.N).keys()
+
+    def state_of(model: Any) -> dict[str, Any]:
+        return {name: model.statistics[name] for name in names}
+
+    @nnx.jit
+    def step(model: Any, x: Any, y: Any) -> None:
+        def cost(model: Any) -> Any:
+            return loss(state_of(model), model(x), y)
+
+        grads, after = nnx.grad(cost, has_aux=True)(model)
+        model.statistics = Statistics(after)
+        moved = jax.tree.map(
+            lambda old, slope: old - plain_loop.RATE * slope, nnx.state(model, nnx.Param), grads
+        )
+        nnx.update(model, moved)
+
+    def epoch(model: Any, number: int) -> None:
+        for index in plain_loop.batches(number):
+            step(model, x[index], y[index])
+
+    with precision(32):
+        x, y = (values.numpy() for values in plain_loop.task(wrong=12))
+        begun, resumed = Network(nnx.Rngs(0)), Network(nnx.Rngs(1))
+        for name, layer in in_jax(plain_loop.network()).items():
+            own = getattr(begun, name)
+            own.kernel, own.bias = nnx.Param(layer["kernel"]), nnx.Param(layer["bias"])
+        epoch(begun, 0)
+        np.savez(tmp_path / "half.npz", *jax.tree.leaves(nnx.state(begun)))
+        with np.load(tmp_path / "half.npz") as saved:
+            leaves = [jnp.asarray(saved[name]) for name in saved.files]
+        nnx.update(resumed, jax.tree.unflatten(jax.tree.structure(nnx.state(resumed)), leaves))
+        for model in (begun, resumed):
+            epoch(model, 1)
+    criterion = make_loss("adaptive")
+    expected, _ = plain_loop.train_plainly(criterion, wrong=12)
+    for model in (begun, resumed):
+        assert_same_training(nnx.state(model, nnx.Param), state_of(model), expected, criterion)
