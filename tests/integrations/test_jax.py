@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import math
 from typing import Any
 
 import numpy as np
@@ -144,8 +143,15 @@ def test_positions_of_any_shape_and_masked_classes() -> None:
     assert np.isfinite(np.asarray(slope)).all()
 
 
-def test_an_index_out_of_range_costs_nan() -> None:
-    assert math.isnan(float(per_example("gce")(jnp.zeros((1, 4)), jnp.array([4]))[0]))
+@pytest.mark.parametrize("name", ["gce", "evolved-base"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_an_index_out_of_range_costs_nan(name: str, smoothing: float) -> None:
+    """One below 0 too, which arrays take from their end."""
+    costs = jax.jit(per_example(name, label_smoothing=smoothing))(
+        jnp.zeros((4, 4)), jnp.array([4, -1, -100, 3])
+    )
+    assert np.isnan(np.asarray(costs)).tolist() == [True, True, False, False]
+    assert float(costs[2]) == 0
 
 
 @pytest.mark.parametrize("name", ["functional", "per_example", "JaxLoss"])
@@ -160,25 +166,105 @@ def test_examples(name: str) -> None:
     assert not report, "".join(report)
 
 
-def test_mistakes_are_told() -> None:
+def test_parameters_that_are_wrong_are_told() -> None:
     with pytest.raises(ConfigError, match="works in PyTorch alone"):
         functional("elr")
     with pytest.raises(ConfigError, match="give n_samples"):
         functional("adaptive").init_state(5)
+    with pytest.raises(ConfigError, match="n_samples must be a whole number"):
+        functional("adaptive").init_state(5, n_samples=0)
+    with pytest.raises(ConfigError, match="2 classes or more, got n_classes=1"):
+        functional("gce").init_state(1)
     with pytest.raises(ConfigError, match="follows its training"):
         per_example("adaptive")
+    with pytest.raises(ConfigError, match="got reduction='mean'"):
+        per_example("gce", reduction="mean")
+    with pytest.raises(ConfigError, match="the loss is a function"):
+        functional(lambda logits, target: 0.0)  # type: ignore[arg-type]
+    assert isinstance(functional("adaptive").loss.criterion, EvolvedLoss)
+
+
+def test_the_size_of_the_training_set_and_weights_are_taken_as_they_are_given() -> None:
+    made = functional("adaptive", n_samples=70)
+    assert float(made.init_state(5)["n_samples"]) == 70
+    assert float(made.init_state(5, n_samples=80)["n_samples"]) == 80
+    logits, target = batch(3)
+    weight = np.array([1.0, 2.0, 4.0])
+    expected = make_loss("gce", weight=torch.from_numpy(weight))(logits, target)
+    for given in (weight, jnp.asarray(weight), weight.tolist()):
+        value, _ = functional("gce", weight=given)({}, logits.numpy(), target.numpy())
+        assert float(value) == pytest.approx(expected.item(), rel=1e-9)
+    module = make_loss("gce", reduction="sum")
+    costs = per_example(module)(logits.numpy(), target.numpy())
+    assert costs.shape == (16,)
+    assert module.reduction == "sum"  # a copy gives costs
+
+
+LOGITS, TARGET = np.zeros((4, 5)), np.arange(4)
+
+
+@pytest.mark.parametrize("name", ["gce", "adaptive"])
+@pytest.mark.parametrize(
+    ("logits", "target", "said"),
+    [
+        (LOGITS.astype(int), TARGET, "logits are int64; expected floating-point scores"),
+        (LOGITS.astype(bool), TARGET, "logits are bool"),
+        (LOGITS.astype(complex), TARGET, "logits are complex128"),
+        (TARGET, LOGITS, r"logits are int64.* order of the arguments is \(state, logits, target\)"),
+        ({}, LOGITS, "got a dict for logits; expected an array"),
+        (LOGITS, None, "got a NoneType for target; expected an array"),
+        (np.zeros(()), TARGET, "logits are one number"),
+        (LOGITS, TARGET[:3], r"target has shape \(3,\), expected class indices \(4,\) or"),
+        (LOGITS, TARGET[:, None], r"target has shape \(4, 1\).*take target\[..., 0\]"),
+        (
+            np.zeros((2, 5, 3)),
+            np.zeros((2, 3), int),
+            r"class axis is the last one.*moveaxis\(logits, 1, -1\)",
+        ),
+        (LOGITS, TARGET.astype(float), "class indices are float64; expected integers"),
+        (LOGITS, TARGET > 1, "class indices are bool"),
+    ],
+)
+def test_calls_that_are_wrong_are_told(name: str, logits: Any, target: Any, said: str) -> None:
+    loss = functional(name)
+    state = loss.init_state(5, n_samples=100)
+    takes_arrays = isinstance(logits, np.ndarray) and isinstance(target, np.ndarray)
+    for call in (loss, jax.jit(loss)) if takes_arrays else (loss,):
+        with pytest.raises(ConfigError, match=said):
+            call(state if name == "adaptive" else {}, logits, target)
+
+
+def test_weights_of_another_class_count_are_told() -> None:
+    for name, state in (("gce", {}), ("adaptive", functional("adaptive").init_state(5, n_samples=9))):
+        with pytest.raises(ConfigError, match="weight has 3 factors, and the logits have 5 classes"):
+            functional(name, weight=np.ones(3))(state, LOGITS, TARGET)
+    with pytest.raises(ConfigError, match="2 classes or more"):
+        functional("gce")({}, LOGITS[:, :1], TARGET * 0)
+    with pytest.raises(ConfigError, match="evolved for 5 classes"):
+        functional(evolved("concat"))({}, jnp.zeros((2, 4)), jnp.array([0, 0]))
+
+
+def test_states_that_are_wrong_are_told() -> None:
     loss = functional("adaptive")
     state = loss.init_state(5, n_samples=100)
     with pytest.raises(ConfigError, match="training with 5 classes, and the logits have 3"):
-        loss(state, jnp.zeros((2, 3)), jnp.array([0, 1]))
-    with pytest.raises(ConfigError, match="expected what init_state gives"):
-        loss({}, jnp.zeros((2, 5)), jnp.array([0, 1]))
-    with pytest.raises(ConfigError, match="keeps no state"):
-        functional("gce")(state, jnp.zeros((2, 5)), jnp.array([0, 1]))
-    with pytest.raises(ValueError, match="target has shape"):
-        functional("gce")({}, jnp.zeros((2, 5)), jnp.array([0, 1, 2]))
-    with pytest.raises(ConfigError, match="2 classes or more"):
-        functional("gce")({}, jnp.zeros((2, 1)), jnp.array([0, 0]))
-    with pytest.raises(ConfigError, match="evolved for 5 classes"):
-        functional(evolved("concat"))({}, jnp.zeros((2, 4)), jnp.array([0, 0]))
-    assert isinstance(functional("adaptive").loss.criterion, EvolvedLoss)
+        jax.jit(loss)(state, LOGITS[:, :3], TARGET % 3)
+    with pytest.raises(ConfigError, match="has nothing; expected what init_state gives"):
+        loss({}, LOGITS, TARGET)
+    with pytest.raises(ConfigError, match="the state is a NoneType; expected what init_state gives"):
+        loss(None, LOGITS, TARGET)  # type: ignore[arg-type]
+    for name, value in (("course", np.zeros((2, 2))), ("into", np.zeros(3)), ("into", np.zeros((), int))):
+        with pytest.raises(ConfigError, match=f"{name} of the state has shape .* as init_state gives it"):
+            loss({**state, name: value}, LOGITS, TARGET)
+    for given in (state, None, LOGITS):
+        with pytest.raises(ConfigError, match=r"keeps no state.*give \{\}"):
+            functional("gce")(given, LOGITS, TARGET)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="static_argnames='training'"):
+        jax.jit(loss)(state, LOGITS, TARGET, training=True)
+    with pytest.raises(ConfigError, match="has nothing; expected what init_state gives"):
+        loss.noise_rate({})
+    with pytest.raises(ConfigError, match=r"outside of jax\.jit"):
+        jax.jit(lambda state: loss.noise_rate(state).estimate)(state)
+    stored = {name: np.asarray(value).tolist() for name, value in state.items()}  # as from JSON
+    value, _ = loss(stored, LOGITS, TARGET)
+    assert float(value) == pytest.approx(float(loss(state, LOGITS, TARGET)[0]))
