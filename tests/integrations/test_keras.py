@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = Path(__file__).with_name("keras_checks.py")  # tests.integrations.keras_checks
+# tests.integrations.keras_checks, tests.integrations.keras_misuse
+CHECKS = [str(Path(__file__).with_name(name)) for name in ("keras_checks.py", "keras_misuse.py")]
 
 
 def run(backend: str, *command: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +26,7 @@ def run(backend: str, *command: str) -> subprocess.CompletedProcess[str]:
 def test_checks(backend: str) -> None:
     if backend == "jax" and find_spec("jax") is None:
         pytest.skip("needs jax, of the extra jax")
-    done = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS))
+    done = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
 
@@ -34,3 +35,6 @@ def test_checks(backend: str) -> None:
 def test_another_backend_is_refused() -> None:
     done = run("numpy", "-c", "import evoloss.integrations.keras")
     assert "losses are for the backends torch and jax of Keras, not numpy: set the environment" in done.stderr
+    if find_spec("tensorflow") is None:
+        done = run("tensorflow", "-c", "import evoloss.integrations.keras")
+        assert "Keras is there, and what it would run on is not (No module named 'tensorflow')" in done.stderr
