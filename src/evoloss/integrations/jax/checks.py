@@ -74,7 +74,7 @@ def _hint(logits: tuple[int, ...], target: tuple[int, ...]) -> str:
 
 
 def checked_flag(training: Any) -> bool:
-    """Whether a call is one of the training.
+    """The flag ``training``, as Python has it.
 
     Raises:
         ConfigError: if that is not known when the call is compiled.

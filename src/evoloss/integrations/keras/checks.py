@@ -39,7 +39,7 @@ def checked_labels(y_true: Any, y_pred: Any) -> Any:
 
 
 def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
-    """Whether two shapes are the same, as far as they are known."""
+    """True if two shapes are the same, as far as they are known."""
     pairs = zip(shape, expected, strict=False)
     return len(shape) == len(expected) and all(a == b for a, b in pairs if None not in (a, b))
 
@@ -56,7 +56,7 @@ def checked_name(loss: Any) -> str:
 
 
 def checked_flag(from_logits: Any) -> bool:
-    """Whether predictions are logits.
+    """The flag ``from_logits``, as Python has it.
 
     Raises:
         ConfigError: if that is neither True nor False.

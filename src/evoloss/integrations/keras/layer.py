@@ -23,7 +23,7 @@ _MARKED: dict[int, Origin] = {}  # by the identity of predictions that take no a
 
 
 class Origin:
-    """Where predictions come from.
+    """The layer that predictions come from.
 
     Attributes:
         layer: the layer that they come from.
@@ -128,7 +128,7 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
 
 
 def _mark(predictions: Any, origin: Origin) -> None:
-    """Note where predictions come from."""
+    """Note the origin of predictions."""
     try:
         setattr(predictions, _MARK, origin)
     except AttributeError:  # traced arrays of JAX take no attributes
@@ -137,6 +137,6 @@ def _mark(predictions: Any, origin: Origin) -> None:
 
 
 def origin_of(predictions: Any) -> Origin | None:
-    """Where predictions come from, if that is a layer that keeps a state."""
+    """The origin of predictions; None if they come from no layer that keeps a state."""
     found = getattr(predictions, _MARK, None) or _MARKED.get(id(predictions))
     return found if isinstance(found, Origin) else None
