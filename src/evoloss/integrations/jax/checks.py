@@ -56,12 +56,14 @@ def checked_call(
 def _array(name: str, value: Any) -> jax.Array:
     """A value as an array."""
     try:
-        return jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"got a {type(value).__name__} for {name}; expected an array. The order of the arguments is "
-            "(state, logits, target)"
-        ) from error
+        if value is not None:  # which older versions take for NaN
+            return jnp.asarray(value)
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(
+        f"got a {type(value).__name__} for {name}; expected an array. The order of the arguments is "
+        "(state, logits, target)"
+    )
 
 
 def _hint(logits: tuple[int, ...], target: tuple[int, ...]) -> str:
