@@ -252,3 +252,22 @@ def test_predictions_know_whether_they_are_of_the_training() -> None:
     for predictions, into in ((others, 0), (seen, 12), (seen, 12), (layer(LOGITS, training=True), 24)):
         loss(LABELS, predictions)
         assert float(keras.ops.convert_to_numpy(layer.statistics()["into"])) == into
+
+
+@pytest.mark.parametrize("name", ["evolved-noise", "adaptive"])
+def test_positions_that_are_masked_are_no_part_of_the_batch(name: str) -> None:
+    """Of sequences of numbers of which 0 is a filling."""
+    x = np.array([[1, 2, 3, 0], [4, 1, 0, 0]])
+    y = np.array([[0, 1, 2, 0], [1, 2, 0, 0]])
+    layers = [keras.Input((4,)), keras.layers.Embedding(5, 3, mask_zero=True), keras.layers.Dense(3)]
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([*layers, *([TrainingState(name, n_samples=5)] if name == "adaptive" else [])])
+    network.compile(keras.optimizers.SGD(0.0), EvolvedLoss(name, from_logits=True))
+    found = network.fit(x, y, batch_size=2, verbose=0).history["loss"][0]
+    logits = torch.from_numpy(network.predict(x, verbose=0)[x > 0])
+    loss = functional(name, **({"n_samples": 5} if name == "adaptive" else {}))
+    expected, state = loss(loss.init_state(3), logits, torch.from_numpy(y[x > 0]))
+    assert found == pytest.approx(expected.item(), rel=1e-5)
+    if name == "adaptive":
+        into = network.layers[-1].statistics()["into"]
+        assert float(keras.ops.convert_to_numpy(into)) == float(state["into"]) == 5

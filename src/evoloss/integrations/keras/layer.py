@@ -58,10 +58,9 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, loss: str, n_samples: int, **kwargs: Any) -> None:
         super().__init__(**{"trainable": False, "dtype": "float32", "autocast": False, **kwargs})
-        self.loss, self.n_samples = (
-            checked_name(loss),
-            positive_count(_SIZE, n_samples, "the state of a training"),
-        )
+        self.supports_masking = True  # it hands a mask on
+        self.loss = checked_name(loss)
+        self.n_samples = positive_count(_SIZE, n_samples, "the state of a training")
         self._portable = portable(loss)
         if not self._portable.keeps_state:
             raise ConfigError(f"loss {loss!r} keeps no state: it needs no TrainingState")

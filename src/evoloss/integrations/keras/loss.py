@@ -39,6 +39,13 @@ def _wide(dtype: Any) -> str:
     return "float64" if keras.backend.standardize_dtype(dtype) == "float64" else "float32"
 
 
+def _mask_of(predictions: Any) -> Any:
+    """The mask of the positions of predictions that count, None without one."""
+    from keras.src.backend.common.masking import get_keras_mask
+
+    return get_keras_mask(predictions)
+
+
 def _count_only(costs: Any, counted: Any) -> None:
     """Say which costs count, as Keras's own losses do; traced arrays of JAX take no attributes."""
     from keras.src.backend.common.masking import set_keras_mask
@@ -53,7 +60,8 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
     Labels are class indices, ``(...)`` or ``(..., 1)``, as for ``SparseCategoricalCrossentropy``, or class
     probabilities of the shape of the predictions, ``(..., C)``, as for ``CategoricalCrossentropy``. An
     index outside ``[0, C)`` costs NaN, or is the error of PyTorch. All
-    positions of a call are its batch, to a loss that sees how far it is learned.
+    positions of a call are its batch, to a loss that sees how far it is learned, except for those that a mask
+    of Keras leaves out where labels are indices.
 
     A loss that follows its training, such as ``"adaptive"``, needs a :class:`TrainingState` of its name as
     the last layer of the model, and takes in the batches of ``fit`` alone.
@@ -100,15 +108,16 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         self._portable = portable(loss, label_smoothing=label_smoothing)
         self.label_smoothing = self._portable.criterion.label_smoothing
         self._origin: Origin | None = None
+        self._mask: Any = None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The reduced loss; see the class."""
         # A cast to another precision makes other predictions, which do not know where they come from.
-        self._origin = origin_of(y_pred)
+        self._origin, self._mask = origin_of(y_pred), _mask_of(y_pred)
         try:
             return super().__call__(y_true, y_pred, sample_weight)
         finally:
-            self._origin = None
+            self._origin = self._mask = None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The cost of each position."""
@@ -116,17 +125,20 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         logits = keras.ops.cast(y_pred, _wide(y_pred.dtype))
         if not self.from_logits:
             logits = keras.ops.log(keras.ops.maximum(logits, _LEAST_PROBABILITY))
-        is_index = len(y_true.shape) < len(y_pred.shape)
+        is_index, ignored = len(y_true.shape) < len(y_pred.shape), self.ignore_class
         shape = tuple(y_pred.shape[:-1])
         rows = keras.ops.reshape(logits, (-1, n_classes))
         target = keras.ops.reshape(y_true, (-1,) if is_index else (-1, n_classes))
         if is_index:
             target = keras.ops.cast(target, "int64" if BACKEND == "torch" else "int32")
             is_one = (target >= 0) & (target < n_classes)
-            if self.ignore_class is not None:
-                is_one = is_one | (target == self.ignore_class)
+            if self._mask is not None:  # positions that are none are no part of the batch either
+                ignored = -1 if ignored is None else ignored
+                target = on.where(keras.ops.reshape(self._mask, (-1,)), target, ignored)
+            if ignored is not None:
+                is_one = is_one | (target == ignored)
             rows = on.where(is_one[:, None], rows, float("nan"))
-        labels = row_labels(rows, target, None, self.ignore_class, self.label_smoothing, on)
+        labels = row_labels(rows, target, None, ignored, self.label_smoothing, on)
         costs = weighted_costs(self._costs(rows, labels, on), labels, on)
         if len(shape) != 1:
             costs = keras.ops.reshape(costs, keras.ops.shape(y_pred)[:-1])
