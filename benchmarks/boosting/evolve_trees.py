@@ -3,6 +3,7 @@
     python -m benchmarks.boosting.evolve_trees --search     # evolve one on synthetic tasks
     python -m benchmarks.boosting.evolve_trees --fresh      # judge it on fresh synthetic tasks
     python -m benchmarks.boosting.evolve_trees --real       # and on tables that no choice has seen
+    python -m benchmarks.boosting.evolve_trees --write      # the table of the notebook
 
 A candidate is a basis network (ten weights on functions of p) and two numbers for the hessian of XGBoost,
 
@@ -27,7 +28,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.boosting.run import OWN, Parts, accuracy, parts
+from benchmarks.boosting.conditions import OWN
+from benchmarks.boosting.page import write_search
+from benchmarks.boosting.run import Parts, accuracy, parts
 from benchmarks.boosting.tree_tables import REAL, write_real
 from benchmarks.harness import command
 from benchmarks.harness.results import read_record, update_record
@@ -76,6 +79,8 @@ class EvolveTrees:
     """Judge it on fresh synthetic tasks."""
     real: bool = False
     """Judge it on real tables."""
+    write: bool = False
+    """Write the table of the notebook."""
     generations: int = 20
     """Generations of the search."""
     popsize: int = 12
@@ -311,6 +316,8 @@ def main(settings: EvolveTrees) -> None:
         judge_fresh(settings)
     if settings.real:
         judge_real(settings)
+    if settings.write:
+        write_search(settings.out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.boosting.run                          # goes on where it was stopped
     python -m benchmarks.boosting.run --tools xgboost --seeds 5
-    python -m benchmarks.boosting.run --write                  # the tables of the README
+    python -m benchmarks.boosting.run --write                  # tables and figures of the pages
 
 Tables are those of ``benchmarks.tabular``. Learning rate and number of rounds are chosen on validation labels
 that are as noisy as those that are trained on; the test part is read once, for what was chosen.
@@ -10,8 +10,7 @@ that are as noisy as those that are trained on; the test part is read once, for 
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,34 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.boosting.conditions import LOSSES, NOISE, OWN, RESULTS, TABLES, TOOLS
+from benchmarks.boosting.page import write_pages
 from benchmarks.harness import command
-from benchmarks.harness.markdown import numbers_table
-from benchmarks.harness.page import replace_between
 from benchmarks.harness.results import read_record, update_record
 from benchmarks.tabular.run import DATA
 from benchmarks.tabular.tables import MLBENCH, write_table
-from evoloss.atomic_files import write_text
-from evoloss.compare.inference import t_interval
 from evoloss.integrations.boosting import objective
 
-RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parent / "README.md"
-MARKS = "<!-- boosting: python -m benchmarks.boosting.run --write -->", "<!-- boosting end -->"
-TOOLS = ("xgboost", "lightgbm")
-TABLES = ("breast_cancer", "digit_features", "letter", "diamonds")
-NOISE = (0.0, 0.2, 0.4)
-OWN = "own"
-"""The library's own objective, multi:softprob, binary:logistic, multiclass or binary."""
-LOSSES = (
-    OWN,
-    "adaptive",
-    "evolved-noise",
-    "evolved-noise-strong",
-    "gce",
-    "focal",
-    "evolved-base",
-    "cross_entropy",
-)
 FIRST_SEED = 200
 RATES = (0.1, 0.3)
 ROUNDS = (5, 10, 20, 40, 70, 100)
@@ -93,7 +72,7 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class BoostingStudy:
-    """Train, or write the tables."""
+    """Train, or write the pages."""
 
     tools: tuple[str, ...] = TOOLS
     """Libraries."""
@@ -114,7 +93,7 @@ class BoostingStudy:
     mlbench: Path = MLBENCH
     """Folder of the tables of r-cran-mlbench."""
     write: bool = False
-    """Write the tables of the README."""
+    """Write tables and figures of the pages that have them."""
 
 
 def parts(path: Path, noise: float, seed: int, rows: int) -> Parts:
@@ -204,80 +183,10 @@ def tasks(settings: BoostingStudy) -> Iterator[Task]:
                         yield Task(tool, table, noise, loss, seed)
 
 
-def differences(record: Mapping[str, Any], table: str, noise: float, loss: str, value: str) -> list[float]:
-    """Points over the library's own objective, a seed each."""
-    runs = {
-        (run["loss"], run["seed"]): run[value]
-        for run in record.values()
-        if (run["table"], run["noise"]) == (table, noise)
-    }
-    return [
-        found - runs[OWN, seed]
-        for (name, seed), found in sorted(runs.items())
-        if name == loss and (OWN, seed) in runs
-    ]
-
-
-def tables(folder: Path) -> list[str]:
-    """The tables of the README, one a library: points over its own objective."""
-    lines: list[str] = []
-    for tool in TOOLS:
-        record = read_record(folder / f"{tool}.json")
-        if not record:
-            continue
-        losses = [name for name in LOSSES if any(run["loss"] == name for run in record.values())]
-        rows = []
-        for table in TABLES:
-            for noise in NOISE:
-                own = [
-                    run["test_accuracy"]
-                    for run in record.values()
-                    if (run["table"], run["noise"], run["loss"]) == (table, noise, OWN)
-                ]
-                if own:
-                    cells = [
-                        _points(differences(record, table, noise, loss, "test_accuracy"))
-                        for loss in losses[1:]
-                    ]
-                    rows.append(
-                        [f"{table}, {noise:.0%}", str(len(own)), f"{statistics.fmean(own):.1f}", *cells]
-                    )
-        means = _over_conditions(record, losses[1:])
-        rows += [[name, "", "", *cells] for name, cells in means.items()]
-        name = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}[tool]
-        lines += [f"**{name}**", "", *numbers_table(["table, noise", "seeds", OWN, *losses[1:]], rows), ""]
-    return lines[:-1]
-
-
-def _points(found: list[float]) -> str:
-    if not found:
-        return "–"
-    interval = t_interval(found)
-    return f"{statistics.fmean(found):+.1f}" + (
-        "" if interval is None else f" ± {(interval[1] - interval[0]) / 2:.1f}"
-    )
-
-
-def _over_conditions(record: Mapping[str, Any], losses: list[str]) -> dict[str, list[str]]:
-    """Mean, median and worst of the means of the conditions, by loss."""
-    made: dict[str, list[str]] = {"mean": [], "median": [], "worst": []}
-    for loss in losses:
-        means = [
-            statistics.fmean(found)
-            for table in TABLES
-            for noise in NOISE
-            if (found := differences(record, table, noise, loss, "test_accuracy"))
-        ]
-        for name, of in (("mean", statistics.fmean), ("median", statistics.median), ("worst", min)):
-            made[name].append(f"{of(means):+.1f}" if means else "–")
-    return made
-
-
 def main(settings: BoostingStudy) -> None:
-    """Train what is not in the files yet, or write the tables."""
+    """Train what is not in the files yet, or write the pages."""
     if settings.write:
-        text = README.read_text(encoding="utf-8")
-        write_text(README, replace_between(text, *MARKS, tables(settings.out)))
+        write_pages(settings.out)
         return
     for table in settings.tables:
         path = settings.data / f"{table}.npz"

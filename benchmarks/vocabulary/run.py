@@ -1,7 +1,7 @@
 """Time and memory of the last layer of a language model with its loss, beside PyTorch's own fused one.
 
-    python -m benchmarks.vocabulary.run            # 1,024 tokens, a vocabulary of 32,000
-    python -m benchmarks.vocabulary.run --tokens 8192 --out FILE.json
+    python -m benchmarks.vocabulary.run            # 1,024 and 8,192 tokens, a vocabulary of 32,000
+    python -m benchmarks.vocabulary.run --tokens 1024 --out FILE.json
     python -m benchmarks.vocabulary.run --write    # the table of the README, from the committed results
 
 A step is forward and backward, on one thread. Times are those of the processor, for a machine that others
@@ -60,8 +60,8 @@ Step = Callable[[], Tensor]
 class Vocabulary:
     """Measure, or write the table."""
 
-    tokens: int = 1024
-    """Rows."""
+    tokens: tuple[int, ...] = (1024, 8192)
+    """Rows, of one measurement each."""
     vocabulary: int = 32_000
     """Classes."""
     features: int = 256
@@ -75,16 +75,17 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         for name in ("tokens", "vocabulary", "features", "rounds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1; got {getattr(self, name)}")
+            given = getattr(self, name)
+            if any(number < 1 for number in (given if name == "tokens" else (given,))):
+                raise ConfigError(f"{name} must be at least 1; got {given}")
 
 
-def layer(options: Vocabulary) -> tuple[Tensor, Tensor, Tensor]:
+def layer(options: Vocabulary, n_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
     """Hidden states, the weight of the layer and tokens."""
     random = torch.Generator().manual_seed(0)
-    hidden = torch.randn(options.tokens, options.features, generator=random, dtype=torch.float32)
+    hidden = torch.randn(n_tokens, options.features, generator=random, dtype=torch.float32)
     weight = torch.randn(options.vocabulary, options.features, generator=random, dtype=torch.float32)
-    tokens = torch.randint(options.vocabulary, (options.tokens,), generator=random)
+    tokens = torch.randint(options.vocabulary, (n_tokens,), generator=random)
     return hidden.requires_grad_(), (weight / options.features**0.5).requires_grad_(), tokens
 
 
@@ -101,9 +102,9 @@ def subjects(hidden: Tensor, weight: Tensor, tokens: Tensor) -> dict[str, Step]:
     return made
 
 
-def measured(options: Vocabulary, rounds: int) -> Rows:
+def measured(options: Vocabulary, n_tokens: int, rounds: int) -> Rows:
     """Rows of memory, and of time if there are rounds for it."""
-    hidden, weight, tokens = layer(options)
+    hidden, weight, tokens = layer(options, n_tokens)
 
     def step(costs: Step) -> Callable[[], None]:
         def work() -> None:
@@ -121,7 +122,7 @@ def measured(options: Vocabulary, rounds: int) -> Rows:
         hidden.grad = weight.grad = None
         peaks[name] = [peak_bytes(work) / 2**20]
     hidden.grad = weight.grad = None
-    shape = f"{options.tokens} x {options.vocabulary}, {options.features} features"
+    shape = f"{n_tokens} x {options.vocabulary}, {options.features} features"
     rows = rows_of(f"peak memory {shape}", peaks, BASELINE, "mebibytes")
     print_rows(rows)
     if not rounds:
@@ -149,24 +150,26 @@ def targets_of(rows: Rows) -> Rows:
 
 def table(content: dict[str, Any]) -> list[str]:
     """The table of the README."""
-    by_subject: dict[str, dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in content["rows"]:
         measure = "seconds" if "seconds" in row else "mebibytes"
-        by_subject.setdefault(row["subject"], {})[measure] = row
+        of_shape = row["case"].removeprefix("peak memory ").removeprefix("step ")
+        found.setdefault((of_shape, row["subject"]), {})[measure] = row
     lines = []
-    for name, found in by_subject.items():
-        memory, time = found["mebibytes"], found["seconds"]
+    for (of_shape, name), measures in found.items():
+        memory, time = measures["mebibytes"], measures["seconds"]
         low, high = time["ratio_quartiles"]
         lines.append(
             (
                 name,
+                f"{int(of_shape.partition(' x ')[0]):,}",
                 f"{memory['mebibytes']:,.0f}",
                 f"{memory['ratio']:.2f}",
                 f"{time['seconds']:.1f}",
                 f"{time['ratio']:.2f} ({low:.2f} to {high:.2f})",
             )
         )
-    return numbers_table(("", "memory, MiB", "over torch", "seconds", "over torch"), lines)
+    return numbers_table(("", "tokens", "memory, MiB", "over torch", "seconds", "over torch"), lines)
 
 
 def main(options: Vocabulary) -> None:
@@ -177,7 +180,7 @@ def main(options: Vocabulary) -> None:
         return
     torch.set_num_threads(1)
     keep_memory()
-    rows = measured(options, options.rounds)
+    rows = [row for n_tokens in options.tokens for row in measured(options, n_tokens, options.rounds)]
     write_results(options.out, "vocabulary", command.command_line(options), rows, targets_of(rows))
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.boosting import conditions, page
 from benchmarks.boosting import run as study
-from benchmarks.harness.results import read_record
+from benchmarks.harness.results import read_record, update_record
 from evoloss.errors import UnknownNameError
 
 SMALL = {"tables": ("breast_cancer",), "seeds": 1, "rounds": (2, 4), "rows": 200}
@@ -45,7 +46,7 @@ def test_labels_may_be_words(tmp_path: Path) -> None:
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("tool", study.TOOLS)
+@pytest.mark.parametrize("tool", conditions.TOOLS)
 def test_a_study_chooses_on_validation_resumes_and_is_shown(tool: str, tmp_path: Path) -> None:
     pytest.importorskip(tool)
     table(tmp_path)
@@ -54,14 +55,14 @@ def test_a_study_chooses_on_validation_resumes_and_is_shown(tool: str, tmp_path:
     )
     study.main(settings)
     record = read_record(tmp_path / "out" / f"{tool}.json")
-    assert len(record) == 2 * len(study.NOISE)
+    assert len(record) == 2 * len(conditions.NOISE)
     entry = record["breast_cancer, 0%, gce, seed 200"]
     assert entry["learning_rate"] in study.RATES
     assert entry["rounds"] in (2, 4)
     assert entry["test_accuracy"] > 65
     study.main(settings)
     assert read_record(tmp_path / "out" / f"{tool}.json") == record
-    (name, _, _, *rows) = [line for line in study.tables(tmp_path / "out") if line][0:]
+    (name, _, _, *rows) = [line for line in page.tables(tmp_path / "out") if line][0:]
     assert name == {"xgboost": "**XGBoost**", "lightgbm": "**LightGBM**"}[tool]
     assert [row.split(" | ")[0] for row in rows] == [
         "| breast_cancer, 0%",
@@ -79,7 +80,21 @@ def test_a_loss_that_is_not_there_is_said(tmp_path: Path) -> None:
         study.main(study.BoostingStudy(**SMALL, losses=("gse",), out=tmp_path / "out", data=tmp_path))
 
 
-def test_the_tables_of_the_page_are_those_of_the_results() -> None:
-    text = study.README.read_text(encoding="utf-8")
-    shown = text.split(study.MARKS[0])[1].split(study.MARKS[1])[0].strip()
-    assert shown == "\n".join(study.tables(study.RESULTS)).strip()
+@pytest.mark.parametrize("place", range(len(page.PAGES)))
+def test_the_figures_of_the_pages_are_those_of_the_results(place: int) -> None:
+    path, (begin, end), lines = page.PAGES[place]
+    shown = path.read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip()
+    assert shown == "\n".join(lines(conditions.RESULTS)).strip()
+
+
+def test_what_is_told_in_short_is_counted(tmp_path: Path) -> None:
+    accuracy = {"own": (80.0, 81.0, 82.0), "gce": (82.0, 83.1, 84.2), "evolved-noise": (80.0, 82.0, 81.0)}
+    for seed in range(3):
+        for loss, values in accuracy.items():
+            run = {"table": "letter", "noise": 0.4, "loss": loss, "seed": seed, "test_accuracy": values[seed]}
+            update_record(tmp_path / "xgboost.json", f"{loss} {seed}", run)
+    rows = page.in_short(tmp_path)
+    assert rows[2].endswith("40 % wrong labels | +0.0 to +2.1 (1 of 2) | – |")
+    assert rows[3] == "| the same, 20 % | – | – |"
+    assert rows[-2].endswith("medians over all conditions | +0.0 to +2.1 | – |")
+    assert rows[-1] == "| seeds of a condition | 0 to 3 | 0 |"

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.boosting import evolve_trees
+from benchmarks.boosting import evolve_trees, page
 from benchmarks.boosting.evolve_trees import EvolveTrees, TreeObjective, draw_tasks, fitness, main, start
 from benchmarks.boosting.tree_tables import REAL, read_real
+from benchmarks.harness.page import replace_between
 from benchmarks.harness.results import read_record
 from evoloss.errors import DataError
 from evoloss.integrations.boosting import objective
@@ -94,3 +95,10 @@ def test_fresh_tasks_are_judged(
 def test_a_table_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Vehicle\.rda: it comes with Debian's package"):
         read_real(REAL[0], tmp_path)
+
+
+def test_the_notebook_has_the_committed_results() -> None:
+    lines = page.of_the_search(read_record(evolve_trees.RESULTS))
+    text = page.SEARCH_NOTEBOOK.read_text(encoding="utf-8")
+    assert replace_between(text, *page.SEARCH_MARKS, lines) == text, "run it with --write"
+    assert lines[2] == "| tasks or trainings | 24 | 60 | 20 | 20 | 20 |"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from evoloss.report.tables import caption
 from tests.data.tables.tables import write
 
 every_library = pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+HESSIANS = ("abs", "softmax", "exact")
 FILES = {"xgboost": "model.ubj", "lightgbm": "model.txt"}
 
 
@@ -69,7 +71,9 @@ def test_a_table_from_the_command_line(library: str, table: Path, capsys: pytest
     assert f"{library} is the objective of the library itself" in printed
     assert "leaves), at most 12 rounds" in printed
     assert f"Difference: paired with {library}." in printed
-    assert "Wrong training labels by adaptive: cannot tell" in printed
+    assert "over seeds, best validation round." in printed
+    assert "Wrong training labels by adaptive: cannot tell: trees change their predictions between" in printed
+    assert "epoch" not in printed
     assert FILES[library] in printed
     results = Results.read(Path("out"))
     assert results.baseline == library
@@ -82,9 +86,16 @@ def test_a_table_from_the_command_line(library: str, table: Path, capsys: pytest
     assert {path.name: path.stat().st_mtime_ns for path in Path("out/runs").iterdir()} == before
     assert main(["report", "out", "--html", "page.html"]) == 0
     page = Path("page.html").read_text(encoding="utf-8")
-    assert "at most 12 rounds, until 50 bring no better validation split" in page
+    assert "at most 12 rounds, until 50 bring no better validation accuracy" in page
     assert '"unit"' in page
     assert "the library's own objective is cross-entropy" in page
+    shown = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    assert "Test split, best validation round; mean" in shown
+    assert not re.search(r"epoch|batch_size|momentum|Augmentation|nine of ten synthetic", shown)
+    assert main(["report", "out"]) == 0
+    table_of_all = Path("out/table.md").read_text(encoding="utf-8")
+    assert "| at best round, % |" in table_of_all
+    assert "epoch" not in table_of_all
     assert not needs_paths(replace(results, config={**results.config, "own_data": False}))
 
 
@@ -140,6 +151,43 @@ def test_several_tables_in_one_call(table: Path, capsys: pytest.CaptureFixture[s
     assert "losses differ: xgboost, gce on 'other.csv', gce on 'flowers.csv'" in capsys.readouterr().err
 
 
+@every_library
+def test_the_second_derivative_is_a_setting(library: str, table: Path) -> None:
+    pytest.importorskip(library)
+    shared = {"losses": ("cross_entropy",), "seeds": (0,), "keep": "first"}
+    found = {name: compare(config(library, hessian=name, **shared), out=Path(name)) for name in HESSIANS}
+    tables = {name: {run.loss: run for run in results.runs} for name, results in found.items()}
+    assert {name: runs["cross_entropy"].hessian for name, runs in tables.items()} == {
+        name: name for name in HESSIANS
+    }
+    assert len({runs["cross_entropy"].test_nll for runs in tables.values()}) == len(HESSIANS)
+    assert len({runs[library].test_nll for runs in tables.values()}) == 1  # which has its own
+    assert Results.read(Path("exact")).runs == found["exact"].runs
+    assert "learning rate 0.3, hessian: exact; 1 seed." in caption(found["exact"])
+    assert "--hessian exact" in (Path("exact/kept/cross_entropy/seed-0/command.txt")).read_text()
+    keys = [{path.name for path in Path(name, "runs").iterdir()} for name in HESSIANS]
+    assert not keys[0] & keys[1], "a run with another one is another run"
+    with pytest.raises(ResultsError, match="holds another comparison: hessian differ"):
+        compare(config(library, hessian="softmax", **shared), out=Path("exact"))
+
+
+def test_results_from_before_it_was_a_setting_are_read_and_found(table: Path) -> None:
+    pytest.importorskip("xgboost")
+    compare(config("xgboost", seeds=(0,)), out=Path("out"))
+    document = json.loads(Path("out/results.json").read_text())
+    assert document["config"].pop("hessian") == "abs"
+    assert {run.pop("hessian") for run in document["runs"]} == {"abs"}
+    Path("out/results.json").write_text(json.dumps(document))
+    before = {path: path.read_bytes() for path in Path("out/runs").iterdir()}
+    assert b"hessian" not in b"".join(
+        json.dumps(json.loads(text)["config"]).encode() for text in before.values()
+    )
+    shutil.rmtree("out/runs")
+    earlier = Results.read(Path("out"))
+    assert compare(config("xgboost", seeds=(0,)), out=Path("out")).runs == earlier.runs  # seconds too
+    assert {path for path in Path("out/runs").iterdir()} == before.keys()
+
+
 @pytest.mark.slow
 def test_rates_are_tuned_and_workers_train_the_same(table: Path) -> None:
     pytest.importorskip("xgboost")
@@ -169,6 +217,11 @@ def test_the_own_objective_comes_first_and_is_the_baseline() -> None:
         ({"model": "xgboost", "epochs": 40}, "epochs=40 is a setting of networks.*they have rounds"),
         ({"model": "xgboost", "momentum": 0.0}, "momentum=0.0 is a setting of networks, and xgboost grows"),
         ({"model": "mlp", "rounds": 40}, "rounds=40 is a setting of trees; mlp has epochs"),
+        (
+            {"model": "mlp", "hessian": "exact"},
+            "hessian='exact' is a setting of trees; mlp has no hessian: l",
+        ),
+        ({"model": "xgboost", "hessian": "abs2"}, "hessian must be one of abs, softmax, exact; got 'abs2'"),
         ({"model": "xgboost", "rounds": 0}, "rounds must be a whole number, at least 1; got 0"),
         (
             {"model": "mlp", "losses": ("xgboost",)},
@@ -204,3 +257,8 @@ def test_networks_are_told_of_as_before() -> None:
     found = caption(compare(CompareConfig(**shared, model="mlp", epochs=1)))  # type: ignore[arg-type]
     assert "parameters), 1 epoch," in found
     assert "last epoch and best validation epoch." in found
+    stopped = compare(CompareConfig(**shared, model="mlp", epochs=3, early_stopping=1))  # type: ignore[arg-type]
+    told = caption(stopped)
+    assert "parameters), at most 3 epochs," in told
+    assert "over seeds, best validation epoch." in told
+    assert "last epoch" not in told

@@ -50,7 +50,8 @@ CAPABILITIES = {
 def outcome(report: str) -> dict[str, Any]:
     """Counts, failures and capabilities from a report of pytest in JUnit's XML.
 
-    A capability is there if at least one test with one of its words in its name passed, and none failed.
+    A capability is there if at least one test with one of its words in its name passed, and none failed. Of
+    its parameters one has to be the word: softmax is not soft, and a message may hold any word.
     """
     passed, failed, skipped = set(), set(), set()
     for case in ElementTree.fromstring(report).iter("testcase"):
@@ -58,8 +59,13 @@ def outcome(report: str) -> dict[str, Any]:
         tags = {child.tag for child in case}
         (failed if tags & {"failure", "error"} else skipped if "skipped" in tags else passed).add(name)
 
+    def has(name: str, word: str) -> bool:
+        function, _, parameters = name.rstrip("]").partition("[")
+        whole = re.search(rf"(?<![^\W_]){word}(?![^\W_])", function) is not None
+        return whole or word in parameters.split("-")
+
     def shows(words: tuple[str, ...], names: set[str]) -> bool:
-        return any(word in name for word in words for name in names)
+        return any(has(name, word) for word in words for name in names)
 
     works = [
         what for what, words in CAPABILITIES.items() if shows(words, passed) and not shows(words, failed)

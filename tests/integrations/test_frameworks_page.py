@@ -118,12 +118,14 @@ def test_a_capability_is_what_passed_and_did_not_fail() -> None:
     <testcase classname="tests.test_x" name="test_class_weights[a]"/>
     <testcase classname="tests.test_x" name="test_class_weights[b]"><failure/></testcase>
     <testcase classname="tests.test_x" name="test_two_processes"><skipped/></testcase>
+    <testcase classname="tests.test_x" name="test_it_is_softprob[softmax-no probabilities]"/>
+    <testcase classname="tests.test_x" name="test_all_batches_as_one[plain-soft]"/>
     </testsuite></testsuites>"""
     assert outcome(report) == {
-        "passed": 2,
+        "passed": 4,
         "failed": ["test_x::test_class_weights[b]"],
         "skipped": 1,
-        "works": ["equal to a plain loop"],
+        "works": ["equal to a plain loop", "equal to its own objective", "equal to one batch", "soft labels"],
     }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from evoloss import EvolvedLoss
@@ -113,52 +119,84 @@ def check_who_is_asked(rank: int) -> None:
 
 def check_data_parallel(rank: int) -> None:
     """A training in two processes is that of the joint batches, step by step; without it, it is another."""
+    mesh = init_device_mesh("cpu", (2,))
 
-    def trained(criterion: EvolvedLoss, *, wrapped: bool) -> Tensor:
+    def sharded(model: nn.Module) -> nn.Module:
+        fully_shard(model, mesh=mesh)
+        return model
+
+    def trained(criterion: EvolvedLoss, wrap: Callable[[nn.Module], nn.Module] | None = None) -> Tensor:
         model: nn.Module = nn.Linear(FEATURES, C, dtype=torch.float64)
         with torch.no_grad():
             model.weight.copy_(torch.linspace(-1, 1, C * FEATURES, dtype=torch.float64).reshape(C, -1))
             model.bias.zero_()
         inside = model
-        if wrapped:
-            model = DistributedDataParallel(model)
+        if wrap is not None:
+            model = wrap(model)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
         generator = torch.Generator().manual_seed(3)
         for _ in range(5):
             inputs = torch.randn(32, FEATURES, generator=generator, dtype=torch.float64)
             target = torch.randint(C, (32,), generator=generator)
-            part = slice(rank, None, 2) if wrapped else slice(None)
+            part = slice(None) if wrap is None else slice(rank, None, 2)
             optimizer.zero_grad()
             criterion(model(inputs[part]), target[part]).backward()
             optimizer.step()
-        return inside.weight.detach().clone()
+        weight = inside.weight.detach()
+        return weight.full_tensor() if isinstance(weight, DTensor) else weight.clone()
 
     for options in ({}, {"agreement_window": 64}):
-        joint = trained(paced(**options), wrapped=False)
-        together = trained(paced(**options).sync_batch(), wrapped=True)
-        torch.testing.assert_close(together, joint, rtol=1e-6, atol=1e-8)
-        apart = trained(paced(**options), wrapped=True)
-        assert (apart - joint).abs().max() > 1e-4
+        joint = trained(paced(**options))
+        for wrap in (DistributedDataParallel, sharded):
+            together = trained(paced(**options).sync_batch(), wrap)
+            torch.testing.assert_close(together, joint, rtol=1e-6, atol=1e-8)
+            apart = trained(paced(**options), wrap)
+            assert (apart - joint).abs().max() > 1e-4
 
 
-def check_rank(rank: int, rendezvous: str) -> None:
+def check_compiled(rank: int) -> None:
+    """Compiled code exchanges what eager code does."""
+    logits, target = batch(200)
+    part = parts(200, rank)
+    losses: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("evolved-noise", {}),
+        ("evolved-noise", {"agreement_window": 64}),
+        ("adaptive", {"n_samples": 1000}),
+    )
+    for name, options in losses:
+        whole = EvolvedLoss.from_pretrained(name, reduction="none", **options)
+        together = torch.compile(copy.deepcopy(whole).sync_batch(), backend="aot_eager")
+        for _ in range(3):
+            expected = costs_and_gradients(whole, logits, target)
+            found = costs_and_gradients(together, logits[part], target[part])
+            for one, joint in zip(found, expected, strict=True):
+                torch.testing.assert_close(one, joint[part], rtol=2e-5, atol=2e-6)
+        torch._dynamo.reset()
+
+
+def check_rank(rank: int, rendezvous: str, checks: Sequence[Callable[[int], None]]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
     try:
-        for check in (
-            check_rows,
-            check_uncommon_rows,
-            check_no_rows,
-            check_who_is_asked,
-            check_data_parallel,
-        ):
+        for check in checks:
             check(rank)
     finally:
         dist.destroy_process_group()
 
 
-def test_two_processes(tmp_path: Path) -> None:
-    spawned = mp.spawn(check_rank, args=(f"file://{tmp_path / 'rendezvous'}",), nprocs=2, join=False)
+def in_two_processes(folder: Path, *checks: Callable[[int], None]) -> None:
+    spawned = mp.spawn(check_rank, args=(f"file://{folder / 'rendezvous'}", checks), nprocs=2, join=False)
     while not spawned.join():  # raises what one of them raised
         pass
     assert [process.exitcode for process in spawned.processes] == [0, 0]
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    in_two_processes(
+        tmp_path, check_rows, check_uncommon_rows, check_no_rows, check_who_is_asked, check_data_parallel
+    )
+
+
+@pytest.mark.slow
+def test_compiled_code_in_two_processes(tmp_path: Path) -> None:
+    in_two_processes(tmp_path, check_compiled)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evoloss.ablate.ablation import AblateConfig, ablate
-from evoloss.compare import compare
+from evoloss.compare import CompareConfig, compare
 from evoloss.errors import ConfigError, OutputError
 from evoloss.executors import make_executor
 from evoloss.pretraining import GenerationRecord, PretrainConfig, pretrain
@@ -72,6 +72,23 @@ def test_a_comparison_is_logged(store: MemoryStore, tmp_path: Path) -> None:
     tuning = runs["tuning adaptive seed 1000000 lr 0.1"]
     assert tuning.settings["tuning"] is True
     assert "test/accuracy" not in tuning.results, "which was not read"
+
+
+def test_trees_are_logged_by_rounds(store: MemoryStore, tmp_path: Path) -> None:
+    pytest.importorskip("xgboost")
+    blobs = small_comparison(tmp_path).dataset
+    config = CompareConfig(dataset=blobs, model="xgboost", losses=("gce",), seeds=(0,), rounds=3)
+    with CompareTracker("tensorboard", tmp_path / "out") as tracker:
+        results = compare(config, out=tmp_path / "out", on_run=tracker.on_run, on_epoch=tracker.on_epoch)
+    for result in results.runs:
+        run = store.by_name()[f"{result.loss} seed 0"]
+        assert [step for step, _ in run.steps] == [1, 2, 3]
+        assert (run.settings["rounds"], run.settings["hessian"]) == (3, "abs")
+        assert run.results["best_round"] == result.best_epoch
+        assert run.results["test/best_round_accuracy"] == result.best_test_accuracy
+        names = run.settings.keys() | run.results.keys()
+        assert not [name for name in names if "epoch" in name]
+        assert not {"batch_size", "momentum", "eval_every"} & names
 
 
 def test_nothing_is_logged_twice_and_nothing_is_left_out(store: MemoryStore, tmp_path: Path) -> None:

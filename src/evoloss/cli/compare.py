@@ -58,14 +58,14 @@ class CompareCommand(ComparisonSettings, ExecutorConfig):
     """Processor threads; small classifiers are fastest with 1. All cores by default; with processes and ray,
     those of each run, by default its share of the cores and 1."""
     log: Log = "none"
-    """Log every run to TensorBoard, MLflow or Weights & Biases too: epochs as they end, settings, results; to
-    a folder log/ beside the results, or where the tool's own variables say (MLFLOW_TRACKING_URI,
-    WANDB_MODE)."""
+    """Log every run to TensorBoard, MLflow or Weights & Biases too: epochs (of trees rounds) as they end,
+    settings, results; to a folder log/ beside the results, or where the tool's own variables say
+    (MLFLOW_TRACKING_URI, WANDB_MODE)."""
     quiet: bool = False
     """Show no progress bar."""
     dry_run: bool = False
-    """Check data, losses, model and what lies in --out, time two epochs of each loss, say how long all takes;
-    write nothing."""
+    """Check data, losses, model and what lies in --out, time some epochs (of trees rounds) of each loss, say
+    how long all takes; write nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -166,7 +166,7 @@ def prepare(
     if not len(dataset.validation):
         raise DataError(
             f"data set {dataset.name!r} has no validation split with validation={config.validation:g}; the "
-            "best epoch and learning rate are chosen on it: give more"
+            f"best {config.unit} and learning rate are chosen on it: give more"
         )
     if config.keep_plan.seeds:
         require_folds(config.keep_plan.folds, len(dataset.train))
@@ -183,7 +183,7 @@ def prepare(
         if config.class_weights == "balanced":
             loss = with_balanced_weights(loss, dataset.train.labels, dataset.n_classes)
         if trees:
-            try_trees(config.model, name, loss, n_classes=dataset.n_classes)
+            try_trees(config.model, name, loss, n_classes=dataset.n_classes, hessian=config.hessian)
         else:
             try_criterion(name, loss, n_classes=dataset.n_classes)
     return TrainingRuns(config, dataset, losses, versions)

@@ -11,10 +11,10 @@ from evoloss.compare.tuning import require_apart
 from evoloss.errors import ConfigError
 from evoloss.losses.artefact.hub import HubName, is_on_hub
 from evoloss.losses.spec import LossSpec
-from evoloss.models import TREES, names_trees
+from evoloss.models import TREES, names_trees, training_unit
 from evoloss.training import TrainConfig, TrainRecipe
 from evoloss.training.trees.parameters import TreeSpec
-from evoloss.training.trees.settings import PATIENCE, ROUNDS, require_for_trees
+from evoloss.training.trees.settings import PATIENCE, ROUNDS, require_for_network, require_for_trees
 from evoloss.user_paths import real_path
 from evoloss.zoo import ALIASES
 
@@ -86,8 +86,8 @@ class ComparisonSettings(TrainRecipe):
         super().__post_init__()
         if names_trees(self.model):
             self._take_trees()
-        elif self.rounds != ROUNDS:
-            raise ConfigError(f"rounds={self.rounds!r} is a setting of trees; {self.model} has epochs")
+        else:
+            require_for_network(self, self.model, ("rounds",))
         for name in ("losses", "seeds", "lr_grid"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
@@ -128,6 +128,11 @@ class ComparisonSettings(TrainRecipe):
     def passes(self) -> int:
         """Epochs of a network, rounds of trees, at most."""
         return self.rounds if names_trees(self.model) else self.epochs
+
+    @property
+    def unit(self) -> str:
+        """Unit that a training goes by: ``epoch``, or of trees ``round``."""
+        return training_unit(self.model)
 
     @property
     def baseline_label(self) -> str:

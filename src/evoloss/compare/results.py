@@ -20,6 +20,7 @@ from evoloss.compare.statistics import (
 from evoloss.compare.tuning import Edge, rates_at_edges
 from evoloss.errors import ResultsError
 from evoloss.losses import NoiseRate
+from evoloss.models import training_unit
 from evoloss.own_files import holds_json
 from evoloss.safe_text import one_line, quoted
 from evoloss.sweeps.decoding import DecodeError, build
@@ -67,6 +68,16 @@ class Results:
     def edges(self) -> dict[str, Edge]:
         """Losses whose learning rate was chosen at an end of its grid."""
         return rates_at_edges(self.tuning, {run.loss: run.lr for run in self.runs})
+
+    @property
+    def unit(self) -> str:
+        """Unit that the trainings go by: ``epoch``, or of trees ``round``."""
+        return training_unit(str(self.config.get("model", "")))
+
+    @property
+    def judged(self) -> str:
+        """The epoch or round of a training that counts, such as the ``last epoch``."""
+        return self.runs[0].judged if self.runs else f"last {self.unit}"
 
     def write(self, path: Path) -> None:
         """Write the file atomically.
@@ -222,9 +233,9 @@ def check_run(run: RunResult, where: str, *, tested: bool) -> None:
         raise DecodeError(f"{where}.kept is {quoted(run.kept)}; expected a folder kept/LOSS/seed-N")
     seen = len(run.history.train_loss)
     if len(run.history.validation_accuracy) != seen or not 1 <= seen <= run.epochs:
-        raise DecodeError(f"{where}.history does not have one entry for each epoch that was run")
+        raise DecodeError(f"{where}.history does not have one entry for each {run.unit} that was run")
     if len(run.history.train_accuracy) not in (0, seen):
-        raise DecodeError(f"{where}.history.train_accuracy does not have one entry for each epoch")
+        raise DecodeError(f"{where}.history.train_accuracy does not have one entry for each {run.unit}")
     for name in ("validation_accuracy", "train_accuracy"):
         if any(value is not None and not 0 <= value <= 100 for value in getattr(run.history, name)):
             raise DecodeError(f"{where}.history.{name} is not in percent, 0 to 100")

@@ -13,7 +13,7 @@ from evoloss.models.cnn import CNN, cnn
 from evoloss.models.cnn_small import CNNSmall, cnn_small
 from evoloss.models.mlp import MLP, mlp
 from evoloss.models.resnet import ResNet, resnet8, resnet18, resnet20, resnet32, resnet56
-from evoloss.models.trees import TREES, names_trees
+from evoloss.models.trees import TREES, names_trees, training_unit
 from evoloss.models.user_model import build_user_model
 from evoloss.models.wide_resnet import WideResNet, wrn16_4, wrn28_10, wrn40_2
 
@@ -30,6 +30,7 @@ __all__ = [
     "fingerprint_model",
     "names_backbone",
     "names_trees",
+    "training_unit",
 ]
 
 

@@ -66,7 +66,7 @@ def write_figures(results: Results, directory: Path, formats: Sequence[str] = ("
 
 
 def draw_learning_curves(results: Results) -> Figure:
-    """Validation and training accuracy over epochs: mean of the seeds, band of one standard deviation.
+    """Validation and training accuracy by epoch or round: mean of the seeds, band of one standard deviation.
 
     Training losses have units of their own, and may be near or below 0 in the first epoch, so they have no
     common axis. Training accuracy is that on the labels as given, so that learning wrong labels by heart
@@ -86,9 +86,8 @@ def draw_learning_curves(results: Results) -> Figure:
         if training:
             _draw_band(right, training, label=figure_text(loss, _LONGEST_NAME), style=style)
         missing += len(runs) - len(training)
-    unit = results.runs[0].unit if results.runs else "epoch"
-    left.set(xlabel=unit, ylabel="validation accuracy, %", title="Validation accuracy")
-    right.set(xlabel=unit, ylabel="training accuracy, %", title="Training accuracy, labels as given")
+    left.set(xlabel=results.unit, ylabel="validation accuracy, %", title="Validation accuracy")
+    right.set(xlabel=results.unit, ylabel="training accuracy, %", title="Training accuracy, labels as given")
     if missing:
         text = f"not recorded by {missing} of {len(results.runs)} runs"
         right.text(0.5, 0.5, text, transform=right.transAxes, ha="center", color="0.4", fontsize=9)
@@ -117,8 +116,7 @@ def draw_accuracy(results: Results) -> Figure:
         spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
         _write_beside(axes, row, f"{statistics.fmean(values):.2f}{spread}{marked(edges.get(loss))}")
     _label_rows(axes, list(groups))
-    trees = bool(results.runs) and results.runs[0].grows_trees
-    axes.set(xlabel="test accuracy, %" if trees else "test accuracy after the last epoch, %")
+    axes.set(xlabel=f"test accuracy, {results.judged}, %")
     axes.set_title(
         f"{_subject(results)}; one mark for each of {_seeds(results.runs)}, bar: mean", fontsize=10
     )

@@ -69,8 +69,8 @@ def joint_caption(joint: JointResults) -> str:
         return "No run has finished yet."
     tests = sum(row.p_holm is not None for row in joint.differences)
     sentences = [
-        f"Differences: points of test accuracy over {one_line(joint.baseline)}, paired by seed, last epoch; "
-        "each data set counts once in means and medians."
+        f"Differences: points of test accuracy over {one_line(joint.baseline)}, paired by seed, "
+        f"{joint.judged}; each data set counts once in means and medians."
     ]
     if tests:
         sentences.append(

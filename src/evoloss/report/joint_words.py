@@ -33,7 +33,7 @@ class JointVerdict(NamedTuple):
 
 
 def joint_verdict(joint: JointResults) -> JointVerdict:
-    """The verdict on the accuracy after the last epoch, over all data sets.
+    """The verdict on the accuracy that trainings are judged by, over all data sets.
 
     A difference counts where its p-value, corrected for all losses on all data sets (Holm), is below 0.05.
 

@@ -24,12 +24,13 @@ NOTHING = "–"
 _SHOWN_CLASSES = 10
 EDGE_MARKS: dict[Edge, str] = {"lowest": "↓", "highest": "↑"}
 """Beside a learning rate at an end of its grid, and beside what was measured with it."""
+_AT_BEST = "at best epoch, %"
 HEADERS = (
     "loss",
     "lr",
     "test accuracy, %",
     "test set s.e.",
-    "at best epoch, %",
+    _AT_BEST,
     "difference, points",
     "test set s.e. of it",
     "95 % interval",
@@ -44,8 +45,13 @@ HEADERS = (
 )
 
 
+def headers(results: Results) -> list[str]:
+    """Return :data:`HEADERS` in the words of the results: trees have rounds."""
+    return [f"at best {results.unit}, %" if name == _AT_BEST else name for name in HEADERS]
+
+
 def table_rows(results: Results) -> list[tuple[str, ...]]:
-    """Return the cells below :data:`HEADERS`, one row a loss, in the order of the results."""
+    """Return the cells below :func:`headers`, one row a loss, in the order of the results."""
     differences, edges = {row.loss: row for row in results.summary}, results.edges
     return [
         _row(loss, differences.get(loss.loss), results.baseline, marked(edges.get(loss.loss)))
@@ -90,8 +96,7 @@ def caption(results: Results) -> str:
     classes = f"{counted(len(names), 'class')} ({_first(names)}), " if names else ""
     sentences = [
         f"{one_line(run.dataset)}, {classes}{run.n_train:,} training samples, {_labels(results)}; "
-        f"{_classifier(run)}, {_rates(results)}augmentation: {one_line(run.augment)}; "
-        f"{counted(seeds, 'seed')}.",
+        f"{_classifier(run)}, {_rates(results)}{_varied(run)}; {counted(seeds, 'seed')}.",
         _judged(run),
     ]
     sentences += _sampling(results)
@@ -113,19 +118,22 @@ def caption(results: Results) -> str:
 
 def _classifier(run: RunResult) -> str:
     """The classifier, its size, and how long it is trained."""
-    name = one_line(run.classifier)
-    if run.grows_trees:
-        return f"{name} ({run.n_parameters:,} leaves), at most {counted(run.epochs, 'round')}"
-    return f"{name} ({run.n_parameters:,} parameters), {counted(run.epochs, 'epoch')}"
+    size = f"{run.n_parameters:,} {'leaves' if run.grows_trees else 'parameters'}"
+    most = "" if run.early_stopping is None else "at most "
+    return f"{one_line(run.classifier)} ({size}), {most}{counted(run.epochs, run.unit)}"
+
+
+def _varied(run: RunResult) -> str:
+    """The setting that changes most what a loss does: of images, or of trees."""
+    return (
+        f"hessian: {one_line(run.hessian)}" if run.grows_trees else f"augmentation: {one_line(run.augment)}"
+    )
 
 
 def _judged(run: RunResult) -> str:
-    if run.grows_trees:
-        return (
-            f"{one_line(run.library)} is the objective of the library itself. Accuracy: mean ± standard "
-            "deviation over seeds, at the number of rounds that is best on the validation split."
-        )
-    return "Accuracy: mean ± standard deviation over seeds, last epoch and best validation epoch."
+    own = f"{one_line(run.library)} is the objective of the library itself. " if run.grows_trees else ""
+    best = f" and best validation {run.unit}" if run.early_stopping is None else ""
+    return f"{own}Accuracy: mean ± standard deviation over seeds, {run.judged}{best}."
 
 
 def _labels(results: Results) -> str:
@@ -174,7 +182,8 @@ def _noise_rates(results: Results) -> list[str]:
 
 
 def _last(run: RunResult) -> str:
-    return "" if run.grows_trees else ", last epoch"
+    """The epoch of a value, where values of two are told."""
+    return f", {run.judged}" if run.early_stopping is None else ""
 
 
 def _sampling(results: Results) -> list[str]:
@@ -200,7 +209,7 @@ def _tests(results: Results) -> list[str]:
 
 def markdown_table(results: Results) -> str:
     """Return caption and table as GitHub Markdown, and below it what was done to the data."""
-    lines = markdown_lines(HEADERS, table_rows(results))
+    lines = markdown_lines(headers(results), table_rows(results))
     notes = [f"- {note}" for note in _texts(results, "data_notes")]
     below = ["", "Data:", "", *notes] if notes else []
     return caption(results) + "\n\n" + "\n".join([*lines, *below]) + "\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.boosting import Hessian
 from evoloss.python_settings import make_python
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
@@ -34,7 +35,7 @@ class TrainRecipe:
     """
 
     epochs: int = 15
-    """Passes over the training split; at least 1."""
+    """Passes over the training split; at least 1. Trees have rounds."""
     batch_size: int = 64
     """Samples a step, over all devices together."""
     last_batch: LastBatch = "drop"
@@ -43,7 +44,7 @@ class TrainRecipe:
     optimizer: Optimizer = "sgd"
     """sgd, or adamw, which wants rates of 0.0003 to 0.003 in place of the defaults of lr and lr_grid."""
     lr: float = 0.05
-    """Highest learning rate of the schedule; above 0."""
+    """Highest learning rate of the schedule; of trees the share of a tree that is added; above 0."""
     momentum: float = 0.9
     """Momentum of SGD, and first beta of AdamW; in [0, 1)."""
     nesterov: bool = True
@@ -68,12 +69,16 @@ class TrainRecipe:
     eval_every: int = 1
     """Epochs between two looks at the validation split; the last epoch is always looked at."""
     early_stopping: int | None = None
-    """Epochs without a better validation accuracy after which a training ends; it is then judged with the
-    weights of its best epoch. None trains all epochs and judges the last. Schedules are planned for all
-    epochs."""
+    """Epochs, or of trees rounds, without a better validation accuracy after which a training ends; it is
+    then judged at its best one. None trains all epochs and judges the last; trees of a comparison have 50
+    then. Schedules are planned for all epochs."""
     class_weights: ClassWeights = "none"
     """balanced: in the loss a sample of class k weighs n_samples / (n_classes * samples of class k), by the
     labels that are trained on; validation and test are not weighted."""
+    hessian: Hessian = "abs"
+    """Of trees, what stands for the second derivative of a loss: abs is |gradient|, softmax 2 p (1 - p) as
+    for cross-entropy, exact the second derivative, but no less than a tenth of |gradient|. The library's own
+    objective has its own."""
     backbone: Backbone = "finetuned"
     """Of a model of timm, torchvision or transformers: finetuned trains all of it, frozen its head alone,
     with the rest in evaluation mode."""
@@ -127,6 +132,7 @@ LATER: dict[str, object] = {
     "optimizer": "sgd",
     "early_stopping": None,
     "class_weights": "none",
+    "hessian": "abs",
     "backbone": "finetuned",
     "pretrained": False,
 }
@@ -141,6 +147,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "class_weights": get_args(ClassWeights),
     "last_batch": get_args(LastBatch),
     "noise_kind": get_args(NoiseKind),
+    "hessian": get_args(Hessian),
     "backbone": get_args(Backbone),
     "precision": get_args(Precision),
     "accelerator": get_args(Accelerator),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evoloss.losses import NoiseRate
-from evoloss.models import names_backbone, names_trees
+from evoloss.models import names_backbone, names_trees, training_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class EpochRecord:
         train_loss: see :class:`History`; so are the next two.
         train_accuracy: percent.
         validation_accuracy: percent; None in epochs without a look at the validation split.
+        unit: ``epoch``, or of trees ``round``.
         run: name of the run in a comparison, see :class:`~evoloss.sweeps.finished_run.FinishedRun`; None in
             a training of its own.
     """
@@ -52,12 +53,14 @@ class EpochRecord:
     train_loss: float | None
     train_accuracy: float | None
     validation_accuracy: float | None
+    unit: str = "epoch"
     run: str | None = None
 
     @classmethod
     def of(cls, identity: RunIdentity, **measured: Any) -> EpochRecord:
         """Make the record of an epoch of a run from what was measured in it."""
-        return cls(loss=identity.loss, seed=identity.seed, lr=identity.lr, epochs=identity.epochs, **measured)
+        known = {name: getattr(identity, name) for name in ("loss", "seed", "lr", "epochs", "unit")}
+        return cls(**known, **measured)
 
 
 OnEpoch = Callable[[EpochRecord], object]
@@ -80,6 +83,7 @@ class RunIdentity:
         n_validation: validation samples.
         n_test: test samples.
         device: kind of device, such as ``"cpu"``.
+        hessian: of trees; left out of files for networks.
         backbone: ``"frozen"`` or ``"finetuned"``; this and the next two are left out of files for models that
             are of no library.
         pretrained: whether the model started from the library's weights.
@@ -118,6 +122,7 @@ class RunIdentity:
     optimizer: str = "sgd"
     early_stopping: int | None = None
     class_weights: str = "none"
+    hessian: str = "abs"
     backbone: str = "finetuned"
     pretrained: bool = False
     model_fingerprint: str | None = None
@@ -135,7 +140,16 @@ class RunIdentity:
     @property
     def unit(self) -> str:
         """Unit that a training goes by: ``epoch``, or of trees ``round``."""
-        return "round" if self.grows_trees else "epoch"
+        return training_unit(self.model)
+
+    @property
+    def judged(self) -> str:
+        """The epoch, or of trees the round, that counts: the ``last epoch``, the ``best validation round``.
+
+        With early stopping it is the best one.
+        """
+        which = "last" if self.early_stopping is None else "best validation"
+        return f"{which} {self.unit}"
 
     @property
     def classifier(self) -> str:
@@ -239,6 +253,8 @@ class RunResult(RunIdentity):
         if not names_backbone(self.model):
             for name in ("backbone", "pretrained", "model_fingerprint"):
                 del document[name]
+        if not self.grows_trees:
+            del document["hessian"]
         document["history"] = {name: list(values) for name, values in document["history"].items()}
         return document
 

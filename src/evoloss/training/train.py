@@ -39,7 +39,7 @@ from evoloss.training.stages.judging import (
     validate,
 )
 from evoloss.training.stages.optimizers import make_optimizer
-from evoloss.training.trees.settings import require_for_trees
+from evoloss.training.trees.settings import require_for_network, require_for_trees
 from evoloss.training.trees.train_trees import train_trees
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ def identify_run(
     if names_trees(model):
         require_for_trees(config, model)
         recipe["augment"], accelerator = "none", "cpu"
+    else:
+        require_for_network(config, model)
     return RunIdentity(
         loss=loss_name or type(loss).__name__,
         loss_fingerprint=fingerprint_loss(loss),
@@ -181,7 +183,8 @@ class _Job:
 def _launch(job: _Job) -> tuple[RunResult, Outcome | None]:
     if not len(job.dataset.validation):
         raise DataError(
-            f"data set {job.dataset.name!r} has no validation split; the best epoch is chosen on it"
+            f"data set {job.dataset.name!r} has no validation split; the best {job.identity.unit} is chosen "
+            "on it"
         )
     if names_trees(job.identity.model):
         return train_trees(

@@ -147,9 +147,13 @@ def test_nothing_to_average_over() -> None:
     assert nobody.isnan()
 
 
-def test_the_batch_of_a_paced_loss_is_that_of_all_rows_and_of_earlier_calls() -> None:
-    input, weight, _ = layer(torch.float64)
-    plain = EvolvedLoss.from_pretrained("evolved-noise", agreement_window=200)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_batch_of_a_paced_loss_is_that_of_all_rows_and_of_earlier_calls(
+    dtype: torch.dtype, smoothing: float
+) -> None:
+    input, weight, _ = layer(dtype)
+    plain = EvolvedLoss.from_pretrained("evolved-noise", agreement_window=200, label_smoothing=smoothing)
     fused = copy.deepcopy(plain)
     for step in range(3):
         rows = input * (1 + step)
@@ -209,9 +213,9 @@ def test_compiled_code_leaves_it_to_run_as_it_is() -> None:
     close(torch.autograd.grad(found, weight)[0], torch.autograd.grad(expected, weight)[0])
 
 
-def test_a_chunk_is_as_large_as_the_input() -> None:
-    assert rows_of_chunk(8192, 512, 32_000) == 131
-    assert rows_of_chunk(8192, 64, 32_000) == 32
+def test_a_chunk_is_twice_as_large_as_the_input() -> None:
+    assert rows_of_chunk(8192, 512, 32_000) == 262
+    assert rows_of_chunk(8192, 64, 32_000) == 64
     assert rows_of_chunk(10, 512, 2) == 10
     assert rows_of_chunk(0, 512, 2) == 1
 

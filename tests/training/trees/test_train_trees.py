@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from evoloss import make_loss
 from evoloss.data import Dataset
 from evoloss.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
-from evoloss.training import EpochRecord, RunResult, TrainConfig, identify_run, train, train_and_observe
+from evoloss.training import EpochRecord, RunResult, TrainConfig, train, train_and_observe
 from evoloss.training.trees import parameters
 from evoloss.training.trees.classifier import GrownTrees
 from evoloss.training.trees.own_objective import LibraryObjective
@@ -201,22 +201,6 @@ def test_images_are_taken_pixel_by_pixel(library: str) -> None:
     found = train(image_blobs(), SMALL[library], LibraryObjective(library), config())
     assert found.test_accuracy is not None
     assert found.test_accuracy > 70
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"momentum": 0.5}, "momentum=0.5 is a setting of networks, and xgboost grows trees"),
-        ({"weight_decay": 0.0}, "weight_decay=0.0 is a setting of networks"),
-        ({"batch_size": 16}, "which have no batch size; leave it out"),
-        ({"augment": "standard"}, "augment='standard' is a setting of networks"),
-        ({"backbone": "frozen"}, "backbone='frozen' is a setting of networks"),
-        ({"accelerator": "cuda"}, "grows its trees on the CPU here"),
-    ],
-)
-def test_settings_of_networks_are_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        identify_run(clusters(), "xgboost", make_loss("gce"), TrainConfig(**settings))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Training": (
             *("epochs", "rounds", "batch-size", "last-batch", "optimizer", "momentum", "nesterov"),
             *("weight-decay", "schedule", "clip-grad", "augment", "class-weights", "eval-every"),
-            "early-stopping",
+            *("early-stopping", "hessian"),
         ),
         "Data": (
             *("train-samples", "validation", "split-seed", "train-labels", "image-size", "data-dir"),

@@ -88,6 +88,11 @@ class JointResults:
             )
 
     @property
+    def judged(self) -> str:
+        """The epoch or round of a training that counts, such as the ``last epoch``; all that there are."""
+        return " or ".join(dict.fromkeys(results.judged for results in self.comparisons.values()))
+
+    @property
     def baseline(self) -> str:
         """The loss that the others are compared with."""
         return next(iter(self.comparisons.values())).baseline

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.boosting.margins import weights_of
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,14 @@ class ClassNames:
             ConfigError: if one is none of the classes.
         """
         labels = np.asarray(y).reshape(-1)
+        missing = _missing(labels)
+        if missing.any():
+            raise ConfigError(f"the label of row {int(missing.argmax())} in {where} is missing")
         unknown = np.setdiff1d(labels, self.values)
         if len(unknown):
-            raise ConfigError(f"label {unknown[0]!r} in {where} is none of the {len(self)} classes of y")
+            raise ConfigError(
+                f"label {unknown.tolist()[0]!r} in {where} is none of the {len(self)} classes of y"
+            )
         return np.searchsorted(self.values, labels).astype(np.int64)
 
 
@@ -69,3 +75,24 @@ def _missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
     return np.array(
         [one is None or type(one).__name__ == "NAType" or one != one for one in labels], dtype=bool
     )
+
+
+def names_of_fit(inputs: Any, y: Any, sample_weight: Any) -> ClassNames:
+    """The classes of a fit.
+
+    Args:
+        inputs: rows, of any kind that has a shape or a length.
+        y: a label a row.
+        sample_weight: likewise a weight, or None.
+
+    Raises:
+        ConfigError: if labels or weights do not fit, or cannot be used.
+    """
+    n_rows = inputs.shape[0] if hasattr(inputs, "shape") else len(inputs)
+    for name, values in (("y", y), ("sample_weight", sample_weight)):
+        n_values = n_rows if values is None else np.shape(values)[0]
+        if n_values != n_rows:
+            raise ConfigError(f"{name} has {n_values:,} rows and X has {n_rows:,}; expected one for each")
+    if sample_weight is not None:
+        weights_of(np.asarray(sample_weight, dtype=np.float64).reshape(-1), n_rows)
+    return ClassNames.of(y)

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from evoloss.errors import ConfigError, MissingExtraError
+from evoloss.integrations.boosting.labels import ClassNames, names_of_fit
 from evoloss.integrations.boosting.metric import BoostingMetric, metric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
 from evoloss.integrations.boosting.sensed import sensed_in_trees
@@ -42,8 +43,8 @@ class EvolvedLGBMClassifier(LGBMClassifier):
 
     Raises:
         ConfigError: by ``fit``, if ``objective``, ``is_unbalance`` or ``scale_pos_weight`` is set, by any of
-            its names, there are fewer than two classes, or a metric of LightGBM is asked for that wants
-            probabilities.
+            its names, labels are missing, of fewer than two classes or not as many as rows, ``class_weight``
+            or ``eval_set`` have other classes, or a metric of LightGBM is asked for that wants probabilities.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -71,9 +72,12 @@ class EvolvedLGBMClassifier(LGBMClassifier):
     ) -> Self:
         """Fit trees; arguments are those of ``LGBMClassifier.fit``."""
         self._check_parameters()
-        n_classes = len(np.unique(np.asarray(y)))
-        if n_classes < 2:
-            raise ConfigError(f"the labels name {n_classes} class; expected at least two")
+        names = names_of_fit(X, y, sample_weight)
+        n_classes = len(names)
+        eval_set = kwargs.get("eval_set") or []
+        for _, labels in [eval_set] if isinstance(eval_set, tuple) else eval_set:
+            names.encode(labels, "eval_set")
+        self._check_class_weight(names)
         if isinstance(eval_metric, tuple):
             eval_metric = list(eval_metric)
         _check_metrics("eval_metric", eval_metric, n_classes)
@@ -105,9 +109,10 @@ class EvolvedLGBMClassifier(LGBMClassifier):
 
     @property
     def noise_rate_(self) -> NoiseRate:
-        """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
+        """The share of wrong labels, which a loss cannot tell in trees; its reason says why.
 
-        Trees know labels by heart early, so that it mostly says that it cannot tell, and why.
+        A :class:`~evoloss.losses.NoiseRate`. The estimate reads how predictions change within an epoch, and
+        those of trees change between rounds alone.
 
         Raises:
             AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.
@@ -128,6 +133,12 @@ class EvolvedLGBMClassifier(LGBMClassifier):
                 )
         for name in _METRICS:
             _check_metrics(name, given.get(name), "n_classes")
+
+    def _check_class_weight(self, names: ClassNames) -> None:
+        given = self.class_weight if isinstance(self.class_weight, dict) else {}
+        unknown = [name for name in given if name not in names.values.tolist()]
+        if unknown:
+            raise ConfigError(f"class_weight has {unknown[0]!r}, none of the {len(names)} classes of y")
 
     def _process_params(self, stage: str) -> dict[str, Any]:
         """The parameters that LightGBM is given; ``loss`` would be another name of the objective to it."""

@@ -76,7 +76,7 @@ def logits_of(margins: Floats, n_classes: int) -> Tensor:
     raise ConfigError(
         f"the library hands over scores of shape {margins.shape}; expected (samples, {n_classes})"
         + (" or (samples,)" if n_classes == 2 else "")
-        + f": the objective was made for {n_classes} classes, and the library has to be told of as many "
+        + f": it was made for {n_classes} classes, and the library has to be told of as many "
         f"(num_class={n_classes}" + (", or none for two classes)" if n_classes == 2 else ")")
     )
 
@@ -87,6 +87,8 @@ def labels_of(labels: Floats, n_classes: int, n_rows: int) -> Tensor:
     Raises:
         ConfigError: if one is no class, or there are not as many as rows.
     """
+    if n_rows and not len(labels):
+        raise ConfigError(f"the data set of {n_rows:,} rows has no labels; give it some, one class a row")
     if len(labels) != n_rows:
         raise ConfigError(f"there are {len(labels):,} labels for {n_rows:,} rows of scores")
     values = np.asarray(labels, dtype=np.float64)
@@ -103,7 +105,7 @@ def weights_of(weight: Floats | None, n_rows: int) -> Tensor | None:
     """The weights as a tensor, ``(N,)``.
 
     Raises:
-        ConfigError: if there are not as many as rows, or one is below 0 or not finite.
+        ConfigError: if there are not as many as rows, one is below 0 or not finite, or all are 0.
     """
     if weight is None:
         return None
@@ -111,4 +113,6 @@ def weights_of(weight: Floats | None, n_rows: int) -> Tensor | None:
         raise ConfigError(f"there are {len(weight):,} sample weights for {n_rows:,} rows of scores")
     if not ((weight >= 0) & np.isfinite(weight)).all():
         raise ConfigError("sample weights must be numbers of at least 0, and finite")
+    if n_rows and not weight.any():
+        raise ConfigError("all sample weights are 0, so that there is nothing to learn from")
     return torch.from_numpy(np.ascontiguousarray(weight))

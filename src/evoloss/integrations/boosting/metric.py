@@ -52,7 +52,7 @@ class BoostingMetric:
             raise ConfigError(f"tool must be 'xgboost' or 'lightgbm', got {tool!r}")
         self.n_classes = checked_class_count(n_classes)
         self.tool = tool
-        self.criterion = costs_for_trees(loss).eval()
+        self.criterion = costs_for_trees(loss, self.n_classes).eval()
         self.__name__ = name or (loss if isinstance(loss, str) else type(loss).__name__)
 
     def check_tool(self, caller: str) -> None:

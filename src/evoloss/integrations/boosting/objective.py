@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
-from evoloss.integrations.boosting.criterion import checked_class_count, costs_for_trees
+from evoloss.integrations.boosting.criterion import checked_class_count, costs_for_trees, require_costs
 from evoloss.integrations.boosting.margins import (
     Floats,
     LabelledData,
@@ -131,7 +131,7 @@ class BoostingObjective:
         if hessian not in get_args(Hessian):
             raise ConfigError(f"hessian must be one of {', '.join(get_args(Hessian))}, got {hessian!r}")
         self.hessian: Hessian = hessian
-        self._training = _Training(costs_for_trees(loss).train())
+        self._training = _Training(costs_for_trees(loss, self.n_classes).train())
         self._of_data: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
         if batches is None:
             batches = BATCHES if states_of(self.criterion) else 1
@@ -149,6 +149,10 @@ class BoostingObjective:
     def rounds(self) -> int:
         """Rounds of the training that was called last."""
         return self._training.rounds
+
+    def __repr__(self) -> str:
+        name = type(self.criterion).__name__
+        return f"objective({name}, n_classes={self.n_classes}, hessian={self.hessian!r})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BoostingObjective:
         """Itself: LightGBM trains with a copy of what it is given, whose loss nobody could read."""
@@ -178,7 +182,13 @@ class BoostingObjective:
         if states_of(self.criterion):  # what it senses it reads in float32, at a sixth of the time
             logits = logits.float()
         target = labels_of(labels, self.n_classes, len(logits))
-        self._take_up(second if isinstance(second, LabelledData) else None, margins)
+        data = second if isinstance(second, LabelledData) else None
+        if data is not None and len(target) and bool((target == target[0]).all()):
+            raise ConfigError(  # LightGBM hands over classes 0 where it was given no labels
+                f"all {len(target):,} labels of the data set are class {int(target[0])}; expected at least "
+                "two classes: was it given its labels, as in Dataset(x, label=y)?"
+            )
+        self._take_up(data, margins)
         gradient, hessian = self.derivatives(logits, target, one_score=margins.size == len(margins))
         weights = weights_of(weight, len(logits))
         if weights is not None:
@@ -264,11 +274,7 @@ class BoostingObjective:
         if isinstance(self.criterion, ClassificationLoss):
             told = {name: index for name in self.criterion.training_arguments}
         costs: Tensor = self.criterion(in_one_precision(self.criterion, logits), target, **told)
-        if costs.shape != target.shape:
-            raise ConfigError(
-                f"{type(self.criterion).__name__} returned costs of shape {tuple(costs.shape)} for "
-                f"reduction='none'; expected one for each of {len(target):,} samples, ({len(target)},)"
-            )
+        require_costs(self.criterion, costs, target)
         return costs
 
 

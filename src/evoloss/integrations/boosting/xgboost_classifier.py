@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from evoloss.errors import ConfigError, MissingExtraError
-from evoloss.integrations.boosting.labels import ClassNames
+from evoloss.integrations.boosting.labels import ClassNames, names_of_fit
 from evoloss.integrations.boosting.metric import BoostingMetric
 from evoloss.integrations.boosting.objective import BoostingObjective, Hessian
 from evoloss.integrations.boosting.sensed import sensed_in_trees
@@ -30,7 +30,7 @@ class EvolvedXGBClassifier(XGBClassifier):
 
     Raises:
         ConfigError: by ``fit``, if ``objective`` or ``scale_pos_weight`` is set, labels are missing or those
-            of ``eval_set`` are no classes.
+            of ``eval_set`` are no classes, or labels or weights do not fit.
 
     A model that is saved by ``save_model`` is one of XGBoost: it predicts probabilities, and its classes are
     numbers from 0. Metrics of XGBoost by name are what they always are; one that is a function gets scores
@@ -69,7 +69,7 @@ class EvolvedXGBClassifier(XGBClassifier):
     def fit(self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None, **kwargs: Any) -> Self:
         """Fit trees; arguments are those of ``XGBClassifier.fit``."""
         self._check_parameters()
-        names, before = ClassNames.of(y), self._names
+        names, before = names_of_fit(X, y, sample_weight), self._names
         if eval_set is not None:
             eval_set = [(x, names.encode(labels, "eval_set")) for x, labels in eval_set]
         self._names = None  # XGBoost checks that the classes it sees are the numbers from 0
@@ -103,13 +103,16 @@ class EvolvedXGBClassifier(XGBClassifier):
     @property
     def classes_(self) -> Any:
         """The classes, in the order of the columns of ``predict_proba``."""
+        if self._names is None and not hasattr(self, "n_classes_"):
+            raise AttributeError("there are no classes_ before fit")
         return np.arange(self.n_classes_) if self._names is None else self._names.values
 
     @property
     def noise_rate_(self) -> NoiseRate:
-        """The share of wrong labels that the loss has sensed, :class:`~evoloss.losses.NoiseRate`.
+        """The share of wrong labels, which a loss cannot tell in trees; its reason says why.
 
-        Trees know labels by heart early, so that it mostly says that it cannot tell, and why.
+        A :class:`~evoloss.losses.NoiseRate`. The estimate reads how predictions change within an epoch, and
+        those of trees change between rounds alone.
 
         Raises:
             AttributeError: if the loss senses none, as ``"adaptive"`` does, or there was no fit.

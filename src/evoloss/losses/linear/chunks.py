@@ -7,7 +7,7 @@ cache; two more products make the gradients by inputs and weights of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,12 +25,16 @@ from evoloss.networks import BatchSums, Context, Terms
 
 __all__ = ["Layer", "LinearGradients", "LinearRows", "rows_of_chunk"]
 
-_LEAST_ROWS = 32  # of a chunk: with fewer the gradient by the weights costs more to add up than to make
+Join = Callable[[BatchSums], BatchSums]
+
+# Of a chunk. Each matrix product goes through the whole weight, for which many rows are better than few.
+_LEAST_ROWS = 64
+_INPUTS = 2
 
 
 def rows_of_chunk(n: int, n_features: int, n_classes: int) -> int:
-    """The rows of a chunk, as many as make its logits as large as the input of all rows."""
-    return max(1, min(n, max(_LEAST_ROWS, n * n_features // max(1, n_classes))))
+    """The rows of a chunk, as many as make its logits twice as large as the input of all rows."""
+    return max(1, min(n, max(_LEAST_ROWS, _INPUTS * n * n_features // max(1, n_classes))))
 
 
 class Layer(NamedTuple):
@@ -64,19 +68,38 @@ class LinearRows:
         labels: of all rows, class indices; in range where costs may be fused.
         step: rows of a chunk.
         may_fuse: whether costs and slopes may be worked out together: eagerly, on a CPU.
-        sums: of the batch, for a loss that sees it.
+        context: of all rows, ``(N,)``, for a loss that sees its batch and labels that are no shares.
+        sums: of the batch, where a loss that sees it has no such context.
     """
 
     criterion: ClassificationLoss
     labels: Labels
     step: int
     may_fuse: bool
+    context: Tensor | None = None
     sums: BatchSums | None = None
 
-    def see_batch(self, layer: Layer) -> BatchSums:
-        """The sums of the batch for a loss that sees it, which takes a pass over all rows."""
+    def see_batch(self, layer: Layer, join: Join | None) -> None:
+        """Take in the batch for a loss that sees it, which takes a pass over all rows.
+
+        Args:
+            layer: inputs, weight and bias.
+            join: from the sums of the rows to those of the batch that they are a part of; None for the whole.
+        """
         criterion = self.criterion
         assert isinstance(criterion, EvolvedLoss)
+        like_logits = layer.input.new_empty(0, len(layer.weight))
+        terms = criterion.terms(like_logits, None) if self.may_fuse else None
+        if terms is not None and len(layer.input) and not self.labels.is_dense:
+            label, counted, *_ = index_labels(self.labels)
+            parts = [
+                _log_probs(logits[some]).gather(1, label[rows][some, None]).squeeze(1)
+                for rows, logits in self._chunks(layer)
+                for some in row_chunks(*logits.shape)
+            ]
+            of_batch = terms if join is None else terms.joined(join)
+            self.context = of_batch.batch_context(torch.cat(parts), label, counted, len(layer.weight))
+            return
         total: dict[str, Tensor] = {}
         for rows, logits in self._chunks(layer):
             for some in row_chunks(*logits.shape):
@@ -84,7 +107,7 @@ class LinearRows:
                 own = self.labels._replace(target=self.labels.target[rows][some])
                 sums = criterion.sums_of_rows(log_probs, own)
                 total = {name: total[name] + value if total else value for name, value in sums.items()}
-        return total
+        self.sums = total if join is None else join(total)
 
     def run(
         self, layer: Layer, scale: Tensor | None, wanted: tuple[bool, bool, bool]
@@ -106,7 +129,8 @@ class LinearRows:
         for rows, logits in self._chunks(layer):
             own = self.labels._replace(target=self.labels.target[rows])
             factor = None if scale is None else scale[rows]
-            costs[rows], gradient = self._chunk(logits, own, factor, any(wanted))
+            context = None if self.context is None else self.context[rows]
+            costs[rows], gradient = self._chunk(logits, own, context, factor, any(wanted))
             if gradient is None:
                 continue
             if by_input is not None:
@@ -131,16 +155,16 @@ class LinearRows:
             yield rows, logits
 
     def _chunk(
-        self, logits: Tensor, labels: Labels, scale: Tensor | None, wanted: bool
+        self, logits: Tensor, labels: Labels, context: Context, scale: Tensor | None, wanted: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The costs of a chunk, ``(n,)``, and the gradient by its logits, ``(n, C)``, in their place."""
         terms = self._terms(logits, labels) if self.may_fuse else None
         if terms is None:
             return self._by_autograd(logits, labels, scale, wanted)
-        return self._by_terms(logits, labels, terms, scale, wanted)
+        return self._by_terms(logits, labels, terms, context, scale, wanted)
 
     def _terms(self, logits: Tensor, labels: Labels) -> Terms | None:
-        if self.sums is None:
+        if self.sums is None and self.context is None:
             return self.criterion.terms(logits, labels)
         assert isinstance(self.criterion, EvolvedLoss)
         return self.criterion.terms(logits, None)
@@ -152,7 +176,13 @@ class LinearRows:
         return self.criterion.context_among(self.sums, log_probs, labels)
 
     def _by_terms(
-        self, logits: Tensor, labels: Labels, terms: Terms, scale: Tensor | None, wanted: bool
+        self,
+        logits: Tensor,
+        labels: Labels,
+        terms: Terms,
+        context: Context,
+        scale: Tensor | None,
+        wanted: bool,
     ) -> tuple[Tensor, Tensor | None]:
         wide = torch.promote_types(logits.dtype, torch.float32)
         label, counted, factor, _ = index_labels(labels)
@@ -170,8 +200,8 @@ class LinearRows:
             own = labels._replace(target=labels.target[some])
             memory = [one[: len(own.target)] for one in scratch]
             log_probs = torch._log_softmax(logits[some].to(wide), 1, False, out=memory[0])
-            context = self._context(log_probs, own)
-            cost, slopes = chunk_of_rows(log_probs, own, label[some], every, terms, context, memory[1:])
+            seen = self._context(log_probs, own) if context is None else context[some]
+            cost, slopes = chunk_of_rows(log_probs, own, label[some], every, terms, seen, memory[1:])
             of_rows = scale[some] if scale is not None else None
             if factor is not None:
                 cost = weighted(cost, None if counted is None else counted[some], factor[some])

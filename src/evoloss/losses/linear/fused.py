@@ -60,7 +60,8 @@ def fused_linear_loss(
         target: class indices in ``[0, C)`` or the loss's ``ignore_index``, int64, shape ``(...)``.
         loss: a name that :func:`~evoloss.make_loss` takes, or a loss, that keeps no running statistics.
         linear_bias: shape ``(C,)``; None for none.
-        chunk_rows: rows of a chunk, at least 1; by default as many as make its logits as large as ``input``.
+        chunk_rows: rows of a chunk, at least 1; by default as many as make its logits twice as large
+            as ``input``, and at least 64.
 
     Returns:
         A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits.
@@ -167,9 +168,9 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
         variable = next((part for part in layer if part is not None and part.requires_grad), input)
         criterion.warn_of_one_sample(len(input), variable)
         joint = criterion.joint_batch
+        join = None if joint is None else joint.joining(variable)
         with torch.no_grad(), autocast_off(input.device.type):
-            sums = rows.see_batch(layer)
-        rows.sums = sums if joint is None else joint.joining(variable)(sums)
+            rows.see_batch(layer, join)
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
     result = result.to(input.dtype)
     return result.reshape(target.shape) if criterion.reduction == "none" else result

@@ -127,13 +127,16 @@ class JointPacedTerms(PacedTerms):
         self, log_probs: Tensor, log_p: Tensor, label: Tensor, counted: Tensor | None
     ) -> Tensor:
         """The agreement of each position with its label in the larger batch, ``(N,)``."""
-        p = log_p.exp()
-        sums = self.join(class_sums(p, label, counted, log_probs.shape[1]))
-        if counted is not None or not math.isfinite(p.sum().item()):
-            self.held = agreements_among(sums, p, label, counted)
-        else:
-            self.held = _agreements_where_all_count(sums, p.double(), label).to(p.dtype)
+        self.held = self.batch_context(log_p, label, counted, log_probs.shape[1])
         return self.held
+
+    def batch_context(self, log_p: Tensor, label: Tensor, counted: Tensor | None, n_classes: int) -> Tensor:
+        """The same from what the labels get."""
+        p = log_p.exp()
+        sums = self.join(class_sums(p, label, counted, n_classes))
+        if counted is not None or not math.isfinite(p.sum().item()):
+            return agreements_among(sums, p, label, counted)
+        return _agreements_where_all_count(sums, p.double(), label).to(p.dtype)
 
     def few_context(self, rows: FewRows) -> Array:
         """The same of a small batch."""
@@ -183,13 +186,12 @@ class PacedNetwork(TemperedNetwork):
             state: sums of a larger batch that these rows are a part of; None where they are all.
         """
         del params
-        probs = log_probs.detach().exp()
         if labels.is_dense:
-            shares = labels.shares(log_probs)
+            probs, shares = log_probs.detach().exp(), labels.shares(log_probs)
             if state is not None:
                 return dense_agreements_among(state, probs, shares)
             return dense_agreements_of(probs, shares)
-        p = probs.gather(1, labels.label[:, None]).squeeze(1)
+        p = log_probs.detach().gather(1, labels.label[:, None]).squeeze(1).exp()
         if state is not None:
             return agreements_among(state, p, labels.label, labels.counted)
         return agreements_of(p, labels.label, labels.counted, log_probs.shape[1])
@@ -203,10 +205,9 @@ class PacedNetwork(TemperedNetwork):
     ) -> BatchSums:
         """The probability that the labels of each class get in all, and their number; ``(C,)``, wide."""
         del params, state
-        probs = log_probs.detach().exp()
         if labels.is_dense:
-            return dense_sums(probs, labels.shares(log_probs))
-        p = probs.gather(1, labels.label[:, None]).squeeze(1)
+            return dense_sums(log_probs.detach().exp(), labels.shares(log_probs))
+        p = log_probs.detach().gather(1, labels.label[:, None]).squeeze(1).exp()
         return class_sums(p, labels.label, labels.counted, log_probs.shape[1])
 
     def _default(self, log_probs: Tensor) -> Tensor:

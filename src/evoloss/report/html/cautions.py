@@ -69,8 +69,9 @@ def _noisy_validation(results: Results) -> list[str]:
     told = "Validation labels may be as wrong as the training labels"
     if results.config.get("own_data") is not True:
         told = "Validation labels are as wrong as the training labels"
-    unit = results.runs[0].unit if results.runs else "epoch"
-    chosen = f"the best {unit} and the temperature" + (", and the learning rate," if results.tuning else "")
+    chosen = f"the best {results.unit} and the temperature"
+    if results.tuning:
+        chosen = f"the best {results.unit}, the temperature and the learning rate"
     return [f"{told}: {chosen} are chosen on them."]
 
 

@@ -14,7 +14,7 @@ from evoloss.report.html.columns import Cell, Numbers, numbers
 from evoloss.report.html.shapes import shapes_of
 from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.verdict import is_better, is_worse, verdict_of
-from evoloss.report.tables import class_names
+from evoloss.report.tables import class_names, counted
 from evoloss.safe_text import one_line
 from evoloss.training import RunResult
 
@@ -62,7 +62,8 @@ def comparison_section(
         "losses": _losses(results, stored),
         "differences": _differences(results),
         "curves": _curves(results, longest_course),
-        "unit": results.runs[0].unit if results.runs else "epoch",
+        "unit": results.unit,
+        "judged": results.judged,
         "rates": _rates(results),
         "noise_rates": _noise_rates(results),
         "kept": [_stored(item) for item in stored],
@@ -120,13 +121,13 @@ def _data(results: Results) -> list[list[str]]:
         ("Classes", str(run.n_classes)),
         ("Classifier", f"{one_line(run.classifier, 400)}, {run.n_parameters:,} {_numbers(run)}"),
         ("Training", _training(run)),
-        ("Augmentation", one_line(run.augment)),
+        *([] if run.grows_trees else [("Augmentation", one_line(run.augment))]),
         ("Learning rate", _rate_sentence(results)),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Baseline", one_line(results.baseline, 400)),
         (
             "Test",
-            f"read once, {_when(run)}; differences are paired by seed, intervals and p-values "
+            f"read once, for the {run.judged}; differences are paired by seed, intervals and p-values "
             "corrected for the number of losses (Holm)",
         ),
     ]
@@ -140,16 +141,15 @@ def _numbers(run: RunResult) -> str:
 
 
 def _training(run: RunResult) -> str:
-    if run.grows_trees:
-        return (
-            f"at most {run.epochs} rounds, until {run.early_stopping} bring no better validation split; "
-            f"{one_line(run.library)} is the objective of the library itself"
-        )
-    return f"{run.epochs} epochs, batches of {run.batch_size}, {one_line(run.schedule)} schedule"
-
-
-def _when(run: RunResult) -> str:
-    return "at the best rounds on validation" if run.grows_trees else "after the last epoch"
+    length = counted(run.epochs, run.unit)
+    if run.early_stopping is not None:
+        length = f"at most {length}, until {run.early_stopping} bring no better validation accuracy"
+    if not run.grows_trees:
+        return f"{length}, batches of {run.batch_size}, {one_line(run.schedule)} schedule"
+    return (
+        f"{length}; second derivative of a loss: {one_line(run.hessian)}; {one_line(run.library)} is the "
+        "objective of the library itself"
+    )
 
 
 def _rate_sentence(results: Results) -> str:

@@ -48,7 +48,7 @@ class Verdict:
 
 
 def verdict_of(results: Results) -> Verdict:
-    """The verdict on the accuracy after the last epoch.
+    """The verdict on the accuracy that trainings are judged by.
 
     A loss is better or worse where its p-value, corrected for the number of losses (Holm), is below 0.05;
     below three seeds nothing is.

@@ -9,6 +9,7 @@ from evoloss.report.html.columns import Cell, Numbers, numbers
 from evoloss.report.html.stored import StoredRun
 from evoloss.report.html.verdict import signed
 from evoloss.safe_text import one_line
+from evoloss.training.trees.settings import without_meaning
 
 NOTHING = "–"
 _LONGEST_NAME = 200
@@ -77,7 +78,7 @@ def comparison_view(section: Mapping[str, Any], stored: Sequence[StoredRun]) -> 
         "confusion_rows": _largest_confusions(section),
         "noise_sentences": _noise_sentences(section["noise_rates"]),
         "suspects": _suspects(section, stored),
-        "settings": settings_of(section["config"]),
+        "settings": settings_of(_with_meaning(section["config"])),
     }
 
 
@@ -91,6 +92,12 @@ def losses_csv(section: Mapping[str, Any]) -> Numbers:
         for record in records
     ]
     return numbers([*own, *names], rows)
+
+
+def _with_meaning(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a comparison that do something to its classifier."""
+    unused = without_meaning(str(config.get("model", "")))
+    return {name: value for name, value in config.items() if name not in unused}
 
 
 def settings_of(config: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evoloss.errors import ConfigError
+from evoloss.models import names_trees
 from evoloss.training.config import TrainRecipe
 
 ROUNDS = 300
@@ -16,6 +17,18 @@ OF_NETWORKS = (
     *("clip_grad", "augment", "eval_every", "backbone", "pretrained", "precision", "devices"),
 )
 """Settings that mean nothing to trees."""
+OF_TREES = ("hessian",)
+"""Settings that mean nothing to a network."""
+
+
+def without_meaning(model: str) -> tuple[str, ...]:
+    """Names of the settings of a comparison that mean nothing to a classifier.
+
+    Example:
+        >>> without_meaning("mlp")
+        ('hessian', 'rounds')
+    """
+    return (*OF_NETWORKS, "epochs") if names_trees(model) else (*OF_TREES, "rounds")
 
 
 def require_for_trees(recipe: TrainRecipe, model: str, more: Iterable[str] = ()) -> None:
@@ -40,3 +53,21 @@ def require_for_trees(recipe: TrainRecipe, model: str, more: Iterable[str] = ())
             )
     if recipe.accelerator not in ("auto", "cpu"):
         raise ConfigError(f"accelerator={recipe.accelerator!r}: {model} grows its trees on the CPU here")
+
+
+def require_for_network(recipe: TrainRecipe, model: str, more: Iterable[str] = ()) -> None:
+    """Refuse what a network has not, where it is set to something.
+
+    Args:
+        recipe: settings of a training.
+        model: name of the classifier, for the message.
+        more: further settings that only trees have.
+
+    Raises:
+        ConfigError: if one is not at its default.
+    """
+    for name in (*OF_TREES, *more):
+        value = getattr(recipe, name)
+        if value != type(recipe).__dataclass_fields__[name].default:
+            instead = "epochs: set those instead" if name == "rounds" else f"no {name}: leave it out"
+            raise ConfigError(f"{name}={value!r} is a setting of trees; {model} has {instead}")

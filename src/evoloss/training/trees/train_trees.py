@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from evoloss.data import Dataset, Split
 from evoloss.default_dtype import float32_by_default
 from evoloss.errors import ConfigError
-from evoloss.integrations.boosting import BoostingObjective, objective
+from evoloss.integrations.boosting import BoostingObjective, Hessian, objective
+from evoloss.integrations.boosting.sensed import noise_rate_in_trees
 from evoloss.training.config import TrainConfig
-from evoloss.training.criterion import sensed_noise_rate
 from evoloss.training.metrics import Evaluation, chance, evaluate_logits
 from evoloss.training.outcome import ModelFile, Outcome, StepRecord, is_observable, mean_probs
 from evoloss.training.run_result import OnEpoch, RunIdentity, RunResult
@@ -63,7 +63,7 @@ def train_trees(
     """
     spec = TreeSpec.parse(identity.model)
     library_version(spec.library)
-    made = objective_of(loss, spec, dataset.n_classes)
+    made = objective_of(loss, spec, dataset.n_classes, config.hessian)
     growth = _growth(dataset, config, made, watched)
     ensemble = make_ensemble(spec, growth)
     recorded = {TRAIN: dataset.train} if observe and is_observable(dataset) else {}
@@ -98,7 +98,7 @@ def train_trees(
         validation or chance(dataset.n_classes),
         tested,
         n_parameters=ensemble.n_leaves(rounds),
-        noise_rate=None if made is None else sensed_noise_rate(made.criterion),
+        noise_rate=None if made is None else noise_rate_in_trees(made.criterion),
     )
     if not observe:
         return result, None
@@ -115,20 +115,22 @@ def train_trees(
     )
 
 
-def objective_of(loss: nn.Module, spec: TreeSpec, n_classes: int) -> BoostingObjective | None:
-    """The objective that a loss is to trees; None for the library's own.
+def objective_of(
+    loss: nn.Module, spec: TreeSpec, n_classes: int, hessian: Hessian
+) -> BoostingObjective | None:
+    """The objective that a loss is to trees; None for the library's own, whose second derivative is its own.
 
     Raises:
         ConfigError: if the loss asks for what trees cannot tell it, or is the objective of another library.
     """
     if not isinstance(loss, LibraryObjective):
-        return objective(loss, n_classes)
+        return objective(loss, n_classes, hessian=hessian)
     if loss.library != spec.library:
         raise ConfigError(f"{loss.library} has an objective of its own, which {spec.library} has not")
     return None
 
 
-def try_trees(model: str, name: str, loss: nn.Module, *, n_classes: int) -> None:
+def try_trees(model: str, name: str, loss: nn.Module, *, n_classes: int, hessian: Hessian = "abs") -> None:
     """Find a mistake in a loss or in the parameters of a model before it fails every run, by one round.
 
     Args:
@@ -136,6 +138,7 @@ def try_trees(model: str, name: str, loss: nn.Module, *, n_classes: int) -> None
         name: of the loss, for messages.
         loss: it stays as it is.
         n_classes: of the data set.
+        hessian: what stands for the second derivative.
 
     Raises:
         MissingExtraError: if the library is not installed.
@@ -153,7 +156,7 @@ def try_trees(model: str, name: str, loss: nn.Module, *, n_classes: int) -> None
             n_classes=n_classes,
             lr=0.1,
             seed=0,
-            objective=objective_of(loss, spec, n_classes),
+            objective=objective_of(loss, spec, n_classes, hessian),
         )
         make_ensemble(spec, growth).grow()
     except ConfigError as error:

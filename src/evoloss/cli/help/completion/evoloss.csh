@@ -40,6 +40,7 @@ complete evoloss \
         'c/--schedule=/(one_cycle cosine constant)/' \
         'c/--augment=/(auto none standard)/' \
         'c/--class-weights=/(none balanced)/' \
+        'c/--hessian=/(abs softmax exact)/' \
         'c/--train-labels=/f/' \
         'c/--data-dir=/f/' \
         'c/--noise-kind=/(symmetric asymmetric)/' \
@@ -49,7 +50,7 @@ complete evoloss \
         'c/--format=/(python jax json onnx)/' \
         'c/--html=/f/' \
         'c/--shapes=/(evolved adaptive evolved-base evolved-noise evolved-noise-strong evolved-noise-long evolved-small cross_entropy label_smoothing focal poly1 gce sce mae brier nce_rce agce anl_ce jal_ce baikal bi_tempered maxsup ngl smoothed_log mae_star phuber logit_clip epsilon_softmax_mae dal base_mda ogc elr)/' \
-        'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for format formats generations gpus-per-run groups help hidden html ignore-columns image-size keep label-noise last-batch learning-rate like log losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-overwrite no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out overwrite pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume rounds samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
+        'c/--/(accelerator activation address agreement augment backbone baseline batch-size budget chaos-drives chaos-order chaotic-map checkpoint-every checkpoint-seconds class-weights classes clean-tolerance clean-weight clip-grad completion config contrast couples-per-pair data-dir dataset devices download dry-run early-stopping elites epochs error eval-every eval-groups eval-pairs executor features figures fitness fixed for format formats generations gpus-per-run groups help hessian hidden html ignore-columns image-size keep label-noise last-batch learning-rate like log losses lr lr-grid margin model momentum mutation n-grid nesterov network nll-weight no-download no-dry-run no-figures no-nesterov no-overwrite no-pretrained no-quiet no-resume no-tune-lr no-validation-noise no-widen-lr-grid noise noise-kind objective optimizer out overwrite pairs popsize precision pretrained prior prior-classes prior-features prior-imbalanced prior-noise prior-samples promote quiet ranking-floor ranking-weight rates regimes.boundary regimes.confident-right regimes.confident-wrong regimes.dirichlet regimes.near-uniform regimes.softmax-gaussian regimes.two-class regimes.vertex resume rounds samples schedule scoring seed seeds shapes sigma slots split-seed start step-control strategy suspects-folds target tasks threads train-labels train-samples tune-lr tune-seeds validation validation-noise variant vary version weight-decay widen-lr-grid workers worst-weight)/' \
         'c/-/(- h)/' \
         'n/--completion/(bash zsh tcsh)/' \
         'n/--for/(noise clean few-samples memorisation)/' \
@@ -83,6 +84,7 @@ complete evoloss \
         'n/--schedule/(one_cycle cosine constant)/' \
         'n/--augment/(auto none standard)/' \
         'n/--class-weights/(none balanced)/' \
+        'n/--hessian/(abs softmax exact)/' \
         'n/--train-labels/f/' \
         'n/--data-dir/f/' \
         'n/--noise-kind/(symmetric asymmetric)/' \

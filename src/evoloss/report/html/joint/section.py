@@ -37,6 +37,7 @@ def joint_section(joint: JointResults, *, name: str, written: str = "") -> dict[
         "verdict": verdict._asdict(),
         "warnings": joint_cautions(joint),
         "baseline": joint.baseline,
+        "judged": joint.judged,
         "complete": joint.complete,
         "datasets": [asdict(row) for row in joint.datasets],
         "losses": [asdict(row) for row in joint.losses],
