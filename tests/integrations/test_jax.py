@@ -79,27 +79,32 @@ def test_every_kind_of_network(kind: str) -> None:
         assert_alike(functional(criterion), criterion, logits, target)
 
 
+def options(reduction: Any) -> dict[str, Any]:
+    weight = torch.linspace(0.5, 2, 10, dtype=torch.float64)
+    return {"weight": weight, "label_smoothing": 0.1, "reduction": reduction}
+
+
+def assert_same_costs(name: str, given: dict[str, Any], logits: Tensor, target: Tensor) -> None:
+    value, _ = jax.jit(functional(name, **given))({}, logits.numpy(), target.numpy())
+    expected = make_loss(name, **given)(logits, target)
+    np.testing.assert_allclose(np.asarray(value), expected.numpy(), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["gce", "evolved-base", "evolved-noise"])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_options_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
+def test_class_weights_and_options_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
     logits, target = batch(10)
-    options: dict[str, Any] = {
-        "weight": torch.linspace(0.5, 2, 10, dtype=torch.float64),
-        "ignore_index": int(target[0]),
-        "label_smoothing": 0.1,
-        "reduction": reduction,
-    }
-    for left_out in ("", "label_smoothing"):
-        given = {key: value for key, value in options.items() if key != left_out}
-        value, _ = jax.jit(functional(name, **given))({}, logits.numpy(), target.numpy())
-        expected = make_loss(name, **given)(logits, target)
-        np.testing.assert_allclose(np.asarray(value), expected.numpy(), atol=1e-9)
-    del options["ignore_index"]
-    probs = logits.softmax(1)
-    value, _ = jax.jit(functional(name, **options))({}, logits.numpy(), probs.numpy())
-    np.testing.assert_allclose(
-        np.asarray(value), make_loss(name, **options)(logits, probs).numpy(), atol=1e-9
-    )
+    given = {**options(reduction), "ignore_index": int(target[0])}
+    assert_same_costs(name, given, logits, target)
+    del given["label_smoothing"]
+    assert_same_costs(name, given, logits, target)
+
+
+@pytest.mark.parametrize("name", ["gce", "evolved-base", "evolved-noise"])
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_soft_labels_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
+    logits, _ = batch(10)
+    assert_same_costs(name, options(reduction), logits, logits.flip(0).softmax(1))
 
 
 @pytest.mark.parametrize("name", ["evolved-base", "evolved-noise", "gce"])
