@@ -97,7 +97,7 @@ def test_costs_and_gradients_are_those_of_torch_at_every_class_count(name: str, 
 
 
 @pytest.mark.parametrize("name", ["evolved-base", "evolved-noise"])
-def test_probabilities_as_predictions_and_as_labels(name: str) -> None:
+def test_probabilities_as_predictions_and_as_soft_labels(name: str) -> None:
     probs = torch.from_numpy(LOGITS).softmax(1).numpy()
     assert cost(EvolvedLoss(name), LABELS, probs) == pytest.approx(reference(name), rel=1e-4)
     soft = torch.from_numpy(RNG.normal(size=(12, 5)).astype(np.float32)).softmax(1).numpy()
@@ -160,7 +160,7 @@ def test_a_model_trains_and_is_saved_with_its_loss(tmp_path: Path) -> None:
     assert again.evaluate(x, y, verbose=0) == pytest.approx(network.evaluate(x, y, verbose=0), rel=1e-5)
 
 
-def test_a_loss_with_a_state_is_that_of_torch_through_fit() -> None:
+def test_fit_with_a_state_is_a_plain_loop_of_torch() -> None:
     """One layer of zeros by SGD, in Keras and in a plain loop over the pure function of PyTorch."""
     x, y, _ = blobs(400)
     layer = TrainingState("adaptive", n_samples=400)
@@ -180,7 +180,7 @@ def test_a_loss_with_a_state_is_that_of_torch_through_fit() -> None:
             value.backward()
             step.step()
     kernel = keras.ops.convert_to_numpy(dense.kernel)
-    np.testing.assert_allclose(kernel.T, linear.weight.detach().numpy(), atol=2e-5)
+    np.testing.assert_allclose(kernel.T, linear.weight.detach().numpy(), atol=1e-6)
     for name, value in layer.statistics().items():
         mine = keras.ops.convert_to_numpy(value)
         np.testing.assert_allclose(mine, state[name].numpy(), atol=1e-4, rtol=1e-3)
@@ -237,6 +237,23 @@ def test_fit_ignores_a_class_as_keras_does() -> None:
         network.compile(keras.optimizers.SGD(0.1), loss)
         histories.append(network.fit(x, y, batch_size=20, epochs=2, shuffle=False, verbose=0).history["loss"])
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-5)
+
+
+def test_class_weights_of_fit_are_those_of_keras() -> None:
+    x, y, _ = blobs(80)
+    weights = {0: 1.0, 1: 2.0, 2: 0.5, 3: 4.0}
+    kernels = []
+    for loss in (
+        keras.losses.SparseCategoricalCrossentropy(True),
+        EvolvedLoss("cross_entropy", from_logits=True),
+        EvolvedLoss("evolved-noise", from_logits=True),
+    ):
+        network = model()
+        network.compile(keras.optimizers.SGD(0.1), loss)
+        network.fit(x, y, batch_size=20, epochs=2, shuffle=False, verbose=0, class_weight=weights)
+        kernels.append(keras.ops.convert_to_numpy(network.layers[-1].kernel))
+    np.testing.assert_allclose(kernels[1], kernels[0], atol=1e-6)
+    assert np.abs(kernels[2] - kernels[0]).max() > 1e-3
 
 
 def test_class_indices_are_not_rounded_to_half_precision() -> None:
