@@ -67,7 +67,7 @@ class SmallBatches:
 
     sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
     """Samples of a micro-batch, divisors of 64."""
-    seeds: int = 3
+    seeds: int = 10
     """Runs of each, from 0 on."""
     epochs: int = EPOCHS
     """Passes over the training split."""

@@ -7,10 +7,11 @@ Misuse of a loss (shapes, dtypes, targets out of range) raises what PyTorch rais
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from evoloss.safe_text import quoted
+from evoloss.safe_text import one_line, quoted
 
 _LONGEST_NAME = 200  # of a name that is looked up; a stranger's file may hold any
 
@@ -43,17 +44,18 @@ class UnknownNameError(EvolossError, LookupError):
     """A name (loss, model, data set, strategy, ...) is not registered."""
 
     @classmethod
-    def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    def among(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
         """Build the error with the nearest known name and the whole list.
 
         Args:
             kind: what is looked up, in the singular, such as ``"loss"``.
             name: the name that was not found.
             known: every name that would have been found.
+            hint: a sentence with a space before it, where no known name is near.
         """
         names = list(known)
-        hint = did_you_mean(name, names)
-        return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{hint} Known: {', '.join(names)}")
+        near = did_you_mean(name, names) or hint
+        return cls(f"no {kind} {quoted(name, _LONGEST_NAME)}.{near} Known: {', '.join(names)}")
 
 
 class ArtefactError(EvolossError):
@@ -145,15 +147,25 @@ class CanonicalFormError(EvolossError):
 
 
 class MissingExtraError(EvolossError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed, or in a version that will not do."""
 
     @classmethod
-    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+    def of(
+        cls, package: str, extra: str, purpose: str, error: ImportError | None = None
+    ) -> MissingExtraError:
         """Build the error with the command that installs what is missing.
 
         Args:
             package: the import that failed.
             extra: the extra of evoloss that brings it.
             purpose: what needs it, such as ``"drawing figures"``.
+            error: what importing it raised; None takes the error that is being handled. Where something was
+                found, and not what was wanted of it, the message has it.
         """
+        failed = sys.exception() if error is None else error
+        if isinstance(failed, ImportError) and not isinstance(failed, ModuleNotFoundError):
+            return cls(
+                f"{purpose} needs {package}, which is installed in a version that will not do, or with such "
+                f"a version of what it needs ({one_line(failed, 300)}): pip install 'evoloss[{extra}]'"
+            )
         return cls(f"{purpose} needs {package}, which is not installed: pip install 'evoloss[{extra}]'")

@@ -15,6 +15,7 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
@@ -46,8 +47,34 @@ CAPABILITIES = {
     "several processes": ("processes",),
 }
 
+# The same for tools that are not trainers.
+BESIDE_TRAINERS = {
+    "code of its page": ("the_blocks_run", "test_optuna", "test_hydra", "test_jsonargparse", "lightning_cli"),
+    "read back": ("read_back",),
+    "goes on after a stop": ("goes_on",),
+    "own settings": ("of_mlflow_hold", "mode_holds"),
+    "fetched, uploaded": ("comes_back",),
+    "pinned revisions": ("revisions_are_pinned",),
+    "without a network": ("where_there_is_no_hub",),
+    "size limits": ("too_large",),
+    "equal to PyTorch": ("test_onnx",),
+}
 
-def outcome(report: str) -> dict[str, Any]:
+
+def capabilities(tool: str) -> dict[str, tuple[str, ...]]:
+    """What a tool may be seen to do, and words in names of tests that show it."""
+    return BESIDE_TRAINERS if "page" in ENVIRONMENTS[tool] else CAPABILITIES
+
+
+def glue_of(tool: str) -> int | None:
+    """Lines of glue of a tool: none where an option is all it takes, and None where nothing says it."""
+    environment = ENVIRONMENTS[tool]
+    if "page" in environment:
+        return 0 if "option" in environment else None
+    return lines_of_glue(environment.get("section", environment["title"]))
+
+
+def outcome(report: str, shown_by: dict[str, tuple[str, ...]] = CAPABILITIES) -> dict[str, Any]:
     """Counts, failures and capabilities from a report of pytest in JUnit's XML.
 
     A capability is there if at least one test with one of its words in its name passed, and none failed. Of
@@ -67,9 +94,7 @@ def outcome(report: str) -> dict[str, Any]:
     def shows(words: tuple[str, ...], names: set[str]) -> bool:
         return any(has(name, word) for word in words for name in names)
 
-    works = [
-        what for what, words in CAPABILITIES.items() if shows(words, passed) and not shows(words, failed)
-    ]
+    works = [what for what, words in shown_by.items() if shows(words, passed) and not shows(words, failed)]
     return {
         "passed": len(passed),
         "failed": sorted(failed),
@@ -97,22 +122,41 @@ def sources(tests: list[str]) -> list[Path]:
     return sorted(found)
 
 
-def digest(tests: list[str]) -> str:
-    """A hash of test files and of the adapters that they test."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources(tests))).hexdigest()[:16]
+def files_of(tool: str) -> list[Path]:
+    """The test files of a tool and the adapters that they test."""
+    found = sources(ENVIRONMENTS[tool]["tests"])
+    for name in ENVIRONMENTS[tool].get("sources", []):
+        path = ROOT / name
+        found += [path] if path.is_file() else sorted(path.glob("*.py"))
+    return found
+
+
+def digest(tool: str) -> str:
+    """A hash of the files of a tool."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files_of(tool))).hexdigest()[:16]
+
+
+def requirements_of(tool: str, end: str) -> list[str]:
+    """What is installed for a tool."""
+    environment = ENVIRONMENTS[tool]
+    return [*environment[end], *environment.get("needs", [])]
+
+
+def page_tests(tool: str) -> list[str]:
+    """The part of the page about this tool alone: another may be here because this one needs it."""
+    environment = ENVIRONMENTS[tool]
+    section = environment.get("section", environment["title"])
+    return [] if "page" in environment else [f"{PAGE_TEST}::test_a_section[{section}]"]
 
 
 def is_done(tool: str, end: str) -> bool:
-    """True if this run has been done with the same requirements, tests and adapters."""
+    """True if this run has been done with the same requirements, tests and adapters, and could be done."""
     path = RESULTS / f"{tool}-{end}.json"
     if not path.is_file():
         return False
     found = json.loads(path.read_text(encoding="utf-8"))
-    environment = ENVIRONMENTS[tool]
-    return bool(
-        found["digest"] == digest(environment["tests"])
-        and found["requirements"] == [*environment[end], *environment.get("needs", [])]
-    )
+    same = found["digest"] == digest(tool) and found["requirements"] == requirements_of(tool, end)
+    return bool(same and "reason" not in found)
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -133,12 +177,22 @@ def python_of(folder: Path, base: Path | None) -> Path:
     return python
 
 
+def pins(requirements: list[str]) -> str:
+    """Constraints.txt without what requirements give a version to."""
+    given = {re.split(r"[\[<>=!~]", one)[0] for one in requirements if re.search(r"[<>=!~]", one)}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("==")[0] not in given)
+
+
 def install(python: Path, requirements: list[str]) -> str:
     """Install; the reason if that did not work, else nothing."""
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = run([*command, "-c", str(ROOT / "constraints.txt"), *requirements], cwd=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text(pins(requirements), encoding="utf-8")
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = run([*command, "-c", str(constraints), *requirements], cwd=ROOT)
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-    return "" if done.returncode == 0 else (errors or ["pip failed"])[-1].removeprefix("ERROR: ")
+    return "" if done.returncode == 0 else (errors or ["pip failed"])[0].removeprefix("ERROR: ")
 
 
 def versions(python: Path, packages: list[str]) -> dict[str, str]:
@@ -152,25 +206,26 @@ def versions(python: Path, packages: list[str]) -> dict[str, str]:
 def try_tool(tool: str, end: str, folder: Path, base: Path) -> dict[str, Any]:
     """Install a tool and run its tests; what is written to its file."""
     environment, began = ENVIRONMENTS[tool], time.monotonic()
-    requirements = [*environment[end], *environment.get("needs", [])]
+    requirements = requirements_of(tool, end)
     python = python_of(folder / f"{tool}-{end}", base)
     result: dict[str, Any] = {
         "schema": 1, "tool": tool, "end": end, "requirements": requirements,
-        "digest": digest(environment["tests"]), "python": platform.python_version(),
+        "digest": digest(tool), "python": platform.python_version(),
     }  # fmt: skip
     reason = install(python, requirements)
     if reason:
         return result | {"reason": reason}
     found = versions(python, [environment["package"], "torch", "numpy"])
-    section = environment.get("section", environment["title"])
     report = folder / f"{tool}-{end}.xml"
     report.unlink(missing_ok=True)
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", ""]
     command.append(f"--junitxml={report}")
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    # The part of the page about this tool alone: another may be here because this one needs it.
-    tests = [*environment["tests"], f"{PAGE_TEST}::test_a_section[{section}]"]
-    done = run([*command, *tests], cwd=ROOT, env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"})
+    done = run(
+        [*command, *environment["tests"], *page_tests(tool)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+    )
     (folder / f"{tool}-{end}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     if not report.is_file():
         return result | {"reason": f"pytest: {(done.stderr or done.stdout).strip().splitlines()[-1]}"}
@@ -178,8 +233,8 @@ def try_tool(tool: str, end: str, folder: Path, base: Path) -> dict[str, Any]:
         "version": found[environment["package"]],
         "torch": found["torch"],
         "numpy": found["numpy"],
-        "glue": lines_of_glue(section),
-        **outcome(report.read_text(encoding="utf-8")),
+        "glue": glue_of(tool),
+        **outcome(report.read_text(encoding="utf-8"), capabilities(tool)),
         "seconds": round(time.monotonic() - began),
     }
 

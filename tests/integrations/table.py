@@ -10,8 +10,8 @@ import json
 import re
 from typing import Any
 
-from tests.integrations.glue import PAGE, lines_of_glue
-from tests.integrations.matrix import CAPABILITIES, ENDS, ENVIRONMENTS, RESULTS
+from tests.integrations.glue import PAGE
+from tests.integrations.matrix import ENDS, ENVIRONMENTS, RESULTS, capabilities, glue_of
 
 BEGIN = "<!-- frameworks: python -m tests.integrations.table --write -->\n"
 END = "<!-- frameworks end -->\n"
@@ -26,24 +26,31 @@ def results_of(tool: str) -> list[dict[str, Any]]:
 def row(tool: str) -> str:
     """The row of a tool."""
     environment = ENVIRONMENTS[tool]
-    section = environment.get("section", environment["title"])
     found = results_of(tool)
     ran = [result for result in found if "version" in result]
-    works = [what for what in CAPABILITIES if ran and all(what in result["works"] for result in ran)]
+    works = [what for what in capabilities(tool) if ran and all(what in result["works"] for result in ran)]
     tests = " and ".join(
         f"{result['passed']} of {result['passed'] + len(result['failed'])}" for result in ran
     )
-    extra = environment.get("install")
+    extra, glue = environment.get("install"), glue_of(tool)
     cells = [
-        f"[{environment['title']}](#{anchor(section)})",
+        f"[{environment['title']}]({link(tool)})",
         environment["what"],
         " and ".join(dict.fromkeys(result["version"] for result in ran)) or "not run",
         ", ".join(works) or "–",
-        str(lines_of_glue(section)),
+        "–" if glue is None else str(glue),
         tests or "–",
         f"`pip install '.[{extra}]'`" if extra else "–",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def link(tool: str) -> str:
+    """What the row of a tool links to: a section of this page, or a page of its own."""
+    environment = ENVIRONMENTS[tool]
+    page = environment.get("page", "")
+    section = environment.get("section", "" if page else environment["title"])
+    return page + (f"#{anchor(section)}" if section else "")
 
 
 def anchor(section: str) -> str:

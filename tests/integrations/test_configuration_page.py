@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,15 @@ def run(section: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
         path = Path(text.partition("\n")[0].removeprefix("# "))
         path.parent.mkdir(parents=True)
         path.write_text(text)
-    scope: dict[str, Any] = {"__name__": "page"}
-    for code in sections("python")[section]:
-        exec(compile(code, f"{PAGE.name}: {section}", "exec"), scope)
-    return scope
+    # A module of a file, as a program is: LightningCLI looks at the source of what it is given.
+    (folder / "page.py").write_text("\n".join(sections("python")[section]), encoding="utf-8")
+    spec = spec_from_file_location("page", folder / "page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "page", page)
+    spec.loader.exec_module(page)
+    return vars(page)
 
 
 def test_every_section_is_run() -> None:
@@ -74,9 +81,15 @@ def test_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scope = run("Hydra", tmp_path, monkeypatch)
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
 
     assert repr(instantiate(scope["config"].loss)) == repr(make_loss("gce", q=0.5))
     assert repr(instantiate(scope["other"].loss)) == repr(make_loss("sce", alpha=1.0))
+    assert repr(instantiate(scope["short"].loss)) == repr(make_loss("sce", alpha=1.0))
+    (weight,) = re.findall(r"`(weight: \{_target_.*\})`", PAGE.read_text(encoding="utf-8"))
+    OmegaConf.set_struct(scope["config"], False)
+    scope["config"].loss.weight = OmegaConf.create(weight).weight
+    assert instantiate(scope["config"].loss).weight.tolist() == [1, 2, 4]
     scope["config"].loss.q = 2.0
     with pytest.raises(InstantiationException, match="q must be a number above 0 and at most 1, got 2"):
         instantiate(scope["config"].loss)

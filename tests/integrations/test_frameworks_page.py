@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.glue import PAGE, PLAIN, count, lines_of_glue, plain_use, sections
-from tests.integrations.matrix import CAPABILITIES, ENVIRONMENTS, RESULTS, ROOT, outcome, sources
+from tests.integrations.matrix import (
+    ENVIRONMENTS,
+    RESULTS,
+    ROOT,
+    capabilities,
+    files_of,
+    outcome,
+    requirements_of,
+    sources,
+)
 from tests.integrations.table import row, written
 from tests.integrations.torchvision_operators import import_torchvision
 
@@ -38,8 +47,8 @@ def need(section: str) -> None:
         if section == "timm":
             try:
                 import_torchvision()
-            except ImportError:
-                pytest.skip("could not import 'torchvision'")
+            except ImportError as error:
+                pytest.skip(f"needs timm and torchvision: {error}")
         for module in TOOLS[section]:
             pytest.importorskip(module)
 
@@ -101,15 +110,23 @@ def test_results_are_of_tools_that_are_listed() -> None:
     assert {path.name for path in RESULTS.glob("*.json")} <= wanted
     for path in RESULTS.glob("*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
-        environment = ENVIRONMENTS[result["tool"]]
-        assert result["requirements"] == [*environment[result["end"]], *environment.get("needs", [])]
-        assert result.get("reason") or (result["passed"] and set(result["works"]) <= set(CAPABILITIES))
+        tool = result["tool"]
+        assert result["requirements"] == requirements_of(tool, result["end"])
+        assert result.get("reason") or (result["passed"] and set(result["works"]) <= set(capabilities(tool)))
 
 
-def test_every_tool_has_a_section() -> None:
-    for tool, environment in ENVIRONMENTS.items():
-        assert environment.get("section", environment["title"]) in SECTIONS, tool
-        assert row(tool).count(" | ") == 6
+@pytest.mark.parametrize("tool", ENVIRONMENTS)
+def test_every_tool_has_a_section_or_a_page(tool: str) -> None:
+    assert row(tool).count(" | ") == 6
+    environment = ENVIRONMENTS[tool]
+    if "page" not in environment:
+        assert environment.get("section", environment["title"]) in SECTIONS
+        return
+    text = (PAGE.parent / environment["page"]).read_text(encoding="utf-8")
+    assert f"\n## {environment['section']}\n" in text if "section" in environment else text
+    assert all(word in text for word in environment.get("option", "").split())
+    for name in (*environment["tests"], *environment["sources"]):
+        assert (ROOT / name.partition("::")[0]).exists(), name
 
 
 def test_a_capability_is_what_passed_and_did_not_fail() -> None:
@@ -137,3 +154,6 @@ def test_a_tool_is_run_anew_where_its_tests_or_adapters_change() -> None:
         "tests/integrations/plain_loop.py",
         "tests/integrations/test_fastai.py",
     ]
+    found = [str(path.relative_to(ROOT)) for path in files_of("wandb")]
+    assert found[0] == "tests/trackers/test_wandb.py"
+    assert {"src/evoloss/trackers/wandb.py", "tests/trackers/stores.py"} <= set(found)

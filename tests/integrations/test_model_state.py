@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 
+import pytest
 import torch
 from torch import nn
 
 from evoloss import make_loss
+from evoloss.errors import ConfigError
 from evoloss.integrations.model_state import keep_state_in
 from evoloss.losses import strip_loss_state
 from tests.integrations.plain_loop import assert_same_state, network, train_plainly
@@ -55,6 +57,14 @@ def test_another_loss_takes_its_place_and_one_without_adds_nothing() -> None:
     model.load_state_dict(saved)
     fresh.weight = second.weight
     assert_same_state(second, fresh)
+
+
+def test_what_is_no_model_and_no_loss_is_told() -> None:
+    criterion = make_loss("adaptive", n_samples=8)
+    with pytest.raises(ConfigError, match="the loss is a str; expected"):
+        keep_state_in(network(), "adaptive")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"the call is keep_state_in\(model, criterion\)"):
+        keep_state_in(criterion, network())
 
 
 def test_a_copy_of_the_model_has_none_and_leaves_the_loss_alone() -> None:

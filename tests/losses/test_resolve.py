@@ -113,7 +113,7 @@ def test_what_all_losses_share_can_be_given(tmp_path: Path):
         ("gce:reduction=avg", {}, "reduction must be one of none, mean, sum, got 'avg'"),
         ("gce:ignore_index=0.5", {}, "ignore_index must be a whole number, got 0.5"),
         ("gce:label_smoothing=2", {}, "label_smoothing must be a number at least 0 and at most 1"),
-        ("gce:weight=2", {}, "weight must be a tensor with one factor a class, or None; a text"),
+        ("gce:weight=2", {}, "weight must be a torch.Tensor with one factor a class, or None; no text"),
         ("evolved:exact=1", {}, "exact must be true or false, got 1"),
         ("adaptive:n_samples=0", {}, "loss 'adaptive': n_samples must be a whole number, at least 1, got 0"),
         ("adaptive", {"n_samples": -3}, "loss 'adaptive': n_samples must be a whole number, at least 1"),
@@ -133,6 +133,9 @@ def test_values_that_cannot_be_are_refused_with_what_can(spec: str, parameters: 
     ("spec", "message"),
     [
         ("gcee:q=0.5", "no loss or directory 'gcee'. Did you mean 'gce'?"),
+        ("hf:/ada/mild", "A loss on the Hugging Face Hub is named 'hf://ada/mild'. Known: cross_entropy"),
+        ("https://huggingface.co/ada/mild", "A loss on the Hugging Face Hub is named 'hf://ada/mild'."),
+        ("./ada", "no loss or directory './ada'. Known: "),
         ("focal:gama=1", "no focal parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight, "),
         ("evolved-base:q=1", "no evolved-base parameter 'q'. Known: weight, "),
     ],
@@ -141,3 +144,10 @@ def test_unknown_names_are_refused_with_the_nearest(spec: str, message: str):
     with pytest.raises(UnknownNameError) as refused:
         make_loss(spec)
     assert message in str(refused.value)
+
+
+def test_a_known_loss_is_none_that_was_saved():
+    with pytest.raises(UnknownNameError, match=r"'gce'\. A known loss is made by make_loss\. Known: a"):
+        EvolvedLoss.from_pretrained("gce")
+    with pytest.raises(UnknownNameError, match=r"is named 'hf://ada/mild'\. Known: adaptive"):
+        EvolvedLoss.from_pretrained("ada/mild")

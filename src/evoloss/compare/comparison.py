@@ -37,6 +37,7 @@ from evoloss.training import RunResult
 from evoloss.training.criterion import try_criterion
 from evoloss.training.run_result import OnEpoch
 from evoloss.training.stages.class_weights import with_balanced_weights
+from evoloss.training.stages.devices import require_tools
 from evoloss.training.trees.parameters import TreeSpec
 from evoloss.training.trees.train_trees import try_trees
 
@@ -118,11 +119,12 @@ def plan(
     else:
         require_place(config, out)
     library = TreeSpec.parse(config.model).library if names_trees(config.model) else None
-    here = (
-        describe_environment(library)
-        if executor is None
-        else executor.submit(describe_environment, library).result()
-    )
+    if executor is None:
+        require_tools(trees=library is not None)
+        here = describe_environment(library)
+    else:
+        executor.submit(require_tools, library is not None).result()
+        here = executor.submit(describe_environment, library).result()
     versions = {name: here[name] for name in VERSIONS if name in here}
     return prepare(config, versions=versions, say=say, warn=warn), here
 

@@ -111,7 +111,8 @@ class ComparisonSettings(TrainRecipe):
         labels = [label_loss(spec) for spec in self.losses]
         if len(set(labels)) < len(labels):
             raise ConfigError(
-                f"two losses share a name; give their directories other names: {', '.join(labels)}"
+                "two losses share a name; name each once, and give directories other names: "
+                f"{', '.join(labels)}"
                 + "".join(f" ({name} stands for {ALIASES[name]})" for name in self.losses if name in ALIASES)
             )
         if self.baseline is not None and label_loss(self.baseline) not in labels:

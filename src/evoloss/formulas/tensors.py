@@ -33,7 +33,7 @@ class Tensors:
 
     @staticmethod
     def alike(values: Mapping[str, Value], other: Value) -> Mapping[str, Value]:
-        """See the protocol; so are the others."""
+        """Values by name in the dtype of another."""
         dtype = other.dtype
         return {name: value if value.dtype == dtype else value.to(dtype) for name, value in values.items()}
 
@@ -80,7 +80,7 @@ class Tensors:
     @staticmethod
     def array(numbers: Value, like: Value) -> Value:
         """Numbers as a tensor of the dtype of another, where that is."""
-        return torch.tensor(numbers, dtype=like.dtype, device=like.device)
+        return torch.as_tensor(numbers, dtype=like.dtype, device=like.device)
 
     @staticmethod
     def numbers(value: Value, like: Value) -> Value:
@@ -167,6 +167,8 @@ class Tensors:
             target = target.movedim(axis, -1).reshape(rows.shape)
         elif list(target.shape) != shape:
             raise ValueError(f"target has shape {tuple(target.shape)}, expected {tuple(shape)}")
+        elif target.is_floating_point():
+            raise ValueError(f"target holds class indices, expected whole numbers, got {target.dtype}")
         else:
             target = target.reshape(-1).long()
         return rows.to(torch.promote_types(rows.dtype, torch.float32)), target, shape

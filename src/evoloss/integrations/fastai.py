@@ -19,7 +19,7 @@ try:
     from fastai.callback.mixup import MixHandler
     from fastai.torch_core import num_distrib
 except ImportError as error:
-    raise MissingExtraError.of("fastai", "fastai", "a loss in its Learner") from error
+    raise MissingExtraError.of("fastai", "fastai", "a loss in its Learner", error) from error
 
 
 class EvolvedLossFlat(nn.Module):

@@ -31,7 +31,10 @@ def _bases() -> tuple[type, ...]:
     for packages in filter(None, (in_use, _PACKAGES[:1], _PACKAGES[1:])):
         with suppress(ImportError):
             return tuple(importlib.import_module(package).Callback for package in packages)
-    raise MissingExtraError.of("lightning", "lightning", "a loss in its Trainer")
+    try:
+        return (importlib.import_module(_PACKAGES[0]).Callback,)  # fails again, and says why
+    except ImportError as error:
+        raise MissingExtraError.of("lightning", "lightning", "a loss in its Trainer") from error
 
 
 class LossCallback(*_bases()):  # type: ignore[misc]

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from evoloss.errors import ConfigError
+from evoloss.losses import ClassificationLoss
 from evoloss.losses.state import NAME
 
 _PREFIX = "evoloss."
@@ -23,6 +25,9 @@ def keep_state_in(model: nn.Module, criterion: nn.Module) -> None:
         model: the model.
         criterion: the loss; one without statistics adds nothing.
 
+    Raises:
+        ConfigError: if one of them is no module, or the model is a loss.
+
     Example:
         >>> from evoloss import make_loss
         >>> model = nn.Linear(2, 2)
@@ -30,6 +35,11 @@ def keep_state_in(model: nn.Module, criterion: nn.Module) -> None:
         >>> print(model.state_dict()["evoloss.loss_state.n_samples"])
         tensor(50.)
     """
+    for value, what in ((model, "model"), (criterion, "loss")):
+        if not isinstance(value, nn.Module):
+            raise ConfigError(f"the {what} is a {type(value).__name__}; expected an nn.Module")
+    if isinstance(model, ClassificationLoss):
+        raise ConfigError("the model is a loss: the call is keep_state_in(model, criterion)")
     for hook in model._state_dict_hooks.values():
         if isinstance(hook, _Save):
             hook.criterion = hook.load.criterion = criterion

@@ -14,7 +14,7 @@ from evoloss.losses.resolve import make_loss
 try:
     from torchmetrics import Metric
 except ImportError as error:
-    raise MissingExtraError.of("torchmetrics", "torchmetrics", "LossMetric") from error
+    raise MissingExtraError.of("torchmetrics", "torchmetrics", "LossMetric", error) from error
 
 _REDUCTIONS = ("mean", "sum", "none")
 

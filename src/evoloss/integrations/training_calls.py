@@ -74,7 +74,7 @@ class TrainingCalls:
             of_sample = target.shape[2 if target.shape == input.shape else 1 :]
             if len(of_sample):
                 raise ConfigError(
-                    f"{self.criterion.name} follows its training by the epoch, and a sample has "
+                    "this loss follows its training by the epoch, and a sample has "
                     f"{of_sample.numel()} labels here: say how many labels an epoch has, "
                     "LossCallback(n_samples=...)"
                 )

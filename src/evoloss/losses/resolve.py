@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evoloss.errors import ConfigError, UnknownNameError
 from evoloss.losses import LOSSES
-from evoloss.losses.artefact.hub import is_on_hub
+from evoloss.losses.artefact.hub import hub_hint, is_on_hub
 from evoloss.losses.base import ClassificationLoss, Reduction
 from evoloss.losses.call.numbers import python_number
 from evoloss.losses.evolved import EvolvedLoss
@@ -88,7 +88,8 @@ def make_loss(spec: str | os.PathLike[str], **parameters: Any) -> nn.Module:
         )
     if names_callable(base):
         return make_user_loss(base, **given)
-    raise UnknownNameError.among("loss or directory", base, [*LOSSES, *NAMES, "package.module:callable"])
+    known = [*LOSSES, *NAMES, "package.module:callable"]
+    raise UnknownNameError.among("loss or directory", base, known, hub_hint(base))
 
 
 resolve_loss = make_loss
@@ -131,7 +132,7 @@ def _check_shared(loss: str, name: str, value: Any) -> None:
     """Check an argument that all losses share; PyTorch takes anything here, and fails in the first call."""
     expected = ""
     if name == "weight" and not (value is None or isinstance(value, Tensor)):
-        expected = "a tensor with one factor a class, or None; a text cannot give it"
+        expected = "a torch.Tensor with one factor a class, or None; no text, list or other array"
     elif name == "reduction" and value not in get_args(Reduction):
         expected = f"one of {', '.join(get_args(Reduction))}"
     elif name in ("ignore_index", "n_samples"):

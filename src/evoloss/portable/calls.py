@@ -92,8 +92,16 @@ def batch_of(
         ignore_index: index target of rows that cost nothing, or None.
         label_smoothing: from 0 to 1.
         on: operations.
+
+    Raises:
+        ValueError: if shapes do not fit, or ``label_smoothing`` is out of range.
     """
     rows, target, shape = on.rows(logits, target)
+    n_classes = rows.shape[1]
+    if weight is not None and len(weight) != n_classes:
+        raise ValueError(f"weight has {len(weight)} factors, expected one for each of {n_classes} classes")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must be from 0 to 1, got {label_smoothing}")
     return rows, row_labels(rows, target, weight, ignore_index, label_smoothing, on), shape
 
 
@@ -101,6 +109,8 @@ def reduced_rows(
     costs: Any, labels: RowLabels, reduction: str, shape: Sequence[int], on: BatchOperations
 ) -> Any:
     """The result from the costs of rows, which are positions of a shape."""
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f'reduction must be "none", "sum" or "mean", got {reduction!r}')
     result = reduced(costs, labels, reduction, on)
     return result.reshape(shape) if reduction == "none" else result
 

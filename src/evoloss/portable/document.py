@@ -30,7 +30,7 @@ def document(loss: PortableLoss, classes: Sequence[int]) -> dict[str, Any]:
     shared = dict(loss.numbers(classes[0])) if loss.any_count else None
     return {
         "schema": SCHEMA,
-        "loss": loss.name,
+        "loss": loss.label,
         "evoloss_version": __version__,
         "description": description(loss),
         "formula": {

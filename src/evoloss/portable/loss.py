@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +14,10 @@ from torch import nn
 from evoloss.errors import ConfigError
 from evoloss.formulas import Formula, HasFormula
 from evoloss.losses import LOSSES, ClassificationLoss, EvolvedLoss
+from evoloss.losses.artefact.hub import is_on_hub
 from evoloss.losses.functional import classification_loss
 from evoloss.losses.parameters import ParametricLoss
+from evoloss.losses.spec import LossSpec
 from evoloss.losses.state import NAME, LossState
 from evoloss.networks import NoiseRate, noise_rate_of
 from evoloss.portable import calls
@@ -91,6 +94,14 @@ class PortableLoss:
     find: Callable[[int], Mapping[str, Any]]
     any_count: bool
     _found: dict[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def label(self) -> str:
+        """The name without the folders above a saved loss, for files that others read."""
+        given = LossSpec.parse(self.name)
+        if is_on_hub(given.base) or not ("/" in given.base or os.sep in given.base):
+            return self.name
+        return given.with_base(os.path.basename(os.path.realpath(given.base)))
 
     @property
     def keeps_state(self) -> bool:

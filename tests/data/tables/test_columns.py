@@ -30,6 +30,12 @@ def test_categories_in_the_order_of_the_alphabet() -> None:
     np.testing.assert_array_equal(found[1], [1, 0, np.nan, 1, 0])
 
 
+def test_few_texts_with_commas_are_categories() -> None:
+    found = read(*["1,2", "1,3", "2,3"] * 5)
+    assert not isinstance(found, str)
+    assert found[0].categories == ("1,2", "1,3", "2,3")
+
+
 def test_text_among_few_numbers_is_a_category() -> None:
     found = read(*["1", "2", "3", "4+"] * 5)
     assert not isinstance(found, str)
@@ -54,6 +60,11 @@ def test_nothing_to_learn_from(cells: list[str], reason: str) -> None:
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
+        (
+            [*(f"{row},5" for row in range(40)), "12", None],
+            r"table\.csv: column 'x' holds numbers with commas, such as '0,5' in row 1; expected a decimal p",
+        ),
+        ([f"{row},000" for row in range(1, 9)], "numbers with commas, such as '1,000' in row 1"),
         (["1.5"] * 3 + ["inf"], r"table\.csv: column 'x' holds 'inf' in row 4; expected finite numbers"),
         (
             [*(f"{row}.5" for row in range(40)), "1,5", None, "12 kg"],

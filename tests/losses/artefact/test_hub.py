@@ -239,7 +239,7 @@ def test_metadata_that_are_there_stay(hub: Hub) -> None:
 
 def test_a_branch_is_made_and_main_stays(hub: Hub) -> None:
     before = hub.repositories["ada/mild"].refs["main"]
-    name = EvolvedLoss("evolved-noise").push_to_hub("ada/mild", revision="trial", token=TOKEN)
+    name = EvolvedLoss("evolved-noise").push_to_hub("hf://ada/mild", revision="trial", token=TOKEN)
     assert hub.repositories["ada/mild"].refs["main"] == before
     assert same(EvolvedLoss.from_pretrained("hf://ada/mild@trial"), EvolvedLoss.from_pretrained(name))
 
@@ -279,6 +279,7 @@ def test_a_directory_is_uploaded_if_it_holds_a_loss(hub: Hub, tmp_path: Path) ->
     ("arguments", "message"),
     [
         ({"repository": "mine"}, "names no loss on the hub; write hf://USER/NAME"),
+        ({"repository": "hf://mine"}, "'hf://mine' names no loss on the hub"),
         ({"repository": "ada/mine@v1"}, "a repository is named user/name"),
         ({"repository": "ada/mine", "license": "mit\ntags: [x]"}, "a licence is named as 'apache-2.0'"),
         ({"repository": "ada/mine", "revision": "../x"}, "names no loss on the hub"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from typing import Any
 
@@ -174,9 +175,10 @@ def test_autocast_takes_the_layer_as_it_takes_a_linear_layer() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = F.linear(input, weight, bias)
         found = fused_linear_loss(input, weight, labels(), criterion, linear_bias=bias)
+        expected = criterion(logits, labels())
     assert logits.dtype == torch.bfloat16
-    expected = criterion(logits, labels())
-    close(found, expected)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
     for made, wanted in zip(
         torch.autograd.grad(found, (input, weight)),
         torch.autograd.grad(expected, (input, weight)),
@@ -184,6 +186,15 @@ def test_autocast_takes_the_layer_as_it_takes_a_linear_layer() -> None:
     ):
         assert made.dtype == torch.float32
         torch.testing.assert_close(made, wanted, rtol=3e-2, atol=3e-2 * wanted.abs().max().item())
+
+
+def test_a_sum_under_autocast_is_beyond_the_range_of_half_precision() -> None:
+    input, weight = torch.zeros(8192, 4), torch.zeros(5000, 4)
+    with torch.autocast("cpu", dtype=torch.float16):
+        found = fused_linear_loss(
+            input, weight, torch.zeros(8192, dtype=torch.int64), make_loss("cross_entropy", reduction="sum")
+        )
+    torch.testing.assert_close(found, torch.tensor(8192 * math.log(5000)))  # 69,773; float16 ends at 65,504
 
 
 def test_transforms_and_fake_tensors_make_the_logits() -> None:

@@ -108,6 +108,19 @@ def test_it_cannot_tell_before_two_epochs_are_over(epochs: int) -> None:
     assert re.fullmatch(rf"{read} \(n_samples is [\d,]+\)", rate.reason)
 
 
+@pytest.mark.parametrize(("n_classes", "needed"), [(2, 50), (10, 100)])
+def test_it_cannot_tell_from_few_samples(n_classes: int, needed: int) -> None:
+    """So few are known by heart before a recall can say it, and then nothing looks wrong."""
+    rows = np.array([[needed - 1, 0.99, 0.02, 0.01, 0.01, 0.01, 0.01]] * 6)
+    rate = noise_rate(rows, n_classes)
+    assert rate.estimate is None
+    assert rate.reason == (
+        f"samples of an epoch that were read: {needed - 1}, needed with {n_classes} classes: {needed}"
+    )
+    rows[:, 0] = needed
+    assert "were read" not in noise_rate(rows, n_classes).reason
+
+
 def test_it_cannot_tell_without_the_size_of_the_training_set() -> None:
     with pytest.warns(UserWarning, match="n_samples"):
         rate = trained(sensing(None), learning(symmetric(0.4, C), epochs=3)).noise_rate

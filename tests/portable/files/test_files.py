@@ -24,6 +24,7 @@ from evoloss.losses.known import gce
 from evoloss.networks.kinds.basis import basis_costs
 from evoloss.portable.files import exported, write_exported
 from evoloss.zoo import SHIPPED
+from tests.documentation.pages import blocks
 from tests.losses.evolved_losses import CONCAT_CLASSES, evolved
 from tests.networks.sensing import streams
 from tests.networks.stateful import loss_of
@@ -86,6 +87,40 @@ def test_python_takes_positions_and_the_options_it_was_exported_with() -> None:
         loss(images, labels[0])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"reduction": "avg"}, r'reduction must be "none", "sum" or "mean", got \'avg\''),
+        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1, got 1.5"),
+        ({"weight": [1.0, 2.0]}, "weight has 2 factors, expected one for each of 5 classes"),
+        ({"weight": torch.ones(6)}, "weight has 6 factors"),
+        ({"target": LABELS.float()}, "target holds class indices, expected whole numbers, got torch.float32"),
+    ],
+)
+@pytest.mark.parametrize("named", ["gce", "adaptive"])
+def test_a_wrong_option_is_told(named: str, wrong: dict[str, Any], said: str) -> None:
+    scope = loaded(exported(named, "python"), "torch")
+    before = [scope["init_state"](5, 500)] if named == "adaptive" else []
+    with pytest.raises(ValueError, match=said):
+        scope["loss"](*before, LOGITS, **{"target": LABELS, **wrong})
+
+
+def test_class_weights_are_a_tensor_or_a_list() -> None:
+    loss, weight = loaded(exported("gce", "python"), "torch")["loss"], LOGITS[0].abs()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value = loss(LOGITS, LABELS, weight=weight)
+    torch.testing.assert_close(value, make_loss("gce", weight=weight)(LOGITS, LABELS))
+    torch.testing.assert_close(value, loss(LOGITS, LABELS, weight=weight.tolist()))
+
+
+def test_a_formula_in_the_head_is_as_it_is_written() -> None:
+    content = exported("evolved-noise", "python", [5]).decode()
+    assert "t = a + (1 - a)\\," in content.replace("\n", " ")
+    assert "\\\\" not in content
+    assert "c^\\gamma" in loaded(content.encode(), "torch")["__doc__"]
+
+
 def test_a_class_count_that_is_not_in_the_file_is_told() -> None:
     loss = loaded(exported("evolved-base", "python", [10, 100]), "torch")["loss"]
     with pytest.raises(ValueError, match=r"for 10, 100 classes, got 5.*--classes"):
@@ -136,6 +171,8 @@ def test_jax(named: str) -> None:
         value, slope = jax.jit(jax.value_and_grad(loss))(LOGITS.numpy(), LABELS.numpy())
         expected, gradient = value_and_gradient(make_loss(named), LOGITS, LABELS)
         assert float(value) == pytest.approx(expected.item(), abs=1e-6)
+        with pytest.raises(ValueError, match="weight has 2 factors"):
+            loss(LOGITS.numpy(), LABELS.numpy(), weight=[1.0, 2.0])
         np.testing.assert_allclose(np.asarray(slope), gradient.numpy(), atol=1e-6)
 
 
@@ -183,6 +220,16 @@ def test_numbers_of_json_are_those_of_the_formula() -> None:
     every = basis_costs(LOGITS.log_softmax(1), **evolved_base["numbers_at"]["5"], on=TENSORS)
     expected = EvolvedLoss("evolved-base", reduction="none")(LOGITS, LABELS)
     torch.testing.assert_close(every[torch.arange(12), LABELS], expected)
+
+
+def test_the_block_of_the_page_is_the_loss() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "export.md"
+    names: dict[str, Any] = {}
+    (block,) = blocks(page, "python")
+    exec(compile(block, str(page), "exec"), names)
+    logits, label = torch.from_numpy(names["logits"]), torch.from_numpy(names["label"])
+    expected = make_loss("evolved-noise", reduction="none")(logits, label)
+    torch.testing.assert_close(torch.from_numpy(names["costs"]), expected)
 
 
 def in_onnxruntime(content: bytes) -> Any:
@@ -233,6 +280,19 @@ def test_the_name_of_a_folder_is_no_code(tmp_path: Path) -> None:
     scope = loaded(exported(str(folder), "python", [5]), "torch")
     assert "print(_run_)" in scope["__doc__"].replace("\n", "")
     torch.testing.assert_close(scope["loss"](LOGITS, LABELS), make_loss("evolved-noise")(LOGITS, LABELS))
+
+
+def test_a_saved_loss_is_named_without_its_folders(tmp_path: Path) -> None:
+    EvolvedLoss("evolved-noise").save_pretrained(tmp_path / "mine")
+    for name, label in (
+        (f"{tmp_path}/mine", "mine"),
+        (f"{tmp_path}/mine:label_smoothing=0.1", "mine:label_smoothing=0.1"),
+        ("gce:q=0.5", "gce:q=0.5"),
+    ):
+        assert json.loads(exported(name, "json", [5]))["loss"] == label
+        code = exported(name, "python", [5]).decode()
+        assert f"Loss {label} in plain PyTorch" in code
+        assert str(tmp_path) not in code
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

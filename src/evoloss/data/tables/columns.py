@@ -23,6 +23,7 @@ MOST_CATEGORIES = 255
 """Different texts that a column of categories may have."""
 _FEW_CATEGORIES = 20  # up to here, text among numbers is one more category: 1, 2, 3, 4+
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?", re.ASCII | re.DOTALL)
+_COMMA = re.compile(r"[+-]?\d+(,\d+)+([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 10
 
 
@@ -52,7 +53,7 @@ def read_column(path: Path, name: str, cells: Cells) -> tuple[Column, npt.NDArra
         categories. Or the reason why there is nothing to learn from, as half a sentence.
 
     Raises:
-        DataError: if it holds infinite numbers, or numbers with other text among them.
+        DataError: if it holds infinite numbers, numbers with other text among them, or numbers with commas.
     """
     numbers, others = as_numbers(cells)
     if not len(others):
@@ -107,6 +108,13 @@ def _categories(
             f"{path}: column {quoted(name)} holds numbers, and other text in {len(others)} of {len(texts)} "
             f"cells ({found}{more}; the row below the names is 1); expected numbers alone, with a decimal "
             "point. Correct these cells, or leave them empty if the values are not known"
+        )
+    with_comma = [row for row in others.tolist() if _COMMA.fullmatch(cells[row])]
+    if len(with_comma) == len(others) and (too_many or len(values) > _FEW_CATEGORIES):
+        raise DataError(
+            f"{path}: column {quoted(name)} holds numbers with commas, such as "
+            f"{quoted(cells[with_comma[0]])} in row {with_comma[0] + 1}; expected a decimal point, and "
+            "nothing between thousands. Save the table so, or leave the column out"
         )
     if too_many:
         return (

@@ -21,7 +21,7 @@ try:
     from transformers import Trainer, TrainerCallback
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 except ImportError as error:
-    raise MissingExtraError.of("transformers", "transformers", "a loss in its Trainer") from error
+    raise MissingExtraError.of("transformers", "transformers", "a loss in its Trainer", error) from error
 
 STATE_FILE = "loss_state.safetensors"
 """File of a checkpoint with the running statistics of a loss."""

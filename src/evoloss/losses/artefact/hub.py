@@ -21,6 +21,8 @@ LIMITS = {CONFIG_FILE: MAX_CONFIG_BYTES, LOSS_FILE: MAX_LOSS_BYTES}
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./+-]*", re.ASCII)
+_ADDRESS = re.compile(r"hf:/{0,2}|https?://[\w.:-]+/", re.ASCII)
+_LONGEST = 200  # characters of a text that may be meant for a name
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SECONDS = 10.0  # until a hub that does not answer counts as out of reach
 _ATTEMPTS = 3  # where the branch moves while it is read
@@ -71,6 +73,21 @@ def is_on_hub(name: object) -> bool:
         (True, False)
     """
     return isinstance(name, str) and name.startswith(SCHEME)
+
+
+def hub_hint(name: str) -> str:
+    """The name on the hub that a text may mean, as a sentence with a space before it; empty for others.
+
+    Example:
+        >>> hub_hint("https://huggingface.co/ada/mild")
+        " A loss on the Hugging Face Hub is named 'hf://ada/mild'."
+        >>> hub_hint("./mild")
+        ''
+    """
+    path = _ADDRESS.sub("", name[:_LONGEST])
+    if not _REPOSITORY.fullmatch(path):
+        return ""
+    return f" A loss on the Hugging Face Hub is named '{SCHEME}{path}'."
 
 
 def fetch_loss(name: str) -> Path:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError
+from evoloss.errors import ArtefactError, CanonicalFormError, ConfigError, UnknownNameError
 from evoloss.losses.artefact.format import read_artefact
-from evoloss.losses.artefact.hub import fetch_loss, is_on_hub
+from evoloss.losses.artefact.hub import fetch_loss, hub_hint, is_on_hub
 from evoloss.losses.artefact.validation import checked_params
 from evoloss.networks import LossNetwork
-from evoloss.zoo import is_shipped, shipped_path
+from evoloss.zoo import NAMES, is_shipped, shipped_path
 
 
 def read_loss(
@@ -39,6 +40,9 @@ def read_loss(
         directory = shipped_path(name)
     else:
         directory = fetch_loss(name) if is_on_hub(name_or_dir) else Path(name_or_dir)
+    if not os.path.isdir(directory):  # unlike Path.is_dir, never raises: a name may be no path at all
+        hint = hub_hint(name) or " A known loss is made by make_loss."
+        raise UnknownNameError.among("shipped loss or directory", name, NAMES, hint)
     artefact = read_artefact(directory)
     try:
         return artefact.network, checked_params(artefact.network, artefact.params), artefact.record

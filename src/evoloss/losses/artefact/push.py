@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from evoloss.errors import ArtefactError, ConfigError, OutputError
 from evoloss.losses.artefact.format import CARD_FILE, CONFIG_FILE, LOSS_FILE, OWN_FILES, read_artefact
-from evoloss.losses.artefact.hub import HubName, OutOfReachError, api_of, endpoint, import_hub, told
+from evoloss.losses.artefact.hub import SCHEME, HubName, OutOfReachError, api_of, endpoint, import_hub, told
 from evoloss.regular_files import read_regular
 from evoloss.safe_text import quoted
 
@@ -60,7 +60,7 @@ def push_directory(
 
     Args:
         directory: of the loss.
-        repository: ``user/name``; made if it is not there.
+        repository: ``user/name`` or ``hf://user/name``; made if it is not there.
         license: of the loss, as the hub abbreviates it; for a card without metadata.
         private: of a repository that is made; None is what the account has set.
         revision: branch; None is the main one.
@@ -77,7 +77,8 @@ def push_directory(
         ArtefactError: if it holds no usable loss, or the hub refuses or is out of reach.
         OutputError: if the repository has files of these names that evoloss did not write.
     """
-    place = HubName.parse(f"hf://{repository}" + (f"@{revision}" if revision else ""))
+    repository = str(repository).removeprefix(SCHEME)
+    place = HubName.parse(SCHEME + repository + (f"@{revision}" if revision else ""))
     if place.repository != repository:
         raise ConfigError(f"a repository is named user/name, got {quoted(repository, 200)}")
     if not isinstance(license, str) or not _LICENSE.fullmatch(license):
@@ -190,7 +191,7 @@ class OnHub:
         the hub (``license``, ``library_name``, ``tags``), or keeps those that it has there.
 
         Args:
-            repository: ``user/name``; made if it is not there.
+            repository: ``user/name`` or ``hf://user/name``; made if it is not there.
             license: of the loss, as the hub abbreviates it.
             private: of a repository that is made; None is what the account has set.
             revision: branch; None is the main one.
@@ -206,7 +207,7 @@ class OnHub:
             ArtefactError: if the hub refuses or is out of reach.
             OutputError: if the repository has files of these names that evoloss did not write.
         """
-        HubName.parse(f"hf://{repository}")
+        HubName.parse(SCHEME + str(repository).removeprefix(SCHEME))
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
             return push_directory(

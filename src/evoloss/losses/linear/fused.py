@@ -11,7 +11,7 @@ from torch._compile import _disable_dynamo
 
 from evoloss.errors import ConfigError
 from evoloss.losses.base import ClassificationLoss
-from evoloss.losses.call.autocast import autocast_off
+from evoloss.losses.call.autocast import autocast_dtype, autocast_off
 from evoloss.losses.call.labels import Labels
 from evoloss.losses.call.modes import can_fuse_gradient, is_eager, is_real
 from evoloss.losses.call.numbers import positive_count
@@ -64,7 +64,8 @@ def fused_linear_loss(
             as ``input``, and at least 64.
 
     Returns:
-        A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits.
+        A scalar, or shape ``(...)`` for ``reduction="none"``; of the dtype of the logits, under autocast
+        float32.
 
     Raises:
         ConfigError: if the loss cannot be taken in chunks, or shapes or dtypes do not fit.
@@ -172,7 +173,7 @@ def _in_chunks(layer: Layer, target: Tensor, criterion: ClassificationLoss, chun
         with torch.no_grad(), autocast_off(input.device.type):
             rows.see_batch(layer, join)
     result: Tensor = _FusedLinear.apply(*layer, rows, criterion.reduction, wanted)  # type: ignore[no-untyped-call]
-    result = result.to(input.dtype)
+    result = result.to(autocast_dtype(input))
     return result.reshape(target.shape) if criterion.reduction == "none" else result
 
 

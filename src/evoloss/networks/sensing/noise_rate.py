@@ -30,6 +30,11 @@ from evoloss.networks.sensing.course import READINGS
 
 LEAST_EPOCHS = 2
 """Rows of a course that an estimate needs."""
+LEAST_SAMPLES, LEAST_PER_CLASS = 50, 10
+"""Samples of an epoch, and of them for each class, that an estimate needs.
+
+With fewer, labels are known by heart before a recall, rough as it is, can say so, and few look wrong.
+"""
 WIDEST = 0.4
 """Length of an interval from which on it says nothing."""
 _HELD = 0.93  # of the lower bound, from one epoch to the next
@@ -55,6 +60,11 @@ def noise_rate(course: Values, n_classes: int) -> NoiseRate:
         return NoiseRate(reason="there is one class")
     if len(rows) < LEAST_EPOCHS:
         return NoiseRate(reason=f"epochs that have been read: {len(rows)}, needed: {LEAST_EPOCHS}")
+    samples, needed = round(rows[:, 0].max()), max(LEAST_SAMPLES, LEAST_PER_CLASS * n_classes)
+    if samples < needed:
+        return NoiseRate(
+            reason=f"samples of an epoch that were read: {samples}, needed with {n_classes} classes: {needed}"
+        )
     model = fitted()
     shares, widths = epoch_estimates(rows, n_classes, model)
     estimate, width = combined(shares, widths)

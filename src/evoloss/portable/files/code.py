@@ -105,15 +105,17 @@ def _head(loss: PortableLoss, library: Library) -> str:
     lines = [f"Loss {_name(loss)} in plain {library.name}; {library.axis}."]
     for paragraph in told:
         lines += ["", textwrap.fill(" ".join(paragraph.split()), WIDEST)]
-    lines += ["", f"    {example}"]
-    text = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
-    return f'{MARK} {__version__}; it needs nothing but {library.name}.\n"""{text}\n"""'
+    lines += ["", f"    {example}", ""]
+    lines.append("Read it from the end: loss, and then what it calls, which stands above it.")
+    text = "\n".join(lines).replace('"""', "'''")
+    raw = "r" if "\\" in text else ""
+    return f'{MARK} {__version__}; it needs nothing but {library.name}.\n{raw}"""{text}\n"""'
 
 
 def _name(loss: PortableLoss) -> str:
     """The name of a loss, fit for a docstring whatever a folder is called."""
     return "".join(
-        char if char.isprintable() and char not in "\"'\\" else "_" for char in one_line(loss.name, 100)
+        char if char.isprintable() and char not in "\"'\\" else "_" for char in one_line(loss.label, 100)
     )
 
 

@@ -54,7 +54,9 @@ class Composer:
         """The source of a class of operations, without those that nothing in the file asks for."""
         asked = set(re.findall(r"\.(\w+)\b", "\n".join(self.functions.values())))
         source = stripped(module, kind, {}, _DEFAULT, members=asked)
-        return f"{source}\n\n\n{OPERATIONS} = {kind}()"
+        opening = f"class {kind}:\n"
+        said = '    """The operations of the library, by the names that the formulas have for them."""\n\n'
+        return f"{source.replace(opening, opening + said, 1)}\n\n\n{OPERATIONS} = {kind}()"
 
     def _placed(self, module: Module, name: str) -> str:
         """The name in the file of what a module has under a name, which is put there."""

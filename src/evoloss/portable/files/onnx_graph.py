@@ -66,7 +66,7 @@ def graph(loss: PortableLoss, n_classes: int) -> bytes:
         assert program is not None
     model = program.model_proto
     model.producer_name = PRODUCER
-    model.doc_string = f"loss {loss.name}, {n_classes} classes"
+    model.doc_string = f"loss {loss.label}, {n_classes} classes"
     content: bytes = model.SerializeToString()
     return content
 

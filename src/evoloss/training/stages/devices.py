@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,23 @@ from evoloss.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+_TOOLS = {"lightning_fabric": "lightning-fabric", "torchmetrics": "torchmetrics", "scipy": "scipy"}
+
+
+def require_tools(trees: bool = False) -> None:
+    """Check that what trainings and their comparison import on the way is installed, before the first one.
+
+    Args:
+        trees: whether they are trees, which need no devices.
+
+    Raises:
+        MissingExtraError: if something is missing.
+    """
+    for module, package in _TOOLS.items():
+        if find_spec(module) is None and not (trees and module == "lightning_fabric"):
+            raise MissingExtraError.of(package, "experiments", "training a classifier")
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
