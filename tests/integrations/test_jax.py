@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import math
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,18 @@ from evoloss.errors import ConfigError
 from evoloss.losses import LOSSES, EvolvedLoss
 from evoloss.zoo import SHIPPED
 from tests.losses.evolved_losses import ANY_COUNT, CONCAT_CLASSES, evolved
-from tests.networks.sensing import streams
-from tests.networks.stateful import loss_of
 
 jax = pytest.importorskip("jax", reason="needs jax, of the extra jax")
 
 import jax.numpy as jnp  # noqa: E402
 
 from evoloss.integrations.jax import functional, per_example  # noqa: E402
+from tests.integrations.jax_calls import (  # noqa: E402
+    batch,
+    costs_and_slope_in_jax,
+    costs_and_slope_in_torch,
+    precision,
+)
 
 COUNTS = (2, 10, 100, 1000)
 IN_TORCH_ALONE = ("elr", "ogc", "dal", "base_mda")
@@ -32,17 +35,8 @@ IN_TORCH_ALONE = ("elr", "ogc", "dal", "base_mda")
 
 @pytest.fixture(autouse=True)
 def _double_precision() -> Any:
-    with jax.enable_x64(True):
+    with precision(64):
         yield
-
-
-def batch(n_classes: int, n: int = 16) -> tuple[Tensor, Tensor]:
-    """Logits in float64, from hardly certain to very, and labels that are predictions half of the time."""
-    generator = torch.Generator().manual_seed(n_classes)
-    scale = torch.logspace(-1, 1, n, dtype=torch.float64)[:, None]
-    logits = scale * torch.randn(n, n_classes, generator=generator, dtype=torch.float64)
-    target = torch.randint(n_classes, (n,), generator=generator)
-    return logits, torch.where(torch.arange(n) % 2 == 0, logits.argmax(1), target)
 
 
 def in_torch(loss: Any, logits: Tensor, target: Tensor) -> tuple[float, Any]:
@@ -62,8 +56,13 @@ def assert_alike(loss: Any, criterion: Any, logits: Tensor, target: Tensor) -> N
 @pytest.mark.parametrize("n_classes", COUNTS)
 @pytest.mark.parametrize("name", [*(name for name in SHIPPED if name != "adaptive"), "gce"])
 def test_value_and_gradient_are_those_of_torch(name: str, n_classes: int) -> None:
+    """Of each sample; a course of the one with a state is in test_jax_training.py."""
     logits, target = batch(n_classes)
-    assert_alike(functional(name), make_loss(name), logits, target)
+    costs, slope, _ = costs_and_slope_in_jax(functional(name, reduction="none"))({}, logits, target)
+    reference = torch_functional(name, reduction="none")
+    expected, gradient, _ = costs_and_slope_in_torch(reference, {}, logits, target)
+    np.testing.assert_allclose(costs, expected, atol=1e-9, rtol=1e-6)
+    np.testing.assert_allclose(slope, gradient, atol=1e-9, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in IN_TORCH_ALONE])
@@ -80,80 +79,41 @@ def test_every_kind_of_network(kind: str) -> None:
         assert_alike(functional(criterion), criterion, logits, target)
 
 
+def options(reduction: Any) -> dict[str, Any]:
+    weight = torch.linspace(0.5, 2, 10, dtype=torch.float64)
+    return {"weight": weight, "label_smoothing": 0.1, "reduction": reduction}
+
+
+def assert_same_costs(name: str, given: dict[str, Any], logits: Tensor, target: Tensor) -> None:
+    value, _ = jax.jit(functional(name, **given))({}, logits.numpy(), target.numpy())
+    expected = make_loss(name, **given)(logits, target)
+    np.testing.assert_allclose(np.asarray(value), expected.numpy(), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["gce", "evolved-base", "evolved-noise"])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_options_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
+def test_class_weights_and_options_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
     logits, target = batch(10)
-    options: dict[str, Any] = {
-        "weight": torch.linspace(0.5, 2, 10, dtype=torch.float64),
-        "ignore_index": int(target[0]),
-        "label_smoothing": 0.1,
-        "reduction": reduction,
-    }
-    for left_out in ("", "label_smoothing"):
-        given = {key: value for key, value in options.items() if key != left_out}
-        value, _ = jax.jit(functional(name, **given))({}, logits.numpy(), target.numpy())
-        expected = make_loss(name, **given)(logits, target)
-        np.testing.assert_allclose(np.asarray(value), expected.numpy(), atol=1e-9)
-    del options["ignore_index"]
-    probs = logits.softmax(1)
-    value, _ = jax.jit(functional(name, **options))({}, logits.numpy(), probs.numpy())
-    np.testing.assert_allclose(
-        np.asarray(value), make_loss(name, **options)(logits, probs).numpy(), atol=1e-9
-    )
+    given = {**options(reduction), "ignore_index": int(target[0])}
+    assert_same_costs(name, given, logits, target)
+    del given["label_smoothing"]
+    assert_same_costs(name, given, logits, target)
+
+
+@pytest.mark.parametrize("name", ["gce", "evolved-base", "evolved-noise"])
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_soft_labels_are_those_of_cross_entropy(name: str, reduction: Any) -> None:
+    logits, _ = batch(10)
+    assert_same_costs(name, options(reduction), logits, logits.flip(0).softmax(1))
 
 
 @pytest.mark.parametrize("name", ["evolved-base", "evolved-noise", "gce"])
 def test_single_precision_and_jit(name: str) -> None:
-    with jax.enable_x64(False):
+    with precision(32):
         logits, target = batch(100)
         value, _ = jax.jit(functional(name))({}, logits.float().numpy(), target.numpy())
         assert value.dtype == jnp.float32
         assert float(value) == pytest.approx(make_loss(name)(logits, target).item(), rel=2e-5)
-
-
-def course(n_samples: int) -> list[streams.Batch]:
-    """Epochs in which labels are learned, 40 % of them wrong, and epochs in which they are known by heart."""
-    noise = streams.symmetric(0.4, 5)
-    learned = streams.learning(noise, n_classes=5, n_samples=n_samples, epochs=4, batch=n_samples // 10)
-    return [*learned, *streams.by_heart(n_classes=5, n_samples=n_samples, epochs=3)]
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_a_sensing_loss_over_a_course_under_jit(smoothing: float) -> None:
-    criterion = loss_of("sensing", n_samples=500)
-    criterion.label_smoothing = smoothing
-    reference, loss = torch_functional(criterion), functional(criterion)
-    step = jax.jit(jax.value_and_grad(loss, argnums=1, has_aux=True))
-    state, mine = reference.init_state(5), loss.init_state(5, n_samples=500)
-    assert mine.keys() == state.keys()
-    for logits, target in course(500):
-        rows = logits.double()
-        leaf = rows.clone().requires_grad_()
-        expected, state = reference(state, leaf, target)
-        (gradient,) = torch.autograd.grad(expected, leaf)
-        (value, mine), slope = step(mine, rows.numpy(), target.numpy())
-        assert float(value) == pytest.approx(expected.item(), abs=1e-6)
-        np.testing.assert_allclose(np.asarray(slope), gradient.numpy(), atol=1e-9, rtol=1e-6)
-    assert float(mine["memorised"]) > 0.5
-    for name, expected_value in state.items():
-        np.testing.assert_allclose(np.asarray(mine[name]), expected_value.numpy(), atol=1e-6, rtol=1e-5)
-    assert str(loss.noise_rate(mine)) == str(reference.noise_rate(state))
-
-
-def test_a_loss_in_a_training_brings_its_state() -> None:
-    criterion = loss_of("sensing", n_samples=500)
-    for logits, target in course(500)[:45]:
-        criterion(logits.requires_grad_(), target).backward()
-    loss = functional(criterion)
-    state = loss.stored_state
-    assert state is not None
-    logits, target = course(500)[45]
-    evaluate = jax.jit(loss, static_argnames="training")
-    value, same = evaluate(state, logits.double().numpy(), target.numpy(), training=False)
-    assert same.keys() == state.keys()
-    assert float(value) == pytest.approx(criterion.eval()(logits.double(), target).item(), abs=1e-6)
-    assert functional("adaptive").stored_state is None
 
 
 def test_vmap_over_samples_and_over_states() -> None:
@@ -188,45 +148,22 @@ def test_positions_of_any_shape_and_masked_classes() -> None:
     assert np.isfinite(np.asarray(slope)).all()
 
 
-def test_an_index_out_of_range_costs_nan() -> None:
-    assert math.isnan(float(per_example("gce")(jnp.zeros((1, 4)), jnp.array([4]))[0]))
-
-
-def test_a_classifier_trains_with_optax_and_senses_wrong_labels() -> None:
-    optax = pytest.importorskip("optax", reason="needs optax")
-    generator = np.random.default_rng(0)
-    centres = 1.5 * generator.normal(size=(4, 16))
-    true = generator.integers(4, size=2000)
-    x = (centres[true] + generator.normal(size=(2000, 16))).astype(np.float32)
-    wrong = generator.random(2000) < 0.3
-    y = np.where(wrong, generator.integers(4, size=2000), true)
-    loss, optimizer = functional("adaptive"), optax.adam(3e-3)
-    params = {"w": jnp.zeros((16, 4), jnp.float32), "b": jnp.zeros(4, jnp.float32)}
-    state, moments = loss.init_state(4, n_samples=2000), optimizer.init(params)
-
-    @jax.jit
-    def step(params: Any, moments: Any, state: Any, x: Any, y: Any) -> Any:
-        def cost(params: Any) -> Any:
-            return loss(state, x @ params["w"] + params["b"], y)
-
-        grads, after = jax.grad(cost, has_aux=True)(params)
-        updates, moments = optimizer.update(grads, moments, params)
-        return optax.apply_updates(params, updates), moments, after
-
-    for _ in range(8):
-        for some in np.split(generator.permutation(2000), 20):
-            params, moments, state = step(params, moments, state, x[some], y[some])
-    accuracy = (np.asarray(x @ params["w"] + params["b"]).argmax(1) == true).mean()
-    assert accuracy > 0.97
-    rate = loss.noise_rate(state)
-    assert rate.estimate == pytest.approx(0.3 * 0.75, abs=0.1)
+@pytest.mark.parametrize("name", ["gce", "evolved-base"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_an_index_out_of_range_costs_nan(name: str, smoothing: float) -> None:
+    """One below 0 too, which arrays take from their end."""
+    costs = jax.jit(per_example(name, label_smoothing=smoothing))(
+        jnp.zeros((4, 4)), jnp.array([4, -1, -100, 3])
+    )
+    assert np.isnan(np.asarray(costs)).tolist() == [True, True, False, False]
+    assert float(costs[2]) == 0
 
 
 @pytest.mark.parametrize("name", ["functional", "per_example", "JaxLoss"])
 def test_examples(name: str) -> None:
     from evoloss.integrations import jax as module
 
-    with jax.enable_x64(False):
+    with precision(32):
         found = doctest.DocTestFinder(recurse=False).find(getattr(module, name), name, module=False)
         assert found[0].examples
         report: list[str] = []
@@ -234,25 +171,105 @@ def test_examples(name: str) -> None:
     assert not report, "".join(report)
 
 
-def test_mistakes_are_told() -> None:
+def test_parameters_that_are_wrong_are_told() -> None:
     with pytest.raises(ConfigError, match="works in PyTorch alone"):
         functional("elr")
     with pytest.raises(ConfigError, match="give n_samples"):
         functional("adaptive").init_state(5)
+    with pytest.raises(ConfigError, match="n_samples must be a whole number"):
+        functional("adaptive").init_state(5, n_samples=0)
+    with pytest.raises(ConfigError, match="2 classes or more, got n_classes=1"):
+        functional("gce").init_state(1)
     with pytest.raises(ConfigError, match="follows its training"):
         per_example("adaptive")
+    with pytest.raises(ConfigError, match="got reduction='mean'"):
+        per_example("gce", reduction="mean")
+    with pytest.raises(ConfigError, match="the loss is a function"):
+        functional(lambda logits, target: 0.0)  # type: ignore[arg-type]
+    assert isinstance(functional("adaptive").loss.criterion, EvolvedLoss)
+
+
+def test_the_size_of_the_training_set_and_weights_are_taken_as_they_are_given() -> None:
+    made = functional("adaptive", n_samples=70)
+    assert float(made.init_state(5)["n_samples"]) == 70
+    assert float(made.init_state(5, n_samples=80)["n_samples"]) == 80
+    logits, target = batch(3)
+    weight = np.array([1.0, 2.0, 4.0])
+    expected = make_loss("gce", weight=torch.from_numpy(weight))(logits, target)
+    for given in (weight, jnp.asarray(weight), weight.tolist()):
+        value, _ = functional("gce", weight=given)({}, logits.numpy(), target.numpy())
+        assert float(value) == pytest.approx(expected.item(), rel=1e-9)
+    module = make_loss("gce", reduction="sum")
+    costs = per_example(module)(logits.numpy(), target.numpy())
+    assert costs.shape == (16,)
+    assert module.reduction == "sum"  # a copy gives costs
+
+
+LOGITS, TARGET = np.zeros((4, 5)), np.arange(4)
+
+
+@pytest.mark.parametrize("name", ["gce", "adaptive"])
+@pytest.mark.parametrize(
+    ("logits", "target", "said"),
+    [
+        (LOGITS.astype(int), TARGET, "logits are int64; expected floating-point scores"),
+        (LOGITS.astype(bool), TARGET, "logits are bool"),
+        (LOGITS.astype(complex), TARGET, "logits are complex128"),
+        (TARGET, LOGITS, r"logits are int64.* order of the arguments is \(state, logits, target\)"),
+        ({}, LOGITS, "got a dict for logits; expected an array"),
+        (LOGITS, None, "got a NoneType for target; expected an array"),
+        (np.zeros(()), TARGET, "logits are one number"),
+        (LOGITS, TARGET[:3], r"target has shape \(3,\), expected class indices \(4,\) or"),
+        (LOGITS, TARGET[:, None], r"target has shape \(4, 1\).*take target\[..., 0\]"),
+        (
+            np.zeros((2, 5, 3)),
+            np.zeros((2, 3), int),
+            r"class axis is the last one.*moveaxis\(logits, 1, -1\)",
+        ),
+        (LOGITS, TARGET.astype(float), "class indices are float64; expected integers"),
+        (LOGITS, TARGET > 1, "class indices are bool"),
+    ],
+)
+def test_calls_that_are_wrong_are_told(name: str, logits: Any, target: Any, said: str) -> None:
+    loss = functional(name)
+    state = loss.init_state(5, n_samples=100)
+    takes_arrays = isinstance(logits, np.ndarray) and isinstance(target, np.ndarray)
+    for call in (loss, jax.jit(loss)) if takes_arrays else (loss,):
+        with pytest.raises(ConfigError, match=said):
+            call(state if name == "adaptive" else {}, logits, target)
+
+
+def test_weights_of_another_class_count_are_told() -> None:
+    for name, state in (("gce", {}), ("adaptive", functional("adaptive").init_state(5, n_samples=9))):
+        with pytest.raises(ConfigError, match="weight has 3 factors, and the logits have 5 classes"):
+            functional(name, weight=np.ones(3))(state, LOGITS, TARGET)
+    with pytest.raises(ConfigError, match="2 classes or more"):
+        functional("gce")({}, LOGITS[:, :1], TARGET * 0)
+    with pytest.raises(ConfigError, match="evolved for 5 classes"):
+        functional(evolved("concat"))({}, jnp.zeros((2, 4)), jnp.array([0, 0]))
+
+
+def test_states_that_are_wrong_are_told() -> None:
     loss = functional("adaptive")
     state = loss.init_state(5, n_samples=100)
     with pytest.raises(ConfigError, match="training with 5 classes, and the logits have 3"):
-        loss(state, jnp.zeros((2, 3)), jnp.array([0, 1]))
-    with pytest.raises(ConfigError, match="expected what init_state gives"):
-        loss({}, jnp.zeros((2, 5)), jnp.array([0, 1]))
-    with pytest.raises(ConfigError, match="keeps no state"):
-        functional("gce")(state, jnp.zeros((2, 5)), jnp.array([0, 1]))
-    with pytest.raises(ValueError, match="target has shape"):
-        functional("gce")({}, jnp.zeros((2, 5)), jnp.array([0, 1, 2]))
-    with pytest.raises(ConfigError, match="2 classes or more"):
-        functional("gce")({}, jnp.zeros((2, 1)), jnp.array([0, 0]))
-    with pytest.raises(ConfigError, match="evolved for 5 classes"):
-        functional(evolved("concat"))({}, jnp.zeros((2, 4)), jnp.array([0, 0]))
-    assert isinstance(functional("adaptive").loss.criterion, EvolvedLoss)
+        jax.jit(loss)(state, LOGITS[:, :3], TARGET % 3)
+    with pytest.raises(ConfigError, match="has nothing; expected what init_state gives"):
+        loss({}, LOGITS, TARGET)
+    with pytest.raises(ConfigError, match="the state is a NoneType; expected what init_state gives"):
+        loss(None, LOGITS, TARGET)  # type: ignore[arg-type]
+    for name, value in (("course", np.zeros((2, 2))), ("into", np.zeros(3)), ("into", np.zeros((), int))):
+        with pytest.raises(ConfigError, match=f"{name} of the state has shape .* as init_state gives it"):
+            loss({**state, name: value}, LOGITS, TARGET)
+    for given in (state, None, LOGITS):
+        with pytest.raises(ConfigError, match=r"keeps no state.*give \{\}"):
+            functional("gce")(given, LOGITS, TARGET)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="static_argnames='training'"):
+        jax.jit(loss)(state, LOGITS, TARGET, training=True)
+    with pytest.raises(ConfigError, match="has nothing; expected what init_state gives"):
+        loss.noise_rate({})
+    with pytest.raises(ConfigError, match=r"outside of jax\.jit"):
+        jax.jit(lambda state: loss.noise_rate(state).estimate)(state)
+    stored = {name: np.asarray(value).tolist() for name, value in state.items()}  # as from JSON
+    value, _ = loss(stored, LOGITS, TARGET)
+    assert float(value) == pytest.approx(float(loss(state, LOGITS, TARGET)[0]))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = Path(__file__).with_name("keras_checks.py")  # tests.integrations.keras_checks
+# tests.integrations.keras_checks, tests.integrations.keras_misuse
+CHECKS = [str(Path(__file__).with_name(name)) for name in ("keras_checks.py", "keras_misuse.py")]
 
 
 def run(backend: str, *command: str) -> subprocess.CompletedProcess[str]:
@@ -20,17 +21,55 @@ def run(backend: str, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(find_spec("keras") is None, reason="needs keras, of the extra keras")
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_checks(backend: str) -> None:
+def assert_checks_pass(backend: str, chosen: str) -> None:
+    """Run those checks whose names have a word, or answer an expression of pytest's ``-k``."""
+    if find_spec("keras") is None:
+        pytest.skip("needs keras, of the extra keras")
     if backend == "jax" and find_spec("jax") is None:
         pytest.skip("needs jax, of the extra jax")
-    done = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS))
+    done = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS, "-k", chosen)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
+
+
+each_backend = pytest.mark.parametrize("backend", ["torch", "jax"])
+WORDS = ("those_of_torch", "plain_loop", "survives", "class_weights", "soft_labels")
+
+
+@each_backend
+def test_costs_and_gradients_are_those_of_torch(backend: str) -> None:
+    assert_checks_pass(backend, "those_of_torch")
+
+
+@each_backend
+def test_fit_is_a_plain_loop(backend: str) -> None:
+    assert_checks_pass(backend, "plain_loop")
+
+
+@each_backend
+def test_a_state_is_saved_and_loaded_with_a_model(backend: str) -> None:
+    assert_checks_pass(backend, "survives")
+
+
+@each_backend
+def test_class_weights(backend: str) -> None:
+    assert_checks_pass(backend, "class_weights")
+
+
+@each_backend
+def test_soft_labels(backend: str) -> None:
+    assert_checks_pass(backend, "soft_labels")
+
+
+@each_backend
+def test_all_else(backend: str) -> None:
+    assert_checks_pass(backend, f"not ({' or '.join(WORDS)})")
 
 
 @pytest.mark.skipif(find_spec("keras") is None, reason="needs keras, of the extra keras")
 def test_another_backend_is_refused() -> None:
     done = run("numpy", "-c", "import evoloss.integrations.keras")
     assert "losses are for the backends torch and jax of Keras, not numpy: set the environment" in done.stderr
+    if find_spec("tensorflow") is None:
+        done = run("tensorflow", "-c", "import evoloss.integrations.keras")
+        assert "Keras is there, and what it would run on is not (No module named 'tensorflow')" in done.stderr

@@ -8,14 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.jax.checks import checked_call, checked_flag, checked_state
 from evoloss.integrations.jax.operations import JAX
 from evoloss.losses.call.numbers import positive_count
+from evoloss.losses.state import NAME, SIZE
 from evoloss.networks import NoiseRate
 from evoloss.networks.sensing.course import initial_course
-from evoloss.networks.sensing.sensor import OF_CLASSES, SCALARS
 from evoloss.networks.sensing.training import course_after, first_statistics
 from evoloss.portable import PortableLoss, portable
 from evoloss.portable.calls import batch_of, costs_in_training, loss_of_batch, reduced_rows
@@ -30,7 +32,8 @@ def functional(loss: str | nn.Module, **parameters: Any) -> JaxLoss:
     Args:
         loss: a name that :func:`~evoloss.make_loss` takes, or a loss of this package. If that is in a
             training its statistics are in ``stored_state``.
-        **parameters: of the loss, with a name: ``reduction="none"``, ``label_smoothing=0.1``, ``q=0.5``.
+        **parameters: of the loss, with a name: ``reduction="none"``, ``label_smoothing=0.1``, ``q=0.5``,
+            ``weight`` as any array ``(C,)``.
 
     Raises:
         ConfigError: if the loss works in PyTorch alone, or a parameter is out of range.
@@ -45,6 +48,9 @@ def functional(loss: str | nn.Module, **parameters: Any) -> JaxLoss:
         >>> print(f"{value:.3f}, {state['into']:.0f} samples")
         1.525, 4 samples
     """
+    weight = parameters.get("weight")
+    if weight is not None and not isinstance(weight, (Tensor, str)):
+        parameters = {**parameters, "weight": torch.tensor(np.array(weight, np.float64))}
     return JaxLoss(portable(loss, **parameters))
 
 
@@ -53,7 +59,7 @@ def per_example(loss: str | nn.Module, **parameters: Any) -> Any:
 
     Args:
         loss: as for :func:`functional`; one that keeps no state.
-        **parameters: of the loss, with a name.
+        **parameters: of the loss, with a name; not ``reduction``, which is ``"none"``.
 
     Raises:
         ConfigError: if it keeps a state, or works in PyTorch alone, or a parameter is out of range.
@@ -66,7 +72,13 @@ def per_example(loss: str | nn.Module, **parameters: Any) -> Any:
         >>> print(costs(jnp.zeros((2, 4)), jnp.array([0, 3])))
         [0.8872441 0.8872441]
     """
-    made = functional(loss, **{"reduction": "none", **parameters})
+    if parameters.get("reduction", "none") != "none":
+        raise ConfigError(
+            f"per_example gives the cost of every position, got reduction={parameters['reduction']!r}: leave "
+            "it out, or use functional(...)"
+        )
+    made = functional(loss, **parameters)
+    made.loss.criterion.reduction = "none"  # of a copy
     if made.keeps_state:
         raise ConfigError(
             f"loss {made.loss.name!r} follows its training: use functional(...), which takes a state and "
@@ -114,14 +126,20 @@ class JaxLoss:
 
         Args:
             n_classes: the class count, at least 2.
-            n_samples: size of the training set; has to be known to a loss that follows its training.
+            n_samples: size of the training set, for a loss that follows its training; None for the one that
+                the loss was made with.
 
         Raises:
-            ConfigError: if a number is out of range, or ``n_samples`` is missing.
+            ConfigError: if a number is out of range, or ``n_samples`` is not known.
         """
         count = positive_count("n_classes", n_classes, "a state")
+        if count < 2:
+            raise ConfigError(f"a state is for 2 classes or more, got n_classes={count}")
         if not self.keeps_state:
             return {}
+        if n_samples is None:
+            known = self.loss.criterion.get_submodule(NAME).get_buffer(SIZE)
+            n_samples = int(known) or None
         if n_samples is None:
             raise ConfigError(
                 f"loss {self.loss.name!r} follows its training by the epoch: give n_samples=len(train_set)"
@@ -142,39 +160,38 @@ class JaxLoss:
             training: whether the batch is one of the training, which the state takes in first; static.
 
         Raises:
-            ConfigError: if the state is not one of this loss, or it is not for the class count.
-            ValueError: if shapes do not fit.
+            ConfigError: if the state is not one of this loss, or not for the class count, or shapes or
+                dtypes do not fit.
         """
-        criterion = self.loss.criterion
+        criterion, is_training = self.loss.criterion, checked_flag(training)
+        logits, target = checked_call(logits, target, criterion.ignore_index, self.loss.weight)
         options = self.loss.weight, criterion.ignore_index, criterion.reduction, criterion.label_smoothing
         if not self.keeps_state:
-            if state:
-                raise ConfigError(f"this loss keeps no state, got one with {', '.join(state)}; give {{}}")
+            if not isinstance(state, Mapping) or state:
+                told = ", ".join(state) if isinstance(state, Mapping) else type(state).__name__
+                raise ConfigError(f"this loss keeps no state, got one with {told}; give {{}}")
             cost, costs = self.loss.formula.function, self.loss.costs
             return loss_of_batch(costs, cost, self.loss.numbers, logits, target, *options, JAX), {}
-        n_classes = jnp.shape(logits)[-1]
-        self._check(state, n_classes)
+        n_classes = logits.shape[-1]
+        state = checked_state(state, n_classes)
         rows, labels, shape = batch_of(logits, target, *options[:2], options[3], JAX)
         numbers, log_probs = self.loss.numbers(n_classes), JAX.log_softmax(rows)
-        costs, after = costs_in_training(numbers, state, log_probs, labels, training, JAX)
-        if training:
+        costs, after = costs_in_training(numbers, state, log_probs, labels, is_training, JAX)
+        if is_training:
             after = {**after, **course_after(state, after, log_probs, labels, JAX)}
         return reduced_rows(costs, labels, options[2], shape, JAX), after
 
     def noise_rate(self, state: Mapping[str, Any]) -> NoiseRate:
-        """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``."""
-        return self.loss.noise_rate({name: np.array(value) for name, value in state.items()})
+        """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``.
 
-    def _check(self, state: Mapping[str, Any], n_classes: int) -> None:
-        """Check that a state is one of this loss, for a class count."""
-        expected = [*SCALARS, *OF_CLASSES, *initial_course(0)]
-        if state.keys() != set(expected):
+        It reads numbers, so it is asked outside of compiled functions.
+
+        Raises:
+            ConfigError: if the state is not one of this loss, or within ``jax.jit``.
+        """
+        arrays = checked_state(state) if self.keeps_state else {}
+        if any(isinstance(array, jax.core.Tracer) for array in arrays.values()):
             raise ConfigError(
-                f"the state has {', '.join(sorted(state)) or 'nothing'}; expected what init_state gives: "
-                f"{', '.join(expected)}"
+                "noise_rate reads numbers: ask it outside of jax.jit, of the state that it gave"
             )
-        found = jnp.shape(state["confident"])[0]
-        if found != n_classes:
-            raise ConfigError(
-                f"the state is of a training with {found} classes, and the logits have {n_classes}"
-            )
+        return self.loss.noise_rate({name: np.array(value) for name, value in arrays.items()})

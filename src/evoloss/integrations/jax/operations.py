@@ -142,6 +142,7 @@ class Jax:
     @staticmethod
     def chosen(values: Value, index: Value) -> Value:
         """The entry of each row at its index; NaN where there is none."""
+        index = jnp.where(index < 0, values.shape[-1], index)  # else the last ones would be meant
         return jnp.take_along_axis(values, index[..., None], axis=-1, mode="fill")[..., 0]
 
     @staticmethod

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from evoloss.errors import ConfigError
+from evoloss.integrations.keras.checks import checked_name
 from evoloss.losses.call.numbers import positive_count
 from evoloss.networks import NoiseRate
 from evoloss.networks.sensing.course import initial_course
@@ -18,7 +19,20 @@ from evoloss.portable import portable
 
 _MARK = "_evoloss_state"
 _SIZE = "n_samples"
-_MARKED: dict[int, Any] = {}  # layers, by the identity of predictions that take no attributes
+_MARKED: dict[int, Origin] = {}  # by the identity of predictions that take no attributes
+
+
+class Origin:
+    """The layer that predictions come from.
+
+    Attributes:
+        layer: the layer that they come from.
+        is_new: whether they are of the training, and no loss has taken them in yet. Another one that is
+            asked about the same predictions, such as a metric, must not count them twice.
+    """
+
+    def __init__(self, layer: TrainingState, is_new: bool) -> None:
+        self.layer, self.is_new = layer, is_new
 
 
 @keras.saving.register_keras_serializable(package="evoloss")
@@ -44,16 +58,22 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, loss: str, n_samples: int, **kwargs: Any) -> None:
         super().__init__(**{"trainable": False, "dtype": "float32", "autocast": False, **kwargs})
-        self.loss, self.n_samples = loss, positive_count(_SIZE, n_samples, "the state of a training")
+        self.supports_masking = True  # it hands a mask on
+        self.loss = checked_name(loss)
+        self.n_samples = positive_count(_SIZE, n_samples, "the state of a training")
         self._portable = portable(loss)
         if not self._portable.keeps_state:
             raise ConfigError(f"loss {loss!r} keeps no state: it needs no TrainingState")
         self._statistics: dict[str, Any] = {}
-        self.is_training = False
 
     def build(self, input_shape: Any) -> None:
         """Make the statistics, for the class count that the predictions have."""
-        n_classes = int(input_shape[-1])
+        n_classes = input_shape[-1]
+        if n_classes is None or n_classes < 2:
+            raise ConfigError(
+                f"a TrainingState comes after predictions with an entry a class, two or more; got the shape "
+                f"{tuple(input_shape)}"
+            )
         first = {**initial_state(n_classes), **initial_course(n_classes)}
         first[_SIZE] = first[_SIZE] + self.n_samples
         self._statistics = {
@@ -70,9 +90,14 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Mark the predictions with this layer."""
+        found, expected = inputs.shape[-1], self._statistics["confident"].shape[0]
+        if found != expected:
+            raise ConfigError(
+                f"this TrainingState is of a training with {expected} classes, and the predictions have "
+                f"{found}: give each output a layer of its own"
+            )
         marked = keras.ops.copy(inputs)  # another object, which alone has the mark
-        self.is_training = bool(training)
-        _mark(marked, self)
+        _mark(marked, Origin(self, is_new=bool(training)))
         return marked
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -101,16 +126,16 @@ class TrainingState(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         return {**super().get_config(), "loss": self.loss, _SIZE: self.n_samples}
 
 
-def _mark(predictions: Any, layer: TrainingState) -> None:
-    """Note which layer predictions come from."""
+def _mark(predictions: Any, origin: Origin) -> None:
+    """Note the origin of predictions."""
     try:
-        setattr(predictions, _MARK, layer)
+        setattr(predictions, _MARK, origin)
     except AttributeError:  # traced arrays of JAX take no attributes
-        _MARKED[id(predictions)] = layer
+        _MARKED[id(predictions)] = origin
         weakref.finalize(predictions, _MARKED.pop, id(predictions), None)
 
 
-def state_of(predictions: Any) -> TrainingState | None:
-    """The layer that predictions come from, if it is one that keeps a state."""
+def origin_of(predictions: Any) -> Origin | None:
+    """The origin of predictions; None if they come from no layer that keeps a state."""
     found = getattr(predictions, _MARK, None) or _MARKED.get(id(predictions))
-    return found if isinstance(found, TrainingState) else None
+    return found if isinstance(found, Origin) else None
