@@ -105,7 +105,7 @@ class FunctionalLoss:
         ``criterion.loss_state.values()`` change one for the other.
 
         Args:
-            n_classes: the class count, at least 2.
+            n_classes: the class count, at least 1.
             n_samples: size of the training set, for a loss that follows the epochs of its training.
 
         Raises:
@@ -146,17 +146,10 @@ class FunctionalLoss:
             ConfigError: if the state is not one of this loss.
             Exception: for misuse, what the module raises.
         """
+        self._check(state)
         if not self.keeps_state:
-            if state:
-                raise ConfigError(f"this loss keeps no state, got one with {', '.join(state)}; give {{}}")
             result: Tensor = self.criterion(logits, target, **arguments)
             return result, {}
-        expected = self.criterion.get_submodule(NAME).state_dict().keys()
-        if state.keys() != expected:
-            raise ConfigError(
-                f"the state has {', '.join(sorted(state)) or 'nothing'}; expected what init_state gives: "
-                f"{', '.join(expected)}"
-            )
         held = _HeldState(state, training=training)
         # The same loss with another state beside it: all else is shared, and nothing of it is written to.
         loss = object.__new__(type(self.criterion))
@@ -165,8 +158,31 @@ class FunctionalLoss:
         return loss(logits, target, **arguments), held.values()
 
     def noise_rate(self, state: Mapping[str, Tensor]) -> NoiseRate:
-        """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``."""
+        """The share of wrong labels that a state tells of; see ``EvolvedLoss.noise_rate``.
+
+        Raises:
+            ConfigError: if the state is not one of this loss.
+        """
+        self._check(state)
         return noise_rate_of(getattr(self.criterion, "network", None), state)
+
+    def _check(self, state: object) -> None:
+        """Raise ConfigError if a state is not one of this loss."""
+        if not isinstance(state, Mapping):
+            raise ConfigError(
+                f"the state is a {type(state).__name__}; expected what init_state gives. The order of the "
+                "arguments is (state, logits, target)"
+            )
+        if not self.keeps_state:
+            if state:
+                raise ConfigError(f"this loss keeps no state, got one with {', '.join(state)}; give {{}}")
+            return
+        expected = self.criterion.get_submodule(NAME).state_dict().keys()
+        if state.keys() != expected:
+            raise ConfigError(
+                f"the state has {', '.join(sorted(state)) or 'nothing'}; expected what init_state gives: "
+                f"{', '.join(expected)}"
+            )
 
 
 def _initial(criterion: Any, n_classes: int) -> RunningState:
