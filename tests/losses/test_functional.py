@@ -122,7 +122,7 @@ def test_mistakes_are_told() -> None:
         loss({}, torch.zeros(2, 3), torch.tensor([0, 1]))
     with pytest.raises(ConfigError, match="the state has nothing; expected what init_state gives"):
         loss.noise_rate({})
-    with pytest.raises(ConfigError, match="the state is a Tensor; .* order of the arguments is"):
+    with pytest.raises(ConfigError, match=r"the state is a Tensor; .* order of the arguments is"):
         loss(torch.zeros(2, 3), torch.tensor([0, 1]), loss.init_state(3))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="training with 5 classes and cannot score 3"):
         loss(loss.init_state(5), torch.zeros(2, 3), torch.tensor([0, 1]))

@@ -60,7 +60,7 @@ class EvolvedLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
     Labels are class indices, ``(...)`` or ``(..., 1)``, as for ``SparseCategoricalCrossentropy``, or class
     probabilities of the shape of the predictions, ``(..., C)``, as for ``CategoricalCrossentropy``. An index
     outside ``[0, C)`` costs NaN, or is the error of PyTorch. All positions of a call are its batch, to a loss
-    that sees how far it is learned, except for those that a mask of Keras leaves out where labels are indices.
+    that sees how far it is learned, but those that a mask of Keras leaves out where labels are indices.
 
     A loss that follows its training, such as ``"adaptive"``, needs a :class:`TrainingState` of its name as
     the last layer of the model, and takes in the batches of ``fit`` alone.
