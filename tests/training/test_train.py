@@ -274,13 +274,14 @@ def test_identity_is_part_of_the_result() -> None:
     identity = identify_run(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config, loss_name="ce")
     result = train(feature_blobs(), "mlp", nn.CrossEntropyLoss(), config, loss_name="ce")
     document = result.as_dict()
-    # What only models of other libraries have is left out of the results of others.
+    # What only models of other libraries, or trees, have is left out of the results of others.
     told = {name: value for name, value in dataclasses.asdict(identity).items() if name in document}
     assert {name: document[name] for name in told} == told
     assert dataclasses.asdict(identity).keys() - told.keys() == {
         "backbone",
         "pretrained",
         "model_fingerprint",
+        "hessian",
     }
     assert (identity.loss, identity.device, identity.augment) == ("ce", "cpu", "none")
 
