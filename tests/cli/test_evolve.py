@@ -286,7 +286,13 @@ LINE = f"{SMALL} evolve {shlex.join(ARGUMENTS)} --out mine"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirection", "status"),
-    [("| head -1", "141"), ("| head -8", "141"), (">&-", "0"), ("</dev/null >/dev/null", "0")],
+    [
+        ("| head -1", "141"),
+        ("| head -8", "141"),
+        (">&-", "0"),
+        ("</dev/null >/dev/null", "0"),
+        (">/dev/full", "evoloss: error: No space left on device\n2"),
+    ],
 )
 def test_a_process_with_any_output_leaves_a_run_that_goes_on(
     tmp_path: Path, redirection: str, status: str

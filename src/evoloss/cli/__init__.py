@@ -16,7 +16,7 @@ from evoloss.cli.process import (
     as_program,
     is_output_gone,
 )
-from evoloss.errors import ConfigError, EvolossError, MissingExtraError, UnknownNameError
+from evoloss.errors import CallbackError, ConfigError, EvolossError, MissingExtraError, UnknownNameError
 from evoloss.safe_text import one_line
 
 # Name, module, class of the configuration, one line. Modules are imported when their command is called, so
@@ -82,12 +82,11 @@ def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
             return 0
         return _dispatch(arguments[0], arguments[1:], begin_work)
     except EvolossError as error:
-        return _fail(str(error))
-    except BrokenPipeError as error:
-        return EXIT_BROKEN_PIPE if is_output_gone() else _fail(str(error))
+        # Callbacks are the command's own here, which print; to its user there are none.
+        printing = error.__cause__ if isinstance(error, CallbackError) else None
+        return _fail_of_system(printing) if isinstance(printing, OSError) else _fail(str(error))
     except OSError as error:  # a folder that cannot be written, a full disk: no fault of the program
-        place = f": {error.filename}" if error.filename else ""
-        return _fail(one_line(f"{error.strerror or error}{place}", 400))
+        return _fail_of_system(error)
     except KeyboardInterrupt:
         print("evoloss: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -100,6 +99,13 @@ def _run(arguments: list[str], begin_work: Callable[[], None]) -> int:
 def _fail(message: str) -> int:
     print(f"evoloss: error: {one_line(message, _LONGEST_ERROR)}", file=sys.stderr)
     return EXIT_ERROR
+
+
+def _fail_of_system(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        return EXIT_BROKEN_PIPE if is_output_gone() else _fail(str(error))
+    place = f": {error.filename}" if error.filename else ""
+    return _fail(one_line(f"{error.strerror or error}{place}", 400))
 
 
 def _dispatch(name: str, arguments: list[str], begin_work: Callable[[], None]) -> int:
