@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from evoloss.errors import ConfigError
 from evoloss.models import names_trees
@@ -42,15 +42,12 @@ def require_for_trees(recipe: TrainRecipe, model: str, more: Iterable[str] = ())
     Raises:
         ConfigError: if one is not at its default.
     """
-    known = type(recipe).__dataclass_fields__
-    for name in (*OF_NETWORKS, *more):
-        value = getattr(recipe, name)
-        if value != known[name].default:
-            instead = "they have rounds: set those instead" if name == "epochs" else "leave it out"
-            raise ConfigError(
-                f"{name}={value!r} is a setting of networks, and {model} grows trees, which have no "
-                f"{name.replace('_', ' ')}; {instead}"
-            )
+    for name, value in _changed(recipe, (*OF_NETWORKS, *more)):
+        instead = "they have rounds: set those instead" if name == "epochs" else "leave it out"
+        raise ConfigError(
+            f"{name}={value!r} is a setting of networks, and {model} grows trees, which have no "
+            f"{name.replace('_', ' ')}; {instead}"
+        )
     if recipe.accelerator not in ("auto", "cpu"):
         raise ConfigError(f"accelerator={recipe.accelerator!r}: {model} grows its trees on the CPU here")
 
@@ -66,8 +63,15 @@ def require_for_network(recipe: TrainRecipe, model: str, more: Iterable[str] = (
     Raises:
         ConfigError: if one is not at its default.
     """
-    for name in (*OF_TREES, *more):
+    for name, value in _changed(recipe, (*OF_TREES, *more)):
+        instead = "epochs: set those instead" if name == "rounds" else f"no {name}: leave it out"
+        raise ConfigError(f"{name}={value!r} is a setting of trees; {model} has {instead}")
+
+
+def _changed(recipe: TrainRecipe, names: Iterable[str]) -> Iterator[tuple[str, object]]:
+    """Yield name and value of those settings that are not at their defaults."""
+    known = type(recipe).__dataclass_fields__
+    for name in names:
         value = getattr(recipe, name)
-        if value != type(recipe).__dataclass_fields__[name].default:
-            instead = "epochs: set those instead" if name == "rounds" else f"no {name}: leave it out"
-            raise ConfigError(f"{name}={value!r} is a setting of trees; {model} has {instead}")
+        if value != known[name].default:
+            yield name, value
