@@ -93,21 +93,25 @@ class LinearRows:
         if terms is not None and len(layer.input) and not self.labels.is_dense:
             label, counted, *_ = index_labels(self.labels)
             parts = [
-                _log_probs(logits[some]).gather(1, label[rows][some, None]).squeeze(1)
-                for rows, logits in self._chunks(layer)
-                for some in row_chunks(*logits.shape)
+                log_probs.gather(1, label[rows, None]).squeeze(1) for rows, log_probs in self._seen(layer)
             ]
             of_batch = terms if join is None else terms.joined(join)
             self.context = of_batch.batch_context(torch.cat(parts), label, counted, len(layer.weight))
             return
         total: dict[str, Tensor] = {}
+        for rows, log_probs in self._seen(layer):
+            own = self.labels._replace(target=self.labels.target[rows])
+            sums = criterion.sums_of_rows(log_probs, own)
+            total = {name: total[name] + value if total else value for name, value in sums.items()}
+        self.sums = total if join is None else join(total)
+
+    def _seen(self, layer: Layer) -> Iterator[tuple[slice, Tensor]]:
+        """A few rows at a time, that what is between stays in cache, and their log-probabilities."""
         for rows, logits in self._chunks(layer):
             for some in row_chunks(*logits.shape):
                 log_probs = _log_probs(logits[some])
-                own = self.labels._replace(target=self.labels.target[rows][some])
-                sums = criterion.sums_of_rows(log_probs, own)
-                total = {name: total[name] + value if total else value for name, value in sums.items()}
-        self.sums = total if join is None else join(total)
+                first = rows.start + some.start
+                yield slice(first, first + len(log_probs)), log_probs
 
     def run(
         self, layer: Layer, scale: Tensor | None, wanted: tuple[bool, bool, bool]
